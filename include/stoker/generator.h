@@ -1,0 +1,325 @@
+// Generators: the user's own source of batches, typed, writing straight into the slot.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "stoker/source.h"
+
+namespace stoker {
+
+// Shapes of a batch, batch extent first. One input and one target are x and y; several go into
+// `inputs` and `targets`. Fields are ordered: inputs, targets, sample_weight.
+struct BatchShapes {
+  Shape x{};
+  Shape y{};
+  Shape sample_weight{};  // {32}, when the source gives weights
+  std::vector<Shape> inputs{};
+  std::vector<Shape> targets{};
+};
+
+namespace detail {
+// Throws ValueError when the number of types differs from the number of shapes, ShapeError for
+// shapes without a batch extent or with different ones.
+BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types);
+
+// The slot's type for a field; float32 stands in for types that no slot holds.
+template <class T>
+constexpr DType field_type() {
+  if constexpr (is_slot_type<T>) {
+    return dtype_of<T>;
+  } else {
+    return DType::float32;
+  }
+}
+// For a source of such types that came to a feed uncast, past SourceHandle's check.
+[[noreturn]] void throw_no_slot_type();
+}  // namespace detail
+
+// A generator to derive from, for sources with state or several threads' worth of set-up:
+//
+//   class Faces : public BatchGenerator<float, std::int32_t> {
+//    public:
+//     Faces() : BatchGenerator({.x = {32, 64, 64, 3}, .y = {32}}) {}
+//     std::int64_t fill(BatchContext& batch, std::span<float> x,
+//                       std::span<std::int32_t> y) override { ...; return 32; }
+//   };
+//
+// The types T name the fields' elements in order. A type that no slot holds (double, int64_t) is
+// allowed here, so that cast<float>() can convert it, and refused where the source is used.
+template <class... T>
+class BatchGenerator : public Source {
+ public:
+  explicit BatchGenerator(const BatchShapes& shapes) : spec_(make(shapes)) {}
+
+  // One batch: spans over the whole fields, rows in C order. Returns rows written; 0 ends the
+  // epoch.
+  virtual std::int64_t fill(BatchContext& batch, std::span<T>... fields) = 0;
+
+  const BatchSpec& spec() const override { return spec_; }
+  std::int64_t fill(BatchContext& batch, const Slot& slot) override {
+    if constexpr ((is_slot_type<T> && ...)) {
+      return call(batch, slot, std::index_sequence_for<T...>{});
+    } else {
+      detail::throw_no_slot_type();
+    }
+  }
+
+ private:
+  static BatchSpec make(const BatchShapes& shapes) {
+    const DType types[] = {detail::field_type<T>()...};
+    return detail::make_spec(shapes, types);
+  }
+  template <std::size_t... I>
+  std::int64_t call(BatchContext& batch, const Slot& slot, std::index_sequence<I...>) {
+    return fill(batch, std::span<T>(reinterpret_cast<T*>(slot.field(I)),
+                                    static_cast<std::size_t>(spec_.field(I).shape.elements()))...);
+  }
+
+  BatchSpec spec_;
+};
+
+// A handle to a generator; copies share it.
+template <class... T>
+class Generator {
+ public:
+  explicit Generator(std::shared_ptr<BatchGenerator<T...>> source) : source_(std::move(source)) {}
+  const std::shared_ptr<BatchGenerator<T...>>& source() const { return source_; }
+
+ private:
+  std::shared_ptr<BatchGenerator<T...>> source_;
+};
+
+// Says of a function object that it depends on nothing but its arguments, so that several workers
+// may call it at the same time: generator<float>(shapes, pure(f)).
+template <class F>
+struct Pure {
+  F function;
+};
+template <class F>
+Pure<std::decay_t<F>> pure(F&& function) {
+  return {std::forward<F>(function)};
+}
+
+namespace detail {
+
+template <class F, class... T>
+class FunctionGenerator final : public BatchGenerator<T...> {
+ public:
+  using BatchGenerator<T...>::fill;
+  using Result = std::invoke_result_t<F&, BatchContext&, std::span<T>...>;
+  static_assert(std::is_void_v<Result> ||
+                    (std::is_integral_v<Result> && !std::is_same_v<Result, bool>),
+                "A generator returns nothing (an endless source) or how many rows it filled "
+                "(0 ends the epoch)");
+
+  FunctionGenerator(const BatchShapes& shapes, F function, bool pure)
+      : BatchGenerator<T...>(shapes), function_(std::move(function)), pure_(pure) {}
+
+  std::int64_t fill(BatchContext& batch, std::span<T>... fields) override {
+    if constexpr (std::is_void_v<Result>) {
+      function_(batch, fields...);
+      return this->spec().batch_size();
+    } else {
+      return static_cast<std::int64_t>(function_(batch, fields...));
+    }
+  }
+  bool endless() const override { return std::is_void_v<Result>; }
+  bool pure() const override { return pure_; }
+
+ private:
+  F function_;
+  bool pure_;
+};
+
+}  // namespace detail
+
+// A generator from a function: void f(BatchContext&, std::span<T>...) never ends; one that returns
+// an integer says how many rows it filled, 0 to end the epoch. It is called on a thread of the
+// feed.
+//
+//   auto batches = generator<float, std::int32_t>({.x = {32, 28, 28, 1}, .y = {32}},
+//       [](BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) { ... });
+template <class... T, class F>
+requires std::invocable<F&, BatchContext&, std::span<T>...> Generator<T...> generator(
+    const BatchShapes& shapes, F function) {
+  // A captureless lambda has no state to race for.
+  return Generator<T...>(std::make_shared<detail::FunctionGenerator<F, T...>>(
+      shapes, std::move(function), std::is_empty_v<F>));
+}
+template <class... T, class F>
+requires std::invocable<F&, BatchContext&, std::span<T>...> Generator<T...> generator(
+    const BatchShapes& shapes, Pure<F> function) {
+  return Generator<T...>(std::make_shared<detail::FunctionGenerator<F, T...>>(
+      shapes, std::move(function.function), true));
+}
+
+namespace detail {
+
+// What cast<To>() makes of a field's type: floating types that no slot holds become To, integers
+// that no slot holds int32_t, others stay.
+template <class To, class T>
+using CastTo =
+    std::conditional_t<is_slot_type<T>, T,
+                       std::conditional_t<std::is_floating_point_v<T>, To, std::int32_t>>;
+
+// The shapes of a spec again, to build a spec with other types.
+BatchShapes shapes_of(const BatchSpec& spec);
+// Throws DataError: `value` cannot be held by elements of type `to`.
+[[noreturn]] void throw_out_of_range(const std::string& value, DType to);
+
+// Whether static_cast<To>(value) is defined and keeps the value, or for floating values its
+// integral part. Numbers too large for float become infinite, and are left to the NaN and Inf
+// checks.
+template <class To, class T>
+bool fits(T value) {
+  if constexpr (!std::is_integral_v<To>) {
+    return true;
+  } else if constexpr (std::is_integral_v<T>) {
+    return std::in_range<To>(+value);  // + because in_range takes neither bool nor char
+  } else {
+    // The bounds are exact in any floating type: powers of two. NaN fails both.
+    constexpr T kEnd = static_cast<T>(std::numeric_limits<To>::max() / 2 + 1) * 2;
+    return value > static_cast<T>(std::numeric_limits<To>::min()) - 1 && value < kEnd;
+  }
+}
+
+template <class T, class To>
+void convert(const T* from, To* to, std::size_t count) {
+  const T* misfit = std::find_if_not(from, from + count, fits<To, T>);
+  if (misfit != from + count) throw_out_of_range(std::to_string(*misfit), dtype_of<To>);
+  std::transform(from, from + count, to, [](T value) { return static_cast<To>(value); });
+}
+
+// Memory of the source's own type for one field; none where the slot's own will do.
+template <class T, class To>
+struct Staging {
+  static_assert(is_slot_type<T> || std::is_arithmetic_v<T>,
+                "cast converts numbers: a field's type is an arithmetic or a slot type");
+  std::unique_ptr<T[]> values;
+
+  std::span<T> take(std::span<To> slot) {
+    if constexpr (std::is_same_v<T, To>) {
+      return slot;
+    } else {
+      if (!values) values = std::make_unique<T[]>(slot.size());
+      return {values.get(), slot.size()};
+    }
+  }
+  void give(std::span<To> slot, std::int64_t rows, std::int64_t batch_size) const {
+    if constexpr (!std::is_same_v<T, To>) {
+      const auto count =
+          slot.size() / static_cast<std::size_t>(batch_size) * static_cast<std::size_t>(rows);
+      convert(values.get(), slot.data(), count);
+    }
+  }
+};
+
+// As many stagings as threads fill at a time; one that is given back serves the next.
+template <class T>
+class StagingPool {
+ public:
+  std::unique_ptr<T> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<T>();
+    std::unique_ptr<T> staging = std::move(free_.back());
+    free_.pop_back();
+    return staging;
+  }
+  void give_back(std::unique_ptr<T> staging) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(staging));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<T>> free_;
+};
+
+// Lets the source write into memory of its own types, and converts on the way into the slot.
+template <class To, class... T>
+class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
+ public:
+  using Base = BatchGenerator<CastTo<To, T>...>;
+  using Base::fill;
+
+  explicit CastGenerator(std::shared_ptr<BatchGenerator<T...>> source)
+      : Base(shapes_of(source->spec())), source_(std::move(source)) {}
+
+  std::int64_t fill(BatchContext& batch, std::span<CastTo<To, T>>... fields) override {
+    auto staging = stagings_.take();
+    const std::int64_t rows = std::apply(
+        [&](auto&... own) {
+          const std::int64_t filled = source_->fill(batch, own.take(fields)...);
+          const std::int64_t size = this->spec().batch_size();
+          if (filled > 0 && filled <= size) (own.give(fields, filled, size), ...);
+          return filled;
+        },
+        *staging);
+    stagings_.give_back(std::move(staging));
+    return rows;
+  }
+  std::optional<std::int64_t> batches_per_epoch() const override {
+    return source_->batches_per_epoch();
+  }
+  bool endless() const override { return source_->endless(); }
+  bool pure() const override { return source_->pure(); }
+  void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
+
+ private:
+  std::shared_ptr<BatchGenerator<T...>> source_;
+  StagingPool<std::tuple<Staging<T, CastTo<To, T>>...>> stagings_;
+};
+
+}  // namespace detail
+
+// The same source with float64 fields converted to To (float, or another slot type) and integers
+// that no slot holds to int32_t, on the way into the slot. A number that does not fit is a
+// DataError.
+template <class To, class... T>
+Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source) {
+  static_assert(is_slot_type<To>, "cast<To>: To is float, bfloat16, float16, int32_t or uint8_t");
+  return Generator<detail::CastTo<To, T>...>(
+      std::make_shared<detail::CastGenerator<To, T...>>(source.source()));
+}
+
+// What fit_generator, evaluate_generator and predict_generator take: any source whose element types
+// a slot holds.
+class SourceHandle {
+ public:
+  template <class... T>
+  SourceHandle(const Generator<T...>& generator) : source_(generator.source()) {
+    check<T...>();
+  }
+  // A generator that the caller owns and keeps alive.
+  template <class... T>
+  SourceHandle(BatchGenerator<T...>& generator)
+      : source_(std::shared_ptr<Source>(std::shared_ptr<Source>(), &generator)) {
+    check<T...>();
+  }
+  explicit SourceHandle(std::shared_ptr<Source> source) : source_(std::move(source)) {}
+
+  const std::shared_ptr<Source>& source() const { return source_; }
+
+ private:
+  template <class... T>
+  static constexpr void check() {
+    static_assert((is_slot_type<T> && ...),
+                  "A batch holds float, int32_t, uint8_t, bfloat16 or float16. Wrap the source to "
+                  "convert it on the way into the slot: cast<float>(source)");
+  }
+  std::shared_ptr<Source> source_;
+};
+
+}  // namespace stoker

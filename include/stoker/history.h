@@ -1,0 +1,42 @@
+// What a fit leaves behind: losses and metrics by epoch, and the feed's report.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stoker/report.h"
+
+namespace stoker {
+
+// Names and values in the order in which Keras prints them: loss, metrics, then val_...
+class Logs {
+ public:
+  void set(const std::string& name, double value);
+  bool contains(const std::string& name) const;
+  // Throws ValueError, listing the names there are, when there is none.
+  double operator[](const std::string& name) const;
+  double loss() const { return (*this)["loss"]; }
+
+  auto begin() const { return values_.begin(); }
+  auto end() const { return values_.end(); }
+  std::size_t size() const { return values_.size(); }
+
+ private:
+  std::vector<std::pair<std::string, double>> values_;
+};
+
+struct History {
+  std::vector<std::int64_t> epoch;  // numbers of the epochs that were run, from 0
+  std::map<std::string, std::vector<double>> history;  // "loss", "accuracy", "val_loss", ...
+  FeedReport feed;                     // of the whole fit
+  std::vector<FeedReport> feed_by_epoch;
+
+  // history[name]; throws ValueError, listing the names there are, when there is none.
+  const std::vector<double>& operator[](const std::string& name) const;
+};
+
+}  // namespace stoker

@@ -1,0 +1,186 @@
+// Layers, with Keras 3's names, argument order and defaults. Images are (batch, height, width,
+// channels). A layer describes: it holds configuration; a model gives it weights and runs it.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stoker/initializers.h"
+#include "stoker/shape.h"
+
+namespace stoker {
+
+namespace layers {
+class LayerBase;
+struct ValueNode;
+}  // namespace layers
+
+// An activation function by Keras's name: "relu", "leaky_relu", "relu6", "elu", "selu", "celu",
+// "gelu", "sigmoid", "tanh", "softmax", "log_softmax", "softplus", "softsign", "silu" ("swish"),
+// "mish", "exponential", "hard_sigmoid", "hard_silu" ("hard_swish"), "hard_tanh", "hard_shrink",
+// "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus", "sparse_sigmoid", "sparsemax",
+// "log_sigmoid", "threshold", "glu", "linear". Parameters have Keras's defaults unless given.
+// Throws ValueError for an unknown name.
+class ActivationFunction {
+ public:
+  ActivationFunction() = default;  // linear
+  ActivationFunction(const char* name) : ActivationFunction(std::string(name)) {}
+  ActivationFunction(std::string name);
+  ActivationFunction(std::string name, std::initializer_list<double> parameters);
+
+  const std::string& name() const { return name_; }
+  // The parameter with that position, or `otherwise` when it was not given.
+  double parameter(std::size_t position, double otherwise) const {
+    return position < parameters_.size() ? parameters_[position] : otherwise;
+  }
+  bool is_linear() const { return name_ == "linear"; }
+
+ private:
+  std::string name_ = "linear";
+  std::vector<double> parameters_;
+};
+
+// An output of a layer, or a model's input: what the functional API passes along.
+//   Value x = Input({28, 28, 1});
+//   Value y = Dense(10)(Flatten()(x));
+//   Model model(x, y);
+class Value {
+ public:
+  Value() = default;
+  // (None, 28, 28, 1)
+  const Shape& shape() const;
+  const std::shared_ptr<const layers::ValueNode>& node() const { return node_; }
+  explicit Value(std::shared_ptr<const layers::ValueNode> node) : node_(std::move(node)) {}
+
+ private:
+  std::shared_ptr<const layers::ValueNode> node_;
+};
+
+// A handle to a layer; copies share it. Calling it on a value checks shapes at once and throws
+// ShapeError, naming the layer, when they do not fit.
+class Layer {
+ public:
+  explicit Layer(std::shared_ptr<layers::LayerBase> base) : base_(std::move(base)) {}
+  // An input stands first in a Sequential.
+  Layer(const Value& input);
+
+  Value operator()(const Value& x) const;
+  Value operator()(const std::vector<Value>& inputs) const;
+
+  const std::string& name() const;
+  bool trainable() const;
+  // Frozen weights keep their values; takes effect at the next compile().
+  void set_trainable(bool trainable);
+
+  const std::shared_ptr<layers::LayerBase>& base() const { return base_; }
+
+ private:
+  std::shared_ptr<layers::LayerBase> base_;
+};
+
+// One number for both directions, or height and width.
+struct Size2D {
+  std::int64_t height = 1;
+  std::int64_t width = 1;
+  Size2D(int both) : height(both), width(both) {}
+  Size2D(std::int64_t both) : height(both), width(both) {}
+  Size2D(std::int64_t height, std::int64_t width) : height(height), width(width) {}
+  friend bool operator==(const Size2D&, const Size2D&) = default;
+};
+
+// `shape` is without the batch extent.
+struct InputOptions {
+  std::string dtype = "float32";  // or "int32", "uint8": what the batches hold
+  std::string name{};
+};
+Value Input(Shape shape, InputOptions options = {});
+
+// y = activation(x kernel + bias); x (..., in) -> (..., units).
+struct DenseOptions {
+  ActivationFunction activation{};
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer{};
+  Regularizer bias_regularizer{};
+  Regularizer activity_regularizer{};
+  std::string name{};
+};
+Layer Dense(std::int64_t units, DenseOptions options = {});
+
+// padding: "valid" or "same" (Keras's: more at the end when it is odd).
+struct Conv2DOptions {
+  Size2D strides = 1;
+  std::string padding = "valid";
+  Size2D dilation_rate = 1;
+  std::int64_t groups = 1;
+  ActivationFunction activation{};
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer{};
+  Regularizer bias_regularizer{};
+  Regularizer activity_regularizer{};
+  std::string name{};
+};
+Layer Conv2D(std::int64_t filters, Size2D kernel_size, Conv2DOptions options = {});
+
+struct PoolingOptions {
+  std::optional<Size2D> strides{};  // the pool size when absent
+  std::string padding = "valid";
+  std::string name{};
+};
+Layer MaxPooling2D(Size2D pool_size = 2, PoolingOptions options = {});
+Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
+
+struct GlobalPoolingOptions {
+  bool keepdims = false;
+  std::string name{};
+};
+Layer GlobalAveragePooling2D(GlobalPoolingOptions options = {});
+
+struct NameOptions {
+  std::string name{};
+};
+Layer Flatten(NameOptions options = {});
+// `target_shape` is without the batch; one extent may be -1.
+Layer Reshape(Shape target_shape, NameOptions options = {});
+Layer Activation(ActivationFunction activation, NameOptions options = {});
+
+// Sets a share `rate` of the inputs to zero while training and scales the rest by 1 / (1 - rate).
+struct DropoutOptions {
+  // Axes where it is 1 share their mask; empty: none. With the batch extent (-1 keeps it).
+  Shape noise_shape{};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+};
+Layer Dropout(double rate, DropoutOptions options = {});
+
+struct BatchNormalizationOptions {
+  std::int64_t axis = -1;
+  double momentum = 0.99;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  Initializer moving_mean_initializer = "zeros";
+  Initializer moving_variance_initializer = "ones";
+  Regularizer beta_regularizer{};
+  Regularizer gamma_regularizer{};
+  std::string name{};
+};
+Layer BatchNormalization(BatchNormalizationOptions options = {});
+
+// y = x * scale + offset.
+struct RescalingOptions {
+  double offset = 0.0;
+  std::string name{};
+};
+Layer Rescaling(double scale, RescalingOptions options = {});
+
+}  // namespace stoker

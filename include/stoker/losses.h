@@ -1,0 +1,72 @@
+// Losses, with Keras 3's names, defaults and formulas.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace stoker {
+
+namespace losses {
+class LossBase;
+}
+
+// A loss: a handle, copies share it. Strings work where a Loss is taken:
+// "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy",
+// "mean_squared_error" ("mse"), "mean_absolute_error" ("mae").
+class Loss {
+ public:
+  Loss() = default;  // none
+  Loss(const char* name);
+  Loss(const std::string& name);
+  explicit Loss(std::shared_ptr<const losses::LossBase> base) : base_(std::move(base)) {}
+  const std::shared_ptr<const losses::LossBase>& base() const { return base_; }
+  explicit operator bool() const { return base_ != nullptr; }
+
+ private:
+  std::shared_ptr<const losses::LossBase> base_;
+};
+
+// reduction: "sum_over_batch_size" (the mean over all elements), "sum", "none" (only outside of
+// compile), "mean" and "mean_with_sample_weight" as in Keras.
+struct SparseCategoricalCrossentropyOptions {
+  bool from_logits = false;
+  std::optional<std::int64_t> ignore_class{};
+  std::string reduction = "sum_over_batch_size";
+};
+struct CategoricalCrossentropyOptions {
+  bool from_logits = false;
+  double label_smoothing = 0.0;
+  std::string reduction = "sum_over_batch_size";
+};
+struct BinaryCrossentropyOptions {
+  bool from_logits = false;
+  double label_smoothing = 0.0;
+  std::string reduction = "sum_over_batch_size";
+};
+struct LossOptions {
+  std::string reduction = "sum_over_batch_size";
+};
+
+// Labels int32 (batch, ...) or (batch, ..., 1), predictions (batch, ..., classes).
+Loss SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options = {});
+// Labels of the predictions' shape, one-hot or soft.
+Loss CategoricalCrossentropy(CategoricalCrossentropyOptions options = {});
+// Labels of the predictions' shape, 0 to 1.
+Loss BinaryCrossentropy(BinaryCrossentropyOptions options = {});
+Loss MeanSquaredError(LossOptions options = {});
+Loss MeanAbsoluteError(LossOptions options = {});
+
+// Keras spells the cross-entropies with a small e; the field often doesn't.
+inline Loss SparseCategoricalCrossEntropy(SparseCategoricalCrossentropyOptions options = {}) {
+  return SparseCategoricalCrossentropy(options);
+}
+inline Loss CategoricalCrossEntropy(CategoricalCrossentropyOptions options = {}) {
+  return CategoricalCrossentropy(options);
+}
+inline Loss BinaryCrossEntropy(BinaryCrossentropyOptions options = {}) {
+  return BinaryCrossentropy(options);
+}
+
+}  // namespace stoker

@@ -1,0 +1,47 @@
+// Metrics, with Keras 3's names and formulas.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace stoker {
+
+namespace metrics {
+class MetricBase;
+}
+
+// A metric: a handle, copies share it. Strings work where a Metric is taken: "accuracy" ("acc")
+// chooses binary, categorical or sparse accuracy by the shapes of labels and predictions, as Keras
+// does; "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
+// "mean_squared_error" ("mse"), "mean_absolute_error" ("mae").
+class Metric {
+ public:
+  Metric(const char* name);
+  Metric(const std::string& name);
+  explicit Metric(std::shared_ptr<const metrics::MetricBase> base) : base_(std::move(base)) {}
+  const std::shared_ptr<const metrics::MetricBase>& base() const { return base_; }
+  const std::string& name() const;
+
+ private:
+  std::shared_ptr<const metrics::MetricBase> base_;
+};
+
+struct MetricOptions {
+  std::string name{};
+};
+struct BinaryAccuracyOptions {
+  double threshold = 0.5;
+  std::string name{};
+};
+
+Metric Accuracy(MetricOptions options = {});  // label == prediction, element by element
+Metric BinaryAccuracy(BinaryAccuracyOptions options = {});
+Metric CategoricalAccuracy(MetricOptions options = {});
+Metric SparseCategoricalAccuracy(MetricOptions options = {});
+namespace metrics {
+// These share their names with losses.
+Metric MeanSquaredError(MetricOptions options = {});
+Metric MeanAbsoluteError(MetricOptions options = {});
+}  // namespace metrics
+
+}  // namespace stoker

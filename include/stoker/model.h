@@ -1,0 +1,171 @@
+// Models: layers, an optimizer, a loss and metrics; fit, evaluate, predict. Names, argument order
+// and defaults are Keras 3's. Not synchronised: one thread uses a model at a time.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "stoker/generator.h"
+#include "stoker/history.h"
+#include "stoker/layers.h"
+#include "stoker/losses.h"
+#include "stoker/metrics.h"
+#include "stoker/optimizers.h"
+#include "stoker/tensor.h"
+
+namespace stoker {
+
+struct ModelOptions {
+  std::string name{};  // "sequential" or "functional" when empty
+  // Initial weights, dropout, shuffling and generators draw from it: the same seed gives the same
+  // training.
+  std::uint64_t seed = 0;
+  // Threads that compute, the calling one included; 0: one for each core that the process may use.
+  int threads = 0;
+};
+
+struct CompileOptions {
+  Optimizer optimizer{};
+  Loss loss{};
+  std::vector<Metric> metrics{};           // ignore sample weights
+  std::vector<Metric> weighted_metrics{};  // use them
+  // Runs every step op by op and stops at the first NaN or infinity, naming the layer. Slow.
+  bool run_eagerly = false;
+};
+
+// Validation data in memory, kept by the options.
+struct ValidationData {
+  Tensor x;
+  Tensor y;
+  Tensor sample_weight{};
+};
+
+// In this order, since designated initialisers must come in the order of the members.
+struct FitOptions {
+  // Batches in an epoch. Needed for a source that never ends; otherwise an epoch is what the source
+  // makes it.
+  std::optional<std::int64_t> steps_per_epoch{};
+  std::int64_t epochs = 1;
+  int verbose = 1;  // 0: silent; 1: a progress bar (plain lines where there is no terminal);
+                    // 2: one line an epoch
+  std::int64_t batch_size = 32;  // of tensors; generators have their own
+  std::optional<ValidationData> validation_data{};
+  std::optional<SourceHandle> validation_generator{};
+  std::optional<std::int64_t> validation_steps{};  // needed when that source never ends
+  std::int64_t validation_freq = 1;                // every so many epochs
+  bool shuffle = true;                             // of tensors, each epoch
+  std::int64_t initial_epoch = 0;                  // epochs before it are skipped
+  int max_queue_size = 10;                         // batches generated ahead of the step
+  int workers = 1;                                 // AUTOTUNE means one for now
+};
+
+struct EvaluateOptions {
+  std::optional<std::int64_t> steps{};
+  int verbose = 1;
+  std::int64_t batch_size = 32;
+  int max_queue_size = 10;
+  int workers = 1;
+};
+
+struct PredictOptions {
+  std::optional<std::int64_t> steps{};
+  int verbose = 0;
+  std::int64_t batch_size = 32;
+  int max_queue_size = 10;
+  int workers = 1;
+};
+
+class Model {
+ public:
+  // The functional API: everything between inputs and output.
+  Model(const Value& input, const Value& output, ModelOptions options = {});
+  Model(std::vector<Value> inputs, const Value& output, ModelOptions options = {});
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  const std::string& name() const;
+  // The table of layers that Keras prints; without an argument on standard output.
+  void summary() const;
+  void summary(std::ostream& out) const;
+
+  void compile(CompileOptions options);
+
+  // Trains. Tensors are cut into batches; generators give theirs. Throws ValueError before
+  // compile(); ShapeError and DTypeError for batches that do not fit the model; DataError for what
+  // a generator did or for labels out of range; NumericError when the loss is not finite. After
+  // any of them the model is as it was after the last good step, and usable.
+  History fit(const Tensor& x, const Tensor& y, FitOptions options = {});
+  History fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options = {});
+  History fit(SourceHandle source, FitOptions options = {});
+  History fit_generator(SourceHandle source, FitOptions options = {}) {
+    return fit(std::move(source), std::move(options));
+  }
+
+  // Loss and metrics over a data set. Changes nothing.
+  Logs evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options = {});
+  Logs evaluate(SourceHandle source, EvaluateOptions options = {});
+  Logs evaluate_generator(SourceHandle source, EvaluateOptions options = {}) {
+    return evaluate(std::move(source), std::move(options));
+  }
+
+  // Outputs for all rows: (rows, ...). Needs no compile().
+  Tensor predict(const Tensor& x, PredictOptions options = {});
+  Tensor predict(SourceHandle source, PredictOptions options = {});
+  Tensor predict_generator(SourceHandle source, PredictOptions options = {}) {
+    return predict(std::move(source), std::move(options));
+  }
+
+  // One step on one batch; loss and metrics of this batch alone. (Keras 3 returns their running
+  // mean until reset_metrics(); here nothing runs on.)
+  Logs train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
+  Logs test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
+
+  // All weights, layer by layer, trainable ones first within a layer, as Keras lists them.
+  std::vector<Tensor> get_weights() const;
+  // Throws ShapeError, naming the weight, and changes nothing when one does not fit.
+  void set_weights(const std::vector<Tensor>& weights);
+  std::vector<std::string> weight_names() const;  // "conv2d/kernel", ...
+  std::int64_t count_params() const;
+
+  double learning_rate() const;
+  void set_learning_rate(double learning_rate);
+  std::int64_t iterations() const;  // updates done
+
+  // The ops of the training step on batches of `batch_size`, after all rewrites; for people.
+  std::string graph_dump(std::int64_t batch_size = 32);
+
+  struct Impl;  // opaque
+
+ protected:
+  Model();
+  // Starts over with another output (Sequential::add).
+  void rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
+               const std::string& default_name);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// A stack of layers; the first is an Input.
+class Sequential : public Model {
+ public:
+  // Throws ShapeError where one layer's output does not fit the next, ValueError without an Input.
+  Sequential(std::initializer_list<Layer> layers, ModelOptions options = {});
+  explicit Sequential(const std::vector<Layer>& layers, ModelOptions options = {});
+  // Puts a layer on top. The model then needs compile() again; weights start over.
+  void add(const Layer& layer);
+
+ private:
+  void build();
+  std::vector<Layer> layers_;
+  ModelOptions options_;
+};
+
+}  // namespace stoker

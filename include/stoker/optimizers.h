@@ -1,0 +1,80 @@
+// Optimizers, with Keras 3's names, argument order, defaults and formulas.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace stoker {
+
+namespace optimizers {
+class OptimizerBase;
+}
+
+// An optimizer: a handle, copies share the configuration (a model keeps its own slots). Strings
+// work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop".
+class Optimizer {
+ public:
+  Optimizer() : Optimizer("rmsprop") {}  // Keras's default in compile()
+  Optimizer(const char* name);
+  Optimizer(const std::string& name);
+  explicit Optimizer(std::shared_ptr<const optimizers::OptimizerBase> base)
+      : base_(std::move(base)) {}
+  const std::shared_ptr<const optimizers::OptimizerBase>& base() const { return base_; }
+
+ private:
+  std::shared_ptr<const optimizers::OptimizerBase> base_;
+};
+
+// weight_decay is decoupled: w -= w * learning_rate * weight_decay before the step. At most one of
+// the three clips may be set: clipnorm for each weight, global_clipnorm for all, clipvalue for each
+// element.
+struct SGDOptions {
+  double learning_rate = 0.01;
+  double momentum = 0.0;
+  bool nesterov = false;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct AdamOptions {
+  double learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  bool amsgrad = false;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct AdamWOptions {
+  double learning_rate = 0.001;
+  double weight_decay = 0.004;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  bool amsgrad = false;
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct RMSpropOptions {
+  double learning_rate = 0.001;
+  double rho = 0.9;
+  double momentum = 0.0;
+  double epsilon = 1e-7;
+  bool centered = false;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+
+Optimizer SGD(SGDOptions options = {});
+Optimizer Adam(AdamOptions options = {});
+Optimizer AdamW(AdamWOptions options = {});
+Optimizer RMSprop(RMSpropOptions options = {});
+
+}  // namespace stoker

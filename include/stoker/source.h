@@ -1,0 +1,90 @@
+// Where batches come from: what every source has in common. Most programs use generator(),
+// BatchGenerator or array_source(), all of which are Sources.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stoker/dtype.h"
+#include "stoker/random.h"
+#include "stoker/shape.h"
+
+namespace stoker {
+
+// Let Stoker choose (workers, queue sizes).
+inline constexpr int AUTOTUNE = -1;
+
+// One part of a batch; the shape's first extent is the batch size.
+struct Field {
+  std::string name;  // "x", "y", "sample_weight", or "x0", "x1", ... when there are several
+  DType dtype = DType::float32;
+  Shape shape;
+};
+
+// What one batch holds, in the order in which it lies in a slot.
+struct BatchSpec {
+  std::vector<Field> inputs;
+  std::vector<Field> targets;
+  std::optional<Field> sample_weight;
+
+  std::size_t field_count() const {
+    return inputs.size() + targets.size() + (sample_weight ? 1 : 0);
+  }
+  // In the order inputs, targets, sample_weight. Throws ValueError when there is no such field.
+  const Field& field(std::size_t i) const;
+  std::int64_t batch_size() const { return inputs.empty() ? 0 : inputs[0].shape[0]; }
+};
+
+// Which batch is asked for, and random numbers that belong to it: keyed by (seed, epoch, index), so
+// they are the same for any number of workers.
+//
+// Epochs are the training's. Only where steps_per_epoch splits a source that knows its
+// batches_per_epoch are they the source's own: it is passed through to its end first, in as many
+// epochs of the training as that takes.
+struct BatchContext {
+  std::int64_t epoch = 0;     // from 0
+  std::int64_t index = 0;     // of the batch within its epoch, from 0
+  std::int64_t sequence = 0;  // of the batch in this fit, from 0
+  Random random;
+};
+
+// A place for one batch: writable memory for every field, aligned to 64 bytes. Pinned where the
+// device copies from it. Valid during fill() only.
+class Slot {
+ public:
+  Slot(const BatchSpec& spec, std::byte* const* fields) : spec_(&spec), fields_(fields) {}
+  const BatchSpec& spec() const { return *spec_; }
+  std::byte* field(std::size_t i) const { return fields_[i]; }
+
+ private:
+  const BatchSpec* spec_;
+  std::byte* const* fields_;
+};
+
+// A source of batches. fill() is called on a thread of the feed, for one batch after another and
+// never by two threads at a time unless pure() says that is safe. It may throw; the exception comes
+// out of fit as DataError with the batch's number, the original nested in it.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  virtual const BatchSpec& spec() const = 0;
+  // Writes the batch that `batch` names into `slot`; returns how many rows it wrote. Fewer than the
+  // batch size: a short batch. 0: the epoch ended before this batch.
+  virtual std::int64_t fill(BatchContext& batch, const Slot& slot) = 0;
+
+  // Batches in an epoch, when that is known beforehand: no more are then asked for.
+  virtual std::optional<std::int64_t> batches_per_epoch() const { return std::nullopt; }
+  // Never ends: fit then needs steps_per_epoch.
+  virtual bool endless() const { return false; }
+  // fill() depends on nothing but its arguments and may run on several threads at a time.
+  virtual bool pure() const { return false; }
+  // Called before the first batch of each epoch, between two calls of fill().
+  virtual void begin_epoch(std::int64_t epoch) { (void)epoch; }
+};
+
+}  // namespace stoker

@@ -1,0 +1,83 @@
+// A tensor in host memory: what weights, predictions and data sets are handed over in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+
+#include "stoker/dtype.h"
+#include "stoker/shape.h"
+
+namespace stoker {
+
+// A dense tensor in C order (last axis fastest) in memory aligned to 64 bytes. A value: copies are
+// deep, moves are free. Not synchronised: one thread writes, or many read.
+class Tensor {
+ public:
+  Tensor() = default;
+  // Elements are zero. Throws ShapeError for a shape with unknown extents.
+  explicit Tensor(Shape shape, DType dtype = DType::float32);
+  Tensor(const Tensor& other);
+  Tensor& operator=(const Tensor& other);
+  Tensor(Tensor&& other) noexcept;
+  Tensor& operator=(Tensor&& other) noexcept;
+  ~Tensor();
+
+  // A copy of `values`; throws ShapeError when their number is not shape.elements().
+  template <class T>
+  static Tensor from(Shape shape, std::span<const T> values) {
+    static_assert(is_slot_type<T>, "Tensor holds float, int32_t, uint8_t, bfloat16 or float16");
+    return from_bytes(shape, dtype_of<T>, values.data(), values.size());
+  }
+  template <class T>
+  static Tensor from(Shape shape, std::initializer_list<T> values) {
+    return from(shape, std::span<const T>(values.begin(), values.size()));
+  }
+  static Tensor full(Shape shape, float value);
+  // float32 random numbers, Philox4x32-10 keyed by `seed`: uniform in [low, high), or normal.
+  static Tensor uniform(Shape shape, float low = 0.0f, float high = 1.0f, std::uint64_t seed = 0);
+  static Tensor normal(Shape shape, float mean = 0.0f, float stddev = 1.0f, std::uint64_t seed = 0);
+
+  const Shape& shape() const { return shape_; }
+  DType dtype() const { return dtype_; }
+  std::int64_t size() const { return size_; }
+  std::size_t bytes() const { return static_cast<std::size_t>(size_) * size_of(dtype_); }
+  bool empty() const { return size_ == 0; }
+
+  void* raw() { return data_.get(); }
+  const void* raw() const { return data_.get(); }
+
+  // The elements; throws DTypeError when T is not the tensor's element type.
+  template <class T>
+  std::span<T> data() {
+    require(dtype_of<T>);
+    return {static_cast<T*>(raw()), static_cast<std::size_t>(size_)};
+  }
+  template <class T>
+  std::span<const T> data() const {
+    require(dtype_of<T>);
+    return {static_cast<const T*>(raw()), static_cast<std::size_t>(size_)};
+  }
+
+  // The same elements under another shape of as many; one extent may be kUnknown and is inferred.
+  Tensor reshaped(Shape shape) const&;
+  Tensor reshaped(Shape shape) &&;
+  // Rows [begin, end) along the first axis, copied.
+  Tensor rows(std::int64_t begin, std::int64_t end) const;
+
+ private:
+  struct Free {
+    void operator()(void* memory) const;
+  };
+  static Tensor from_bytes(Shape shape, DType dtype, const void* values, std::size_t count);
+  void require(DType dtype) const;
+
+  Shape shape_;
+  DType dtype_ = DType::float32;
+  std::int64_t size_ = 0;
+  std::unique_ptr<void, Free> data_;
+};
+
+}  // namespace stoker

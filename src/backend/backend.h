@@ -1,0 +1,63 @@
+// What a backend is: it makes a step's graph executable. cpu/, cuda/ and cuda_absent/ implement it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+#include "graph/graph.h"
+#include "plan/program.h"
+#include "plan/scalars.h"
+
+namespace stoker::backend {
+
+// Where the spaces of a model lie in device memory.
+struct Memory {
+  std::byte* arena = nullptr;
+  std::byte* parameters = nullptr;
+  std::byte* gradients = nullptr;
+  std::vector<std::byte*> slots;  // by optimizer slot
+  std::byte* state = nullptr;
+  std::byte* metrics = nullptr;
+  plan::Scalars* scalars = nullptr;
+};
+
+// Called by run_checked for every output of a node: host-readable memory of that value.
+using Inspect = std::function<void(const graph::Node& node, const graph::ValueInfo& value,
+                                   const void* data)>;
+
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  virtual const plan::Program& program() const = 0;
+  // Must be called before the first run and whenever a space has moved. Not while a run is under
+  // way.
+  virtual void bind(const Memory& memory) = 0;
+  // Enqueues one step on the batch whose block lies at `input`. Allocates nothing, throws nothing; what goes wrong
+  // is recorded in the scalars.
+  virtual void run(device::Stream& stream, std::byte* input) = 0;
+  // The same step node by node, showing every output as soon as it is written. What `inspect`
+  // throws ends the step.
+  virtual void run_checked(std::byte* input, const Inspect& inspect) = 0;
+  // Where a value that compile() was told to keep lies in device memory after a step.
+  virtual const std::byte* address(graph::ValueId value) const = 0;
+  // Primitives of libraries that one run executes.
+  virtual int primitives() const = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // Optimizes and compiles. `keep`: values that are read after the step.
+  virtual std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
+                                              std::vector<graph::ValueId> keep) = 0;
+};
+
+// The CPU backend with `threads` threads; 0: one for each core that the process may use.
+std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
+
+}  // namespace stoker::backend

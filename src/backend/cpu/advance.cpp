@@ -1,0 +1,37 @@
+// Op advance: decides whether the step counts.
+#include <cmath>
+
+#include "backend/cpu/kernel.h"
+
+namespace stoker::backend::cpu {
+namespace {
+
+class AdvanceKernel : public Kernel {
+ public:
+  explicit AdvanceKernel(const KernelRequest& request)
+      : node_(request.id), loss_(request.node.inputs[0]) {}
+
+  void run(const Run& run) override {
+    plan::Scalars& scalars = *run.scalars;
+    if (scalars.error != plan::StepError::none) return;
+    if (!std::isfinite(*run.floats(loss_))) {
+      scalars.error = plan::StepError::non_finite_loss;
+      scalars.error_node = node_;
+      return;
+    }
+    ++scalars.step;
+    ++scalars.iterations;
+  }
+
+ private:
+  graph::NodeId node_;
+  graph::ValueId loss_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_advance_kernel(const KernelRequest& request) {
+  return std::make_unique<AdvanceKernel>(request);
+}
+
+}  // namespace stoker::backend::cpu

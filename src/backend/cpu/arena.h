@@ -1,0 +1,38 @@
+// The compute arena: one for the process's CPU backend, of fixed concurrency. Primitives are
+// created and run inside it, so oneDNN's partition of the work and our own always fit it.
+#pragma once
+
+#include <memory>
+
+namespace stoker::backend::cpu {
+
+class ComputeArena {
+ public:
+  // threads >= 1, the calling thread included.
+  explicit ComputeArena(int threads);
+  ~ComputeArena();
+  ComputeArena(const ComputeArena&) = delete;
+  ComputeArena& operator=(const ComputeArena&) = delete;
+
+  int threads() const { return threads_; }
+
+  // Runs body() in the arena, on the calling thread; no allocation of ours.
+  template <class F>
+  void execute(F&& body) {
+    auto& reference = body;
+    execute_erased([](void* context) { (*static_cast<decltype(&reference)>(context))(); },
+                   const_cast<void*>(static_cast<const void*>(&reference)));
+  }
+
+ private:
+  void execute_erased(void (*body)(void*), void* context);
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  int threads_;
+};
+
+// Cores that this process may run on.
+int available_cores();
+
+}  // namespace stoker::backend::cpu

@@ -1,0 +1,50 @@
+#include "backend/cpu/dispatch.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdlib>
+#include <string_view>
+
+namespace stoker::backend::cpu {
+namespace {
+
+struct Available {
+  std::array<const KernelTable*, 3> tables{};
+  std::size_t count = 0;
+
+  Available() {
+    add(baseline::table());
+#ifdef STOKER_X86_KERNELS
+    __builtin_cpu_init();
+    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                          __builtin_cpu_supports("f16c");
+    const bool has_avx512 = __builtin_cpu_supports("avx512f") &&
+                            __builtin_cpu_supports("avx512dq") &&
+                            __builtin_cpu_supports("avx512bw") &&
+                            __builtin_cpu_supports("avx512vl");
+    if (has_avx2) add(avx2::table());
+    if (has_avx2 && has_avx512) add(avx512::table());
+#endif
+  }
+
+  void add(const KernelTable& table) { tables[count++] = &table; }
+};
+
+}  // namespace
+
+std::span<const KernelTable* const> available_kernels() {
+  static const Available available;
+  return {available.tables.data(), available.count};
+}
+
+const KernelTable& kernels() {
+  const auto tables = available_kernels();
+  if (const char* wanted = std::getenv("STOKER_CPU_ISA"); wanted != nullptr) {
+    for (const KernelTable* table : tables) {
+      if (std::string_view(table->name) == wanted) return *table;
+    }
+  }
+  return *tables.back();
+}
+
+}  // namespace stoker::backend::cpu

@@ -1,0 +1,69 @@
+// oneDNN behind what our kernels need of it: a primitive with its arguments, made once, executed
+// without allocating. The only header that includes dnnl.hpp.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include <dnnl.hpp>
+
+#include "stoker/shape.h"
+
+namespace stoker::backend::cpu {
+
+const dnnl::engine& dnn_engine();
+
+// float32, dense in C order; and with strides of one's own.
+dnnl::memory::desc plain(const dnnl::memory::dims& dims);
+dnnl::memory::desc strided(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides);
+// For oneDNN to choose the layout.
+dnnl::memory::desc any_layout(const dnnl::memory::dims& dims);
+// An image batch: oneDNN's dims are (N, C, H, W) whatever the layout; ours is NHWC.
+dnnl::memory::desc image(const Shape& nhwc);
+
+// Scratch memory comes from our arena.
+dnnl::primitive_attr user_scratchpad();
+
+// A primitive and the memory it works on. Arguments are numbered in the order they are given.
+class Primitive {
+ public:
+  Primitive() = default;
+  Primitive(const dnnl::primitive& primitive,
+            std::initializer_list<std::pair<int, dnnl::memory::desc>> arguments);
+
+  // Sets where an argument lies; cheap when it has not changed.
+  void set(std::size_t argument, const void* data);
+  // Calls the C interface: dnnl.hpp's execute() would build a map and a vector each time.
+  void execute();
+  explicit operator bool() const { return static_cast<bool>(primitive_.get(true)); }
+
+ private:
+  dnnl::primitive primitive_;
+  dnnl::stream stream_;
+  std::vector<dnnl::memory> memories_;
+  std::vector<dnnl_exec_arg_t> arguments_;
+  std::vector<const void*> data_;
+};
+
+// Copies between layouts; empty when they are the same.
+Primitive make_reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+
+constexpr std::size_t aligned_64(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Hands out parts of a kernel's workspace.
+class WorkspaceLayout {
+ public:
+  std::size_t add(std::size_t bytes) {
+    const std::size_t offset = total_;
+    total_ += aligned_64(bytes);
+    return offset;
+  }
+  std::size_t total() const { return total_; }
+
+ private:
+  std::size_t total_ = 0;
+};
+
+}  // namespace stoker::backend::cpu

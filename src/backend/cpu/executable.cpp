@@ -1,0 +1,200 @@
+// Runs a program on the CPU: kernels made once, pointers resolved once, then one call a node.
+#include <algorithm>
+#include <cstring>
+
+#include "backend/backend.h"
+#include "backend/cpu/arena.h"
+#include "backend/cpu/kernel.h"
+#include "ops/ops.h"
+
+namespace stoker::backend {
+
+namespace cpu {
+namespace {
+
+using MakeKernel = std::unique_ptr<Kernel> (*)(const KernelRequest&);
+
+constexpr MakeKernel kMakers[] = {
+#define STOKER_OP(name) &make_##name##_kernel,
+#include "ops/ops.def"
+#undef STOKER_OP
+};
+
+// Below this many multiply-adds and bytes a node is faster on one thread than on two: waking a
+// worker costs a few microseconds.
+constexpr double kParallelOperations = 400e3;
+constexpr double kParallelBytes = 128.0 * 1024.0;
+
+double operations_of(const graph::Graph& graph, const graph::Node& node) {
+  using ops::OpIndex;
+  const auto shape = [&](graph::ValueId id) -> const Shape& { return graph.info(id).type.shape; };
+  const auto elements = [&](graph::ValueId id) {
+    return static_cast<double>(shape(id).elements());
+  };
+  switch (static_cast<OpIndex>(node.op->index)) {
+    case OpIndex::matmul: {
+      const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
+      const Shape& a = shape(node.inputs[0]);
+      return elements(node.outputs[0]) * static_cast<double>(a[attributes.transpose_a ? 0 : 1]);
+    }
+    case OpIndex::conv2d:
+      return elements(node.outputs[0]) * elements(node.inputs[1]) /
+             static_cast<double>(shape(node.inputs[1])[3]);
+    case OpIndex::conv2d_backward_data:
+      return elements(node.inputs[0]) * elements(node.inputs[1]) /
+             static_cast<double>(shape(node.inputs[1])[3]);
+    case OpIndex::conv2d_backward_weights:
+      return elements(node.inputs[1]) * elements(node.outputs[0]) /
+             static_cast<double>(shape(node.outputs[0])[3]);
+    default:
+      return 0.0;
+  }
+}
+
+double bytes_of(const graph::Graph& graph, const graph::Node& node) {
+  double bytes = 0.0;
+  const auto add = [&](graph::ValueId id) {
+    const auto& type = graph.info(id).type;
+    bytes += static_cast<double>(type.shape.elements()) * static_cast<double>(size_of(type.dtype));
+  };
+  for (const auto id : node.inputs) add(id);
+  for (const auto id : node.outputs) add(id);
+  return bytes;
+}
+
+class CpuExecutable final : public Executable {
+ public:
+  CpuExecutable(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
+                ComputeArena& parallel, ComputeArena& serial)
+      : arena_(parallel) {
+    const auto count = static_cast<graph::NodeId>(graph->nodes().size());
+    kernels_.resize(graph->nodes().size());
+    bool any_parallel = false;
+    for (graph::NodeId id = 0; id < count; ++id) {
+      const graph::Node& node = graph->node(id);
+      const bool wide = parallel.threads() > 1 &&
+                        (operations_of(*graph, node) > kParallelOperations ||
+                         bytes_of(*graph, node) > kParallelBytes);
+      any_parallel = any_parallel || wide;
+      ComputeArena& home = wide ? parallel : serial;
+      const KernelRequest request{*graph, node, id, home.threads()};
+      home.execute([&] {
+        kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request);
+      });
+    }
+    in_arena_ = any_parallel;
+    for (const auto& kernel : kernels_) primitives_ += kernel->primitives();
+    program_ = plan::lay_out(std::move(graph), keep, [&](graph::NodeId id) {
+      return kernels_[static_cast<std::size_t>(id)]->workspace_bytes();
+    });
+    collect_inputs();
+  }
+
+  const plan::Program& program() const override { return program_; }
+  int primitives() const override { return primitives_; }
+  const std::byte* address(graph::ValueId value) const override {
+    return static_cast<const std::byte*>(values_[static_cast<std::size_t>(value)]);
+  }
+
+  void bind(const Memory& memory) override {
+    const graph::Graph& graph = *program_.graph;
+    values_.assign(graph.value_count(), nullptr);
+    for (std::size_t v = 0; v < values_.size(); ++v) {
+      const auto& home = graph.info(static_cast<graph::ValueId>(v)).home;
+      std::byte* base = nullptr;
+      switch (home.space) {
+        case graph::Space::arena: base = memory.arena; break;
+        case graph::Space::input: break;  // set by every run
+        case graph::Space::parameter: base = memory.parameters; break;
+        case graph::Space::gradient: base = memory.gradients; break;
+        case graph::Space::slot:
+          base = memory.slots[static_cast<std::size_t>(home.index)];
+          break;
+        case graph::Space::state: base = memory.state; break;
+        case graph::Space::metric: base = memory.metrics; break;
+        case graph::Space::scalar: base = reinterpret_cast<std::byte*>(memory.scalars); break;
+      }
+      if (base != nullptr) values_[v] = base + program_.offsets[v];
+    }
+    scalars_ = memory.scalars;
+    workspaces_.resize(kernels_.size());
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+      workspaces_[i] = memory.arena + program_.workspaces[i];
+    }
+  }
+
+  void run(device::Stream&, std::byte* input) override {
+    point_inputs(input);
+    const auto all = [this] {
+      for (std::size_t i = 0; i < kernels_.size(); ++i) run_node(i);
+    };
+    if (in_arena_) {
+      arena_.execute(all);
+    } else {
+      all();
+    }
+  }
+
+  void run_checked(std::byte* input, const Inspect& inspect) override {
+    point_inputs(input);
+    const graph::Graph& graph = *program_.graph;
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+      arena_.execute([&] { run_node(i); });
+      const graph::Node& node = graph.nodes()[i];
+      for (const auto id : node.outputs) {
+        inspect(node, graph.info(id), values_[static_cast<std::size_t>(id)]);
+      }
+    }
+  }
+
+ private:
+  void run_node(std::size_t i) {
+    kernels_[i]->run({values_.data(), scalars_, workspaces_[i]});
+  }
+
+  void collect_inputs() {
+    for (std::size_t v = 0; v < program_.graph->value_count(); ++v) {
+      if (program_.graph->info(static_cast<graph::ValueId>(v)).home.space == graph::Space::input) {
+        inputs_.push_back(v);
+      }
+    }
+  }
+
+  void point_inputs(std::byte* input) {
+    for (const std::size_t v : inputs_) values_[v] = input + program_.offsets[v];
+  }
+
+  ComputeArena& arena_;
+  plan::Program program_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::vector<void*> values_;
+  std::vector<std::byte*> workspaces_;
+  std::vector<std::size_t> inputs_;
+  plan::Scalars* scalars_ = nullptr;
+  bool in_arena_ = false;
+  int primitives_ = 0;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(int threads) : parallel_(threads), serial_(1) {}
+
+  std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
+                                      std::vector<graph::ValueId> keep) override {
+    plan::optimize(*graph, keep);
+    return std::make_unique<CpuExecutable>(std::move(graph), keep, parallel_, serial_);
+  }
+
+ private:
+  ComputeArena parallel_;
+  ComputeArena serial_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) {
+  return std::make_unique<cpu::CpuBackend>(threads > 0 ? threads : cpu::available_cores());
+}
+
+}  // namespace stoker::backend

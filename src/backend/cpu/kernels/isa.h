@@ -1,0 +1,20 @@
+// What the kernel files of one instruction set tell each other.
+#pragma once
+
+#include "backend/cpu/kernels/kernels.h"
+
+namespace stoker::backend::cpu::STOKER_ISA {
+
+void evaluate(const TileProgramView& program, const TileArguments& arguments, std::int64_t begin,
+              std::int64_t end);
+double reduce(Reduction kind, const float* x, std::int64_t count);
+void reduce_rows(Reduction kind, float* into, const float* x, std::int64_t rows,
+                 std::int64_t columns);
+void softmax(const float* x, float* y, std::int64_t rows, std::int64_t columns, bool log);
+std::int64_t cross_entropy_sparse(const float* logits, const std::int32_t* labels, float* loss,
+                                  float* gradient, std::int64_t rows, std::int64_t columns);
+void cross_entropy_dense(const float* logits, const float* labels, float* loss, float* gradient,
+                         std::int64_t rows, std::int64_t columns);
+void matmul(const SmallMatMul& arguments);
+
+}  // namespace stoker::backend::cpu::STOKER_ISA

@@ -1,0 +1,151 @@
+// The border to code that is compiled once per instruction set: plain structs and function
+// pointers only. What a kernel file needs beside this it keeps in its own namespace, named after
+// the instruction set: no symbol may be shared between the copies.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace stoker::backend::cpu {
+
+// Arithmetic of a tile program; as far as `select` in the order of graph::ExprOp.
+enum class TileOp : std::uint8_t {
+  neg, abs, sign, floor, exp, expm1, log, log1p, sqrt, rsqrt, reciprocal, tanh, sigmoid, relu,
+  erf, sin, cos, is_finite,
+  add, sub, mul, div, minimum, maximum, pow, less, less_equal, equal,
+  select,
+  copy,
+  multiply_add,           // a * b + c
+  negative_multiply_add,  // c - a * b
+};
+
+// As stoker::DType, which the kernels do not include.
+enum class TileType : std::uint8_t { float32, int32, uint8, bfloat16, float16 };
+
+// Operands and results are slots: where the floats of the tile are, be it a register (a tile of
+// scratch memory), the memory of an input or output, or one vector that stands for all (constants).
+struct TileInstruction {
+  TileOp op;
+  std::uint16_t a, b, c, to;
+};
+
+enum class TileSource : std::uint8_t {
+  direct,    // contiguous float32: read in place
+  scalar,    // one element for all
+  convert,   // contiguous, of another type
+  periodic,  // the same `period` elements again and again, kept expanded in scratch memory
+  strided,   // any other broadcast, copied for each tile
+};
+
+inline constexpr int kTileMaxRank = 8;
+
+struct TileInput {
+  TileSource source;
+  TileType type;
+  std::uint16_t slot;
+  std::int32_t value;   // whose memory
+  std::int32_t offset;  // of its register or expanded period, in floats
+  std::int32_t stage;   // direct: of its piece of a padded tail
+  std::int64_t period;
+  std::int32_t rank;  // strided: innermost dimension first
+  std::int64_t extents[kTileMaxRank];
+  std::int64_t strides[kTileMaxRank];
+};
+
+struct TileOutput {
+  TileType type;
+  bool is_direct;      // instructions write to the output's memory itself
+  std::uint16_t slot;  // of the memory when direct, otherwise of the register to copy from
+  std::int32_t value;
+  std::int32_t stage;  // direct: of its piece of a padded tail
+};
+
+struct TileUniform {
+  std::uint16_t slot;
+  std::int32_t offset;  // of its register
+  std::uint32_t stream;
+};
+
+// The widest vector of any instruction set, in floats.
+inline constexpr int kMaxVector = 16;
+// Scratch memory of an evaluation, on the stack so that it is warm: half of a usual L1 cache.
+inline constexpr int kTileScratchFloats = 6144;
+inline constexpr int kTileMaxSlots = 512;
+// Room for a padded tail, and what a register has beyond the tile (uniform starts unaligned).
+inline constexpr int kTileStage = 2 * kMaxVector;
+inline constexpr int kTileSlack = 4 * kMaxVector;
+
+// The result of an instruction that is the same for all elements: one vector.
+struct TileScalar {
+  std::uint16_t slot;
+  std::int32_t offset;
+};
+
+// Slots: constants, then registers, then what inputs, outputs, ... name.
+struct TileProgramView {
+  // The first `scalar_count` are worked out once, before the first tile.
+  const TileInstruction* instructions;
+  const TileScalar* scalars;
+  const TileInput* inputs;
+  const TileOutput* outputs;
+  const TileUniform* uniforms;
+  const float* constants;  // kMaxVector equal floats each
+  const std::int32_t* registers;  // their offsets
+  std::int32_t instruction_count, input_count, output_count, uniform_count, constant_count;
+  std::int32_t register_count, scalar_count;
+  std::int32_t range_slot;    // of range_value; -1: not used
+  std::int32_t range_offset;  // one vector
+  std::int32_t tile;          // floats, a multiple of kMaxVector
+};
+
+struct TileArguments {
+  void* const* values;  // by TileInput::value and TileOutput::value
+  float* result;        // if set, the only output, which starts at the first element evaluated
+  float range_value;
+  std::uint32_t step;
+  std::uint64_t seed;
+};
+
+enum class Reduction : std::uint8_t { sum, max, min };
+
+// y[m, n] = op(a) op(b) + bias, and relu: for products too small for a library call.
+struct SmallMatMul {
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b, relu;
+  const float* a;
+  const float* b;
+  const float* bias;  // [n] or null
+  float* y;
+};
+
+struct KernelTable {
+  const char* name;
+  // Elements [begin, end) of a pointwise program.
+  void (*evaluate)(const TileProgramView& program, const TileArguments& arguments,
+                   std::int64_t begin, std::int64_t end);
+  // A contiguous run to one number. max and min of nothing are -inf and inf; NaN stays.
+  double (*reduce)(Reduction kind, const float* x, std::int64_t count);
+  // into[c] = into[c] op x[0, c] op x[1, c] ...
+  void (*reduce_rows)(Reduction kind, float* into, const float* x, std::int64_t rows,
+                      std::int64_t columns);
+  void (*softmax)(const float* x, float* y, std::int64_t rows, std::int64_t columns, bool log);
+  // loss [rows] and gradient [rows, columns]. Labels outside [0, columns) give zeros; returns the
+  // first such row, or -1.
+  std::int64_t (*cross_entropy_sparse)(const float* logits, const std::int32_t* labels, float* loss,
+                                       float* gradient, std::int64_t rows, std::int64_t columns);
+  void (*cross_entropy_dense)(const float* logits, const float* labels, float* loss,
+                              float* gradient, std::int64_t rows, std::int64_t columns);
+  void (*matmul)(const SmallMatMul& arguments);
+};
+
+namespace baseline {
+const KernelTable& table();
+}
+namespace avx2 {
+const KernelTable& table();
+}
+namespace avx512 {
+const KernelTable& table();
+}
+
+}  // namespace stoker::backend::cpu

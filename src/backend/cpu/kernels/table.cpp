@@ -1,0 +1,24 @@
+// This instruction set's row for backend/cpu/dispatch.cpp.
+#include "backend/cpu/kernels/isa.h"
+#include "backend/cpu/kernels/kernels.h"
+
+#define STOKER_TEXT_OF(x) #x
+#define STOKER_NAME_OF(x) STOKER_TEXT_OF(x)
+
+namespace stoker::backend::cpu::STOKER_ISA {
+
+const KernelTable& table() {
+  static constexpr KernelTable kTable = {
+      .name = STOKER_NAME_OF(STOKER_ISA),
+      .evaluate = evaluate,
+      .reduce = reduce,
+      .reduce_rows = reduce_rows,
+      .softmax = softmax,
+      .cross_entropy_sparse = cross_entropy_sparse,
+      .cross_entropy_dense = cross_entropy_dense,
+      .matmul = matmul,
+  };
+  return kTable;
+}
+
+}  // namespace stoker::backend::cpu::STOKER_ISA

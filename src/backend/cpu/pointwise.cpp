@@ -1,0 +1,83 @@
+// Op pointwise: a tile program over the whole shape, or over parts of flat buffers.
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/parallel.h"
+#include "backend/cpu/tile_program.h"
+
+namespace stoker::backend::cpu {
+namespace {
+
+std::vector<TileOperand> operands(const graph::Graph& graph,
+                                  const std::vector<graph::ValueId>& values) {
+  std::vector<TileOperand> result;
+  for (const graph::ValueId id : values) {
+    const graph::ValueInfo& info = graph.info(id);
+    result.push_back({.value = id, .dtype = info.type.dtype, .shape = info.type.shape});
+  }
+  return result;
+}
+
+class PointwiseKernel : public Kernel {
+ public:
+  PointwiseKernel(const KernelRequest& request, const ops::PointwiseAttributes& attributes)
+      : program_(attributes.expression, operands(request.graph, request.node.inputs),
+                 operands(request.graph, request.node.outputs), request.output(0).type.shape,
+                 [&](std::size_t input, std::size_t output) {
+                   return homes_may_overlap(request.input(input), request.output(output));
+                 }),
+        guarded_(attributes.guarded),
+        ranges_(attributes.ranges) {
+    if (ranges_.empty()) ranges_.push_back({.offset = 0, .count = program_.elements()});
+    for (const ops::Range& range : ranges_) {
+      starts_.push_back(total_);
+      total_ += range.count;
+    }
+    const std::int64_t tile = program_.tile();
+    grain_ = (grain_for(program_.bytes_per_element()) + tile - 1) / tile * tile;
+  }
+
+  void run(const Run& run) override {
+    if (guarded_ && run.scalars->error != plan::StepError::none) return;
+    const TileArguments arguments{.values = run.values,
+                                  .result = nullptr,
+                                  .range_value = 0.0f,
+                                  .step = run.scalars->step,
+                                  .seed = run.scalars->seed};
+    parallel_for(total_, grain_, [&](std::int64_t begin, std::int64_t end) {
+      evaluate(arguments, begin, end);
+    });
+  }
+
+ private:
+  // Elements [begin, end), counted through all ranges.
+  void evaluate(TileArguments arguments, std::int64_t begin, std::int64_t end) const {
+    const auto after = std::upper_bound(starts_.begin(), starts_.end(), begin);
+    for (auto i = static_cast<std::size_t>(after - starts_.begin()) - 1; begin < end; ++i) {
+      const ops::Range& range = ranges_[i];
+      const std::int64_t stop = std::min(end, starts_[i] + range.count);
+      const std::int64_t shift = range.offset - starts_[i];
+      arguments.range_value = range.value;
+      program_.evaluate(arguments, begin + shift, stop + shift);
+      begin = stop;
+    }
+  }
+
+  TileProgram program_;
+  bool guarded_;
+  std::vector<ops::Range> ranges_;
+  std::vector<std::int64_t> starts_;  // of each range, counted through all of them
+  std::int64_t total_ = 0;
+  std::int64_t grain_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_pointwise_kernel(const KernelRequest& request) {
+  return std::make_unique<PointwiseKernel>(
+      request, ops::attributes_of<ops::PointwiseAttributes>(request.node));
+}
+
+}  // namespace stoker::backend::cpu

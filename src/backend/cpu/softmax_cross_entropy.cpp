@@ -1,0 +1,69 @@
+// Op softmax_cross_entropy: loss and gradient in one pass over the logits, for int32 labels and for
+// rows of probabilities.
+#include "backend/cpu/dispatch.h"
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/parallel.h"
+#include "backend/cpu/rows.h"
+
+namespace stoker::backend::cpu {
+namespace {
+
+class SoftmaxCrossEntropyKernel : public Kernel {
+ public:
+  explicit SoftmaxCrossEntropyKernel(const KernelRequest& request)
+      : rows_(request.input(0).type.shape),
+        is_sparse_(request.input(1).type.dtype == DType::int32),
+        node_(request.id),
+        logits_(request.node.inputs[0]),
+        labels_(request.node.inputs[1]),
+        loss_(request.node.outputs[0]),
+        gradient_(request.node.outputs[1]) {}
+
+  void run(const Run& run) override { is_sparse_ ? run_sparse(run) : run_dense(run); }
+
+ private:
+  std::int64_t grain() const { return grain_for(16 * rows_.columns); }
+
+  void run_sparse(const Run& run) const {
+    const auto* labels = static_cast<const std::int32_t*>(run.values[labels_]);
+    const float* logits = run.floats(logits_);
+    float* loss = run.floats(loss_);
+    float* gradient = run.floats(gradient_);
+    const std::int64_t columns = rows_.columns;
+    FirstBadRow bad;
+    parallel_for(rows_.count, grain(), [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t row = table_.cross_entropy_sparse(
+          logits + begin * columns, labels + begin, loss + begin, gradient + begin * columns,
+          end - begin, columns);
+      if (row >= 0) bad.report(begin + row);
+    });
+    bad.record(*run.scalars, node_, labels);
+  }
+
+  void run_dense(const Run& run) const {
+    const float* labels = run.floats(labels_);
+    const float* logits = run.floats(logits_);
+    float* loss = run.floats(loss_);
+    float* gradient = run.floats(gradient_);
+    const std::int64_t columns = rows_.columns;
+    parallel_for(rows_.count, grain(), [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t at = begin * columns;
+      table_.cross_entropy_dense(logits + at, labels + at, loss + begin, gradient + at,
+                                 end - begin, columns);
+    });
+  }
+
+  const KernelTable& table_ = kernels();
+  Rows rows_;
+  bool is_sparse_;
+  graph::NodeId node_;
+  graph::ValueId logits_, labels_, loss_, gradient_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_softmax_cross_entropy_kernel(const KernelRequest& request) {
+  return std::make_unique<SoftmaxCrossEntropyKernel>(request);
+}
+
+}  // namespace stoker::backend::cpu

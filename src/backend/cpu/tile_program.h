@@ -1,0 +1,70 @@
+// A pointwise expression made ready for the tile interpreter (kernels/tiles.cpp): registers given
+// out by lifetime, broadcasts understood, what is the same for all elements taken out of the loop,
+// outputs written in place where that is safe. Made once,
+// when a plan is compiled.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "backend/cpu/kernels/kernels.h"
+#include "graph/expression.h"
+#include "graph/graph.h"
+#include "stoker/dtype.h"
+#include "stoker/shape.h"
+
+namespace stoker::backend::cpu {
+
+// A value that the program reads or writes.
+struct TileOperand {
+  std::int32_t value = 0;  // its number in Run::values
+  DType dtype = DType::float32;
+  Shape shape;
+};
+
+// Whether output number `output` may lie where input number `input` does.
+using MayAlias = std::function<bool(std::size_t input, std::size_t output)>;
+
+class TileProgram {
+ public:
+  // Throws ShapeError where an input does not broadcast to `shape`, and ValueError for an
+  // expression with more live values than there is scratch memory for.
+  TileProgram(const graph::Expression& expression, std::span<const TileOperand> inputs,
+              std::span<const TileOperand> outputs, const Shape& shape, const MayAlias& may_alias);
+
+  void evaluate(const TileArguments& arguments, std::int64_t begin, std::int64_t end) const {
+    table_->evaluate(view_, arguments, begin, end);
+  }
+
+  const KernelTable& table() const { return *table_; }
+  bool uses_random() const { return !uniforms_.empty(); }
+  std::int64_t elements() const { return elements_; }
+  int tile() const { return view_.tile; }
+  // Memory that an element costs, to tell how much work makes a task.
+  std::int64_t bytes_per_element() const { return bytes_per_element_; }
+
+  TileProgram(const TileProgram&) = delete;  // view_ points into the vectors
+  TileProgram& operator=(const TileProgram&) = delete;
+
+ private:
+  friend class TileCompiler;
+
+  const KernelTable* table_;
+  std::vector<TileInstruction> instructions_;
+  std::vector<TileScalar> scalars_;
+  std::vector<TileInput> inputs_;
+  std::vector<TileOutput> outputs_;
+  std::vector<TileUniform> uniforms_;
+  std::vector<float> constants_;
+  std::vector<std::int32_t> registers_;
+  TileProgramView view_{};
+  std::int64_t elements_ = 0;
+  std::int64_t bytes_per_element_ = 0;
+};
+
+// The conservative answer from the homes of two values: parts of the arena may be shared.
+bool homes_may_overlap(const graph::ValueInfo& input, const graph::ValueInfo& output);
+
+}  // namespace stoker::backend::cpu

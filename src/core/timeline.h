@@ -1,0 +1,141 @@
+// The timeline: what every stage of a batch took, stamped by the thread that ran it. The verdict,
+// the progress bar and the throughput model read it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace stoker {
+
+enum class Stage : std::uint8_t {
+  generate,            // the user's source fills a slot
+  wait_for_slot,       // a worker waits for a free slot: it is ahead
+  wait_for_generator,  // the consumer waits for a full slot: the worker is behind
+  upload,              // the copy of a slot to the device
+  wait_for_upload,     // a step waits for that copy
+  launch,              // the host hands a step to the device
+  compute,             // the device runs the step
+  callback,            // the user's callbacks and the display
+};
+inline constexpr std::size_t kStages = 8;
+
+// "wait_for_generator", ... as the enumerators are spelled.
+const char* name_of(Stage stage);
+
+// steady_clock in nanoseconds.
+inline std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// One stage of one batch. `worker` is the number of the track that it was stamped on.
+struct Stamp {
+  Stage stage{};
+  std::uint32_t worker = 0;
+  std::uint64_t sequence = 0;
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+};
+
+// All durations of a stage since the reset, however many stamps the rings still hold. All zero
+// while count is.
+struct StageTotals {
+  std::uint64_t count = 0;
+  std::int64_t sum_ns = 0;
+  std::int64_t min_ns = 0;
+  std::int64_t max_ns = 0;
+};
+
+struct TimelineTotals {
+  std::array<StageTotals, kStages> stages{};
+  std::int64_t elapsed_ns = 0;  // since the reset
+
+  const StageTotals& operator[](Stage stage) const {
+    return stages[static_cast<std::size_t>(stage)];
+  }
+};
+
+// The stamps of one thread. `stamp` is for that thread alone: it neither locks, waits nor
+// allocates. Reading goes through the Timeline.
+class alignas(64) Track {
+ public:
+  // Made by the Timeline, whose epoch it follows.
+  Track(const std::atomic<std::uint64_t>& epoch, std::uint32_t worker, std::size_t stamps);
+  void stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, std::int64_t end_ns);
+
+ private:
+  friend class Timeline;
+
+  // Every word is an atomic with a single writer, so that a reader may look at any time.
+  using Word = std::atomic<std::uint64_t>;
+  struct Slot {
+    Word stage{0}, sequence{0}, begin{0}, end{0};
+  };
+  struct Totals {
+    Word count{0}, sum{0}, min{0}, max{0};
+  };
+
+  void add(Stage stage, std::int64_t duration_ns);
+  bool read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& totals) const;
+  void read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const;
+
+  const Word& timeline_epoch_;
+  const std::uint32_t worker_;
+  const std::size_t slot_count_;  // one more than are kept: that one may be under the pen
+  const std::unique_ptr<Slot[]> slots_;
+  Word written_{0};  // stamps ever; stamp i lies in slot i % slot_count_
+  Word version_{0};  // odd while what follows is being changed
+  Word first_{0};    // the epoch's first stamp
+  Word epoch_{0};    // which reset the totals belong to
+  std::array<Totals, kStages> totals_;
+};
+
+// All tracks of a training run, made before its threads start. Any thread may read or reset it
+// while the tracks' threads stamp.
+class Timeline {
+ public:
+  // Each track keeps its latest `stamps_per_track` stamps.
+  explicit Timeline(std::size_t tracks, std::size_t stamps_per_track = 4096);
+
+  std::size_t size() const { return tracks_.size(); }
+  Track& track(std::size_t worker) { return *tracks_.at(worker); }
+
+  // Starts an epoch: what was stamped before no longer counts. A stage that is under way counts in
+  // full where it ends.
+  void reset();
+
+  // Exact totals over all tracks. Each track is seen between two stamps, never within one.
+  TimelineTotals snapshot() const;
+
+  // The stamps that the rings still hold, by begin. Allocates.
+  std::vector<Stamp> stamps() const;
+
+ private:
+  std::atomic<std::uint64_t> epoch_{0};
+  std::atomic<std::int64_t> started_ns_;
+  std::vector<std::unique_ptr<Track>> tracks_;
+};
+
+// Stamps a stage from its construction to its destruction.
+class ScopedStamp {
+ public:
+  ScopedStamp(Track& track, Stage stage, std::uint64_t sequence)
+      : track_(track), stage_(stage), sequence_(sequence), begin_ns_(now_ns()) {}
+  ~ScopedStamp() { track_.stamp(stage_, sequence_, begin_ns_, now_ns()); }
+  ScopedStamp(const ScopedStamp&) = delete;
+  ScopedStamp& operator=(const ScopedStamp&) = delete;
+
+ private:
+  Track& track_;
+  Stage stage_;
+  std::uint64_t sequence_;
+  std::int64_t begin_ns_;
+};
+
+}  // namespace stoker

@@ -1,0 +1,230 @@
+// Batches of rows of tensors, in order or shuffled.
+#include "stoker/array_source.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "core/format.h"
+#include "data/array_source.h"
+#include "data/fields.h"
+#include "data/permutation.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+std::vector<Shape> shapes_of(const std::vector<const Tensor*>& tensors) {
+  std::vector<Shape> shapes;
+  for (const Tensor* tensor : tensors) shapes.push_back(tensor->shape());
+  return shapes;
+}
+
+// Fields of whole tensors: the first extent is the number of rows for now.
+BatchSpec whole_spec(const std::vector<const Tensor*>& inputs,
+                     const std::vector<const Tensor*>& targets, const Tensor* sample_weight) {
+  BatchSpec spec;
+  spec.inputs = data::name_fields("x", shapes_of(inputs));
+  spec.targets = data::name_fields("y", shapes_of(targets));
+  for (std::size_t i = 0; i < inputs.size(); ++i) spec.inputs[i].dtype = inputs[i]->dtype();
+  for (std::size_t i = 0; i < targets.size(); ++i) spec.targets[i].dtype = targets[i]->dtype();
+  if (sample_weight != nullptr) {
+    spec.sample_weight = Field{"sample_weight", sample_weight->dtype(), sample_weight->shape()};
+  }
+  if (inputs.empty()) throw ValueError("array source: expected at least one input, received none");
+  return spec;
+}
+
+// The number of rows that all fields have.
+std::int64_t rows_of(const BatchSpec& spec) {
+  const Field& first = spec.inputs[0];
+  for (std::size_t i = 0; i < spec.field_count(); ++i) {
+    const Field& field = spec.field(i);
+    if (field.shape.rank() == 0) {
+      throw ShapeError(format("array source: expected ", field.name,
+                              " to have rows along its first axis, received a scalar"));
+    }
+    if (field.shape[0] != first.shape[0]) {
+      throw ShapeError(format("array source: expected as many rows of each tensor, received ",
+                              first.name, " ", first.shape, " and ", field.name, " ", field.shape));
+    }
+    if (field.shape.elements() == 0) {
+      throw ValueError(format("array source: expected at least one row with data in it, received ",
+                              field.name, " ", field.shape));
+    }
+  }
+  return first.shape[0];
+}
+
+// Row `order[i]` of `from` becomes row i of `to`. A fixed size spares small rows (labels) a call of
+// memcpy each.
+template <std::size_t kRowBytes>
+void gather_fixed(std::byte* to, const std::byte* from, std::span<const std::int64_t> order) {
+  for (const std::int64_t row : order) {
+    std::memcpy(to, from + static_cast<std::size_t>(row) * kRowBytes, kRowBytes);
+    to += kRowBytes;
+  }
+}
+
+void gather(std::byte* to, const std::byte* from, std::size_t row_bytes,
+            std::span<const std::int64_t> order) {
+  switch (row_bytes) {
+    case 1:
+      return gather_fixed<1>(to, from, order);
+    case 4:
+      return gather_fixed<4>(to, from, order);
+    case 8:
+      return gather_fixed<8>(to, from, order);
+    case 16:
+      return gather_fixed<16>(to, from, order);
+    default:
+      for (const std::int64_t row : order) {
+        std::memcpy(to, from + static_cast<std::size_t>(row) * row_bytes, row_bytes);
+        to += row_bytes;
+      }
+  }
+}
+
+// Pure: a batch is a function of its epoch and index.
+class ArraySource final : public Source {
+ public:
+  ArraySource(const std::vector<const Tensor*>& inputs, const std::vector<const Tensor*>& targets,
+              const Tensor* sample_weight, const ArrayOptions& options, std::int64_t begin_row,
+              std::int64_t end_row)
+      : spec_(whole_spec(inputs, targets, sample_weight)) {
+    const std::int64_t rows = rows_of(spec_);
+    if (end_row < 0) end_row = rows;
+    if (begin_row < 0 || begin_row >= end_row || end_row > rows) {
+      throw ValueError(format("array source: expected at least one row within [0, ", rows,
+                              "), received [", begin_row, ", ", end_row, ")"));
+    }
+    rows_ = end_row - begin_row;
+    for (const Tensor* tensor : inputs) add(*tensor, begin_row, rows);
+    for (const Tensor* tensor : targets) add(*tensor, begin_row, rows);
+    if (sample_weight != nullptr) add(*sample_weight, begin_row, rows);
+    choose_batches(options);
+    if (options.shuffle) orders_.emplace(rows_, options.seed);
+  }
+
+  // Owns what the pointers given to the constructor point to.
+  void keep(std::vector<Tensor> tensors) { owned_ = std::move(tensors); }
+
+  const BatchSpec& spec() const override { return spec_; }
+  std::optional<std::int64_t> batches_per_epoch() const override { return batches_; }
+  bool pure() const override { return true; }
+
+  // Not needed, but the first batch then does not wait for the shuffle alone.
+  void begin_epoch(std::int64_t epoch) override {
+    if (orders_) orders_->of_epoch(epoch);
+  }
+
+  std::int64_t fill(BatchContext& batch, const Slot& slot) override {
+    if (batch.index < 0 || batch.index >= batches_) return 0;
+    const std::int64_t first = batch.index * batch_size_;
+    const std::int64_t count = std::min(batch_size_, rows_ - first);
+    if (orders_) {
+      const auto order = orders_->of_epoch(batch.epoch);
+      const std::span<const std::int64_t> rows(order->data() + first,
+                                               static_cast<std::size_t>(count));
+      for (std::size_t i = 0; i < columns_.size(); ++i) {
+        gather(slot.field(i), columns_[i].data, columns_[i].row_bytes, rows);
+      }
+    } else {
+      for (std::size_t i = 0; i < columns_.size(); ++i) {
+        const auto [data, row_bytes] = columns_[i];
+        std::memcpy(slot.field(i), data + static_cast<std::size_t>(first) * row_bytes,
+                    static_cast<std::size_t>(count) * row_bytes);
+      }
+    }
+    return count;
+  }
+
+ private:
+  struct Column {
+    const std::byte* data;  // of the first row in range
+    std::size_t row_bytes;
+  };
+
+  void add(const Tensor& tensor, std::int64_t begin_row, std::int64_t rows) {
+    const std::size_t row_bytes = tensor.bytes() / static_cast<std::size_t>(rows);
+    const auto* data = static_cast<const std::byte*>(tensor.raw());
+    columns_.push_back({data + static_cast<std::size_t>(begin_row) * row_bytes, row_bytes});
+  }
+
+  void choose_batches(const ArrayOptions& options) {
+    if (options.batch_size < 1) {
+      throw ValueError(format("array source: expected a batch_size of at least 1, received ",
+                              options.batch_size));
+    }
+    if (options.drop_remainder && rows_ < options.batch_size) {
+      throw ValueError(format("array source: expected at least one whole batch of ",
+                              options.batch_size, " with drop_remainder, received ", rows_,
+                              " rows"));
+    }
+    // Not above the data set: a batch that is never full would only get a plan of its own.
+    batch_size_ = std::min(options.batch_size, rows_);
+    batches_ = options.drop_remainder ? rows_ / batch_size_ : (rows_ - 1) / batch_size_ + 1;
+    const auto set_batch = [&](Field& field) { field.shape[0] = batch_size_; };
+    std::ranges::for_each(spec_.inputs, set_batch);
+    std::ranges::for_each(spec_.targets, set_batch);
+    if (spec_.sample_weight) set_batch(*spec_.sample_weight);
+  }
+
+  BatchSpec spec_;
+  std::vector<Column> columns_;  // by field
+  std::int64_t rows_ = 0;
+  std::int64_t batch_size_ = 0;
+  std::int64_t batches_ = 0;
+  std::optional<data::Permutations> orders_;
+  std::vector<Tensor> owned_;
+};
+
+}  // namespace
+
+std::shared_ptr<Source> borrow_arrays(std::vector<const Tensor*> inputs,
+                                      std::vector<const Tensor*> targets,
+                                      const Tensor* sample_weight, ArrayOptions options,
+                                      std::int64_t begin_row, std::int64_t end_row) {
+  return std::make_shared<ArraySource>(inputs, targets, sample_weight, options, begin_row, end_row);
+}
+
+SourceHandle array_source(Tensor x, Tensor y, ArrayOptions options) {
+  std::vector<Tensor> inputs, targets;
+  inputs.push_back(std::move(x));
+  targets.push_back(std::move(y));
+  return array_source(std::move(inputs), std::move(targets), std::nullopt, options);
+}
+
+SourceHandle array_source(Tensor x, Tensor y, Tensor sample_weight, ArrayOptions options) {
+  std::vector<Tensor> inputs, targets;
+  inputs.push_back(std::move(x));
+  targets.push_back(std::move(y));
+  return array_source(std::move(inputs), std::move(targets), std::move(sample_weight), options);
+}
+
+SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets,
+                          std::optional<Tensor> sample_weight, ArrayOptions options) {
+  const std::size_t targets_begin = inputs.size();
+  const std::size_t targets_end = targets_begin + targets.size();
+  std::vector<Tensor> tensors = std::move(inputs);
+  std::ranges::move(targets, std::back_inserter(tensors));
+  const bool has_weight = sample_weight.has_value();
+  if (has_weight) tensors.push_back(std::move(*sample_weight));
+
+  std::vector<const Tensor*> views;
+  for (const Tensor& tensor : tensors) views.push_back(&tensor);
+  const auto part = [&](std::size_t begin, std::size_t end) {
+    return std::vector<const Tensor*>(views.begin() + static_cast<std::ptrdiff_t>(begin),
+                                      views.begin() + static_cast<std::ptrdiff_t>(end));
+  };
+  auto source =
+      std::make_shared<ArraySource>(part(0, targets_begin), part(targets_begin, targets_end),
+                                    has_weight ? views.back() : nullptr, options, 0, -1);
+  source->keep(std::move(tensors));  // their elements stay where they are
+  return SourceHandle(std::move(source));
+}
+
+}  // namespace stoker

@@ -1,0 +1,113 @@
+#include "data/byte_source.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+
+#include "core/format.h"
+#include "stoker/error.h"
+
+namespace stoker::data {
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
+// Deflate's best case: 258 bytes from two bits (zlib's technical notes, "Maximum Compression
+// Factor").
+constexpr std::uint64_t kMaxExpansion = 1032;
+// Bits of the window, plus 16 for gzip's header and trailer, whose checksum zlib then verifies.
+constexpr int kGzipWindow = 15 + 16;
+constexpr std::byte kGzipMagic0{0x1f};
+constexpr std::byte kGzipMagic1{0x8b};
+
+std::string system_reason() { return std::generic_category().message(errno); }
+
+}  // namespace
+
+ByteSource::ByteSource(const std::filesystem::path& path) : path_(path.native()) {
+  // Before it is opened: that would wait for a pipe's other end.
+  std::error_code error;
+  const bool is_file = std::filesystem::is_regular_file(path, error);
+  if (error) fail(format("expected a file, received: ", error.message()));
+  if (!is_file) fail("expected a regular file, received a directory or a device");
+  file_.reset(std::fopen(path_.c_str(), "rb"));
+  if (!file_) fail(format("could not open it: ", system_reason()));
+  file_bytes_ = std::filesystem::file_size(path, error);
+  if (error) fail(format("could not tell its size: ", error.message()));
+
+  // Whole buffers are read into memory of our own; stdio's would be one more copy.
+  std::setvbuf(file_.get(), nullptr, _IONBF, 0);
+  std::array<std::byte, 2> magic{};
+  is_gzip_ = read_file(magic) == 2 && magic[0] == kGzipMagic0 && magic[1] == kGzipMagic1;
+  std::rewind(file_.get());
+  if (is_gzip_) {
+    buffer_.resize(kBufferBytes);
+    if (inflateInit2(&stream_, kGzipWindow) != Z_OK) fail("could not start to unpack it");
+    in_member_ = true;
+  }
+}
+
+ByteSource::~ByteSource() {
+  if (is_gzip_) inflateEnd(&stream_);
+}
+
+std::size_t ByteSource::read(std::span<std::byte> bytes) {
+  return is_gzip_ ? read_gzip(bytes) : read_file(bytes);
+}
+
+std::uint64_t ByteSource::max_bytes() const {
+  return is_gzip_ ? file_bytes_ * kMaxExpansion : file_bytes_;
+}
+
+std::size_t ByteSource::read_file(std::span<std::byte> bytes) {
+  errno = 0;
+  const std::size_t count = std::fread(bytes.data(), 1, bytes.size(), file_.get());
+  if (count < bytes.size() && std::ferror(file_.get()) != 0) {
+    fail(format("could not read it: ", system_reason()));
+  }
+  return count;
+}
+
+// False at the file's end.
+bool ByteSource::refill() {
+  stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
+  stream_.avail_in = static_cast<uInt>(read_file(buffer_));
+  return stream_.avail_in > 0;
+}
+
+std::size_t ByteSource::read_gzip(std::span<std::byte> bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    if (stream_.avail_in == 0 && !refill()) {
+      if (in_member_) fail("expected more compressed data, but the file ends (truncated gzip)");
+      break;
+    }
+    if (!in_member_) start_member();
+    constexpr std::size_t kMost = std::numeric_limits<uInt>::max();
+    const auto room = static_cast<uInt>(std::min(bytes.size() - done, kMost));
+    stream_.next_out = reinterpret_cast<Bytef*>(bytes.data() + done);
+    stream_.avail_out = room;
+    const int result = inflate(&stream_, Z_NO_FLUSH);
+    done += room - stream_.avail_out;
+    if (result == Z_STREAM_END) {
+      in_member_ = false;
+    } else if (result == Z_MEM_ERROR) {
+      fail("not enough memory to unpack it");
+    } else if (result != Z_OK && result != Z_BUF_ERROR) {
+      fail(format("damaged gzip data: ", stream_.msg != nullptr ? stream_.msg : "unknown reason"));
+    }
+  }
+  return done;
+}
+
+// gzip allows several members one after another; zlib stops after each. What does not start one is
+// refused by the next inflate, as a wrong header.
+void ByteSource::start_member() {
+  inflateReset(&stream_);
+  in_member_ = true;
+}
+
+void ByteSource::fail(const std::string& what) const { throw IoError(format(path_, ": ", what)); }
+
+}  // namespace stoker::data

@@ -1,0 +1,52 @@
+// The bytes of a file, unpacked on the way when it is gzipped.
+#pragma once
+
+#include <zlib.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace stoker::data {
+
+// Reads forwards. Every failure throws IoError whose message starts with the path.
+class ByteSource {
+ public:
+  explicit ByteSource(const std::filesystem::path& path);
+  ~ByteSource();
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+
+  // Fills `bytes` and returns their number, or fewer at the end.
+  std::size_t read(std::span<std::byte> bytes);
+
+  // No more bytes than this can come out, whatever the content claims; exact for a plain file.
+  std::uint64_t max_bytes() const;
+  bool is_gzip() const { return is_gzip_; }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  std::size_t read_file(std::span<std::byte> bytes);
+  std::size_t read_gzip(std::span<std::byte> bytes);
+  bool refill();
+  void start_member();
+  [[noreturn]] void fail(const std::string& what) const;
+
+  std::string path_;
+  std::unique_ptr<std::FILE, Close> file_;
+  std::uint64_t file_bytes_ = 0;
+  bool is_gzip_ = false;
+  bool in_member_ = false;  // between a gzip member's header and its trailer
+  z_stream stream_{};
+  std::vector<std::byte> buffer_;  // compressed bytes, of which stream_ holds what is left
+};
+
+}  // namespace stoker::data

@@ -1,0 +1,31 @@
+// The random numbers of sources: a function of (seed, epoch, stage, ordinal) alone.
+#pragma once
+
+#include <cstdint>
+
+#include "stoker/random.h"
+
+namespace stoker::data {
+
+// What draws them. The numbers are part of what a seed promises: append only.
+enum class RandomStage : std::uint32_t {
+  batch,    // BatchContext::random; the ordinal is the batch's index in its epoch
+  shuffle,  // an array source's order of rows
+};
+
+// A key of its own for every epoch and stage, itself a word of Philox. Taking the user's seed as
+// the key instead would give batches the numbers of initializers and of layers' streams.
+inline Random source_random(std::uint64_t seed, std::int64_t epoch, RandomStage stage,
+                            std::int64_t ordinal = 0) {
+  constexpr std::uint32_t kSources = 0x736f7572;  // "sour"
+  const auto e = static_cast<std::uint64_t>(epoch);
+  const auto i = static_cast<std::uint64_t>(ordinal);
+  const PhiloxCounter words =
+      philox4x32({static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(e >> 32),
+                  static_cast<std::uint32_t>(stage), kSources},
+                 {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+  const std::uint64_t key = words[0] | static_cast<std::uint64_t>(words[1]) << 32;
+  return Random(key, static_cast<std::uint32_t>(i >> 32), static_cast<std::uint32_t>(i));
+}
+
+}  // namespace stoker::data

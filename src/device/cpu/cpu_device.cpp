@@ -1,0 +1,69 @@
+// The CPU as a device: its memory is the host's, its streams finish before they return.
+#include <cstdlib>
+#include <cstring>
+
+#include "core/format.h"
+#include "device/device.h"
+#include "stoker/error.h"
+
+namespace stoker::device {
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+
+class HostBuffer final : public Buffer {
+ public:
+  explicit HostBuffer(std::size_t bytes) {
+    const std::size_t size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_ = bytes;
+    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size == 0 ? kAlignment : size));
+    if (data_ == nullptr) {
+      throw DeviceError(format("cpu: no memory for a buffer of ", bytes, " bytes"));
+    }
+    std::memset(data_, 0, size);
+  }
+  ~HostBuffer() override { std::free(data_); }
+};
+
+class ImmediateEvent final : public Event {
+ public:
+  bool has_passed() override { return true; }
+  void synchronize() override {}
+};
+
+class ImmediateStream final : public Stream {
+ public:
+  void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+  void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+  void fill_zero(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
+  void record(Event&) override {}
+  void wait(Event&) override {}
+  void synchronize() override {}
+};
+
+class CpuDevice final : public Device {
+ public:
+  const std::string& name() const override { return name_; }
+  bool reads_host_memory() const override { return true; }
+  std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
+    return std::make_unique<HostBuffer>(bytes);
+  }
+  std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
+    return std::make_unique<HostBuffer>(bytes);
+  }
+  std::unique_ptr<Stream> make_stream() override { return std::make_unique<ImmediateStream>(); }
+  std::unique_ptr<Event> make_event() override { return std::make_unique<ImmediateEvent>(); }
+
+ private:
+  std::string name_ = "cpu";
+};
+
+}  // namespace
+
+std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>(); }
+
+}  // namespace stoker::device

@@ -1,0 +1,60 @@
+// Devices: memory, streams and events, with nothing that only one kind could have. cpu/ runs
+// everything at once on the calling thread; simulated/ and cuda/ are asynchronous.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace stoker::device {
+
+// Memory of a device, or pinned memory of the host; zero when it is made, aligned to 256 bytes.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  std::byte* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ protected:
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// A point in a stream's work.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual bool has_passed() = 0;
+  virtual void synchronize() = 0;
+};
+
+// Work in order. Copies are asynchronous where the device has memory of its own; the memory must
+// stay until the work is done.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
+  virtual void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
+  virtual void fill_zero(std::byte* to, std::size_t bytes) = 0;
+  virtual void record(Event& event) = 0;
+  // What is enqueued from now on starts after what `event` has recorded so far.
+  virtual void wait(Event& event) = 0;
+  virtual void synchronize() = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
+  // Steps read the pinned slot itself: there is nothing to upload.
+  virtual bool reads_host_memory() const = 0;
+  // Throw DeviceError, saying how much was asked for, when there is not enough.
+  virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
+  virtual std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) = 0;
+  virtual std::unique_ptr<Stream> make_stream() = 0;
+  virtual std::unique_ptr<Event> make_event() = 0;
+};
+
+std::unique_ptr<Device> make_cpu_device();
+
+}  // namespace stoker::device

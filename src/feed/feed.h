@@ -1,0 +1,99 @@
+// The feed: threads that pull batches from a source into a ring of pinned slots, ahead of the step
+// that consumes them in order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/timeline.h"
+#include "device/device.h"
+#include "stoker/report.h"
+#include "stoker/source.h"
+
+namespace stoker::feed {
+
+// How fields lie in a slot's one contiguous block: a header, then each field at a multiple of 256
+// bytes, in the order of the spec.
+struct SlotHeader {
+  std::uint64_t sequence = 0;
+  std::int64_t rows = 0;
+};
+inline constexpr std::size_t kHeaderBytes = 256;
+
+struct SlotLayout {
+  // Throws ShapeError for fields without a known size or with different batch sizes.
+  explicit SlotLayout(const BatchSpec& spec);
+  std::vector<std::size_t> offsets;  // by field
+  std::size_t bytes = 0;             // of the whole block
+  std::size_t row_bytes = 0;         // of one row of all fields, without padding
+};
+
+struct FeedOptions {
+  std::int64_t epochs = 1;       // how many to run, from first_epoch on
+  std::int64_t first_epoch = 0;  // above 0 when training goes on where it was left
+  // Empty: an epoch lasts until the source ends it.
+  std::optional<std::int64_t> steps_per_epoch;
+  int max_queue_size = 10;  // batches filled ahead of the step; at least 1; AUTOTUNE means 10
+  int workers = 1;          // at least 1, or AUTOTUNE; any number means one for now
+  std::uint64_t seed = 0;
+};
+
+// A batch in its slot. Valid until it is released.
+struct Batch {
+  std::byte* block = nullptr;
+  std::int64_t rows = 0;
+  std::int64_t sequence = 0;
+  int slot = 0;
+};
+
+// One consumer thread calls next() and release(); the feed's own threads fill. Every batch is
+// pulled exactly once; at most max_queue_size + 1 batches ahead of the step, across the ends of
+// epochs; never more than epochs * steps_per_epoch in all. The destructor stops and joins the
+// threads: a call of fill() that is under way finishes first.
+//
+// With steps_per_epoch, epochs of the training divide one stream of batches. A source that knows
+// its batches_per_epoch is passed through to its end and then begun again; where a pass ends within
+// an epoch, that epoch is cut short (Keras does the same and warns). Any other source begins its
+// epochs with the training's, and is expected not to end.
+class Feed {
+ public:
+  // Starts pulling. Throws ValueError for an option out of range or an endless source without
+  // steps_per_epoch, ShapeError for a spec that no slot can hold, DeviceError when there is no
+  // memory for the ring, DataError for a source of 0 batches.
+  Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device);
+  ~Feed();
+  Feed(const Feed&) = delete;
+  Feed& operator=(const Feed&) = delete;
+
+  // The next batch of the current epoch, waiting for it if need be; empty when the epoch is over:
+  // after steps_per_epoch batches, or when the source ended it. The next call then begins the next
+  // epoch; after the last epoch, and once the source ran out, it stays empty. When the source
+  // threw, returned an impossible number of rows, or gave no batch at all: joins the threads and
+  // throws DataError naming the batch ("batch 17 (epoch 2, batch 7 of it)", all counted from 1),
+  // with the original nested; so does every later call. Throws ValueError when the caller still
+  // holds the slot that the next batch would lie in, max_queue_size + 1 batches before. Allocates
+  // nothing.
+  std::optional<Batch> next();
+  // The step that read the batch is done with it.
+  void release(const Batch& batch);
+  // The source ended for good although more batches were due: before steps_per_epoch or its own
+  // batches_per_epoch, or at the very beginning of an epoch after the first. The epoch was cut
+  // short and there are no more.
+  bool ran_out() const;
+
+  const SlotLayout& layout() const;
+  // Times since the last call: waiting in next() and time in the generator, batches and bytes.
+  // wall, computed and other are the caller's to add. For the consumer thread.
+  FeedReport take_report();
+  // Stamps of generate, wait_for_slot (track 0, the producer's) and wait_for_generator (track 1).
+  const Timeline& timeline() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stoker::feed

@@ -1,0 +1,67 @@
+#include "feed/schedule.h"
+
+#include <algorithm>
+
+#include "core/format.h"
+#include "stoker/error.h"
+
+namespace stoker::feed {
+namespace {
+
+void check(const FeedOptions& options, const Source& source) {
+  if (options.epochs < 0 || options.first_epoch < 0) {
+    throw ValueError(format("fit: expected 0 or more epochs from epoch 0 or later, received ",
+                            options.epochs, " from epoch ", options.first_epoch));
+  }
+  if (options.steps_per_epoch && *options.steps_per_epoch < 1) {
+    throw ValueError(
+        format("fit: expected steps_per_epoch of at least 1, received ", *options.steps_per_epoch));
+  }
+  if (!options.steps_per_epoch && source.endless()) {
+    throw ValueError(
+        "fit: expected steps_per_epoch, since this generator never ends. Set steps_per_epoch "
+        "(validation_steps, or steps), or return the number of rows, 0 to end the epoch.");
+  }
+  if (options.max_queue_size < 1 && options.max_queue_size != AUTOTUNE) {
+    throw ValueError(
+        format("fit: expected a max_queue_size of at least 1, received ", options.max_queue_size));
+  }
+  if (options.workers < 1 && options.workers != AUTOTUNE) {
+    throw ValueError(
+        format("fit: expected at least 1 worker or AUTOTUNE, received ", options.workers));
+  }
+}
+
+}  // namespace
+
+Schedule::Schedule(const FeedOptions& options, const Source& source)
+    : first_epoch_(options.first_epoch),
+      end_epoch_(options.first_epoch + options.epochs),
+      steps_per_epoch_(options.steps_per_epoch) {
+  check(options, source);
+  pass_ = source.batches_per_epoch();
+  if (pass_ && *pass_ < 1) {
+    throw DataError(format("the source gave no batch: it says that an epoch of it has ", *pass_));
+  }
+  if (pass_ && steps_per_epoch_) epochs_per_pass_ = (*pass_ - 1) / *steps_per_epoch_ + 1;
+}
+
+std::int64_t Schedule::first_index(std::int64_t epoch) const {
+  return epochs_per_pass_ == 1 ? 0 : epoch % epochs_per_pass_ * *steps_per_epoch_;
+}
+
+std::optional<std::int64_t> Schedule::steps(std::int64_t epoch) const {
+  if (!pass_) return steps_per_epoch_;
+  const std::int64_t left = *pass_ - first_index(epoch);
+  return steps_per_epoch_ ? std::min(*steps_per_epoch_, left) : left;
+}
+
+std::int64_t Schedule::total_up_to(std::int64_t limit) const {
+  const std::optional<std::int64_t> most = steps_per_epoch_ ? steps_per_epoch_ : pass_;
+  const std::int64_t epochs = end_epoch_ - first_epoch_;
+  std::int64_t total = 0;
+  if (!most || __builtin_mul_overflow(*most, epochs, &total)) return limit;
+  return std::min(total, limit);
+}
+
+}  // namespace stoker::feed

@@ -1,0 +1,24 @@
+// Fills a weight with its first values.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "stoker/initializers.h"
+#include "stoker/shape.h"
+
+namespace stoker::initializers {
+
+// Random numbers are keyed by (the initializer's own seed, or else `seed`) and `stream`.
+void initialize(std::span<float> values, const Shape& shape, const Initializer& initializer,
+                std::uint64_t seed, std::uint32_t stream);
+
+// How many inputs and outputs an element of a weight takes part in, as Keras counts: a kernel is
+// (..., in, out), and the extents before those are its receptive field.
+struct Fans {
+  double in = 1.0;
+  double out = 1.0;
+};
+Fans fans_of(const Shape& shape);
+
+}  // namespace stoker::initializers

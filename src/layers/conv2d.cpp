@@ -1,0 +1,106 @@
+// Conv2D: y = activation(x * kernel + bias) over images (batch, height, width, channels).
+#include "layers/layer.h"
+#include "layers/padding.h"
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+using layers::Padding;
+
+class Conv2DLayer final : public layers::LayerBase {
+ public:
+  Conv2DLayer(std::int64_t filters, Size2D kernel_size, Conv2DOptions options)
+      : LayerBase("Conv2D", options.name),
+        filters_(filters),
+        kernel_size_{kernel_size.height, kernel_size.width},
+        strides_{options.strides.height, options.strides.width},
+        dilations_{options.dilation_rate.height, options.dilation_rate.width},
+        padding_(layers::parse_padding(*this, options.padding)),
+        options_(std::move(options)) {
+    layers::require_positive(*this, "filters", filters_);
+    layers::require_positive(*this, "groups", options_.groups);
+    for (std::size_t d = 0; d < 2; ++d) {
+      layers::require_positive(*this, "kernel_size", kernel_size_[d]);
+      layers::require_positive(*this, "strides", strides_[d]);
+      layers::require_positive(*this, "dilation_rate", dilations_[d]);
+    }
+    if (filters_ % options_.groups != 0) {
+      throw ValueError(format(label(), ": expected filters divisible by groups, received ",
+                              filters_, " filters and ", options_.groups, " groups"));
+    }
+    const bool is_strided = strides_[0] > 1 || strides_[1] > 1;
+    const bool is_dilated = dilations_[0] > 1 || dilations_[1] > 1;
+    if (is_strided && is_dilated) {
+      throw ValueError(format(label(),
+                              ": expected strides or dilation_rate above 1, not both "
+                              "(as Keras), received strides ",
+                              text(strides_), " and dilation_rate ", text(dilations_)));
+    }
+  }
+
+  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+    layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
+    const std::int64_t channels = x.shape()[3];
+    ops::require(channels % options_.groups == 0, *x.graph, "expected channels divisible by ",
+                 options_.groups, " groups, received ", x.shape());
+    const graph::Value kernel =
+        context.weight({"kernel",
+                        {kernel_size_[0], kernel_size_[1], channels / options_.groups, filters_},
+                        options_.kernel_initializer,
+                        options_.kernel_regularizer});
+
+    graph::Value y = ops::conv2d(ops::to_float(x), kernel, attributes_for(x));
+    if (options_.use_bias) {
+      y = ops::add(y,
+                   context.weight(
+                       {"bias", {filters_}, options_.bias_initializer, options_.bias_regularizer}));
+    }
+    y = layers::activate(y, options_.activation);
+    layers::add_activity_loss(context, options_.activity_regularizer, y);
+    return y;
+  }
+
+ private:
+  using Pair = std::array<std::int64_t, 2>;
+
+  static std::string text(const Pair& pair) { return format("(", pair[0], ", ", pair[1], ")"); }
+
+  ops::Conv2DAttributes attributes_for(graph::Value x) const {
+    ops::Conv2DAttributes attributes;
+    attributes.strides = strides_;
+    attributes.dilations = dilations_;
+    attributes.groups = options_.groups;
+    for (std::size_t d = 0; d < 2; ++d) {
+      const std::int64_t extent = x.shape()[d + 1];
+      const std::int64_t reach = (kernel_size_[d] - 1) * dilations_[d] + 1;
+      if (padding_ == Padding::same) {
+        const auto padding = layers::same_padding(extent, reach, strides_[d]);
+        attributes.padding_before[d] = padding[0];
+        attributes.padding_after[d] = padding[1];
+      } else {
+        ops::require(extent >= reach, *x.graph, "kernel ", text(kernel_size_),
+                     dilations_ == Pair{1, 1} ? "" : " dilated by " + text(dilations_),
+                     " does not fit input ", x.shape(),
+                     ". Use a smaller kernel, or padding = \"same\"");
+      }
+    }
+    return attributes;
+  }
+
+  const std::int64_t filters_;
+  const Pair kernel_size_;
+  const Pair strides_;
+  const Pair dilations_;
+  const Padding padding_;
+  const Conv2DOptions options_;
+};
+
+}  // namespace
+
+Layer Conv2D(std::int64_t filters, Size2D kernel_size, Conv2DOptions options) {
+  return Layer(std::make_shared<Conv2DLayer>(filters, kernel_size, std::move(options)));
+}
+
+}  // namespace stoker

@@ -1,0 +1,60 @@
+// Dense: y = activation(x kernel + bias) over the last axis.
+#include "layers/layer.h"
+#include "ops/common.h"
+
+namespace stoker {
+namespace {
+
+class DenseLayer final : public layers::LayerBase {
+ public:
+  DenseLayer(std::int64_t units, DenseOptions options)
+      : LayerBase("Dense", options.name), units_(units), options_(std::move(options)) {
+    layers::require_positive(*this, "units", units_);
+  }
+
+  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+    const Shape in = x.shape();
+    ops::require(in.rank() >= 2, *x.graph, "expected input of rank 2 or more, received ", in,
+                 ". Put features on the last axis, after the batch");
+    const std::int64_t features = in.back();
+    const graph::Value kernel = context.weight(
+        {"kernel", {features, units_}, options_.kernel_initializer, options_.kernel_regularizer});
+
+    // Every row along the last axis is one row of the product.
+    x = ops::to_float(x);
+    if (in.rank() > 2) x = ops::reshape(x, {rows_of(in), features});
+    graph::Value y = ops::matmul(x, kernel);
+    if (options_.use_bias) {
+      y = ops::add(
+          y,
+          context.weight({"bias", {units_}, options_.bias_initializer, options_.bias_regularizer}));
+    }
+    y = layers::activate(y, options_.activation);
+    Shape out = in;
+    out[out.rank() - 1] = y.shape().back();  // units, or what glu leaves of them
+    y = ops::reshape(y, out);
+    layers::add_activity_loss(context, options_.activity_regularizer, y);
+    return y;
+  }
+
+ private:
+  static std::int64_t rows_of(const Shape& shape) {
+    std::int64_t rows = 1;
+    for (std::size_t axis = 0; axis + 1 < shape.rank(); ++axis) {
+      if (shape[axis] < 0) return Shape::kUnknown;
+      rows *= shape[axis];
+    }
+    return rows;
+  }
+
+  const std::int64_t units_;
+  const DenseOptions options_;
+};
+
+}  // namespace
+
+Layer Dense(std::int64_t units, DenseOptions options) {
+  return Layer(std::make_shared<DenseLayer>(units, std::move(options)));
+}
+
+}  // namespace stoker

@@ -1,0 +1,82 @@
+// Dropout (Srivastava et al. 2014), scaled while training. The mask is part of the expression: it
+// is drawn again in the backward pass, from the same counters, and never kept.
+#include "layers/layer.h"
+#include "ops/common.h"
+#include "stoker/error.h"
+#include "stoker/random.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+
+class DropoutLayer final : public layers::LayerBase {
+ public:
+  DropoutLayer(double rate, DropoutOptions options)
+      : LayerBase("Dropout", options.name), rate_(rate), options_(std::move(options)) {
+    if (!(rate >= 0.0 && rate < 1.0)) {
+      throw ValueError(format(label(), ": expected a rate in [0, 1), received ", rate));
+    }
+  }
+
+  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+    const Shape mask_shape = mask_shape_for(x);
+    x = ops::to_float(x);
+    if (!context.training() || rate_ == 0.0) return x;
+
+    const std::uint32_t stream = stream_of(context);
+    if (mask_shape == x.shape()) {
+      return ops::map(x, [&](Expr value) { return value * mask(value.expression, stream); });
+    }
+    graph::Expression expression;
+    expression.add_output(mask(&expression, stream).id);
+    return ops::multiply(x, ops::pointwise(context.graph(), mask_shape, {}, expression)[0]);
+  }
+
+ private:
+  // 0 where the element is dropped, 1 / (1 - rate) elsewhere.
+  Expr mask(graph::Expression* expression, std::uint32_t stream) const {
+    const Expr uniform{expression,
+                       expression->append({.op = graph::ExprOp::uniform,
+                                           .index = static_cast<std::int32_t>(stream)})};
+    const Expr keep{expression, expression->constant(static_cast<float>(1.0 / (1.0 - rate_)))};
+    const Expr drop{expression, expression->constant(0.0f)};
+    return select(less(uniform, static_cast<float>(rate_)), drop, keep);
+  }
+
+  Shape mask_shape_for(graph::Value x) const {
+    const Shape& noise = options_.noise_shape;
+    if (noise.rank() == 0) return x.shape();
+    bool fits = noise.rank() == x.shape().rank();
+    Shape shape = x.shape();
+    for (std::size_t axis = 0; fits && axis < shape.rank(); ++axis) {
+      const std::int64_t extent = noise[axis];
+      // The batch of a plan may be any: there only 1 shares, all else keeps.
+      fits = extent == 1 || extent == Shape::kUnknown || extent == shape[axis] ||
+             (axis == 0 && shape[axis] == Shape::kUnknown);
+      if (extent == 1) shape[axis] = 1;
+    }
+    ops::require(fits, *x.graph, "noise_shape ", noise, " does not fit input ", x.shape(),
+                 ". Each extent is 1, -1 or the input's, and the batch stands first");
+    return shape;
+  }
+
+  // A seed of its own picks the stream, whatever the layer's place in the model.
+  std::uint32_t stream_of(layers::BuildContext& context) const {
+    if (!options_.seed) return context.random_stream();
+    const auto low = static_cast<std::uint32_t>(*options_.seed);
+    const auto high = static_cast<std::uint32_t>(*options_.seed >> 32);
+    return philox4x32({low, high, 0, 0}, {0x64726f70U, 0x6f757421U})[0];
+  }
+
+  const double rate_;
+  const DropoutOptions options_;
+};
+
+}  // namespace
+
+Layer Dropout(double rate, DropoutOptions options) {
+  return Layer(std::make_shared<DropoutLayer>(rate, std::move(options)));
+}
+
+}  // namespace stoker

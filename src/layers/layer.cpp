@@ -1,0 +1,138 @@
+// What all layers share: their label in messages, the handles of the functional API, and the first
+// build, which checks shapes and finds out which weights there are.
+#include "layers/layer.h"
+
+#include <numeric>
+
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace layers {
+namespace {
+
+// Collects what a layer declares; nothing that it builds is ever run. In training mode, where
+// layers ask for more.
+class InferContext final : public BuildContext {
+ public:
+  InferContext(graph::Graph& graph, std::vector<WeightSpec>* weights)
+      : graph_(graph), weights_(weights) {}
+
+  graph::Graph& graph() override { return graph_; }
+  bool training() const override { return true; }
+  graph::Value weight(const WeightSpec& spec) override {
+    if (weights_ != nullptr) weights_->push_back(spec);
+    const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
+    return graph_.leaf(spec.name, {DType::float32, spec.shape}, {space, 0, 0});
+  }
+  void update(const WeightSpec&, graph::Value) override {}
+  void add_loss(graph::Value) override {}
+  std::uint32_t random_stream(std::uint32_t) override { return 0; }
+
+ private:
+  graph::Graph& graph_;
+  std::vector<WeightSpec>* weights_;
+};
+
+}  // namespace
+
+std::string LayerBase::label() const {
+  return name_.empty() ? class_name_ : format(class_name_, " \"", name_, "\"");
+}
+
+graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& inputs,
+                       std::vector<WeightSpec>* weights) {
+  if (inputs.size() != 1) {
+    throw ShapeError(format(layer.label(), ": expected one input, received ", inputs.size()));
+  }
+  graph::Graph graph;
+  const graph::Value x = graph.leaf("x", inputs[0], {graph::Space::input, 0, 0});
+  const graph::Scope scope(graph, layer.label());
+  InferContext context(graph, weights);
+  const graph::Value y = layer.build(context, x);
+  return {y.dtype(), y.shape()};
+}
+
+graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale) {
+  graph::Expression expression;
+  const graph::Expr value{&expression, expression.input(0)};
+  const graph::Expr l1 = abs(value) * static_cast<float>(regularizer.l1);
+  expression.add_output((l1 + square(value) * static_cast<float>(regularizer.l2)).id);
+  std::vector<std::int64_t> axes(x.shape().rank());
+  std::iota(axes.begin(), axes.end(), 0);
+  return ops::reduce(ops::ReduceKind::sum, {x}, std::move(expression), std::move(axes), false,
+                     scale);
+}
+
+void add_activity_loss(BuildContext& context, const Regularizer& regularizer, graph::Value y) {
+  if (!regularizer) return;
+  const std::int64_t batch = y.shape()[0];
+  // While shapes are checked the batch is unknown, and the value of no interest.
+  const float scale = batch > 0 ? static_cast<float>(1.0 / static_cast<double>(batch)) : 1.0f;
+  context.add_loss(penalty(regularizer, y, scale));
+}
+
+void require_rank(graph::Value x, std::size_t rank, const std::string& advice) {
+  ops::require(x.shape().rank() == rank, *x.graph, "expected input of rank ", rank, ", received ",
+               x.shape(), ".", advice.empty() ? "" : " ", advice);
+}
+
+void require_positive(const LayerBase& layer, const char* what, std::int64_t value) {
+  if (value < 1) {
+    throw ValueError(format(layer.label(), ": expected ", what, " of 1 or more, received ", value));
+  }
+}
+
+}  // namespace layers
+
+namespace {
+
+Value call(const std::shared_ptr<layers::LayerBase>& layer, const std::vector<Value>& inputs) {
+  if (dynamic_cast<layers::InputLayer*>(layer.get()) != nullptr) {
+    throw ValueError(format(layer->label(), ": an input takes no values; pass it to a layer"));
+  }
+  auto node = std::make_shared<layers::ValueNode>();
+  std::vector<graph::ValueType> types;
+  for (const Value& input : inputs) {
+    if (input.node() == nullptr) {
+      throw ValueError(format(layer->label(),
+                              ": expected a value made by Input() or by a layer, "
+                              "received an empty Value"));
+    }
+    types.push_back({input.node()->dtype, input.node()->shape});
+    node->inputs.push_back(input.node());
+  }
+  const graph::ValueType type = layers::infer(*layer, types, nullptr);
+  node->layer = layer;
+  node->shape = type.shape;
+  node->dtype = type.dtype;
+  return Value(std::move(node));
+}
+
+std::shared_ptr<layers::LayerBase> layer_of_input(const Value& input) {
+  const auto& node = input.node();
+  if (node == nullptr || !node->inputs.empty()) {
+    throw ValueError(
+        "Sequential: expected Input() or a layer, received the output of a layer; "
+        "Model(inputs, outputs) takes those");
+  }
+  return node->layer;
+}
+
+}  // namespace
+
+const Shape& Value::shape() const {
+  if (node_ == nullptr) throw ValueError("Value: expected one that Input() or a layer made");
+  return node_->shape;
+}
+
+Layer::Layer(const Value& input) : base_(layer_of_input(input)) {}
+
+Value Layer::operator()(const Value& x) const { return call(base_, {x}); }
+Value Layer::operator()(const std::vector<Value>& inputs) const { return call(base_, inputs); }
+
+const std::string& Layer::name() const { return base_->name(); }
+bool Layer::trainable() const { return base_->trainable; }
+void Layer::set_trainable(bool trainable) { base_->trainable = trainable; }
+
+}  // namespace stoker

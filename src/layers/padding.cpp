@@ -1,0 +1,28 @@
+#include "layers/padding.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker::layers {
+
+Padding parse_padding(const LayerBase& layer, const std::string& name) {
+  std::string lower = name;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (lower == "valid") return Padding::valid;
+  if (lower == "same") return Padding::same;
+  throw ValueError(
+      format(layer.label(), ": expected padding \"valid\" or \"same\", received \"", name, "\""));
+}
+
+std::array<std::int64_t, 2> same_padding(std::int64_t extent, std::int64_t reach,
+                                         std::int64_t stride) {
+  const std::int64_t windows = ops::ceil_div(extent, stride);
+  const std::int64_t total = std::max<std::int64_t>((windows - 1) * stride + reach - extent, 0);
+  return {total / 2, total - total / 2};
+}
+
+}  // namespace stoker::layers

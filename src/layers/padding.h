@@ -1,0 +1,22 @@
+// Padding of convolutions and pooling windows, as Keras names and counts it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "layers/layer.h"
+
+namespace stoker::layers {
+
+enum class Padding : std::uint8_t { valid, same };
+
+// "valid" or "same", in any case; ValueError naming the layer for others.
+Padding parse_padding(const LayerBase& layer, const std::string& name);
+
+// What "same" adds before and after an axis of `extent`, so that ceil(extent / stride) windows of
+// `reach` (a dilated kernel's whole span) fit: one more after than before when it is odd.
+std::array<std::int64_t, 2> same_padding(std::int64_t extent, std::int64_t reach,
+                                         std::int64_t stride);
+
+}  // namespace stoker::layers

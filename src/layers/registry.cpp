@@ -1,0 +1,34 @@
+#include "layers/registry.h"
+
+#include <algorithm>
+#include <array>
+
+namespace stoker::layers {
+namespace {
+
+constexpr std::array kLayerClasses{
+    LayerClass{"Activation", "an activation function"},
+    LayerClass{"AveragePooling2D", "means over windows of an image"},
+    LayerClass{"BatchNormalization", "normalises channels by the batch's statistics"},
+    LayerClass{"Conv2D", "convolution of images"},
+    LayerClass{"Dense", "a product with a matrix, and a bias"},
+    LayerClass{"Dropout", "sets inputs to zero at random while training"},
+    LayerClass{"Flatten", "all axes but the batch become one"},
+    LayerClass{"GlobalAveragePooling2D", "means of an image's channels"},
+    LayerClass{"InputLayer", "where a batch enters the model"},
+    LayerClass{"MaxPooling2D", "maxima over windows of an image"},
+    LayerClass{"Rescaling", "a factor and an offset"},
+    LayerClass{"Reshape", "the elements of a sample in another shape"},
+};
+
+}  // namespace
+
+std::span<const LayerClass> layer_classes() { return kLayerClasses; }
+
+const LayerClass* find_layer_class(std::string_view name) {
+  const auto found = std::find_if(kLayerClasses.begin(), kLayerClasses.end(),
+                                  [&](const LayerClass& entry) { return entry.name == name; });
+  return found == kLayerClasses.end() ? nullptr : &*found;
+}
+
+}  // namespace stoker::layers

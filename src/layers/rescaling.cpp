@@ -1,0 +1,29 @@
+// Rescaling: y = x * scale + offset, in float32 whatever the batches hold.
+#include "layers/layer.h"
+
+namespace stoker {
+namespace {
+
+class RescalingLayer final : public layers::LayerBase {
+ public:
+  RescalingLayer(double scale, RescalingOptions options)
+      : LayerBase("Rescaling", std::move(options.name)), scale_(scale), offset_(options.offset) {}
+
+  graph::Value build(layers::BuildContext&, graph::Value x) override {
+    return ops::map(x, [this](graph::Expr value) {
+      return value * static_cast<float>(scale_) + static_cast<float>(offset_);
+    });
+  }
+
+ private:
+  const double scale_;
+  const double offset_;
+};
+
+}  // namespace
+
+Layer Rescaling(double scale, RescalingOptions options) {
+  return Layer(std::make_shared<RescalingLayer>(scale, std::move(options)));
+}
+
+}  // namespace stoker

@@ -1,0 +1,56 @@
+// BinaryCrossentropy: -(z log p + (1 - z) log(1 - p)), the mean over the last axis.
+#include "losses/crossentropy.h"
+#include "losses/elementwise.h"
+#include "ops/align.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+using graph::Value;
+
+// max(x, 0) - x z + log1p(e^-|x|), with selects: its slope at 0 is 1/2 - z.
+Expr from_logits(Expr label, Expr logit) {
+  const Expr zero{logit.expression, logit.expression->constant(0.0f)};
+  const Expr is_negative = less(logit, 0.0f);
+  return select(is_negative, zero, logit) - logit * label +
+         log1p(exp(select(is_negative, logit, -logit)));
+}
+
+Expr from_probability(Expr label, Expr probability) {
+  const Expr p = losses::clip_probability(probability);
+  return -(label * log(p) + (1.0f - label) * log(1.0f - p));
+}
+
+class BinaryCrossentropyLoss final : public losses::LossBase {
+ public:
+  explicit BinaryCrossentropyLoss(BinaryCrossentropyOptions options)
+      : LossBase("binary_crossentropy", options.reduction), options_(options) {
+    losses::require_label_smoothing("BinaryCrossentropy", options_.label_smoothing);
+  }
+
+  Value values(Value y_true, Value y_pred) const override {
+    Value logits = options_.from_logits ? y_pred : losses::logits_behind_sigmoid(y_pred);
+    const bool has_logits = static_cast<bool>(logits);
+    if (!has_logits) logits = y_pred;
+    ops::match_predictions(y_true, logits);
+    const auto keep = static_cast<float>(1.0 - options_.label_smoothing);
+    const auto share = static_cast<float>(0.5 * options_.label_smoothing);
+    return losses::mean_of_last_axis(y_true, logits, [&](Expr label, Expr prediction) {
+      const Expr smoothed = label * keep + share;
+      return has_logits ? from_logits(smoothed, prediction)
+                        : from_probability(smoothed, prediction);
+    });
+  }
+
+ private:
+  const BinaryCrossentropyOptions options_;
+};
+
+}  // namespace
+
+Loss BinaryCrossentropy(BinaryCrossentropyOptions options) {
+  return Loss(std::make_shared<const BinaryCrossentropyLoss>(options));
+}
+
+}  // namespace stoker

@@ -1,0 +1,60 @@
+// CategoricalCrossentropy: -sum of labels times log probabilities over the last axis.
+#include "losses/crossentropy.h"
+#include "ops/align.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+using graph::Value;
+
+class CategoricalCrossentropyLoss final : public losses::LossBase {
+ public:
+  explicit CategoricalCrossentropyLoss(CategoricalCrossentropyOptions options)
+      : LossBase("categorical_crossentropy", options.reduction), options_(options) {
+    losses::require_label_smoothing("CategoricalCrossentropy", options_.label_smoothing);
+  }
+
+  Value values(Value y_true, Value y_pred) const override {
+    // Looked for before shapes are matched, which may put a reshape in between.
+    Value logits = options_.from_logits ? y_pred : losses::logits_behind_softmax(y_pred);
+    const bool has_logits = static_cast<bool>(logits);
+    if (!has_logits) logits = y_pred;
+    ops::match_predictions(y_true, logits);
+    const Value labels = smoothed(y_true);
+    if (!has_logits) return from_probabilities(labels, logits);
+    const Value rows = ops::softmax_cross_entropy(ops::as_rows(logits), ops::as_rows(labels));
+    return ops::reshape(rows, ops::without_last(logits.shape()));
+  }
+
+ private:
+  Value smoothed(Value labels) const {
+    if (options_.label_smoothing == 0.0) return labels;
+    const double share = options_.label_smoothing / static_cast<double>(labels.shape().back());
+    return ops::map(labels, [&](Expr label) {
+      return label * static_cast<float>(1.0 - options_.label_smoothing) + static_cast<float>(share);
+    });
+  }
+
+  // Normalised first and clipped then, as Keras does here.
+  static Value from_probabilities(Value labels, Value probabilities) {
+    const Value sum = ops::reduce_sum(probabilities, {-1}, true);
+    graph::Expression expression;
+    const Expr label{&expression, expression.input(0)};
+    const Expr probability{&expression, expression.input(1)};
+    const Expr total{&expression, expression.input(2)};
+    expression.add_output((label * log(losses::clip_probability(probability / total))).id);
+    return ops::reduce(ops::ReduceKind::sum, {labels, probabilities, sum}, std::move(expression),
+                       {-1}, false, -1.0f);
+  }
+
+  const CategoricalCrossentropyOptions options_;
+};
+
+}  // namespace
+
+Loss CategoricalCrossentropy(CategoricalCrossentropyOptions options) {
+  return Loss(std::make_shared<const CategoricalCrossentropyLoss>(options));
+}
+
+}  // namespace stoker

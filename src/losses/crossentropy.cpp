@@ -1,0 +1,60 @@
+#include "losses/crossentropy.h"
+
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker::losses {
+namespace {
+
+const graph::Node* node_of(graph::Value value) {
+  const graph::NodeId id = value.graph->info(value.id).node;
+  return id < 0 ? nullptr : &value.graph->node(id);
+}
+
+bool is_op(const graph::Node* node, ops::OpIndex index) {
+  return node != nullptr && node->op == &ops::op(index);
+}
+
+// The value before any reshapes: a Dense of rank above 2 ends in one.
+graph::Value before_reshapes(graph::Value value) {
+  for (const graph::Node* node = node_of(value); is_op(node, ops::OpIndex::reshape);
+       node = node_of(value)) {
+    value = value.graph->value(node->inputs[0]);
+  }
+  return value;
+}
+
+}  // namespace
+
+graph::Value logits_behind_softmax(graph::Value probabilities) {
+  const graph::Value made = before_reshapes(probabilities);
+  const graph::Node* node = node_of(made);
+  if (!is_op(node, ops::OpIndex::softmax) || made.shape().back() != probabilities.shape().back() ||
+      ops::attributes_of<ops::SoftmaxAttributes>(*node).log) {
+    return {};
+  }
+  const graph::Value logits = made.graph->value(node->inputs[0]);
+  return ops::reshape(logits, probabilities.shape());
+}
+
+graph::Value logits_behind_sigmoid(graph::Value probabilities) {
+  const graph::Value made = before_reshapes(probabilities);
+  const graph::Node* node = node_of(made);
+  if (!is_op(node, ops::OpIndex::pointwise) || node->inputs.size() != 1) return {};
+  const graph::Value logits = made.graph->value(node->inputs[0]);
+  graph::Expression sigmoid_alone;
+  sigmoid_alone.add_output(graph::sigmoid({&sigmoid_alone, sigmoid_alone.input(0)}).id);
+  const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(*node).expression;
+  const bool is_sigmoid = expression.text() == sigmoid_alone.text();
+  if (!is_sigmoid || logits.shape() != made.shape()) return {};
+  return ops::reshape(logits, probabilities.shape());
+}
+
+void require_label_smoothing(const std::string& loss, double label_smoothing) {
+  if (!(label_smoothing >= 0.0 && label_smoothing <= 1.0)) {
+    throw ValueError(
+        format(loss, ": expected label_smoothing in [0, 1], received ", label_smoothing));
+  }
+}
+
+}  // namespace stoker::losses

@@ -1,0 +1,149 @@
+// Losses by name, and Keras's reductions.
+#include "losses/loss.h"
+
+#include <array>
+#include <numeric>
+#include <string_view>
+
+#include "ops/align.h"
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace losses {
+namespace {
+
+using graph::Expr;
+using graph::Value;
+
+std::vector<std::int64_t> all_axes(const Shape& shape) {
+  std::vector<std::int64_t> axes(shape.rank());
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+Value sum_scaled(Value x, float scale) {
+  if (x.shape().rank() == 0) return x;
+  return ops::reduce(ops::ReduceKind::sum, x, all_axes(x.shape()), false, scale);
+}
+
+Value divide_no_nan(Value a, Value b) {
+  return ops::map(a, b, [](Expr x, Expr y) {
+    const Expr is_zero = equal(y, 0.0f);
+    const Expr one{y.expression, y.expression->constant(1.0f)};
+    const Expr zero{y.expression, y.expression->constant(0.0f)};
+    // The divisor is never 0, so that neither is the slope NaN.
+    return select(is_zero, zero, x / select(is_zero, one, y));
+  });
+}
+
+// Weights for values with which they share only the leading axes.
+Value aligned_weight(Value& values, Value weight) {
+  ops::to_same_rank(values, weight);
+  const Shape& shape = values.shape();
+  Shape expanded = weight.shape();
+  while (expanded.rank() < shape.rank()) expanded.push_back(1);
+  bool fits = expanded.rank() == shape.rank();
+  for (std::size_t i = 0; fits && i < shape.rank(); ++i) {
+    fits = expanded[i] == shape[i] || expanded[i] == 1 || expanded[i] < 0 || shape[i] < 0;
+  }
+  ops::require(fits, *values.graph, "expected sample weights that fit the loss of each element, ",
+               shape, ", received ", weight.shape());
+  return ops::reshape(weight, expanded);
+}
+
+}  // namespace
+
+LossBase::LossBase(std::string name, std::string reduction)
+    : name_(std::move(name)), reduction_(std::move(reduction)) {
+  constexpr std::array<std::string_view, 5> kReductions{"sum_over_batch_size", "sum", "none",
+                                                        "mean", "mean_with_sample_weight"};
+  for (const std::string_view known : kReductions) {
+    if (reduction_ == known) return;
+  }
+  throw ValueError(format("loss \"", name_,
+                          "\": expected the reduction sum_over_batch_size, sum, "
+                          "none, mean or mean_with_sample_weight, received \"",
+                          reduction_, "\""));
+}
+
+Value reduce_weighted(Value values, Value sample_weight, const std::string& reduction, Value mask) {
+  const bool divides_by_elements = reduction == "sum_over_batch_size" || reduction == "mean";
+  Value weight = sample_weight ? ops::to_float(sample_weight) : Value{};
+  if (mask) {
+    mask = ops::to_float(mask);
+    if (divides_by_elements) {
+      // Valid entries weigh total / valid, so that the mean over all is the mean over them.
+      const Value total = ops::fill(*mask.graph, {}, static_cast<float>(mask.shape().elements()));
+      mask = ops::multiply(mask, divide_no_nan(total, ops::reduce_sum_all(mask)));
+    }
+    weight = weight ? ops::multiply(mask, aligned_weight(mask, weight)) : mask;
+  }
+  if (weight) {
+    weight = aligned_weight(values, weight);
+    values = ops::multiply(values, weight);
+  }
+  if (reduction == "none" || values.shape().rank() == 0) return values;
+  if (reduction == "sum") return sum_scaled(values, 1.0f);
+  if (reduction == "mean_with_sample_weight" && weight) {
+    return divide_no_nan(sum_scaled(values, 1.0f), sum_scaled(weight, 1.0f));
+  }
+  const auto elements = static_cast<double>(values.shape().elements());
+  return sum_scaled(values, static_cast<float>(1.0 / elements));
+}
+
+Value compute(const LossBase& loss, Value y_true, Value y_pred, Value sample_weight,
+              Value prediction_mask) {
+  const graph::Scope scope(*y_pred.graph, format("loss \"", loss.name(), "\""));
+  const Value values = loss.values(y_true, y_pred);
+  Value mask = loss.mask(y_true, y_pred);
+  if (prediction_mask) {
+    mask = mask ? ops::multiply(mask, prediction_mask) : ops::to_float(prediction_mask);
+  }
+  return reduce_weighted(values, sample_weight, loss.reduction(), mask);
+}
+
+}  // namespace losses
+
+namespace {
+
+struct Named {
+  std::string_view name;
+  std::string_view short_name;
+  std::string_view class_name;
+  Loss (*make)();
+};
+
+constexpr std::array kLosses{
+    Named{"sparse_categorical_crossentropy", "", "SparseCategoricalCrossentropy",
+          [] { return SparseCategoricalCrossentropy(); }},
+    Named{"categorical_crossentropy", "", "CategoricalCrossentropy",
+          [] { return CategoricalCrossentropy(); }},
+    Named{"binary_crossentropy", "bce", "BinaryCrossentropy", [] { return BinaryCrossentropy(); }},
+    Named{"mean_squared_error", "mse", "MeanSquaredError", [] { return MeanSquaredError(); }},
+    Named{"mean_absolute_error", "mae", "MeanAbsoluteError", [] { return MeanAbsoluteError(); }},
+};
+
+std::string upper(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return result;
+}
+
+Loss find(const std::string& name) {
+  std::string known;
+  for (const Named& entry : kLosses) {
+    const bool is_short =
+        !entry.short_name.empty() && (name == entry.short_name || name == upper(entry.short_name));
+    if (name == entry.name || name == entry.class_name || is_short) return entry.make();
+    known += format(known.empty() ? "" : ", ", entry.name);
+  }
+  throw ValueError(format("Loss: there is none named \"", name, "\"; known are ", known));
+}
+
+}  // namespace
+
+Loss::Loss(const char* name) : Loss(find(name)) {}
+Loss::Loss(const std::string& name) : Loss(find(name)) {}
+
+}  // namespace stoker

@@ -1,0 +1,61 @@
+// SparseCategoricalCrossentropy: -log of the probability of the class that a label numbers.
+#include "losses/crossentropy.h"
+#include "ops/align.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+using graph::Value;
+
+class SparseCategoricalCrossentropyLoss final : public losses::LossBase {
+ public:
+  explicit SparseCategoricalCrossentropyLoss(SparseCategoricalCrossentropyOptions options)
+      : LossBase("sparse_categorical_crossentropy", options.reduction), options_(options) {}
+
+  DType label_dtype() const override { return DType::int32; }
+
+  Value values(Value y_true, Value y_pred) const override {
+    ops::to_same_rank(y_true, y_pred);
+    Value labels = ops::class_numbers(y_true, y_pred);
+    const Value counts = mask(y_true, y_pred);
+    // A label that is ignored may be no class at all.
+    if (counts) labels = ops::multiply(labels, counts);
+    if (labels.shape().rank() > 1) {
+      const Shape& shape = labels.shape();
+      labels = ops::reshape(labels, {shape.is_known() ? shape.elements() : Shape::kUnknown});
+    }
+    const Value losses = ops::softmax_cross_entropy(ops::as_rows(logits_of(y_pred)), labels);
+    const Value shaped = ops::reshape(losses, ops::without_last(y_pred.shape()));
+    if (!counts) return shaped;
+    return ops::map(shaped, counts, [](Expr loss, Expr is_counted) {
+      return select(is_counted, loss, {loss.expression, loss.expression->constant(0.0f)});
+    });
+  }
+
+  Value mask(Value y_true, Value y_pred) const override {
+    if (!options_.ignore_class) return {};
+    ops::to_same_rank(y_true, y_pred);
+    const auto ignored = static_cast<float>(*options_.ignore_class);
+    return ops::map(ops::class_numbers(y_true, y_pred),
+                    [&](Expr label) { return 1.0f - equal(label, ignored); });
+  }
+
+ private:
+  // Softmax of log p normalises p: clipped first, as Keras does here.
+  Value logits_of(Value y_pred) const {
+    if (options_.from_logits) return ops::to_float(y_pred);
+    if (const Value logits = losses::logits_behind_softmax(y_pred)) return logits;
+    return ops::map(y_pred, [](Expr p) { return log(losses::clip_probability(p)); });
+  }
+
+  const SparseCategoricalCrossentropyOptions options_;
+};
+
+}  // namespace
+
+Loss SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options) {
+  return Loss(std::make_shared<const SparseCategoricalCrossentropyLoss>(options));
+}
+
+}  // namespace stoker

@@ -1,0 +1,43 @@
+// batch_norm over all axes but the last, with the batch's own statistics (Ioffe, Szegedy 2015).
+#include "ops/common.h"
+
+namespace stoker::ops {
+namespace {
+
+// Gradients reach x, gamma and beta through y alone: the moving statistics are not differentiated.
+std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  const Node node = graph.node(id);
+  const Value x = graph.value(node.inputs[0]);
+  const Value gamma = graph.value(node.inputs[1]);
+  return graph.append(op(OpIndex::batch_norm_backward),
+                      {x, gamma, graph.value(node.outputs[1]), graph.value(node.outputs[2]), dy[0]},
+                      node.attributes,
+                      {{DType::float32, x.shape()},
+                       {DType::float32, gamma.shape()},
+                       {DType::float32, gamma.shape()}});
+}
+
+}  // namespace
+
+const Op batch_norm_op = define("batch_norm", OpIndex::batch_norm, gradient);
+const Op batch_norm_backward_op = define_without_gradient(
+    "batch_norm_backward", OpIndex::batch_norm_backward, "second derivatives are not offered");
+
+std::string BatchNormAttributes::text() const { return format("epsilon ", epsilon); }
+
+BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon) {
+  Graph& graph = *x.graph;
+  const Shape statistics{x.shape().back()};
+  require(gamma.shape() == statistics && beta.shape() == statistics, graph,
+          "batch_norm: expected gamma and beta of ", statistics, ", received ", gamma.shape(),
+          " and ", beta.shape());
+  BatchNormAttributes attributes;
+  attributes.epsilon = epsilon;
+  const auto outputs =
+      graph.append(batch_norm_op, {x, gamma, beta}, share(attributes),
+                   {{DType::float32, x.shape()}, {DType::float32, statistics},
+                    {DType::float32, statistics}});
+  return {outputs[0], outputs[1], outputs[2]};
+}
+
+}  // namespace stoker::ops

@@ -1,0 +1,49 @@
+// Shared by the op files: defining an op, and complaining about shapes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/format.h"
+#include "ops/ops.h"
+#include "stoker/error.h"
+
+namespace stoker::ops {
+
+using graph::AttributesPtr;
+using graph::Node;
+using graph::Op;
+using graph::ValueType;
+
+// Each op file defines its own.
+#define STOKER_OP(name) extern const Op name##_op;
+#include "ops/ops.def"
+#undef STOKER_OP
+
+constexpr Op define(const char* name, OpIndex index, Op::Gradient gradient) {
+  return {name, static_cast<int>(index), gradient, nullptr};
+}
+constexpr Op define_without_gradient(const char* name, OpIndex index, const char* why) {
+  return {name, static_cast<int>(index), nullptr, why};
+}
+
+// "Dense \"logits\": ", or nothing outside of a layer.
+inline std::string where(const Graph& graph) {
+  return graph.scope().empty() ? std::string{} : graph.scope() + ": ";
+}
+
+template <class... Parts>
+void require(bool condition, const Graph& graph, const Parts&... parts) {
+  if (!condition) throw ShapeError(format(where(graph), parts...));
+}
+
+template <class A>
+AttributesPtr share(A attributes) {
+  return std::make_shared<const A>(std::move(attributes));
+}
+
+// a / b rounded up, for positive b.
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace stoker::ops

@@ -1,0 +1,213 @@
+// The ops: for each its attributes and the function that checks shapes and appends a node. The
+// shape rule and the gradient of op x stand in ops/x.cpp. Images are NHWC, kernels HWIO, as Keras
+// stores them. A shape that does not fit throws ShapeError and names the graph's scope.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/expression.h"
+#include "graph/graph.h"
+
+namespace stoker::ops {
+
+using graph::Expr;
+using graph::Expression;
+using graph::Graph;
+using graph::Home;
+using graph::NodeId;
+using graph::Value;
+
+enum class OpIndex : int {
+#define STOKER_OP(name) name,
+#include "ops/ops.def"
+#undef STOKER_OP
+  count
+};
+
+// The op with that index; all of them in the order of ops.def.
+const graph::Op& op(OpIndex index);
+std::span<const graph::Op* const> all_ops();
+
+// What a backend may apply to the result of matmul and conv2d before it is written.
+enum class Epilogue : std::uint8_t { none, relu };
+
+// ---- matmul: y[M, N] = epilogue(op(a) op(b) + bias) ---------------------------------------------
+// Inputs a, b, and bias [N] when has_bias. op(a) is [M, K]; stored [K, M] when transpose_a.
+struct MatMulAttributes : graph::Attributes {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  bool has_bias = false;
+  Epilogue epilogue = Epilogue::none;
+  std::string text() const override;
+};
+Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
+
+// ---- conv2d ------------------------------------------------------------------------------------
+// x [N, H, W, C], kernel [KH, KW, C / groups, O] -> y [N, P, Q, O], and bias [O] when has_bias.
+struct Conv2DAttributes : graph::Attributes {
+  std::array<std::int64_t, 2> strides{1, 1};
+  std::array<std::int64_t, 2> dilations{1, 1};
+  std::array<std::int64_t, 2> padding_before{0, 0};  // top, left
+  std::array<std::int64_t, 2> padding_after{0, 0};   // bottom, right
+  std::int64_t groups = 1;
+  bool has_bias = false;
+  Epilogue epilogue = Epilogue::none;
+  std::string text() const override;
+};
+Value conv2d(Value x, Value kernel, const Conv2DAttributes& attributes);
+// (dy, kernel) -> dx of shape `x_shape`; (x, dy) -> dkernel of shape `kernel_shape`, and dbias [O]
+// as a second output when attributes.has_bias.
+Value conv2d_backward_data(Value dy, Value kernel, Shape x_shape,
+                           const Conv2DAttributes& attributes);
+std::vector<Value> conv2d_backward_weights(Value x, Value dy, Shape kernel_shape,
+                                           const Conv2DAttributes& attributes);
+
+// ---- pool2d ------------------------------------------------------------------------------------
+enum class PoolKind : std::uint8_t { max, average };  // average leaves padding out of the count
+struct Pool2DAttributes : graph::Attributes {
+  PoolKind kind = PoolKind::max;
+  std::array<std::int64_t, 2> window{2, 2};
+  std::array<std::int64_t, 2> strides{2, 2};
+  std::array<std::int64_t, 2> padding_before{0, 0};
+  std::array<std::int64_t, 2> padding_after{0, 0};
+  std::string text() const override;
+};
+// x [N, H, W, C] -> y [N, P, Q, C]. Max pooling has a second output, uint8 [N, P, Q, C]: where in
+// its window the maximum stood (row * width + column); the first one when several are equal.
+// A window has at most 256 elements when the gradient is wanted.
+Value pool2d(Value x, const Pool2DAttributes& attributes);
+Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttributes& attributes);
+
+// ---- batch_norm --------------------------------------------------------------------------------
+// Training: x [.., C], gamma [C], beta [C] -> y, mean [C], biased variance [C] over all axes but
+// the last. (Inference is pointwise arithmetic.)
+struct BatchNormAttributes : graph::Attributes {
+  float epsilon = 1e-3f;
+  std::string text() const override;
+};
+struct BatchNormResult {
+  Value y, mean, variance;
+};
+BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon);
+
+// ---- pointwise ---------------------------------------------------------------------------------
+// A part of a flat buffer, in elements, and a value for it (say, its weight decay).
+struct Range {
+  std::int64_t offset = 0;
+  std::int64_t count = 0;
+  float value = 0.0f;
+};
+// Outputs have the shape that the inputs broadcast to (NumPy's rules), float32 unless said
+// otherwise. An output may be written over an input of the same shape.
+struct PointwiseAttributes : graph::Attributes {
+  Expression expression;
+  // Empty: the whole shape. Otherwise shapes are flat and only these parts are worked on.
+  std::vector<Range> ranges;
+  // Does nothing once the step has recorded an error in the scalars.
+  bool guarded = false;
+  std::string text() const override;
+};
+std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression);
+// With a shape of its own, which the inputs broadcast to; needed when there are no inputs.
+std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
+                             Expression expression);
+// Writes the results over existing values.
+void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
+                    std::vector<Range> ranges = {}, bool guarded = false);
+// map(x, [](Expr x) { return relu(x) * 2.0f; }) and the same with two and three inputs.
+Value map(Value x, const std::function<Expr(Expr)>& f);
+Value map(Value x, Value y, const std::function<Expr(Expr, Expr)>& f);
+Value map(Value x, Value y, Value z, const std::function<Expr(Expr, Expr, Expr)>& f);
+Value add(Value a, Value b);
+Value multiply(Value a, Value b);
+// x converted to float32; x itself when it is float32 already.
+Value to_float(Value x);
+Value fill(Graph& graph, Shape shape, float value);
+Value broadcast_to(Value x, Shape shape);
+// The shape that shapes broadcast to; ShapeError when they do not.
+Shape broadcast(const std::string& scope, std::span<const Value> inputs);
+
+// ---- reduce ------------------------------------------------------------------------------------
+enum class ReduceKind : std::uint8_t { sum, max, min };
+// scale * reduction of expression(inputs) over `axes` (sorted, of the shape that the inputs
+// broadcast to). The order of summation is fixed: the same bits for any number of threads.
+struct ReduceAttributes : graph::Attributes {
+  ReduceKind kind = ReduceKind::sum;
+  Expression expression;  // one output
+  std::vector<std::int64_t> axes;
+  bool keep_dims = false;
+  float scale = 1.0f;
+  std::string text() const override;
+};
+Value reduce(ReduceKind kind, Value x, std::vector<std::int64_t> axes, bool keep_dims = false,
+             float scale = 1.0f);
+Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
+             std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+Value reduce_sum(Value x, std::vector<std::int64_t> axes, bool keep_dims = false);
+Value reduce_mean(Value x, std::vector<std::int64_t> axes, bool keep_dims = false);
+Value reduce_sum_all(Value x);  // shape ()
+// Sums the axes along which `shape` was broadcast to x's shape.
+Value sum_to_shape(Value x, Shape shape);
+
+// ---- views and slices --------------------------------------------------------------------------
+// The same elements in another shape: no work, the output is the input's memory.
+Value reshape(Value x, Shape shape);
+// Elements [begin, begin + extent) of one axis; slice_backward puts them into zeros.
+struct SliceAttributes : graph::Attributes {
+  std::int64_t axis = 0;
+  std::int64_t begin = 0;
+  std::int64_t extent = 0;  // of the slice
+  std::string text() const override;
+};
+Value slice(Value x, std::int64_t axis, std::int64_t begin, std::int64_t extent);
+
+// ---- softmax and its relatives: all along the last axis ----------------------------------------
+struct SoftmaxAttributes : graph::Attributes {
+  bool log = false;
+  std::string text() const override;
+};
+Value softmax(Value x);
+Value log_softmax(Value x);
+Value sparsemax(Value x);  // Martins, Astudillo: "From softmax to sparsemax", 2016, algorithm 1
+
+// logits [N, K] and labels -> loss [N], and d loss / d logits [N, K]. Labels are class numbers [N],
+// int32 or float32 (truncated), or float32 rows [N, K]. A class number outside [0, K), or NaN, is
+// recorded in the scalars; its loss is 0.
+struct SoftmaxCrossEntropyAttributes : graph::Attributes {
+  std::string text() const override;
+};
+Value softmax_cross_entropy(Value logits, Value labels);
+
+// ---- labels ------------------------------------------------------------------------------------
+// int32 [..] -> float32 [.., classes]. A label outside [0, classes) is recorded in the scalars; its
+// row is zero.
+struct OneHotAttributes : graph::Attributes {
+  std::int64_t classes = 0;
+  std::string text() const override;
+};
+Value one_hot(Value labels, std::int64_t classes);
+// float32 [.., K] -> int32 [..]: the first largest along the last axis.
+Value argmax(Value x);
+
+// ---- advance -----------------------------------------------------------------------------------
+// Stands between the backward pass and the guarded writes of a training step: records
+// non_finite_loss when `loss` (shape ()) is NaN or infinite; unless an error is recorded, adds one
+// to the step and iteration counters. Ops after it see the new counters.
+struct AdvanceAttributes : graph::Attributes {
+  std::string text() const override;
+};
+void advance(Value loss);
+
+// Attributes of a node, whose op says their type.
+template <class A>
+const A& attributes_of(const graph::Node& node) {
+  return static_cast<const A&>(*node.attributes);
+}
+
+}  // namespace stoker::ops

@@ -1,0 +1,172 @@
+// pointwise: one op for all arithmetic between elements; the expression says which.
+#include <algorithm>
+
+#include "ops/common.h"
+
+namespace stoker::ops {
+namespace {
+
+std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  const Node node = graph.node(id);
+  const auto& attributes = attributes_of<PointwiseAttributes>(node);
+  const std::size_t n = node.inputs.size();
+  const std::size_t m = node.outputs.size();
+  const Shape shape = graph.info(node.outputs[0]).type.shape;
+
+  // Inputs of the derivative: forward's inputs, its outputs, and their gradients (0 if none came).
+  const Expression derivative = graph::differentiate(attributes.expression);
+  Expression expression;
+  std::vector<Value> inputs;
+  std::vector<std::int32_t> ids;
+  const auto take = [&](Value value) {
+    ids.push_back(expression.input(static_cast<int>(inputs.size())));
+    inputs.push_back(value);
+  };
+  for (std::size_t i = 0; i < n; ++i) take(graph.value(node.inputs[i]));
+  for (std::size_t i = 0; i < m; ++i) take(graph.value(node.outputs[i]));
+  for (std::size_t i = 0; i < m; ++i) {
+    if (dy[i]) {
+      take(dy[i]);
+    } else {
+      ids.push_back(expression.constant(0.0f));
+    }
+  }
+  const auto roots = expression.splice(derivative, ids);
+
+  // One node for each input that can have a gradient; those of one shape would fuse anyway.
+  std::vector<Value> result(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Value input = graph.value(node.inputs[i]);
+    if (input.dtype() != DType::float32) continue;
+    Expression one;
+    std::vector<std::int32_t> own;
+    for (std::size_t k = 0; k < inputs.size(); ++k) own.push_back(one.input(static_cast<int>(k)));
+    Expression all = expression;
+    all.add_output(roots[i]);
+    one.add_output(one.splice(all, own)[0]);
+    std::vector<int> kept;
+    one = one.compacted(&kept);
+    std::vector<Value> used;
+    for (const int k : kept) used.push_back(inputs[static_cast<std::size_t>(k)]);
+    const auto& root = one.instructions()[static_cast<std::size_t>(one.outputs()[0])];
+    if (root.op == graph::ExprOp::constant && root.value == 0.0f) continue;
+    const Value full = root.op == graph::ExprOp::input && used[0].shape() == shape
+                           ? used[0]
+                           : pointwise(graph, shape, used, one)[0];
+    result[i] = sum_to_shape(full, input.shape());
+  }
+  return result;
+}
+
+}  // namespace
+
+const Op pointwise_op = define("pointwise", OpIndex::pointwise, gradient);
+
+std::string PointwiseAttributes::text() const {
+  std::string text = expression.text();
+  if (!ranges.empty()) text += format(" over ", ranges.size(), " ranges");
+  if (guarded) text += " guarded";
+  return text;
+}
+
+Shape broadcast(const std::string& scope, std::span<const Value> inputs) {
+  Shape result;
+  for (const Value& input : inputs) {
+    const Shape& shape = input.shape();
+    const std::size_t rank = std::max(result.rank(), shape.rank());
+    Shape merged;
+    for (std::size_t i = 0; i < rank; ++i) {
+      const auto extent = [&](const Shape& s) {
+        return i + s.rank() < rank ? 1 : s[i + s.rank() - rank];
+      };
+      const std::int64_t a = extent(result);
+      const std::int64_t b = extent(shape);
+      if (a != b && a != 1 && b != 1) {
+        throw ShapeError(format(scope.empty() ? "" : scope + ": ", "shapes ", result, " and ",
+                                shape, " do not broadcast"));
+      }
+      merged.push_back(a == 1 ? b : a);
+    }
+    result = merged;
+  }
+  return result;
+}
+
+std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
+                             Expression expression) {
+  PointwiseAttributes attributes;
+  const std::size_t outputs = expression.outputs().size();
+  attributes.expression = std::move(expression);
+  return graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)),
+                      std::vector<ValueType>(outputs, {DType::float32, shape}));
+}
+
+std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression) {
+  Graph& graph = *inputs.at(0).graph;
+  const Shape shape = broadcast(graph.scope(), inputs);
+  return pointwise(graph, shape, std::move(inputs), std::move(expression));
+}
+
+void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
+                    std::vector<Range> ranges, bool guarded) {
+  Graph& graph = *inputs.at(0).graph;
+  const Shape shape = broadcast(graph.scope(), inputs);
+  PointwiseAttributes attributes;
+  attributes.expression = std::move(expression);
+  attributes.ranges = std::move(ranges);
+  attributes.guarded = guarded;
+  const auto outputs =
+      graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)),
+                   std::vector<ValueType>(homes.size(), {DType::float32, shape}));
+  for (std::size_t i = 0; i < homes.size(); ++i) graph.place(outputs[i], homes[i]);
+}
+
+namespace {
+
+template <class F, class... V>
+Value map_values(const F& f, V... values) {
+  Expression expression;
+  int next = 0;
+  // Braces evaluate from left to right.
+  const Expr inputs[] = {((void)values, Expr{&expression, expression.input(next++)})...};
+  Expr result;
+  if constexpr (sizeof...(V) == 1) result = f(inputs[0]);
+  if constexpr (sizeof...(V) == 2) result = f(inputs[0], inputs[1]);
+  if constexpr (sizeof...(V) == 3) result = f(inputs[0], inputs[1], inputs[2]);
+  expression.add_output(result.id);
+  return pointwise({values...}, std::move(expression))[0];
+}
+
+}  // namespace
+
+Value map(Value x, const std::function<Expr(Expr)>& f) { return map_values(f, x); }
+Value map(Value x, Value y, const std::function<Expr(Expr, Expr)>& f) {
+  return map_values(f, x, y);
+}
+Value map(Value x, Value y, Value z, const std::function<Expr(Expr, Expr, Expr)>& f) {
+  return map_values(f, x, y, z);
+}
+Value add(Value a, Value b) {
+  return map(a, b, [](Expr x, Expr y) { return x + y; });
+}
+Value multiply(Value a, Value b) {
+  return map(a, b, [](Expr x, Expr y) { return x * y; });
+}
+Value to_float(Value x) {
+  return x.dtype() == DType::float32 ? x : map(x, [](Expr v) { return v; });
+}
+
+Value fill(Graph& graph, Shape shape, float value) {
+  Expression expression;
+  expression.add_output(expression.constant(value));
+  return pointwise(graph, shape, {}, std::move(expression))[0];
+}
+
+Value broadcast_to(Value x, Shape shape) {
+  if (x.shape() == shape) return x;
+  Expression expression;
+  expression.add_output(expression.input(0));
+  return pointwise(*x.graph, shape, {x}, std::move(expression))[0];
+}
+
+}  // namespace stoker::ops

@@ -1,0 +1,149 @@
+// reduce: sum, maximum or minimum of an expression over some axes.
+#include <algorithm>
+
+#include "ops/common.h"
+
+namespace stoker::ops {
+namespace {
+
+Shape with_kept_dims(Shape shape, const std::vector<std::int64_t>& axes) {
+  for (const std::int64_t axis : axes) shape[static_cast<std::size_t>(axis)] = 1;
+  return shape;
+}
+
+// The sum hands its gradient to every element; max and min to the elements that equal the result,
+// shared evenly when several do, as Keras's backends do.
+std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  const Node node = graph.node(id);
+  const auto attributes = attributes_of<ReduceAttributes>(node);
+  std::vector<Value> inputs;
+  for (const auto input : node.inputs) inputs.push_back(graph.value(input));
+  const Shape full = broadcast(graph.scope(), inputs);
+  const Shape kept = with_kept_dims(full, attributes.axes);
+
+  Value incoming = reshape(dy[0], kept);
+  if (attributes.kind != ReduceKind::sum) {
+    const Value x = pointwise(graph, full, inputs, attributes.expression)[0];
+    const Value y = reshape(graph.value(node.outputs[0]), kept);
+    const float unscale = 1.0f / attributes.scale;
+    const auto hit = [unscale](Expr a, Expr b) { return equal(a, b * unscale); };
+    Expression count;
+    count.add_output(hit({&count, count.input(0)}, {&count, count.input(1)}).id);
+    const Value hits = reduce(ReduceKind::sum, {x, y}, count, attributes.axes, true);
+    Expression share_out;
+    const Expr e[] = {{&share_out, share_out.input(0)}, {&share_out, share_out.input(1)},
+                      {&share_out, share_out.input(2)}, {&share_out, share_out.input(3)}};
+    share_out.add_output((hit(e[0], e[1]) * e[3] / e[2]).id);
+    incoming = pointwise({x, y, hits, incoming}, share_out)[0];
+  }
+
+  // Through the expression, as if it were a pointwise op that nobody ran.
+  const std::size_t n = inputs.size();
+  const Expression derivative = graph::differentiate(attributes.expression);
+  std::vector<Value> result(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (inputs[i].dtype() != DType::float32) continue;
+    Expression expression;
+    std::vector<std::int32_t> ids;
+    for (std::size_t k = 0; k < n; ++k) ids.push_back(expression.input(static_cast<int>(k)));
+    const auto forward = expression.splice(attributes.expression, ids);
+    ids.push_back(forward[0]);
+    const float scale = attributes.scale;
+    const Expr above{&expression, expression.input(static_cast<int>(n))};
+    ids.push_back((above * scale).id);
+    expression.add_output(expression.splice(derivative, ids)[i]);
+    std::vector<int> kept_inputs;
+    expression = expression.compacted(&kept_inputs);
+    std::vector<Value> used;
+    for (const int k : kept_inputs) {
+      used.push_back(k == static_cast<int>(n) ? incoming : inputs[static_cast<std::size_t>(k)]);
+    }
+    const auto& root =
+        expression.instructions()[static_cast<std::size_t>(expression.outputs()[0])];
+    if (root.op == graph::ExprOp::constant && root.value == 0.0f) continue;
+    result[i] = sum_to_shape(pointwise(graph, full, used, expression)[0], inputs[i].shape());
+  }
+  return result;
+}
+
+}  // namespace
+
+const Op reduce_op = define("reduce", OpIndex::reduce, gradient);
+
+std::string ReduceAttributes::text() const {
+  std::ostringstream out;
+  out << (kind == ReduceKind::sum ? "sum" : kind == ReduceKind::max ? "max" : "min") << " of "
+      << expression.text() << " over axes";
+  for (const auto axis : axes) out << ' ' << axis;
+  if (scale != 1.0f) out << " times " << scale;
+  return out.str();
+}
+
+Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
+             std::vector<std::int64_t> axes, bool keep_dims, float scale) {
+  Graph& graph = *inputs.at(0).graph;
+  const Shape full = broadcast(graph.scope(), inputs);
+  for (auto& axis : axes) {
+    if (axis < 0) axis += static_cast<std::int64_t>(full.rank());
+    require(axis >= 0 && axis < static_cast<std::int64_t>(full.rank()), graph, "reduce: axis ",
+            axis, " is not one of ", full);
+  }
+  std::sort(axes.begin(), axes.end());
+  Shape shape;
+  for (std::size_t i = 0; i < full.rank(); ++i) {
+    const bool reduced = std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) !=
+                         axes.end();
+    if (!reduced) shape.push_back(full[i]);
+    if (reduced && keep_dims) shape.push_back(1);
+  }
+  ReduceAttributes attributes;
+  attributes.kind = kind;
+  attributes.expression = std::move(expression);
+  attributes.axes = std::move(axes);
+  attributes.keep_dims = keep_dims;
+  attributes.scale = scale;
+  return graph.append(reduce_op, std::move(inputs), share(std::move(attributes)),
+                      {{DType::float32, shape}})[0];
+}
+
+Value reduce(ReduceKind kind, Value x, std::vector<std::int64_t> axes, bool keep_dims,
+             float scale) {
+  Expression expression;
+  expression.add_output(expression.input(0));
+  return reduce(kind, {x}, std::move(expression), std::move(axes), keep_dims, scale);
+}
+
+Value reduce_sum(Value x, std::vector<std::int64_t> axes, bool keep_dims) {
+  return reduce(ReduceKind::sum, x, std::move(axes), keep_dims);
+}
+
+Value reduce_mean(Value x, std::vector<std::int64_t> axes, bool keep_dims) {
+  std::int64_t count = 1;
+  for (const auto axis : axes) {
+    count *= x.shape()[static_cast<std::size_t>(
+        axis < 0 ? axis + static_cast<std::int64_t>(x.shape().rank()) : axis)];
+  }
+  return reduce(ReduceKind::sum, x, std::move(axes), keep_dims,
+                static_cast<float>(1.0 / static_cast<double>(count)));
+}
+
+Value reduce_sum_all(Value x) {
+  std::vector<std::int64_t> axes(x.shape().rank());
+  for (std::size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<std::int64_t>(i);
+  return axes.empty() ? x : reduce_sum(x, axes);
+}
+
+Value sum_to_shape(Value x, Shape shape) {
+  if (x.shape() == shape) return x;
+  const std::size_t lead = x.shape().rank() - shape.rank();
+  std::vector<std::int64_t> axes;
+  for (std::size_t i = 0; i < x.shape().rank(); ++i) {
+    if (i < lead || (shape[i - lead] == 1 && x.shape()[i] != 1)) {
+      axes.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  const Value sum = axes.empty() ? x : reduce_sum(x, axes);
+  return reshape(sum, shape);
+}
+
+}  // namespace stoker::ops

@@ -1,0 +1,77 @@
+// Adam (Kingma, Ba 2015), AMSGrad (Reddi, Kale, Kumar 2018), and AdamW (Loshchilov, Hutter 2019),
+// which is Adam with weight decay by default. Epsilon is added to the root of the uncorrected
+// second moment, the paper's "epsilon hat".
+#include <cmath>
+
+#include "optimizers/optimizer.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+
+Expr constant(Expr beside, double value) {
+  return {beside.expression, beside.expression->constant(static_cast<float>(value))};
+}
+
+class AdamRule final : public optimizers::OptimizerBase {
+ public:
+  AdamRule(const char* name, const AdamOptions& options)
+      : OptimizerBase(name, {options.learning_rate, options.weight_decay, options.clipnorm,
+                             options.clipvalue, options.global_clipnorm}),
+        options_(options) {
+    require_in_range("beta_1", options_.beta_1, 0.0, 1.0);
+    require_in_range("beta_2", options_.beta_2, 0.0, 1.0);
+    require_in_range("epsilon", options_.epsilon, 0.0, HUGE_VAL);
+  }
+
+  std::vector<std::string> slot_names() const override {
+    if (options_.amsgrad) return {"momentum", "velocity", "velocity_hat"};
+    return {"momentum", "velocity"};
+  }
+
+  void step(optimizers::Update& update, Expr parameter) const override {
+    const Expr alpha = update.scalar([this](Expr learning_rate, Expr t) {
+      const Expr power_1 = pow(constant(t, options_.beta_1), t);
+      const Expr power_2 = pow(constant(t, options_.beta_2), t);
+      return learning_rate * sqrt(1.0f - power_2) / (1.0f - power_1);
+    });
+    const Expr gradient = update.gradient();
+    const auto take_1 = static_cast<float>(1.0 - options_.beta_1);
+    const auto take_2 = static_cast<float>(1.0 - options_.beta_2);
+    const Expr momentum = update.slot(0) + (gradient - update.slot(0)) * take_1;
+    Expr velocity = update.slot(1) + (square(gradient) - update.slot(1)) * take_2;
+    update.set_slot(0, momentum);
+    update.set_slot(1, velocity);
+    if (options_.amsgrad) {
+      velocity = max(update.slot(2), velocity);
+      update.set_slot(2, velocity);
+    }
+    const auto epsilon = static_cast<float>(options_.epsilon);
+    update.set_parameter(parameter - momentum * alpha / (sqrt(velocity) + epsilon));
+  }
+
+ private:
+  const AdamOptions options_;
+};
+
+}  // namespace
+
+Optimizer Adam(AdamOptions options) {
+  return Optimizer(std::make_shared<const AdamRule>("adam", options));
+}
+
+Optimizer AdamW(AdamWOptions options) {
+  return Optimizer(std::make_shared<const AdamRule>(
+      "adamw", AdamOptions{.learning_rate = options.learning_rate,
+                           .beta_1 = options.beta_1,
+                           .beta_2 = options.beta_2,
+                           .epsilon = options.epsilon,
+                           .amsgrad = options.amsgrad,
+                           .weight_decay = options.weight_decay,
+                           .clipnorm = options.clipnorm,
+                           .clipvalue = options.clipvalue,
+                           .global_clipnorm = options.global_clipnorm}));
+}
+
+}  // namespace stoker

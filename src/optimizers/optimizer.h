@@ -1,0 +1,67 @@
+// What an optimizer is inside: a rule in Exprs that becomes one fused op over the flat buffers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "ops/ops.h"
+#include "stoker/optimizers.h"
+
+namespace stoker::optimizers {
+
+// What the model offers while the update is appended to a training step. The rule sees one element:
+// its parameter, its gradient (clipped already), its slots, and scalars computed once a step.
+class Update {
+ public:
+  virtual ~Update() = default;
+  virtual graph::Expr parameter() = 0;
+  virtual graph::Expr gradient() = 0;
+  virtual graph::Expr learning_rate() = 0;
+  // The slot's value before the step. Slots are numbered as slot_names() lists them.
+  virtual graph::Expr slot(int index) = 0;
+  // A scalar of the step, computed outside of the loop over elements: f(learning rate, t) with
+  // t = 1 at the first update, both in float32.
+  virtual graph::Expr scalar(
+      const std::function<graph::Expr(graph::Expr learning_rate, graph::Expr t)>& f) = 0;
+  virtual void set_slot(int index, graph::Expr value) = 0;
+  virtual void set_parameter(graph::Expr value) = 0;
+};
+
+struct Common {
+  double learning_rate = 0.001;
+  std::optional<double> weight_decay;
+  std::optional<double> clipnorm;
+  std::optional<double> clipvalue;
+  std::optional<double> global_clipnorm;
+};
+
+class OptimizerBase {
+ public:
+  OptimizerBase(std::string name, Common common);  // ValueError for options that exclude each other
+  virtual ~OptimizerBase() = default;
+
+  // Keras's names, in Keras's order; their first value is slot_start (0).
+  virtual std::vector<std::string> slot_names() const = 0;
+  // The step itself: `parameter` is the parameter after weight decay.
+  virtual void step(Update& update, graph::Expr parameter) const = 0;
+
+  const std::string& name() const { return name_; }  // "adam"
+  const Common& common() const { return common_; }
+
+ protected:
+  // ValueError naming the optimizer and the option unless low <= value <= high and finite.
+  void require_in_range(const char* option, double value, double low, double high) const;
+
+ private:
+  std::string name_;
+  Common common_;
+};
+
+// Appends weight decay (the range's value, 0 for weights that are excluded) and the step.
+void build(const OptimizerBase& optimizer, Update& update);
+
+}  // namespace stoker::optimizers

@@ -1,0 +1,62 @@
+// RMSprop (Hinton's lecture 6e of "Neural networks for machine learning", 2012), centered as in
+// Graves 2013, section 2. Epsilon lies inside the root.
+#include <cmath>
+
+#include "optimizers/optimizer.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+
+class RMSpropRule final : public optimizers::OptimizerBase {
+ public:
+  explicit RMSpropRule(const RMSpropOptions& options)
+      : OptimizerBase("rmsprop", {options.learning_rate, options.weight_decay, options.clipnorm,
+                                  options.clipvalue, options.global_clipnorm}),
+        options_(options) {
+    require_in_range("rho", options_.rho, 0.0, 1.0);
+    require_in_range("momentum", options_.momentum, 0.0, 1.0);
+    require_in_range("epsilon", options_.epsilon, 0.0, HUGE_VAL);
+  }
+
+  std::vector<std::string> slot_names() const override {
+    std::vector<std::string> names{"velocity"};
+    if (options_.momentum > 0.0) names.push_back("momentum");
+    if (options_.centered) names.push_back("average_gradient");
+    return names;
+  }
+
+  void step(optimizers::Update& update, Expr parameter) const override {
+    const auto rho = static_cast<float>(options_.rho);
+    const auto take = static_cast<float>(1.0 - options_.rho);
+    const auto epsilon = static_cast<float>(options_.epsilon);
+    const Expr gradient = update.gradient();
+    const Expr velocity = update.slot(0) * rho + square(gradient) * take;
+    update.set_slot(0, velocity);
+    Expr denominator = velocity;
+    if (options_.centered) {
+      const int slot = options_.momentum > 0.0 ? 2 : 1;
+      const Expr average = update.slot(slot) * rho + gradient * take;
+      update.set_slot(slot, average);
+      denominator = velocity - square(average);
+    }
+    Expr increment = update.learning_rate() * gradient / sqrt(denominator + epsilon);
+    if (options_.momentum > 0.0) {
+      increment = update.slot(1) * static_cast<float>(options_.momentum) + increment;
+      update.set_slot(1, increment);
+    }
+    update.set_parameter(parameter - increment);
+  }
+
+ private:
+  const RMSpropOptions options_;
+};
+
+}  // namespace
+
+Optimizer RMSprop(RMSpropOptions options) {
+  return Optimizer(std::make_shared<const RMSpropRule>(options));
+}
+
+}  // namespace stoker

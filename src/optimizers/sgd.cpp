@@ -1,0 +1,43 @@
+// SGD, with momentum and Nesterov's variant (Sutskever, Martens, Dahl, Hinton 2013).
+#include "optimizers/optimizer.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+
+class SGDRule final : public optimizers::OptimizerBase {
+ public:
+  explicit SGDRule(const SGDOptions& options)
+      : OptimizerBase("sgd", {options.learning_rate, options.weight_decay, options.clipnorm,
+                              options.clipvalue, options.global_clipnorm}),
+        momentum_(options.momentum),
+        nesterov_(options.nesterov) {
+    require_in_range("momentum", momentum_, 0.0, 1.0);
+  }
+
+  std::vector<std::string> slot_names() const override {
+    if (momentum_ == 0.0) return {};
+    return {"momentum"};
+  }
+
+  void step(optimizers::Update& update, Expr parameter) const override {
+    const Expr scaled_gradient = update.gradient() * update.learning_rate();
+    if (momentum_ == 0.0) return update.set_parameter(parameter - scaled_gradient);
+    const auto momentum = static_cast<float>(momentum_);
+    const Expr velocity = update.slot(0) * momentum - scaled_gradient;
+    update.set_slot(0, velocity);
+    update.set_parameter(nesterov_ ? parameter + (velocity * momentum - scaled_gradient)
+                                   : parameter + velocity);
+  }
+
+ private:
+  const double momentum_;
+  const bool nesterov_;
+};
+
+}  // namespace
+
+Optimizer SGD(SGDOptions options) { return Optimizer(std::make_shared<const SGDRule>(options)); }
+
+}  // namespace stoker

@@ -1,0 +1,69 @@
+#include "plan/autodiff.h"
+
+#include "core/format.h"
+#include "ops/ops.h"
+#include "stoker/error.h"
+
+namespace stoker::plan {
+
+using graph::Graph;
+using graph::Node;
+using graph::NodeId;
+using graph::Value;
+
+namespace {
+
+// Values that depend on one of the leaves: only they need gradients.
+std::vector<bool> find_dependent(const Graph& graph, std::span<const Value> leaves) {
+  std::vector<bool> dependent(graph.value_count(), false);
+  for (const Value& leaf : leaves) dependent[static_cast<std::size_t>(leaf.id)] = true;
+  for (const Node& node : graph.nodes()) {
+    bool any = false;
+    for (const auto input : node.inputs) any = any || dependent[static_cast<std::size_t>(input)];
+    if (!any) continue;
+    for (const auto output : node.outputs) dependent[static_cast<std::size_t>(output)] = true;
+  }
+  return dependent;
+}
+
+}  // namespace
+
+std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value> leaves) {
+  const std::vector<bool> dependent = find_dependent(graph, leaves);
+  std::vector<Value> gradients(graph.value_count());
+  const auto node_count = static_cast<NodeId>(graph.nodes().size());
+  {
+    const graph::Scope scope(graph, "loss (gradient)");
+    gradients[static_cast<std::size_t>(loss.id)] = ops::fill(graph, {}, 1.0f);
+  }
+
+  for (NodeId id = node_count - 1; id >= 0; --id) {
+    const Node node = graph.node(id);  // a copy: rules append nodes
+    std::vector<Value> incoming;
+    bool any = false;
+    for (const auto output : node.outputs) {
+      incoming.push_back(gradients[static_cast<std::size_t>(output)]);
+      any = any || incoming.back();
+    }
+    bool wanted = false;
+    for (const auto input : node.inputs) wanted = wanted || dependent[static_cast<std::size_t>(input)];
+    if (!any || !wanted) continue;
+    if (node.op->gradient == nullptr) {
+      throw Error(format(node.scope, ": op ", node.op->name, " has no gradient (",
+                         node.op->why_no_gradient, ")"));
+    }
+    const graph::Scope scope(graph, node.scope + " (gradient)");
+    const std::vector<Value> outgoing = node.op->gradient(graph, id, incoming);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto input = static_cast<std::size_t>(node.inputs[i]);
+      if (!outgoing[i] || !dependent[input]) continue;
+      gradients[input] = gradients[input] ? ops::add(gradients[input], outgoing[i]) : outgoing[i];
+    }
+  }
+
+  std::vector<Value> result;
+  for (const Value& leaf : leaves) result.push_back(gradients[static_cast<std::size_t>(leaf.id)]);
+  return result;
+}
+
+}  // namespace stoker::plan

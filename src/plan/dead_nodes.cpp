@@ -1,0 +1,42 @@
+// Dead nodes: gradients that nobody asked for, branches of a rule that were not needed.
+#include "plan/passes.h"
+#include "plan/uses.h"
+
+namespace stoker::plan {
+
+using graph::Graph;
+using graph::Node;
+
+void remove_marked_nodes(Graph& graph) {
+  std::vector<Node> kept;
+  for (Node& node : graph.nodes()) {
+    if (node.op == nullptr) continue;
+    for (const auto output : node.outputs) {
+      graph.info(output).node = static_cast<graph::NodeId>(kept.size());
+    }
+    kept.push_back(std::move(node));
+  }
+  graph.nodes() = std::move(kept);
+}
+
+void eliminate_dead_nodes(Graph& graph, std::span<const graph::ValueId> keep) {
+  std::vector<bool> needed(graph.value_count(), false);
+  for (const auto value : keep) needed[static_cast<std::size_t>(value)] = true;
+  auto& nodes = graph.nodes();
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    Node& node = nodes[i];
+    bool live = node.outputs.empty();  // it is there for its effect
+    for (const auto output : node.outputs) {
+      live = live || needed[static_cast<std::size_t>(output)] ||
+             graph.info(output).home.space != graph::Space::arena;
+    }
+    if (!live) {
+      node.op = nullptr;
+      continue;
+    }
+    for (const auto input : node.inputs) needed[static_cast<std::size_t>(input)] = true;
+  }
+  remove_marked_nodes(graph);
+}
+
+}  // namespace stoker::plan

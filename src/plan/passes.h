@@ -1,0 +1,23 @@
+// Rewrites of a step's graph, in the order in which plan::compile runs them. Each keeps what the
+// step computes; each has a test that shows the op list before and after.
+#pragma once
+
+#include <span>
+
+#include "graph/graph.h"
+
+namespace stoker::plan {
+
+// Removes nodes that neither write outside of the arena nor lead to one that does, or to `keep`.
+void eliminate_dead_nodes(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
+// Splices a pointwise node into the pointwise or reduce node that alone reads it.
+void fuse_pointwise(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
+// Moves the bias that follows a matmul or conv2d, and a relu, into the node.
+void fuse_epilogues(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
+// Lets conv2d_backward_weights sum the bias gradient, in place of a reduce of its own.
+void fuse_bias_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
+}  // namespace stoker::plan

@@ -1,0 +1,34 @@
+// A program: one step (training, evaluation or prediction) for one set of input shapes, as nodes in
+// order with a place in memory for every value. A backend makes it executable.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace stoker::plan {
+
+inline constexpr std::int64_t kAlignment = 256;  // bytes, of every value and every weight
+
+struct Program {
+  std::unique_ptr<graph::Graph> graph;
+  // By ValueId: byte offset in the value's space. Values that no node uses stay at 0.
+  std::vector<std::int64_t> offsets;
+  // By NodeId: byte offset of the kernel's workspace in the arena.
+  std::vector<std::int64_t> workspaces;
+  std::int64_t arena_bytes = 0;
+};
+
+// Runs the passes in place. `keep` are values that are read after the step (predictions).
+void optimize(graph::Graph& graph, std::vector<graph::ValueId> keep);
+
+// Lays out the arena by lifetime. `workspace_bytes` says how much scratch memory a node's kernel
+// wants; values in `keep` live to the end.
+Program lay_out(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
+                const std::function<std::size_t(graph::NodeId)>& workspace_bytes);
+
+}  // namespace stoker::plan

@@ -1,0 +1,44 @@
+// Keras's progress bar on a terminal, plain lines elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+#include "stoker/history.h"
+
+namespace stoker::report {
+
+// Writes "Epoch 1/3" and a line that grows with the steps. Redraws at most ten times a second, so
+// that looking costs the training nothing.
+class ProgressBar {
+ public:
+  // verbose as in fit: 0 silent, 1 bar, 2 one line an epoch.
+  ProgressBar(std::ostream& out, bool is_terminal, int verbose);
+
+  void begin_epoch(std::int64_t epoch, std::int64_t epochs, std::optional<std::int64_t> steps);
+  // The same line without a heading: evaluate and predict.
+  void begin(std::optional<std::int64_t> steps);
+
+  // Whether it is time to look: then call update() with the numbers so far.
+  bool wants_update(std::int64_t now_ns) const;
+  void update(std::int64_t step, const Logs& logs, std::int64_t now_ns);
+  void finish(std::int64_t step, const Logs& logs, std::int64_t now_ns);
+
+ private:
+  void draw(std::int64_t step, const Logs& logs, std::int64_t now_ns, bool last);
+
+  std::ostream& out_;
+  bool is_terminal_;
+  int verbose_;
+  std::optional<std::int64_t> steps_;
+  std::int64_t began_ns_ = 0;
+  std::int64_t next_ns_ = 0;
+  std::size_t drawn_ = 0;  // visible width of the line on the terminal
+};
+
+// Standard output, and whether it is a terminal.
+ProgressBar standard_progress_bar(int verbose);
+
+}  // namespace stoker::report

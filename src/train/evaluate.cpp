@@ -1,0 +1,164 @@
+// Evaluation, prediction, and single steps by hand.
+#include <cmath>
+#include <cstring>
+
+#include "core/format.h"
+#include "core/timeline.h"
+#include "losses/loss.h"
+#include "report/progress_bar.h"
+#include "stoker/error.h"
+#include "train/model_impl.h"
+
+namespace stoker {
+
+using train::Mode;
+using train::StepRunner;
+
+namespace {
+
+template <class Options>
+feed::FeedOptions feed_options(const Options& options, std::uint64_t seed) {
+  return {.epochs = 1,
+          .first_epoch = 0,
+          .steps_per_epoch = options.steps,
+          .max_queue_size = options.max_queue_size,
+          .workers = options.workers,
+          .seed = seed};
+}
+
+template <class Options>
+std::optional<std::int64_t> expected_steps(const Options& options, const Source& source) {
+  return options.steps ? options.steps : source.batches_per_epoch();
+}
+
+Field field_of(const char* name, const Tensor& tensor) {
+  return {name, tensor.dtype(), tensor.shape()};
+}
+
+bool same_batches(const BatchSpec& a, const BatchSpec& b) {
+  if (a.field_count() != b.field_count() || a.inputs.size() != b.inputs.size() ||
+      a.sample_weight.has_value() != b.sample_weight.has_value()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < a.field_count(); ++i) {
+    if (a.field(i).dtype != b.field(i).dtype || !(a.field(i).shape == b.field(i).shape)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
+                           const EvaluateOptions& evaluate_options) {
+  require_compiled("evaluate");
+  train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
+  const feed::SlotLayout layout(source->spec());
+  StepRunner runner(*this, Mode::evaluate, source->spec(), layout.offsets);
+  runner.prepare();
+  report::ProgressBar bar = report::standard_progress_bar(evaluate_options.verbose);
+  bar.begin(expected_steps(evaluate_options, *source));
+  feed::Feed feed(source, feed_options(evaluate_options, options.seed), state.device());
+  state.reset_metrics();
+  std::int64_t steps = 0;
+  while (const auto batch = feed.next()) {
+    runner.run(*batch, {0, steps});
+    feed.release(*batch);
+    ++steps;
+    const std::int64_t now = now_ns();
+    if (bar.wants_update(now)) bar.update(steps, read_logs(), now);
+  }
+  const Logs logs = read_logs();
+  bar.finish(steps, logs, now_ns());
+  return logs;
+}
+
+Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
+                            const PredictOptions& predict_options) {
+  train::require_end(*source, predict_options.steps, "predict", "steps");
+  const feed::SlotLayout layout(source->spec());
+  StepRunner runner(*this, Mode::predict, source->spec(), layout.offsets);
+  runner.prepare();
+  report::ProgressBar bar = report::standard_progress_bar(predict_options.verbose);
+  bar.begin(expected_steps(predict_options, *source));
+  feed::Feed feed(source, feed_options(predict_options, options.seed), state.device());
+
+  const std::size_t row_bytes =
+      static_cast<std::size_t>(network.output().shape.without_batch().elements()) * sizeof(float);
+  std::vector<std::byte> rows;
+  std::int64_t count = 0;
+  std::int64_t steps = 0;
+  while (const auto batch = feed.next()) {
+    runner.run(*batch, {0, steps});
+    feed.release(*batch);
+    const train::Plan& plan = runner.plan(batch->rows);
+    const std::size_t bytes = row_bytes * static_cast<std::size_t>(batch->rows);
+    rows.resize(rows.size() + bytes);
+    state.stream().copy_to_host(rows.data() + rows.size() - bytes,
+                                plan.executable->address(plan.output), bytes);
+    state.stream().synchronize();
+    count += batch->rows;
+    ++steps;
+    const std::int64_t now = now_ns();
+    if (bar.wants_update(now)) bar.update(steps, {}, now);
+  }
+  bar.finish(steps, {}, now_ns());
+  Tensor result(network.output().shape.without_batch().with_batch(count));
+  if (!rows.empty()) std::memcpy(result.raw(), rows.data(), rows.size());
+  return result;
+}
+
+Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
+                               const Tensor& sample_weight) {
+  const char* what = mode == Mode::train ? "train_on_batch" : "test_on_batch";
+  require_compiled(what);
+  Tensor storage;
+  const Tensor& y = adapt_labels(labels, storage);
+  if (x.shape().rank() == 0 || y.shape().rank() == 0 || x.shape()[0] != y.shape()[0] ||
+      (!sample_weight.empty() && sample_weight.shape()[0] != x.shape()[0])) {
+    throw ShapeError(format(what, ": expected as many rows of x, y and sample_weight, received ",
+                            x.shape(), ", ", y.shape(), " and ", sample_weight.shape()));
+  }
+  BatchSpec spec{{field_of("x", x)}, {field_of("y", y)}, {}};
+  if (!sample_weight.empty()) spec.sample_weight = field_of("sample_weight", sample_weight);
+  const feed::SlotLayout layout(spec);
+  if (!staging || !same_batches(staging->spec, spec)) {
+    staging = train::Staging{spec, state.device().allocate_pinned(layout.bytes)};
+  }
+  train::Plan& step = plan(mode, spec, layout.offsets, spec.batch_size());
+  std::byte* block = staging->block->data();
+  const Tensor* tensors[] = {&x, &y, &sample_weight};
+  for (std::size_t i = 0; i < spec.field_count(); ++i) {
+    std::memcpy(block + layout.offsets[i], tensors[i]->raw(), tensors[i]->bytes());
+  }
+  state.reset_metrics();
+  const auto done = static_cast<std::int64_t>(state.read_scalars().step);
+  run(step, block, {0, done});
+  return read_logs();
+}
+
+const Tensor& Model::Impl::adapt_labels(const Tensor& y, Tensor& storage) const {
+  if (!compiled || !compiled->options.loss) return y;
+  if (compiled->options.loss.base()->label_dtype() != DType::int32) return y;
+  if (y.dtype() == DType::int32) return y;
+  storage = Tensor(y.shape(), DType::int32);
+  const std::span<std::int32_t> out = storage.data<std::int32_t>();
+  if (y.dtype() == DType::uint8) {
+    const auto in = y.data<std::uint8_t>();
+    for (std::size_t i = 0; i < in.size(); ++i) out[i] = in[i];
+  } else if (y.dtype() == DType::float32) {
+    const auto in = y.data<float>();
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      if (!(std::fabs(in[i]) < 16777216.0f) || in[i] != std::floor(in[i])) {
+        throw DataError(format("label ", in[i], " of row ", i, " is not a class number"));
+      }
+      out[i] = static_cast<std::int32_t>(in[i]);
+    }
+  } else {
+    throw DTypeError(format("expected labels of int32, uint8 or float32, received ", y.dtype()));
+  }
+  return storage;
+}
+
+}  // namespace stoker

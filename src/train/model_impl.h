@@ -1,0 +1,104 @@
+// What is behind a Model: its network, its device state, its plans, and the loops that run them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "feed/feed.h"
+#include "stoker/model.h"
+#include "train/network.h"
+#include "train/state.h"
+#include "train/step_graph.h"
+
+namespace stoker {
+
+namespace train {
+
+// A compiled step for batches of one shape.
+struct Plan {
+  std::unique_ptr<backend::Executable> executable;
+  graph::ValueId output = graph::kNone;  // when predicting
+  std::uint64_t bound = 0;               // State::generation() of the last bind
+};
+
+// A batch handed over by hand (train_on_batch) and the memory it is staged in, kept for the next.
+struct Staging {
+  BatchSpec spec;
+  std::unique_ptr<device::Buffer> block;
+};
+
+// Where a step stands, for messages.
+struct StepPlace {
+  std::int64_t epoch = 0;
+  std::int64_t step = 0;  // within the epoch
+};
+
+}  // namespace train
+
+struct Model::Impl {
+  Impl(std::string name, std::vector<Value> inputs, const Value& output, ModelOptions options);
+
+  std::string name;
+  ModelOptions options;
+  train::Network network;
+  train::State state;
+  std::optional<train::Compiled> compiled;
+  std::map<std::string, std::unique_ptr<train::Plan>> plans;
+  std::optional<train::Staging> staging;
+
+  // ---- plans.cpp ----
+  void require_compiled(const char* what) const;
+  // The plan for `rows` rows of such batches, made at the first call.
+  train::Plan& plan(train::Mode mode, const BatchSpec& spec,
+                    const std::vector<std::size_t>& offsets, std::int64_t rows);
+  // One step, in interpreter mode if compile() said so; throws what the step recorded.
+  void run(train::Plan& plan, std::byte* block, const train::StepPlace& place);
+  Logs read_logs() const;
+
+  // ---- fit.cpp ----
+  History fit(const std::shared_ptr<Source>& source, const FitOptions& options);
+
+  // ---- evaluate.cpp ----
+  Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options);
+  Tensor predict(const std::shared_ptr<Source>& source, const PredictOptions& options);
+  Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
+                    const Tensor& sample_weight);
+
+  // Labels as the loss wants them: int32 class numbers from uint8 or float32 ones.
+  const Tensor& adapt_labels(const Tensor& y, Tensor& storage) const;
+
+ private:
+  void throw_recorded_error(train::Plan& plan, const train::StepPlace& place);
+};
+
+namespace train {
+
+// The plans of one source's batches: finds them by their number of rows without allocating.
+class StepRunner {
+ public:
+  StepRunner(Model::Impl& model, Mode mode, BatchSpec spec, std::vector<std::size_t> offsets);
+
+  // Makes the plan for whole batches, so that shapes are checked before the source is asked.
+  void prepare();
+  Plan& plan(std::int64_t rows);
+  void run(const feed::Batch& batch, const StepPlace& place);
+
+ private:
+  Model::Impl& model_;
+  Mode mode_;
+  BatchSpec spec_;
+  std::vector<std::size_t> offsets_;
+  std::vector<std::pair<std::int64_t, Plan*>> known_;
+};
+
+// Throws ValueError unless the source ends or `steps` is given.
+void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
+                 const char* option);
+
+}  // namespace train
+}  // namespace stoker

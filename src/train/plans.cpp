@@ -1,0 +1,174 @@
+// Plans: made once for each mode and batch shape, bound to memory, run.
+#include <cmath>
+#include <cstring>
+
+#include "core/format.h"
+#include "metrics/metric.h"
+#include "ops/ops.h"
+#include "stoker/error.h"
+#include "train/model_impl.h"
+
+namespace stoker {
+
+using train::Mode;
+using train::Plan;
+
+namespace {
+
+std::string plan_key(Mode mode, const BatchSpec& spec, std::int64_t rows) {
+  std::string key = format(static_cast<int>(mode), '/', rows);
+  for (std::size_t i = 0; i < spec.field_count(); ++i) {
+    const Field& field = spec.field(i);
+    key += format('/', field.dtype, field.shape.without_batch());
+  }
+  if (spec.sample_weight) key += "/weighted";
+  return key;
+}
+
+// What of a batch the mode reads: predict takes no targets.
+BatchSpec needed(const BatchSpec& spec, Mode mode) {
+  if (mode != Mode::predict) return spec;
+  return {spec.inputs, {}, {}};
+}
+
+}  // namespace
+
+Model::Impl::Impl(std::string model_name, std::vector<Value> inputs, const Value& output,
+                  ModelOptions model_options)
+    : name(std::move(model_name)),
+      options(std::move(model_options)),
+      network(inputs, output),
+      state(network, options.seed, options.threads) {}
+
+void Model::Impl::require_compiled(const char* what) const {
+  if (!compiled) {
+    throw ValueError(format("Model \"", name, "\": ", what, " needs a compiled model; call "
+                            "compile({.optimizer = ..., .loss = ...}) first"));
+  }
+  if (!compiled->options.loss) {
+    throw ValueError(format("Model \"", name, "\": ", what, " needs a loss; compile() got none"));
+  }
+}
+
+Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
+                        std::int64_t rows) {
+  const BatchSpec used = needed(spec, mode);
+  auto& entry = plans[plan_key(mode, used, rows)];
+  if (!entry) {
+    if (mode != Mode::predict && !compiled->metrics_resolved) {
+      train::resolve_metrics(*compiled, network, spec);
+      state.reserve_metrics(compiled->total_count);
+    }
+    try {
+      auto step = train::build_step(network, mode == Mode::predict ? nullptr : &*compiled, mode,
+                                    used, offsets, rows);
+      auto fresh = std::make_unique<Plan>();
+      if (!step.keep.empty()) fresh->output = step.keep[0];
+      fresh->executable = state.backend().compile(std::move(step.graph), step.keep);
+      state.reserve_arena(fresh->executable->program().arena_bytes);
+      entry = std::move(fresh);
+    } catch (...) {
+      plans.erase(plan_key(mode, used, rows));
+      throw;
+    }
+  }
+  return *entry;
+}
+
+void Model::Impl::run(Plan& plan, std::byte* block, const train::StepPlace& place) {
+  if (plan.bound != state.generation()) {
+    plan.executable->bind(state.memory());
+    plan.bound = state.generation();
+  }
+  if (compiled && compiled->options.run_eagerly) {
+    plan.executable->run_checked(
+        block, [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
+          if (value.type.dtype != DType::float32) return;
+          const auto* floats = static_cast<const float*>(data);
+          const std::int64_t count = value.type.shape.elements();
+          for (std::int64_t i = 0; i < count; ++i) {
+            if (std::isfinite(floats[i])) continue;
+            throw NumericError(format(node.scope, ": ", floats[i], " at element ", i,
+                                      " of the output ", value.type.shape, " of op ",
+                                      node.op->name, ", in step ", place.step + 1, " of epoch ",
+                                      place.epoch + 1));
+          }
+        });
+  } else {
+    plan.executable->run(state.stream(), block);
+  }
+  throw_recorded_error(plan, place);
+}
+
+void Model::Impl::throw_recorded_error(Plan& plan, const train::StepPlace& place) {
+  plan::Scalars scalars = state.read_scalars();
+  if (scalars.error == plan::StepError::none) return;
+  const plan::Scalars found = scalars;
+  scalars.error = plan::StepError::none;
+  scalars.error_node = -1;
+  state.write_scalars(scalars);
+  const std::string where = format("step ", place.step + 1, " of epoch ", place.epoch + 1);
+  if (found.error == plan::StepError::non_finite_loss) {
+    throw NumericError(format(
+        "the loss is not finite in ", where, "; the weights are those from before it. "
+        "compile({..., .run_eagerly = true}) stops at the first layer that gives a NaN or "
+        "infinity; a smaller learning_rate or clipnorm often helps"));
+  }
+  const graph::Graph& graph = *plan.executable->program().graph;
+  const graph::Node& node = graph.node(found.error_node);
+  const Shape& classes = graph.info(node.outputs.back()).type.shape;
+  throw DataError(format(node.scope, ": label ", found.error_detail, " of row ", found.error_row,
+                         " is outside [0, ", classes.back(), "), in ", where,
+                         "; the step was not applied. Labels are class numbers from 0"));
+}
+
+Logs Model::Impl::read_logs() const {
+  Logs logs;
+  const std::vector<float> totals = state.read_metrics(compiled->total_count);
+  for (const auto& tracked : compiled->tracked) {
+    const std::span<const float> own(totals.data() + tracked.first_total, tracked.totals);
+    if (tracked.metric) {
+      logs.set(tracked.name, tracked.metric->result(own));
+    } else {
+      logs.set(tracked.name, own[1] > 0.0f ? static_cast<double>(own[0] / own[1]) : 0.0);
+    }
+  }
+  return logs;
+}
+
+namespace train {
+
+StepRunner::StepRunner(Model::Impl& model, Mode mode, BatchSpec spec,
+                       std::vector<std::size_t> offsets)
+    : model_(model), mode_(mode), spec_(std::move(spec)), offsets_(std::move(offsets)) {
+  known_.reserve(64);
+}
+
+void StepRunner::prepare() { plan(spec_.batch_size()); }
+
+Plan& StepRunner::plan(std::int64_t rows) {
+  for (const auto& [known_rows, plan] : known_) {
+    if (known_rows == rows) return *plan;
+  }
+  Plan& plan = model_.plan(mode_, spec_, offsets_, rows);
+  known_.emplace_back(rows, &plan);
+  return plan;
+}
+
+void StepRunner::run(const feed::Batch& batch, const StepPlace& place) {
+  model_.run(plan(batch.rows), batch.block, place);
+}
+
+void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
+                 const char* option) {
+  if (steps && *steps <= 0) {
+    throw ValueError(format(what, ": expected ", option, " of at least 1, received ", *steps));
+  }
+  if (source.endless() && !steps) {
+    throw ValueError(format(what, ": the source never ends, so ", option,
+                            " must say how many batches to take: {.", option, " = ...}"));
+  }
+}
+
+}  // namespace train
+}  // namespace stoker

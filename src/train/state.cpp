@@ -1,0 +1,108 @@
+#include "train/state.h"
+
+#include "initializers/initialize.h"
+
+namespace stoker::train {
+
+namespace {
+
+const std::byte* bytes_of(const void* data) { return static_cast<const std::byte*>(data); }
+
+std::byte* data_of(const std::unique_ptr<device::Buffer>& buffer) {
+  return buffer ? buffer->data() : nullptr;
+}
+
+}  // namespace
+
+State::State(const Network& network, std::uint64_t seed, int threads)
+    : device_(device::make_cpu_device()),
+      stream_(device_->make_stream()),
+      backend_(backend::make_cpu_backend(threads)),
+      parameters_(device_->allocate(static_cast<std::size_t>(network.parameter_bytes()))),
+      state_(device_->allocate(static_cast<std::size_t>(network.state_bytes()))),
+      scalars_(device_->allocate(sizeof(plan::Scalars))) {
+  plan::Scalars scalars;
+  scalars.seed = seed;
+  write_scalars(scalars);
+  for (const Weight& weight : network.weights()) {
+    Tensor value(weight.spec.shape);
+    initializers::initialize(value.data<float>(), weight.spec.shape, weight.spec.initializer, seed,
+                             weight.stream);
+    write(weight, value);
+  }
+}
+
+void State::prepare_training(const Network& network, std::size_t slots) {
+  const auto bytes = static_cast<std::size_t>(network.parameter_bytes());
+  gradients_ = device_->allocate(bytes);
+  slots_.clear();
+  for (std::size_t i = 0; i < slots; ++i) slots_.push_back(device_->allocate(bytes));
+  ++generation_;
+}
+
+void State::reserve_arena(std::int64_t bytes) {
+  const auto wanted = static_cast<std::size_t>(bytes);
+  if (arena_ && arena_->bytes() >= wanted) return;
+  stream_->synchronize();
+  arena_.reset();  // before the larger one is taken
+  arena_ = device_->allocate(wanted);
+  ++generation_;
+}
+
+void State::reserve_metrics(std::size_t totals) {
+  metrics_ = device_->allocate(totals * sizeof(float));
+  ++generation_;
+}
+
+backend::Memory State::memory() const {
+  backend::Memory memory;
+  memory.arena = data_of(arena_);
+  memory.parameters = data_of(parameters_);
+  memory.gradients = data_of(gradients_);
+  for (const auto& slot : slots_) memory.slots.push_back(slot->data());
+  memory.state = data_of(state_);
+  memory.metrics = data_of(metrics_);
+  memory.scalars = reinterpret_cast<plan::Scalars*>(scalars_->data());
+  return memory;
+}
+
+std::byte* State::address(const Weight& weight) const {
+  const auto& buffer = weight.home.space == graph::Space::parameter ? parameters_ : state_;
+  return buffer->data() + weight.home.offset;
+}
+
+Tensor State::read(const Weight& weight) const {
+  Tensor value(weight.spec.shape);
+  stream_->copy_to_host(static_cast<std::byte*>(value.raw()), address(weight), value.bytes());
+  stream_->synchronize();
+  return value;
+}
+
+void State::write(const Weight& weight, const Tensor& value) {
+  stream_->copy_to_device(address(weight), bytes_of(value.raw()), value.bytes());
+  stream_->synchronize();
+}
+
+plan::Scalars State::read_scalars() const {
+  plan::Scalars scalars;
+  stream_->copy_to_host(reinterpret_cast<std::byte*>(&scalars), scalars_->data(), sizeof(scalars));
+  stream_->synchronize();
+  return scalars;
+}
+
+void State::write_scalars(const plan::Scalars& scalars) {
+  stream_->copy_to_device(scalars_->data(), bytes_of(&scalars), sizeof(scalars));
+  stream_->synchronize();
+}
+
+std::vector<float> State::read_metrics(std::size_t totals) const {
+  std::vector<float> values(totals);
+  stream_->copy_to_host(reinterpret_cast<std::byte*>(values.data()), metrics_->data(),
+                        totals * sizeof(float));
+  stream_->synchronize();
+  return values;
+}
+
+void State::reset_metrics() { stream_->fill_zero(metrics_->data(), metrics_->bytes()); }
+
+}  // namespace stoker::train

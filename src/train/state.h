@@ -1,0 +1,54 @@
+// What a model keeps on its device: the flat buffers, the scalars, and the arena that all its plans
+// share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "device/device.h"
+#include "plan/scalars.h"
+#include "stoker/tensor.h"
+#include "train/network.h"
+
+namespace stoker::train {
+
+class State {
+ public:
+  State(const Network& network, std::uint64_t seed, int threads);
+
+  device::Device& device() { return *device_; }
+  device::Stream& stream() { return *stream_; }
+  backend::Backend& backend() { return *backend_; }
+
+  // Buffers that training needs: gradients and optimizer slots, zero.
+  void prepare_training(const Network& network, std::size_t slots);
+  // At least this many bytes; memory() changes when it grows.
+  void reserve_arena(std::int64_t bytes);
+  void reserve_metrics(std::size_t totals);
+  backend::Memory memory() const;
+  // Counts the changes of memory(), so that plans know when to bind again.
+  std::uint64_t generation() const { return generation_; }
+
+  Tensor read(const Weight& weight) const;
+  void write(const Weight& weight, const Tensor& value);
+
+  plan::Scalars read_scalars() const;
+  void write_scalars(const plan::Scalars& scalars);
+  std::vector<float> read_metrics(std::size_t totals) const;
+  void reset_metrics();
+
+ private:
+  std::byte* address(const Weight& weight) const;
+
+  std::unique_ptr<device::Device> device_;
+  std::unique_ptr<device::Stream> stream_;
+  std::unique_ptr<backend::Backend> backend_;
+  std::unique_ptr<device::Buffer> parameters_, state_, gradients_, metrics_, scalars_, arena_;
+  std::vector<std::unique_ptr<device::Buffer>> slots_;
+  std::uint64_t generation_ = 1;
+};
+
+}  // namespace stoker::train

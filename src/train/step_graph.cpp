@@ -1,0 +1,267 @@
+#include "train/step_graph.h"
+
+#include <algorithm>
+
+#include "core/format.h"
+#include "losses/loss.h"
+#include "metrics/metric.h"
+#include "ops/ops.h"
+#include "plan/autodiff.h"
+#include "plan/scalars.h"
+#include "stoker/error.h"
+#include "train/update.h"
+
+namespace stoker::train {
+
+using graph::Graph;
+using graph::Home;
+using graph::Space;
+using graph::Value;
+
+namespace {
+
+// A layer's view of the step that is being built.
+class StepContext final : public layers::BuildContext {
+ public:
+  StepContext(Graph& graph, const Network& network, Mode mode)
+      : graph_(graph), network_(network), mode_(mode) {}
+
+  void enter(const layers::LayerBase& layer, std::size_t call) {
+    layer_ = &layer;
+    call_ = call;
+  }
+
+  Graph& graph() override { return graph_; }
+  bool training() const override { return mode_ == Mode::train; }
+
+  Value weight(const layers::WeightSpec& spec) override {
+    const Weight& weight = network_.weight(*layer_, spec.name);
+    auto& leaf = leaves_[static_cast<std::size_t>(&weight - network_.weights().data())];
+    if (!leaf) {
+      leaf = graph_.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
+      if (weight.spec.regularizer) add_loss(layers::penalty(weight.spec.regularizer, leaf));
+    }
+    return leaf;
+  }
+  void update(const layers::WeightSpec& spec, Value value) override {
+    updates_.push_back({network_.weight(*layer_, spec.name).home, value});
+  }
+  void add_loss(Value loss) override { losses_.push_back(loss); }
+
+  // Streams below 2^31 are the layers' own; the call's place in the model is stable.
+  std::uint32_t random_stream(std::uint32_t which) override {
+    return static_cast<std::uint32_t>(call_ * 16 + which + 1);
+  }
+
+  // By weight; invalid where no layer asked for it.
+  const std::vector<Value>& leaves() const { return leaves_; }
+  const std::vector<std::pair<Home, Value>>& updates() const { return updates_; }
+  const std::vector<Value>& losses() const { return losses_; }
+
+ private:
+  Graph& graph_;
+  const Network& network_;
+  Mode mode_;
+  const layers::LayerBase* layer_ = nullptr;
+  std::size_t call_ = 0;
+  std::vector<Value> leaves_ = std::vector<Value>(network_.weights().size());
+  std::vector<std::pair<Home, Value>> updates_;
+  std::vector<Value> losses_;
+};
+
+Value field_leaf(Graph& graph, const Field& field, std::size_t offset, std::int64_t rows) {
+  Shape shape = field.shape;
+  shape[0] = rows;
+  return graph.leaf(field.name, {field.dtype, shape},
+                    {Space::input, 0, static_cast<std::int64_t>(offset)});
+}
+
+// As Keras does it: an input may lack, or have, a last axis of one channel.
+Value fit_input(Value x, const layers::InputLayer& input) {
+  const Shape wanted = input.shape.with_batch(x.shape()[0]);
+  const bool whole = input.dtype == DType::int32;
+  if (whole && x.dtype() == DType::float32) {
+    throw DTypeError(format(input.label(), ": expected int32, received float32"));
+  }
+  if (x.shape() == wanted) return x;
+  Shape extended = x.shape();
+  if (extended.rank() < Shape::kMaxRank) extended.push_back(1);
+  Shape shortened = wanted;
+  if (shortened.rank() < Shape::kMaxRank) shortened.push_back(1);
+  if (extended == wanted || x.shape() == shortened) return ops::reshape(x, wanted);
+  throw ShapeError(format(input.label(), ": expected batches of ",
+                          input.shape.with_batch(Shape::kUnknown), ", received ",
+                          x.shape().without_batch().with_batch(Shape::kUnknown)));
+}
+
+Value forward(StepContext& context, const Network& network, const BatchSpec& spec,
+              const std::vector<std::size_t>& offsets, std::int64_t rows) {
+  Graph& graph = context.graph();
+  if (spec.inputs.size() != network.inputs().size()) {
+    throw ShapeError(format("the model has ", network.inputs().size(),
+                            " inputs, the source gives ", spec.inputs.size()));
+  }
+  std::vector<Value> values(network.calls().size());
+  for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
+    const Value leaf = field_leaf(graph, spec.inputs[i], offsets[i], rows);
+    const graph::Scope scope(graph, network.input(i).label());
+    Value x = fit_input(leaf, network.input(i));
+    if (network.input(i).dtype == DType::float32) x = ops::to_float(x);
+    values[network.inputs()[i]] = x;
+  }
+  for (std::size_t i = 0; i < network.calls().size(); ++i) {
+    const Call& call = network.calls()[i];
+    if (call.inputs.empty()) continue;
+    const graph::Scope scope(graph, call.layer->label());
+    context.enter(*call.layer, i);
+    values[i] = call.layer->build(context, values[call.inputs[0]]);
+  }
+  return values.back();
+}
+
+// totals[i] += additions[i], all in one op.
+void accumulate(Graph& graph, const std::vector<Value>& additions) {
+  std::vector<Value> inputs;
+  std::vector<Home> homes;
+  graph::Expression expression;
+  for (std::size_t i = 0; i < additions.size(); ++i) {
+    const Home home{Space::metric, 0, static_cast<std::int64_t>(i * sizeof(float))};
+    const auto n = static_cast<int>(inputs.size());
+    const graph::Expr total{&expression, expression.input(n)};
+    const graph::Expr addition{&expression, expression.input(n + 1)};
+    inputs.push_back(graph.leaf("total", {DType::float32, {}}, home));
+    inputs.push_back(additions[i]);
+    homes.push_back(home);
+    expression.add_output((total + addition).id);
+  }
+  ops::pointwise_into(inputs, std::move(expression), homes, {}, true);
+}
+
+void write_guarded(Value value, Home home) {
+  graph::Expression expression;
+  expression.add_output(expression.input(0));
+  ops::pointwise_into({value}, std::move(expression), {home}, {}, true);
+}
+
+// Gradients of all trainable weights, written to their segments of the gradient buffer.
+std::vector<bool> append_gradients(Graph& graph, const Network& network,
+                                   const std::vector<Value>& leaves, Value loss) {
+  std::vector<std::size_t> wanted;
+  std::vector<Value> parameters;
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    const Weight& weight = network.weights()[i];
+    if (!leaves[i] || !weight.spec.trainable || !weight.layer->trainable) continue;
+    wanted.push_back(i);
+    parameters.push_back(leaves[i]);
+  }
+  const std::vector<Value> gradients = plan::differentiate(graph, loss, parameters);
+  std::vector<bool> has_gradient(network.weights().size(), false);
+  for (std::size_t k = 0; k < wanted.size(); ++k) {
+    if (!gradients[k]) continue;
+    has_gradient[wanted[k]] = true;
+    const Home home{Space::gradient, 0, network.weights()[wanted[k]].home.offset};
+    const graph::ValueInfo& info = graph.info(gradients[k].id);
+    // A value that is a leaf, or is the gradient of another weight too, is copied.
+    if (info.node < 0 || info.home.space != Space::arena) {
+      graph::Expression copy;
+      copy.add_output(copy.input(0));
+      ops::pointwise_into({gradients[k]}, std::move(copy), {home});
+    } else {
+      graph.place(gradients[k], home);
+    }
+  }
+  return has_gradient;
+}
+
+}  // namespace
+
+StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode,
+                     const BatchSpec& spec, const std::vector<std::size_t>& offsets,
+                     std::int64_t rows) {
+  StepGraph step{std::make_unique<Graph>(), {}};
+  Graph& graph = *step.graph;
+  StepContext context(graph, network, mode);
+  const Value output = forward(context, network, spec, offsets, rows);
+  if (mode == Mode::predict) {
+    // A model may hand its input through: the result still has to be a node's.
+    step.keep.push_back(graph.info(output.id).node >= 0
+                            ? output.id
+                            : ops::map(output, [](graph::Expr x) { return x; }).id);
+    return step;
+  }
+
+  if (spec.targets.empty()) {
+    throw DataError("the source gives no targets: fit and evaluate need y");
+  }
+  const std::size_t inputs = spec.inputs.size();
+  const Value y_true = field_leaf(graph, spec.targets[0], offsets[inputs], rows);
+  Value sample_weight;
+  if (spec.sample_weight) {
+    sample_weight = field_leaf(graph, *spec.sample_weight, offsets[spec.field_count() - 1], rows);
+  }
+
+  const losses::LossBase& loss_base = *compiled->options.loss.base();
+  Value loss;
+  {
+    const graph::Scope scope(graph, format("loss ", loss_base.name()));
+    loss = losses::compute(loss_base, y_true, output, sample_weight);
+    for (const Value& extra : context.losses()) loss = ops::add(loss, extra);
+  }
+
+  std::vector<Value> additions;
+  {
+    const graph::Scope scope(graph, "metrics");
+    const auto batch = static_cast<float>(rows);
+    additions.push_back(ops::map(loss, [batch](graph::Expr x) { return x * batch; }));
+    additions.push_back(ops::fill(graph, {}, batch));
+    const std::size_t unweighted = compiled->options.metrics.size();
+    for (std::size_t i = 1; i < compiled->tracked.size(); ++i) {
+      const Tracked& tracked = compiled->tracked[i];
+      const graph::Scope inner(graph, format("metric ", tracked.name));
+      const Value weight = i <= unweighted ? Value{} : sample_weight;
+      for (const Value& value : tracked.metric->build(y_true, output, weight)) {
+        additions.push_back(value);
+      }
+    }
+  }
+
+  if (mode == Mode::train) {
+    const auto has_gradient = append_gradients(graph, network, context.leaves(), loss);
+    {
+      const graph::Scope scope(graph, format("loss ", loss_base.name()));
+      ops::advance(loss);
+    }
+    const graph::Scope scope(graph, "optimizer");
+    append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);
+    for (const auto& [home, value] : context.updates()) write_guarded(value, home);
+  }
+  const graph::Scope scope(graph, "metrics");
+  accumulate(graph, additions);
+  return step;
+}
+
+void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec& spec) {
+  compiled.tracked.clear();
+  compiled.tracked.push_back({"loss", 0, 2, nullptr});
+  std::size_t next = 2;
+  const auto add = [&](const Metric& metric, const std::string& prefix) {
+    const Shape y_true = spec.targets.empty() ? Shape{} : spec.targets[0].shape;
+    auto resolved = metric.base()->resolve(y_true, network.output().shape);
+    if (resolved == nullptr) resolved = metric.base();
+    std::string name = metric.name();
+    const auto taken = [&] {
+      return std::any_of(compiled.tracked.begin(), compiled.tracked.end(),
+                         [&](const Tracked& tracked) { return tracked.name == name; });
+    };
+    if (taken()) name = prefix + name;
+    const auto totals = static_cast<std::size_t>(resolved->totals());
+    compiled.tracked.push_back({name, next, totals, resolved});
+    next += totals;
+  };
+  for (const Metric& metric : compiled.options.metrics) add(metric, "");
+  for (const Metric& metric : compiled.options.weighted_metrics) add(metric, "weighted_");
+  compiled.total_count = next;
+  compiled.metrics_resolved = true;
+}
+
+}  // namespace stoker::train

@@ -1,0 +1,173 @@
+#include "train/update.h"
+
+#include "ops/ops.h"
+#include "plan/program.h"
+#include "plan/scalars.h"
+
+namespace stoker::train {
+
+using graph::Expr;
+using graph::Expression;
+using graph::Graph;
+using graph::Home;
+using graph::Space;
+using graph::Value;
+
+namespace {
+
+constexpr auto kFloat = static_cast<std::int64_t>(sizeof(float));
+
+// The parts of the flat buffers that are trained. Neighbours with one value become one range;
+// padding between weights is zero in all buffers and stays so.
+std::vector<ops::Range> ranges_of(const Network& network, const std::vector<bool>& has_gradient,
+                                  float weight_decay) {
+  std::vector<ops::Range> ranges;
+  bool joined = false;
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    const Weight& weight = network.weights()[i];
+    if (!weight.spec.trainable) continue;
+    if (!has_gradient[i]) {
+      joined = false;
+      continue;
+    }
+    const std::int64_t begin = weight.home.offset / kFloat;
+    if (joined) {
+      ranges.back().count = begin + weight.count - ranges.back().offset;
+    } else {
+      ranges.push_back({begin, weight.count, weight_decay});
+    }
+    joined = true;
+  }
+  return ranges;
+}
+
+// The step's expression over one element, and the values that are its inputs.
+class FlatUpdate final : public optimizers::Update {
+ public:
+  FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer)
+      : graph_(graph), common_(optimizer.common()) {
+    const Shape flat{network.parameter_bytes() / kFloat};
+    const auto leaf = [&](const char* name, Home home) {
+      return input(graph.leaf(name, {DType::float32, flat}, home));
+    };
+    homes_.push_back({Space::parameter, 0, 0});
+    parameter_ = leaf("parameters", homes_[0]);
+    gradient_ = leaf("gradients", {Space::gradient, 0, 0});
+    const auto names = optimizer.slot_names();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const Home home{Space::slot, static_cast<std::int32_t>(i), 0};
+      homes_.push_back(home);
+      slots_.push_back(leaf(names[i].c_str(), home));
+    }
+    results_.assign(homes_.size(), -1);
+    rate_ = graph.leaf("learning_rate", {DType::float32, {}},
+                       {Space::scalar, 0, static_cast<std::int64_t>(plan::kLearningRateOffset)});
+    step_ = graph.leaf("iterations", {DType::int32, {}},
+                       {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
+  }
+
+  Expr parameter() override { return parameter_; }
+  Expr gradient() override {
+    if (!common_.clipvalue) return gradient_;
+    const auto limit = static_cast<float>(*common_.clipvalue);
+    return max(min(gradient_, limit), -limit);
+  }
+  Expr learning_rate() override {
+    if (rate_expr_.id < 0) rate_expr_ = input(rate_);
+    return rate_expr_;
+  }
+  Expr slot(int index) override { return slots_[static_cast<std::size_t>(index)]; }
+  // `iterations` has been advanced already: it is t.
+  Expr scalar(const std::function<Expr(Expr, Expr)>& f) override {
+    return input(ops::map(rate_, step_, f));
+  }
+  void set_slot(int index, Expr value) override {
+    results_[static_cast<std::size_t>(index) + 1] = value.id;
+  }
+  void set_parameter(Expr value) override { results_[0] = value.id; }
+
+  void append(std::vector<ops::Range> ranges) {
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      // A slot that the rule leaves alone keeps its value.
+      expression_.add_output(results_[i] >= 0 ? results_[i]
+                             : i == 0         ? parameter_.id
+                                              : slots_[i - 1].id);
+    }
+    ops::pointwise_into(inputs_, std::move(expression_), homes_, std::move(ranges), true);
+  }
+
+ private:
+  Expr input(Value value) {
+    inputs_.push_back(value);
+    return {&expression_, expression_.input(static_cast<int>(inputs_.size()) - 1)};
+  }
+
+  Graph& graph_;
+  const optimizers::Common& common_;
+  Expression expression_;
+  std::vector<Value> inputs_;
+  std::vector<Home> homes_;
+  std::vector<std::int32_t> results_;
+  Value rate_, step_;
+  Expr parameter_, gradient_, rate_expr_;
+  std::vector<Expr> slots_;
+};
+
+Value gradient_leaf(Graph& graph, const Weight& weight) {
+  return graph.leaf(weight.path, {DType::float32, {weight.count}},
+                    {Space::gradient, 0, weight.home.offset});
+}
+
+Value sum_of_squares(Value x) {
+  Expression expression;
+  expression.add_output(square(Expr{&expression, expression.input(0)}).id);
+  return ops::reduce(ops::ReduceKind::sum, {x}, std::move(expression), {0});
+}
+
+void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit) {
+  Expression expression;
+  const Expr gradient{&expression, expression.input(0)};
+  const Expr by{&expression, expression.input(1)};
+  expression.add_output((gradient * limit / max(by, limit)).id);
+  ops::pointwise_into({gradient_leaf(graph, weight), norm}, std::move(expression),
+                      {{Space::gradient, 0, weight.home.offset}});
+}
+
+// clipnorm for each weight by itself; global_clipnorm by the norm of all.
+void append_norm_clipping(Graph& graph, const Network& network,
+                          const optimizers::Common& common,
+                          const std::vector<bool>& has_gradient) {
+  if (!common.clipnorm && !common.global_clipnorm) return;
+  Value total;
+  std::vector<std::pair<const Weight*, Value>> squares;
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    if (!has_gradient[i]) continue;
+    const Weight& weight = network.weights()[i];
+    const Value sum = sum_of_squares(gradient_leaf(graph, weight));
+    squares.emplace_back(&weight, sum);
+    total = total ? ops::add(total, sum) : sum;
+  }
+  const auto root = [](Value x) { return ops::map(x, [](Expr s) { return sqrt(s); }); };
+  const Value global = common.global_clipnorm && total ? root(total) : Value{};
+  for (const auto& [weight, sum] : squares) {
+    const Value norm = global ? global : root(sum);
+    const double limit = global ? *common.global_clipnorm : *common.clipnorm;
+    scale_gradient(graph, *weight, norm, static_cast<float>(limit));
+  }
+}
+
+}  // namespace
+
+void append_update(Graph& graph, const Network& network,
+                   const optimizers::OptimizerBase& optimizer,
+                   const std::vector<bool>& has_gradient) {
+  const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
+  auto ranges = ranges_of(network, has_gradient, decay);
+  if (ranges.empty()) return;  // nothing is trained
+  append_norm_clipping(graph, network, optimizer.common(), has_gradient);
+  FlatUpdate update(graph, network, optimizer);
+  optimizers::build(optimizer, update);
+  update.append(std::move(ranges));
+}
+
+}  // namespace stoker::train

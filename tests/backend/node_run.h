@@ -1,0 +1,150 @@
+// Runs one node's CPU kernel on plain memory: exactly as large as the values are, with a strip
+// behind each that must stay untouched.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tbb/task_arena.h>
+
+#include "backend/cpu/dispatch.h"
+#include "backend/cpu/kernel.h"
+#include "graph/graph.h"
+#include "ops/ops.h"
+
+namespace stoker::test {
+
+// A test that runs once for every copy of the kernels that this processor can run.
+class EachIsa : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { setenv("STOKER_CPU_ISA", GetParam().c_str(), 1); }
+  void TearDown() override { unsetenv("STOKER_CPU_ISA"); }
+};
+
+inline std::vector<std::string> isas() {
+  std::vector<std::string> names;
+  for (const auto* table : backend::cpu::available_kernels()) names.emplace_back(table->name);
+  return names;
+}
+inline std::string isa_name(const testing::TestParamInfo<std::string>& info) { return info.param; }
+
+class NodeRun {
+ public:
+  // The last node of the graph.
+  explicit NodeRun(graph::Graph& graph, int threads = 1)
+      : graph_(graph),
+        id_(static_cast<graph::NodeId>(graph.nodes().size()) - 1),
+        threads_(threads),
+        values_(graph.value_count()) {
+    for (const graph::ValueId id : node().inputs) allocate(id);
+    for (const graph::ValueId id : node().outputs) allocate(id);
+    kernel_ = make();
+    workspace_.resize(kernel_->workspace_bytes() + 64);
+  }
+
+  template <class T>
+  void set(graph::Value value, const std::vector<T>& elements) {
+    ASSERT_EQ(bytes(value.id), elements.size() * sizeof(T));
+    std::memcpy(memory_[value.id].get() + kStrip, elements.data(), bytes(value.id));
+  }
+  template <class T = float>
+  std::vector<T> get(graph::Value value) const {
+    std::vector<T> elements(bytes(value.id) / sizeof(T));
+    std::memcpy(elements.data(), values_[static_cast<std::size_t>(value.id)], bytes(value.id));
+    return elements;
+  }
+  // Makes the node write `output` over `input`.
+  void alias(graph::Value output, graph::Value input) {
+    values_[static_cast<std::size_t>(output.id)] = values_[static_cast<std::size_t>(input.id)];
+  }
+
+  void run() {
+    // A thread's place in the arena must not matter: a fresh one each time.
+    tbb::task_arena arena(threads_);
+    arena.execute([&] { kernel_->run(context()); });
+    for (const auto& [id, memory] : memory_) {
+      for (std::size_t i = 0; i < kStrip; ++i) {
+        const std::byte* after = memory.get() + kStrip + bytes(id);
+        ASSERT_EQ(memory[i], kMark) << "before value " << id;
+        ASSERT_EQ(after[i], kMark) << i << " bytes behind value " << id;
+      }
+    }
+  }
+
+  backend::cpu::Kernel& kernel() { return *kernel_; }
+  backend::cpu::Run context() {
+    auto* workspace = workspace_.data();
+    workspace += (64 - reinterpret_cast<std::uintptr_t>(workspace) % 64) % 64;
+    return {.values = values_.data(), .scalars = &scalars, .workspace = workspace};
+  }
+
+  plan::Scalars scalars;
+
+ private:
+  static constexpr std::size_t kStrip = 64;
+  static constexpr std::byte kMark{0xA7};
+
+  const graph::Node& node() const { return graph_.node(id_); }
+  std::size_t bytes(graph::ValueId id) const {
+    const graph::ValueType& type = graph_.info(id).type;
+    return static_cast<std::size_t>(type.shape.elements()) * size_of(type.dtype);
+  }
+  void allocate(graph::ValueId id) {
+    const std::size_t size = bytes(id) + 2 * kStrip;
+    auto& memory = memory_[id];
+    memory.reset(static_cast<std::byte*>(::aligned_alloc(64, (size + 63) / 64 * 64)));
+    std::memset(memory.get(), static_cast<int>(kMark), size);
+    values_[static_cast<std::size_t>(id)] = memory.get() + kStrip;
+  }
+  std::unique_ptr<backend::cpu::Kernel> make() const {
+    const backend::cpu::KernelRequest request{graph_, node(), id_, threads_};
+    using Maker = std::unique_ptr<backend::cpu::Kernel> (*)(const backend::cpu::KernelRequest&);
+    // Only the ops whose tests use this class: each one needs its kernel linked.
+    static const std::map<std::string, Maker> makers{
+        {"pointwise", backend::cpu::make_pointwise_kernel},
+        {"reduce", backend::cpu::make_reduce_kernel},
+        {"reshape", backend::cpu::make_reshape_kernel},
+        {"slice", backend::cpu::make_slice_kernel},
+        {"slice_backward", backend::cpu::make_slice_backward_kernel},
+        {"softmax", backend::cpu::make_softmax_kernel},
+        {"sparsemax", backend::cpu::make_sparsemax_kernel},
+        {"softmax_cross_entropy", backend::cpu::make_softmax_cross_entropy_kernel},
+        {"one_hot", backend::cpu::make_one_hot_kernel},
+        {"argmax", backend::cpu::make_argmax_kernel},
+        {"advance", backend::cpu::make_advance_kernel},
+    };
+    return makers.at(node().op->name)(request);
+  }
+
+  struct Free {
+    void operator()(std::byte* memory) const { ::free(memory); }
+  };
+
+  graph::Graph& graph_;
+  graph::NodeId id_;
+  int threads_;
+  std::vector<void*> values_;
+  std::map<graph::ValueId, std::unique_ptr<std::byte[], Free>> memory_;
+  std::unique_ptr<backend::cpu::Kernel> kernel_;
+  std::vector<std::byte> workspace_;
+};
+
+// Numbers that are no pattern, in [-scale, scale).
+inline std::vector<float> noise(std::size_t count, float scale = 1.0f, std::uint32_t seed = 1) {
+  std::vector<float> values(count);
+  std::uint32_t state = seed * 2654435761U + 12345U;
+  for (float& value : values) {
+    state = state * 1664525U + 1013904223U;
+    value = (static_cast<float>(state >> 8) * 0x1.0p-23f - 1.0f) * scale;
+  }
+  return values;
+}
+
+}  // namespace stoker::test

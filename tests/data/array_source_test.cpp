@@ -1,0 +1,233 @@
+#include "stoker/array_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <thread>
+
+#include "data/array_source.h"
+#include "stoker/error.h"
+#include "support/slot_memory.h"
+
+namespace stoker {
+namespace {
+
+using test::SlotMemory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Row i holds i in every element.
+template <class T>
+Tensor numbered(Shape shape) {
+  Tensor tensor(shape, dtype_of<T>);
+  const auto values = tensor.data<T>();
+  const std::size_t width = values.size() / static_cast<std::size_t>(shape[0]);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i / width);
+  return tensor;
+}
+
+template <class E, class F>
+std::string message_of(F function) {
+  try {
+    function();
+  } catch (const E& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    return std::string("another exception: ") + error.what();
+  }
+  return "no exception";
+}
+
+// The labels (field 1) of every row of an epoch, in order; checks that the other field follows.
+std::vector<std::int32_t> rows_of_epoch(Source& source, std::int64_t epoch) {
+  SlotMemory slot(source.spec());
+  std::vector<std::int32_t> rows;
+  source.begin_epoch(epoch);
+  for (std::int64_t index = 0;; ++index) {
+    BatchContext batch{.epoch = epoch, .index = index};
+    const std::int64_t count = source.fill(batch, slot.slot());
+    if (count == 0) return rows;
+    const auto x = slot.values<float>(0);
+    const auto y = slot.values<std::int32_t>(1);
+    const std::size_t width = x.size() / y.size();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      rows.push_back(y[i]);
+      for (std::size_t j = 0; j < width; ++j) {
+        EXPECT_EQ(x[i * width + j], static_cast<float>(y[i]));
+      }
+    }
+  }
+}
+
+TEST(ArraySource, gives_rows_in_order_and_a_short_last_batch) {
+  const auto source = array_source(numbered<float>({10, 2, 3}), numbered<std::int32_t>({10}),
+                                   {.batch_size = 4})
+                          .source();
+  EXPECT_EQ(source->spec().field(0).shape, Shape({4, 2, 3}));
+  EXPECT_EQ(source->spec().field(1).shape, Shape({4}));
+  EXPECT_EQ(source->batches_per_epoch(), 3);
+  EXPECT_TRUE(source->pure());
+  EXPECT_FALSE(source->endless());
+  EXPECT_THAT(rows_of_epoch(*source, 0), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  SlotMemory slot(source->spec());
+  BatchContext last{.index = 2};
+  EXPECT_EQ(source->fill(last, slot.slot()), 2);
+}
+
+TEST(ArraySource, drops_the_remainder_when_asked_to) {
+  const auto source = array_source(numbered<float>({10, 2}), numbered<std::int32_t>({10}),
+                                   {.batch_size = 4, .drop_remainder = true})
+                          .source();
+  EXPECT_EQ(source->batches_per_epoch(), 2);
+  EXPECT_THAT(rows_of_epoch(*source, 0), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+TEST(ArraySource, a_batch_is_no_larger_than_the_data_set) {
+  const auto source =
+      array_source(numbered<float>({3, 2}), numbered<std::int32_t>({3}), {.batch_size = 32})
+          .source();
+  EXPECT_EQ(source->spec().batch_size(), 3);
+  EXPECT_EQ(source->batches_per_epoch(), 1);
+}
+
+TEST(ArraySource, shuffles_each_epoch_anew_and_the_same_way_for_a_seed) {
+  const auto make = [](std::uint64_t seed) {
+    return array_source(numbered<float>({100, 3}), numbered<std::int32_t>({100}),
+                        {.batch_size = 16, .shuffle = true, .seed = seed})
+        .source();
+  };
+  const auto source = make(7);
+  const std::vector<std::int32_t> first = rows_of_epoch(*source, 0);
+  const std::vector<std::int32_t> second = rows_of_epoch(*source, 1);
+  std::vector<std::int32_t> sorted = first;
+  std::ranges::sort(sorted);
+  std::vector<std::int32_t> expected(100);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(sorted, expected);
+  EXPECT_NE(first, expected);
+  EXPECT_NE(first, second);
+  // Whatever was asked for before: an order is a function of seed and epoch.
+  EXPECT_EQ(rows_of_epoch(*make(7), 1), second);
+  EXPECT_EQ(rows_of_epoch(*source, 0), first);
+  EXPECT_NE(rows_of_epoch(*make(8), 0), first);
+}
+
+TEST(ArraySource, every_order_of_three_rows_is_about_as_frequent) {
+  const Tensor x = numbered<float>({3, 1});
+  const Tensor y = numbered<std::int32_t>({3});
+  const auto source = borrow_arrays({&x}, {&y}, nullptr, {.shuffle = true, .seed = 1});
+  std::vector<std::vector<std::int32_t>> orders;
+  for (std::int64_t epoch = 0; epoch < 6000; ++epoch) orders.push_back(rows_of_epoch(*source, epoch));
+  std::vector<std::int32_t> order = {0, 1, 2};
+  do {
+    // 1000 expected; the standard deviation is 29.
+    EXPECT_NEAR(static_cast<double>(std::ranges::count(orders, order)), 1000.0, 120.0);
+  } while (std::ranges::next_permutation(order).found);
+}
+
+TEST(ArraySource, threads_may_fill_batches_of_different_epochs_at_a_time) {
+  const auto source = array_source(numbered<float>({100, 1}), numbered<std::int32_t>({100}),
+                                   {.batch_size = 10, .shuffle = true, .seed = 3})
+                          .source();
+  std::vector<std::vector<std::int32_t>> expected;
+  for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
+    expected.push_back(rows_of_epoch(*source, epoch));
+  }
+  const auto check = [&](std::int64_t first) {
+    for (std::int64_t i = 0; i < 200; ++i) {
+      const std::int64_t epoch = (first + i) % 4;
+      ASSERT_EQ(rows_of_epoch(*source, epoch), expected[static_cast<std::size_t>(epoch)]);
+    }
+  };
+  std::thread other(check, 1);
+  check(0);
+  other.join();
+}
+
+TEST(ArraySource, types_stay_as_they_are_and_weights_travel_along) {
+  const auto source = array_source(numbered<std::uint8_t>({4, 5}), numbered<std::uint8_t>({4}),
+                                   Tensor::from<float>({4}, {0.5f, 1.0f, 1.5f, 2.0f}),
+                                   {.batch_size = 2})
+                          .source();
+  EXPECT_EQ(source->spec().field(0).dtype, DType::uint8);
+  EXPECT_EQ(source->spec().field(2).name, "sample_weight");
+  SlotMemory slot(source->spec());
+  BatchContext batch{.index = 1};
+  ASSERT_EQ(source->fill(batch, slot.slot()), 2);
+  EXPECT_THAT(slot.values<std::uint8_t>(0), ElementsAre(2, 2, 2, 2, 2, 3, 3, 3, 3, 3));
+  EXPECT_THAT(slot.values<std::uint8_t>(1), ElementsAre(2, 3));
+  EXPECT_THAT(slot.values<float>(2), ElementsAre(1.5f, 2.0f));
+}
+
+TEST(ArraySource, several_inputs_and_rows_of_every_small_size_are_gathered) {
+  std::vector<Tensor> inputs;
+  for (std::int64_t width = 1; width <= 17; ++width) {
+    inputs.push_back(numbered<std::uint8_t>({50, width}));
+  }
+  std::vector<Tensor> targets;
+  targets.push_back(numbered<std::uint8_t>({50}));
+  const auto source = array_source(std::move(inputs), std::move(targets), std::nullopt,
+                                   {.batch_size = 50, .shuffle = true})
+                          .source();
+  SlotMemory slot(source->spec());
+  BatchContext batch;
+  ASSERT_EQ(source->fill(batch, slot.slot()), 50);
+  const auto rows = slot.values<std::uint8_t>(17);
+  for (std::size_t field = 0; field < 17; ++field) {
+    EXPECT_EQ(source->spec().field(field).name, "x" + std::to_string(field));
+    const auto values = slot.values<std::uint8_t>(field);
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], rows[i / (field + 1)]);
+  }
+}
+
+TEST(ArraySource, borrows_a_range_of_rows_without_targets) {
+  const Tensor x = numbered<float>({10, 2});
+  const auto source = borrow_arrays({&x}, {}, nullptr, {.batch_size = 2}, 6, 9);
+  EXPECT_EQ(source->spec().field_count(), 1U);
+  EXPECT_EQ(source->batches_per_epoch(), 2);
+  SlotMemory slot(source->spec());
+  BatchContext batch{.index = 1};
+  ASSERT_EQ(source->fill(batch, slot.slot()), 1);
+  EXPECT_EQ(slot.values<float>(0)[0], 8.0f);
+}
+
+TEST(ArraySource, a_shuffled_range_holds_the_rows_of_the_range) {
+  const Tensor x = numbered<float>({10, 2});
+  const Tensor y = numbered<std::int32_t>({10});
+  const auto source = borrow_arrays({&x}, {&y}, nullptr, {.batch_size = 2, .shuffle = true}, 3, 8);
+  EXPECT_THAT(rows_of_epoch(*source, 0), ::testing::UnorderedElementsAre(3, 4, 5, 6, 7));
+}
+
+TEST(ArraySource, refuses_tensors_that_do_not_belong_together) {
+  EXPECT_THAT(message_of<ShapeError>([] {
+                (void)array_source(numbered<float>({10, 2}), numbered<std::int32_t>({9}));
+              }),
+              HasSubstr("x (10, 2) and y (9,)"));
+  EXPECT_THAT(message_of<ShapeError>([] { (void)array_source(Tensor(Shape{}), Tensor(Shape{})); }),
+              HasSubstr("x to have rows"));
+  EXPECT_THAT(
+      message_of<ValueError>([] { (void)array_source(Tensor({0, 2}), Tensor(Shape{0})); }),
+      HasSubstr("at least one row"));
+  EXPECT_THAT(message_of<ValueError>([] {
+                (void)array_source(std::vector<Tensor>{}, std::vector<Tensor>{}, std::nullopt);
+              }),
+              HasSubstr("at least one input"));
+}
+
+TEST(ArraySource, refuses_options_out_of_range) {
+  const Tensor x = numbered<float>({10, 2});
+  const auto make = [&](ArrayOptions options, std::int64_t begin = 0, std::int64_t end = -1) {
+    return message_of<ValueError>(
+        [&] { (void)borrow_arrays({&x}, {}, nullptr, options, begin, end); });
+  };
+  EXPECT_THAT(make({.batch_size = 0}), HasSubstr("batch_size of at least 1, received 0"));
+  EXPECT_THAT(make({.batch_size = 11, .drop_remainder = true}), HasSubstr("received 10 rows"));
+  EXPECT_THAT(make({}, 5, 5), HasSubstr("received [5, 5)"));
+  EXPECT_THAT(make({}, 0, 11), HasSubstr("received [0, 11)"));
+  EXPECT_THAT(make({}, -1, 3), HasSubstr("received [-1, 3)"));
+}
+
+}  // namespace
+}  // namespace stoker

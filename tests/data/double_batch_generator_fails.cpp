@@ -1,0 +1,21 @@
+// expect: Wrap the source to convert it on the way into the slot: cast<float>.source.
+#include <span>
+
+#include "stoker/generator.h"
+
+namespace {
+
+class Doubles : public stoker::BatchGenerator<double> {
+ public:
+  Doubles() : BatchGenerator({.x = {4, 2}}) {}
+  std::int64_t fill(stoker::BatchContext&, std::span<double>) override { return 4; }
+};
+
+void predict_generator(const stoker::SourceHandle& source) { (void)source; }
+
+}  // namespace
+
+int main() {
+  Doubles doubles;
+  predict_generator(doubles);
+}

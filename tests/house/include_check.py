@@ -1,0 +1,238 @@
+"""Fails on an include that goes upwards in the map of docs/architecture.md.
+
+usage: include_check.py ROOT        (the folder that holds src/ and include/)
+       include_check.py --self-test
+"""
+
+import pathlib
+import re
+import sys
+import tempfile
+
+# "Folders, and who may include whom": what a folder may include besides itself. Whatever those may
+# include it may include too, so each line names only the step down.
+FOLDERS = {
+    "core": [],
+    "device": ["core"],
+    "graph": ["core"],
+    "ops": ["graph"],
+    "initializers": ["ops"],
+    "losses": ["ops"],
+    "metrics": ["ops"],
+    "optimizers": ["ops"],
+    "layers": ["ops", "initializers"],
+    "plan": ["ops"],
+    "backend": ["plan", "device"],
+    "backend/cpu": ["backend"],
+    "backend/cuda": ["backend"],
+    "backend/cuda_absent": ["backend"],
+    "data": ["core"],
+    "feed": ["data", "device"],
+    "report": ["feed"],
+    "io": ["core"],
+    "cluster": ["device"],
+    # All above, but no single backend.
+    "train": ["layers", "losses", "metrics", "optimizers", "initializers", "backend", "data", "feed",
+              "report", "io", "cluster"],
+}
+
+# The folder that each public header belongs to. A new header needs its line here.
+PUBLIC_HEADERS = {
+    "dtype.h": "core",
+    "error.h": "core",
+    "random.h": "core",
+    "shape.h": "core",
+    "tensor.h": "core",
+    "device.h": "device",
+    "activations.h": "layers",
+    "initializers.h": "initializers",
+    "layers.h": "layers",
+    "losses.h": "losses",
+    "metrics.h": "metrics",
+    "optimizers.h": "optimizers",
+    "array_source.h": "data",
+    "generator.h": "data",
+    "idx.h": "data",
+    "source.h": "data",
+    "feed.h": "feed",
+    "history.h": "report",
+    "report.h": "report",
+    "callbacks.h": "train",
+    "model.h": "train",
+}
+UMBRELLA = "stoker.h"  # includes all of them; for users, not for us
+
+SUFFIXES = {".h", ".hpp", ".inl", ".def", ".c", ".cpp", ".cu", ".cuh"}
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]')
+STANDARD_HEADER = re.compile(r"^[a-z0-9_]+$")  # <vector>: no folder, no suffix
+
+
+def reach_of(folder: str) -> set[str]:
+    reach = {folder}
+    for lower in FOLDERS[folder]:
+        reach |= reach_of(lower)
+    return reach
+
+
+REACH = {folder: reach_of(folder) for folder in FOLDERS}
+
+
+def folder_of(path: str) -> str | None:
+    """The map's folder for a path below src/: the longest that has a line in the table."""
+    parts = path.split("/")[:-1]
+    for length in range(len(parts), 0, -1):
+        folder = "/".join(parts[:length])
+        if folder in FOLDERS:
+            return folder
+    return None
+
+
+class Check:
+    def __init__(self, root: pathlib.Path):
+        self.src = root / "src"
+        self.public = root / "include/stoker"
+        self.violations: list[str] = []
+
+    def run(self) -> int:
+        """Looks at every file; returns how many there were."""
+        files = 0
+        for base, check_file in ((self.src, self.check_source), (self.public, self.check_public)):
+            for file in sorted(base.rglob("*")):
+                if file.suffix in SUFFIXES and file.is_file():
+                    files += 1
+                    check_file(file, file.relative_to(base).as_posix())
+        return files
+
+    def includes(self, file: pathlib.Path):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if match := INCLUDE.match(line):
+                yield f"{file.relative_to(self.src.parent)}:{number}", match[1], match[2]
+
+    def check_public(self, file: pathlib.Path, name: str) -> None:
+        if name == UMBRELLA:
+            folder = None
+        elif name in PUBLIC_HEADERS:
+            folder = PUBLIC_HEADERS[name]
+        else:
+            self.violations.append(
+                f"include/stoker/{name}: belongs to no folder; add it to PUBLIC_HEADERS"
+            )
+            return
+        for where, _, included in self.includes(file):
+            if included.startswith("stoker/"):
+                self.check_public_include(where, folder, included)
+            elif not STANDARD_HEADER.match(included):
+                self.violations.append(
+                    f"{where}: <{included}> in a public header; expected the standard library or "
+                    "<stoker/...>"
+                )
+
+    def check_source(self, file: pathlib.Path, name: str) -> None:
+        folder = folder_of(name)
+        if folder is None:
+            self.violations.append(f"src/{name}: its folder is not in the map; see FOLDERS")
+            return
+        for where, kind, included in self.includes(file):
+            if included.startswith("stoker/"):
+                self.check_public_include(where, folder, included)
+            elif kind == '"':
+                self.check_own_include(where, folder, file, included)
+
+    def check_public_include(self, where: str, folder: str | None, included: str) -> None:
+        header = included.removeprefix("stoker/")
+        if header == UMBRELLA:
+            self.violations.append(f"{where}: <stoker/{UMBRELLA}> is for users; name the headers")
+        elif header not in PUBLIC_HEADERS or not (self.public / header).is_file():
+            self.violations.append(f"{where}: there is no public header <{included}>")
+        elif folder is not None:
+            self.check_direction(where, folder, PUBLIC_HEADERS[header], included)
+
+    def check_own_include(
+        self, where: str, folder: str, file: pathlib.Path, included: str
+    ) -> None:
+        for path in (self.src / included, file.parent / included):
+            if path.is_file() and ".." not in included:
+                target = folder_of(path.relative_to(self.src).as_posix())
+                if target is not None:
+                    self.check_direction(where, folder, target, included)
+                return
+        self.violations.append(f'{where}: "{included}" is no path below src/')
+
+    def check_direction(self, where: str, folder: str, target: str, included: str) -> None:
+        if target not in REACH[folder]:
+            lower = ", ".join(sorted(REACH[folder] - {folder})) or "nothing of ours"
+            self.violations.append(
+                f"{where}: {folder}/ includes {included} of {target}/; it may include {lower}"
+            )
+
+
+# ---- Self-test: planted files, and the violation that each must give ("" for none) ----
+PLANTED = {
+    "include/stoker/shape.h": ("#include <vector>\n", ""),
+    "include/stoker/tensor.h": ("#include <stoker/shape.h>\n", ""),
+    "include/stoker/stoker.h": ("#include <stoker/tensor.h>\n#include <stoker/layers.h>\n", ""),
+    "include/stoker/layers.h": ("#include <stoker/initializers.h>\n", ""),
+    "include/stoker/initializers.h": ("#include <stoker/layers.h>\n", "initializers/ includes"),
+    "include/stoker/losses.h": ("#include <Eigen/Core>\n", "in a public header"),
+    "include/stoker/metrics.h": ('#include "graph/graph.h"\n', "in a public header"),
+    "include/stoker/model.h": ("#include <stoker/stoker.h>\n", "is for users"),
+    "include/stoker/mystery.h": ("", "belongs to no folder"),
+    "src/core/format.h": ("#include <string>\n#include <stoker/tensor.h>\n", ""),
+    "src/core/upwards.cpp": ('#include "graph/graph.h"\n', "core/ includes graph/graph.h"),
+    "src/core/public_upwards.cpp": ("#  include <stoker/layers.h>\n", "core/ includes stoker/lay"),
+    "src/graph/graph.h": ('#include "core/format.h"\n', ""),
+    "src/graph/beside.cpp": ('#include "graph.h"\n', ""),
+    "src/ops/ops.h": ('#include "graph/graph.h"\n#include "core/format.h"\n', ""),
+    "src/plan/plan.h": ('#include "ops/ops.h"\n', ""),
+    "src/plan/device_user.cpp": ('#include "device/device.h"\n', "plan/ includes device/device.h"),
+    "src/device/device.h": ("", ""),
+    "src/device/cpu/cpu_device.cpp": ('#include "device/device.h"\n', ""),
+    "src/backend/backend.h": ('#include "plan/plan.h"\n#include "device/device.h"\n', ""),
+    "src/backend/cpu/kernels/exp.cpp": ('#include "backend/backend.h"\n#include <Eigen/Core>\n', ""),
+    "src/backend/cpu/cpu.h": ("", ""),
+    "src/backend/cuda/cuda.cpp": ('#include "backend/cpu/cpu.h"\n', "backend/cuda/ includes"),
+    "src/train/model.cpp": ('#include "backend/backend.h"\n#include "ops/ops.h"\n', ""),
+    "src/train/knows_too_much.cpp": ('#include "backend/cpu/cpu.h"\n', "train/ includes backend/cpu"),
+    "src/train/dots.cpp": ('#include "../core/format.h"\n', "no path below src/"),
+    "src/train/typo.cpp": ('#include "core/fromat.h"\n', "no path below src/"),
+    "src/train/no_header.cpp": ("#include <stoker/nothing.h>\n", "no public header"),
+    "src/utils/misc.cpp": ("", "not in the map"),
+}
+
+
+def self_test() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for name, (text, _) in PLANTED.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        check = Check(root)
+        assert check.run() == len(PLANTED)
+        for name, (_, expected) in PLANTED.items():
+            received = [line for line in check.violations if re.match(f"{re.escape(name)}:", line)]
+            if expected:
+                assert len(received) == 1 and expected in received[0], (name, expected, received)
+            else:
+                assert received == [], (name, received)
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["--self-test"]:
+        self_test()
+        return 0
+    if len(arguments) != 1:
+        print(__doc__)
+        return 2
+    check = Check(pathlib.Path(arguments[0]))
+    files = check.run()
+    for violation in check.violations:
+        print(violation)
+    print(f"{files} files, {len(check.violations)} violations")
+    if files == 0:
+        print("expected files under src/ and include/stoker/")
+    return 1 if check.violations or files == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+# Run by ctest with cmake -P; the variables come from CMakeLists.txt beside this file.
+# The prefix is moved after the install, so that nothing in it may remember where it was.
+
+set(ENV{LD_LIBRARY_PATH} "")
+set(prefix ${WORK_DIR}/prefix)
+file(REMOVE_RECURSE ${WORK_DIR})
+
+function(run)
+  execute_process(COMMAND ${ARGV} COMMAND_ECHO STDOUT RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "ended with ${result}: ${ARGV}")
+  endif()
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/first_prefix)
+file(RENAME ${WORK_DIR}/first_prefix ${prefix})
+
+set(flags "")
+if(SANITIZE)
+  set(flags "-fsanitize=${SANITIZE}")
+endif()
+run(${CMAKE_COMMAND} -S ${CONSUMER_DIR} -B ${WORK_DIR}/build -G ${CMAKE_GENERATOR}
+  -DCMAKE_BUILD_TYPE=Release
+  -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
+  -DCMAKE_CXX_FLAGS=${flags}
+  -DCMAKE_PREFIX_PATH=${prefix}
+  -Ddnnl_DIR=${DNNL_DIR})  # of a system oneDNN; empty where ours is bundled
+run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
+run(${WORK_DIR}/build/consumer)

@@ -1,0 +1,167 @@
+// What layers say to configurations and inputs that cannot be: the place, what was expected, what
+// was received, and where it helps what to do.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "layers/layer.h"
+#include "stoker/error.h"
+#include "support/message.h"
+
+namespace stoker {
+namespace {
+
+using test::message_of;
+
+struct ShapeErrorCase {
+  Layer layer;
+  Shape input;  // without the batch
+  const char* message;
+};
+
+TEST(LayerErrors, name_the_layer_and_the_shapes) {
+  const std::vector<ShapeErrorCase> cases{
+      {Dense(10, {.name = "logits"}),
+       {},
+       "Dense \"logits\": expected input of rank 2 or more, received (None,). Put features on the "
+       "last axis, after the batch"},
+      {Conv2D(8, 3, {.name = "c"}),
+       {28, 28},
+       "Conv2D \"c\": expected input of rank 4, received (None, 28, 28). Images are (batch, "
+       "height, "
+       "width, channels)"},
+      {Conv2D(8, 3, {.name = "c"}),
+       {2, 9, 1},
+       "Conv2D \"c\": kernel (3, 3) does not fit input (None, 2, 9, 1). Use a smaller kernel, or "
+       "padding = \"same\""},
+      {Conv2D(8, 3, {.dilation_rate = 4, .name = "c"}),
+       {9, 8, 1},
+       "Conv2D \"c\": kernel (3, 3) dilated by (4, 4) does not fit input (None, 9, 8, 1). Use a "
+       "smaller kernel, or padding = \"same\""},
+      {Conv2D(8, 3, {.groups = 4}),
+       {9, 9, 6},
+       "Conv2D: expected channels divisible by 4 groups, received (None, 9, 9, 6)"},
+      {MaxPooling2D(3, {.name = "pool"}),
+       {2, 2, 8},
+       "MaxPooling2D \"pool\": window (3, 3) does not fit input (None, 2, 2, 8). Use a smaller "
+       "window, or padding = \"same\""},
+      {AveragePooling2D({1, 5}),
+       {4, 4, 8},
+       "AveragePooling2D: window (1, 5) does not fit input (None, 4, 4, 8). Use a smaller window, "
+       "or padding = \"same\""},
+      {GlobalAveragePooling2D(),
+       {4, 8},
+       "GlobalAveragePooling2D: expected input of rank 4, received (None, 4, 8). Images are "
+       "(batch, "
+       "height, width, channels)"},
+      {Reshape({5, 2}),
+       {3, 4},
+       "Reshape: the 12 elements of a sample of (None, 3, 4) do not fit target_shape (5, 2), which "
+       "takes 10"},
+      {Reshape({5, -1}),
+       {3, 4},
+       "Reshape: the 12 elements of a sample of (None, 3, 4) do not fit target_shape (5, None), "
+       "which takes a multiple of 5"},
+      {BatchNormalization({.axis = 3, .name = "bn"}),
+       {4},
+       "BatchNormalization \"bn\": axis 3 is none of input (None, 4) after the batch"},
+      {BatchNormalization({.axis = 0}),
+       {4},
+       "BatchNormalization: axis 0 is none of input (None, 4) after the batch"},
+      {Dropout(0.5, {.noise_shape = {-1, 2, 4}}),
+       {3, 4},
+       "Dropout: noise_shape (None, 2, 4) does not fit input (None, 3, 4). Each extent is 1, -1 or "
+       "the input's, and the batch stands first"},
+      {Activation("glu"),
+       {5},
+       "Activation: glu: expected an even last extent, to halve it, received (None, 5)"},
+      {Activation("softmax"),
+       {},
+       "Activation: softmax: expected a batch and an axis to look along, received (None,)"},
+  };
+  for (const ShapeErrorCase& test : cases) {
+    EXPECT_EQ(message_of<ShapeError>([&] { test.layer(Input(test.input)); }), test.message);
+  }
+}
+
+struct ValueErrorCase {
+  std::function<void()> make;
+  const char* message;
+};
+
+TEST(LayerErrors, name_the_option_that_is_out_of_range) {
+  const std::vector<ValueErrorCase> cases{
+      {[] { Dense(0, {.name = "d"}); }, "Dense \"d\": expected units of 1 or more, received 0"},
+      {[] { Conv2D(-1, 3); }, "Conv2D: expected filters of 1 or more, received -1"},
+      {[] {
+         Conv2D(4, {3, 0});
+       },
+       "Conv2D: expected kernel_size of 1 or more, received 0"},
+      {[] { Conv2D(4, 3, {.strides = 0}); }, "Conv2D: expected strides of 1 or more, received 0"},
+      {[] { Conv2D(4, 3, {.groups = 0}); }, "Conv2D: expected groups of 1 or more, received 0"},
+      {[] { Conv2D(4, 3, {.groups = 3, .name = "c"}); },
+       "Conv2D \"c\": expected filters divisible by groups, received 4 filters and 3 groups"},
+      {[] { Conv2D(4, 3, {.strides = 2, .dilation_rate = 2}); },
+       "Conv2D: expected strides or dilation_rate above 1, not both (as Keras), received strides "
+       "(2, 2) and dilation_rate (2, 2)"},
+      {[] { Conv2D(4, 3, {.padding = "full"}); },
+       "Conv2D: expected padding \"valid\" or \"same\", received \"full\""},
+      {[] { MaxPooling2D(0); }, "MaxPooling2D: expected pool_size of 1 or more, received 0"},
+      {[] { AveragePooling2D(2, {.strides = -2}); },
+       "AveragePooling2D: expected strides of 1 or more, received -2"},
+      {[] { Dropout(1.0); }, "Dropout: expected a rate in [0, 1), received 1"},
+      {[] { Dropout(-0.25); }, "Dropout: expected a rate in [0, 1), received -0.25"},
+      {[] { BatchNormalization({.momentum = 1.5}); },
+       "BatchNormalization: expected a momentum in [0, 1], received 1.5"},
+      {[] { BatchNormalization({.epsilon = 0.0}); },
+       "BatchNormalization: expected an epsilon above 0, received 0"},
+      {[] {
+         Reshape({-1, -1});
+       },
+       "Reshape: expected extents of 1 or more, at most one of them -1, received (None, None)"},
+      {[] {
+         Input({28, 0});
+       },
+       "InputLayer: expected extents of 1 or more, without the batch, received (28, 0)"},
+      {[] {
+         ActivationFunction("relu", {0.0, 6.0, 0.0, 1.0});
+       },
+       "ActivationFunction \"relu\": expected at most 3 parameters, received 4"},
+      {[] { Dense(1)(Value()); },
+       "Dense: expected a value made by Input() or by a layer, received an empty Value"},
+      {[] { Layer layer = Dense(1)(Input({1})); },
+       "Sequential: expected Input() or a layer, received the output of a layer; Model(inputs, "
+       "outputs) takes those"},
+      {[] { Layer(Input({1}))(Input({1})); },
+       "InputLayer: an input takes no values; pass it to a layer"},
+      {[] { Value().shape(); }, "Value: expected one that Input() or a layer made"},
+  };
+  for (const ValueErrorCase& test : cases) {
+    EXPECT_EQ(message_of<ValueError>(test.make), test.message);
+  }
+}
+
+TEST(LayerErrors, several_inputs_for_a_layer_of_one) {
+  const Value x = Input({4});
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              Dense(1, {.name = "d"})({x, x});
+            }),
+            "Dense \"d\": expected one input, received 2");
+}
+
+TEST(LayerErrors, an_unknown_dtype_of_an_input) {
+  EXPECT_EQ(message_of<DTypeError>([] { Input({4}, {.dtype = "float64"}); }),
+            "Input: expected dtype float32, int32 or uint8, received \"float64\"");
+}
+
+TEST(LayerErrors, an_unknown_activation_is_answered_with_those_there_are) {
+  const std::string message = message_of<ValueError>([] { Dense(1, {.activation = "rellu"}); });
+  EXPECT_EQ(
+      message.rfind("ActivationFunction: there is none named \"rellu\"; known are linear, ", 0), 0u)
+      << message;
+}
+
+}  // namespace
+}  // namespace stoker

@@ -1,0 +1,223 @@
+// What layers make of shapes, and which weights they declare, before anything runs.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "layers/layer.h"
+#include "layers/registry.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+constexpr std::int64_t kNone = Shape::kUnknown;
+
+struct Inferred {
+  graph::ValueType output;
+  std::vector<layers::WeightSpec> weights;
+};
+
+Inferred infer(const Layer& layer, Shape input, DType dtype = DType::float32) {
+  Inferred result;
+  result.output = layers::infer(*layer.base(), {{dtype, input}}, &result.weights);
+  return result;
+}
+
+struct ShapeCase {
+  const char* name;
+  Layer layer;
+  Shape input;
+  Shape output;
+};
+
+std::vector<ShapeCase> shape_cases() {
+  const Shape image{kNone, 7, 9, 4};
+  const Shape row{kNone, 6};
+  return {
+      {"dense", Dense(3), row, {kNone, 3}},
+      {"dense_on_sequences", Dense(3), {kNone, 5, 6}, {kNone, 5, 3}},
+      {"dense_on_images", Dense(3, {.activation = "softmax"}), image, {kNone, 7, 9, 3}},
+      {"dense_with_glu", Dense(8, {.activation = "glu"}), {kNone, 5, 6}, {kNone, 5, 4}},
+      {"dense_with_a_known_batch", Dense(3), {32, 5, 6}, {32, 5, 3}},
+      {"conv2d_valid", Conv2D(8, 3), image, {kNone, 5, 7, 8}},
+      {"conv2d_same", Conv2D(8, 3, {.padding = "same"}), image, {kNone, 7, 9, 8}},
+      {"conv2d_same_in_capitals", Conv2D(8, 3, {.padding = "SAME"}), image, {kNone, 7, 9, 8}},
+      {"conv2d_strided_valid", Conv2D(8, 3, {.strides = 2}), image, {kNone, 3, 4, 8}},
+      {"conv2d_strided_same",
+       Conv2D(8, {3, 2}, {.strides = {2, 4}, .padding = "same"}),
+       image,
+       {kNone, 4, 3, 8}},
+      {"conv2d_dilated", Conv2D(8, 3, {.dilation_rate = {2, 3}}), image, {kNone, 3, 3, 8}},
+      {"conv2d_dilated_same",
+       Conv2D(8, 4, {.padding = "same", .dilation_rate = 2}),
+       image,
+       {kNone, 7, 9, 8}},
+      {"conv2d_groups", Conv2D(6, 1, {.groups = 2}), image, {kNone, 7, 9, 6}},
+      {"max_pooling", MaxPooling2D(), image, {kNone, 3, 4, 4}},
+      {"max_pooling_same", MaxPooling2D(2, {.padding = "same"}), image, {kNone, 4, 5, 4}},
+      {"max_pooling_overlapping", MaxPooling2D(3, {.strides = 1}), image, {kNone, 5, 7, 4}},
+      {"average_pooling", AveragePooling2D({2, 3}), image, {kNone, 3, 3, 4}},
+      {"global_average_pooling", GlobalAveragePooling2D(), image, {kNone, 4}},
+      {"global_average_pooling_keepdims",
+       GlobalAveragePooling2D({.keepdims = true}),
+       image,
+       {kNone, 1, 1, 4}},
+      {"flatten", Flatten(), image, {kNone, 252}},
+      {"flatten_of_single_numbers", Flatten(), {kNone}, {kNone, 1}},
+      {"reshape", Reshape({2, 3}), row, {kNone, 2, 3}},
+      {"reshape_inferred", Reshape({-1, 2}), row, {kNone, 3, 2}},
+      {"reshape_with_a_known_batch", Reshape({-1, 2}), {5, 6}, {5, 3, 2}},
+      {"activation", Activation("relu"), image, image},
+      {"activation_glu", Activation("glu"), image, {kNone, 7, 9, 2}},
+      {"activation_sparsemax", Activation("sparsemax"), image, image},
+      {"dropout", Dropout(0.5), image, image},
+      {"dropout_noise_shape", Dropout(0.5, {.noise_shape = {-1, 1, 1, 4}}), image, image},
+      {"batch_normalization", BatchNormalization(), image, image},
+      {"batch_normalization_of_rows", BatchNormalization(), row, row},
+      {"batch_normalization_axis_1", BatchNormalization({.axis = 1}), image, image},
+      {"rescaling", Rescaling(1.0 / 255), image, image},
+  };
+}
+
+TEST(LayerShapes, follow_keras) {
+  for (const ShapeCase& test : shape_cases()) {
+    EXPECT_EQ(to_string(infer(test.layer, test.input).output.shape), to_string(test.output))
+        << test.name;
+  }
+}
+
+TEST(LayerShapes, arithmetic_gives_float32_whatever_the_batches_hold) {
+  const Shape image{kNone, 4, 4, 2};
+  const std::vector<Layer> layers{Dense(3),
+                                  Conv2D(2, 3),
+                                  MaxPooling2D(),
+                                  AveragePooling2D(),
+                                  GlobalAveragePooling2D(),
+                                  Rescaling(1.0),
+                                  Dropout(0.1),
+                                  Activation("elu"),
+                                  BatchNormalization(),
+                                  Activation("linear")};
+  for (const Layer& layer : layers) {
+    for (const DType dtype : {DType::uint8, DType::int32}) {
+      EXPECT_EQ(infer(layer, image, dtype).output.dtype, DType::float32)
+          << layer.base()->class_name();
+    }
+  }
+}
+
+TEST(LayerShapes, views_keep_the_dtype) {
+  EXPECT_EQ(infer(Flatten(), {kNone, 4, 4}, DType::uint8).output.dtype, DType::uint8);
+  EXPECT_EQ(infer(Reshape({16}), {kNone, 4, 4}, DType::uint8).output.dtype, DType::uint8);
+}
+
+TEST(LayerShapes, frozen_batch_normalization_keeps_the_shape_too) {
+  Layer layer = BatchNormalization({.axis = 2});
+  layer.set_trainable(false);
+  EXPECT_EQ(infer(layer, {kNone, 7, 9, 4}).output.shape, (Shape{kNone, 7, 9, 4}));
+}
+
+// "name shape" for each weight; "~" before those that are not trained.
+std::vector<std::string> declared(const Layer& layer, Shape input) {
+  std::vector<std::string> result;
+  for (const auto& spec : infer(layer, input).weights) {
+    result.push_back((spec.trainable ? "" : "~") + spec.name + " " + to_string(spec.shape));
+  }
+  return result;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(LayerWeights, dense_declares_kernel_and_bias) {
+  EXPECT_EQ(declared(Dense(3), {kNone, 5, 6}), (Names{"kernel (6, 3)", "bias (3,)"}));
+  EXPECT_EQ(declared(Dense(3, {.use_bias = false}), {kNone, 6}), Names{"kernel (6, 3)"});
+}
+
+TEST(LayerWeights, conv2d_declares_a_kernel_of_height_width_in_out) {
+  EXPECT_EQ(declared(Conv2D(6, {2, 3}, {.groups = 2}), {kNone, 7, 9, 4}),
+            (Names{"kernel (2, 3, 2, 6)", "bias (6,)"}));
+  EXPECT_EQ(declared(Conv2D(6, 1, {.use_bias = false}), {kNone, 7, 9, 4}),
+            Names{"kernel (1, 1, 4, 6)"});
+}
+
+TEST(LayerWeights, batch_normalization_declares_statistics_that_are_not_trained) {
+  const Shape image{kNone, 7, 9, 4};
+  EXPECT_EQ(declared(BatchNormalization(), image),
+            (Names{"gamma (4,)", "beta (4,)", "~moving_mean (4,)", "~moving_variance (4,)"}));
+  EXPECT_EQ(declared(BatchNormalization({.axis = 1, .center = false}), image),
+            (Names{"gamma (7,)", "~moving_mean (7,)", "~moving_variance (7,)"}));
+  EXPECT_EQ(declared(BatchNormalization({.scale = false}), image),
+            (Names{"beta (4,)", "~moving_mean (4,)", "~moving_variance (4,)"}));
+}
+
+TEST(LayerWeights, initializers_and_regularizers_are_keras_defaults_unless_given) {
+  const auto plain = infer(Dense(3), {kNone, 6}).weights;
+  EXPECT_EQ(plain[0].initializer.kind, Initializer::Kind::variance_scaling);
+  EXPECT_EQ(plain[0].initializer.mode, Initializer::Mode::fan_avg);
+  EXPECT_EQ(plain[1].initializer.kind, Initializer::Kind::zeros);
+  EXPECT_FALSE(plain[0].regularizer);
+
+  const auto given = infer(Dense(3, {.kernel_initializer = "ones",
+                                     .bias_initializer = Constant(2.0),
+                                     .kernel_regularizer = "l2",
+                                     .bias_regularizer = L1(0.5)}),
+                           {kNone, 6})
+                         .weights;
+  EXPECT_EQ(given[0].initializer.kind, Initializer::Kind::ones);
+  EXPECT_EQ(given[0].regularizer.l2, 0.01);
+  EXPECT_EQ(given[1].initializer.a, 2.0);
+  EXPECT_EQ(given[1].regularizer.l1, 0.5);
+
+  const auto statistics = infer(BatchNormalization(), {kNone, 6}).weights;
+  EXPECT_EQ(statistics[0].initializer.kind, Initializer::Kind::ones);
+  EXPECT_EQ(statistics[2].initializer.kind, Initializer::Kind::zeros);
+  EXPECT_EQ(statistics[3].initializer.kind, Initializer::Kind::ones);
+}
+
+TEST(FunctionalApi, values_carry_shapes_and_lead_back_to_their_layers) {
+  const Value x = Input({28, 28, 1}, {.dtype = "uint8", .name = "image"});
+  EXPECT_EQ(to_string(x.shape()), "(None, 28, 28, 1)");
+  EXPECT_EQ(x.node()->dtype, DType::uint8);
+  EXPECT_EQ(x.node()->layer->name(), "image");
+
+  const Layer flatten = Flatten();
+  const Value rows = flatten(x);
+  const Value y = Dense(10, {.name = "logits"})(rows);
+  EXPECT_EQ(to_string(y.shape()), "(None, 10)");
+  EXPECT_EQ(y.node()->dtype, DType::float32);
+  EXPECT_EQ(y.node()->layer->label(), "Dense \"logits\"");
+  ASSERT_EQ(y.node()->inputs.size(), 1u);
+  EXPECT_EQ(y.node()->inputs[0], rows.node());
+  EXPECT_EQ(rows.node()->layer, flatten.base());
+  EXPECT_EQ(flatten(std::vector<Value>{x}).shape(), rows.shape());
+}
+
+TEST(FunctionalApi, an_input_is_a_layer_of_sequential) {
+  const Layer layer = Input({4}, {.name = "x"});
+  EXPECT_EQ(layer.base()->class_name(), "InputLayer");
+  EXPECT_EQ(layer.name(), "x");
+}
+
+TEST(FunctionalApi, copies_of_a_layer_share_it) {
+  Layer layer = Dense(3);
+  Layer copy = layer;
+  copy.set_trainable(false);
+  EXPECT_FALSE(layer.trainable());
+}
+
+TEST(Registry, knows_every_layer_class_by_its_name) {
+  const std::vector<Layer> layers{
+      Dense(1),     Conv2D(1, 1),   MaxPooling2D(),       AveragePooling2D(),
+      Flatten(),    Reshape({1}),   Activation("relu"),   GlobalAveragePooling2D(),
+      Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1})};
+  EXPECT_EQ(layers::layer_classes().size(), layers.size());
+  for (const Layer& layer : layers) {
+    EXPECT_NE(layers::find_layer_class(layer.base()->class_name()), nullptr)
+        << layer.base()->class_name();
+  }
+  EXPECT_EQ(layers::find_layer_class("Dance"), nullptr);
+}
+
+}  // namespace
+}  // namespace stoker
