@@ -20,16 +20,16 @@ inline constexpr int AUTOTUNE = -1;
 
 // One part of a batch; the shape's first extent is the batch size.
 struct Field {
-  std::string name;  // "x", "y", "sample_weight", or "x0", "x1", ... when there are several
+  std::string name{};  // "x", "y", "sample_weight", or "x0", "x1", ... when there are several
   DType dtype = DType::float32;
-  Shape shape;
+  Shape shape{};
 };
 
 // What one batch holds, in the order in which it lies in a slot.
 struct BatchSpec {
-  std::vector<Field> inputs;
-  std::vector<Field> targets;
-  std::optional<Field> sample_weight;
+  std::vector<Field> inputs{};
+  std::vector<Field> targets{};
+  std::optional<Field> sample_weight{};
 
   std::size_t field_count() const {
     return inputs.size() + targets.size() + (sample_weight ? 1 : 0);
@@ -49,7 +49,7 @@ struct BatchContext {
   std::int64_t epoch = 0;     // from 0
   std::int64_t index = 0;     // of the batch within its epoch, from 0
   std::int64_t sequence = 0;  // of the batch in this fit, from 0
-  Random random;
+  Random random{};
 };
 
 // A place for one batch: writable memory for every field, aligned to 64 bytes. Pinned where the

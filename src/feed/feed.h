@@ -35,7 +35,7 @@ struct FeedOptions {
   std::int64_t epochs = 1;       // how many to run, from first_epoch on
   std::int64_t first_epoch = 0;  // above 0 when training goes on where it was left
   // Empty: an epoch lasts until the source ends it.
-  std::optional<std::int64_t> steps_per_epoch;
+  std::optional<std::int64_t> steps_per_epoch{};
   int max_queue_size = 10;  // batches filled ahead of the step; at least 1; AUTOTUNE means 10
   int workers = 1;          // at least 1, or AUTOTUNE; any number means one for now
   std::uint64_t seed = 0;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
 #include "backend/cpu/dispatch.h"
@@ -66,7 +67,8 @@ class NodeRun {
   }
 
   void run() {
-    // A thread's place in the arena must not matter: a fresh one each time.
+    // More threads than there may be cores, and a fresh arena: neither may matter.
+    const tbb::global_control allow(tbb::global_control::max_allowed_parallelism, 4);
     tbb::task_arena arena(threads_);
     arena.execute([&] { kernel_->run(context()); });
     for (const auto& [id, memory] : memory_) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
+#include <cstdint>
 #include <vector>
 
 #include "stoker/source.h"
@@ -22,9 +22,9 @@ class SlotMemory {
 
   Slot slot() const { return {spec_, fields_.data()}; }
   template <class T>
-  std::span<const T> values(std::size_t field) const {
-    return {reinterpret_cast<const T*>(fields_[field]),
-            static_cast<std::size_t>(spec_.field(field).shape.elements())};
+  std::vector<T> values(std::size_t field) const {
+    const T* first = reinterpret_cast<const T*>(fields_[field]);
+    return {first, first + spec_.field(field).shape.elements()};
   }
 
  private:

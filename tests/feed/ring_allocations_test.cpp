@@ -1,0 +1,85 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "feed/feed.h"
+#include "stoker/array_source.h"
+#include "stoker/generator.h"
+#include "support/allocation_counter.h"
+
+namespace stoker::feed {
+namespace {
+
+using test::AllocationCounter;
+
+TEST(AllocationCounter, counts_every_kind_of_allocation) {
+  if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
+  struct alignas(64) Aligned {
+    char bytes[64];
+  };
+  const AllocationCounter allocations;
+  const auto small = std::make_unique<int>(1);
+  EXPECT_EQ(allocations.count(), 1U);
+  const std::vector<int> many(100);
+  EXPECT_EQ(allocations.count(), 2U);
+  const auto aligned = std::make_unique<Aligned>();
+  EXPECT_EQ(allocations.count(), 3U);
+  // Volatile, so that the compiler cannot drop the pair.
+  void* volatile memory = std::malloc(8);
+  std::free(memory);
+  EXPECT_EQ(allocations.count(), 4U);
+  EXPECT_EQ(allocations.count_of_this_thread(), 4U);
+}
+
+std::int64_t run_epoch(Feed& feed) {
+  std::int64_t batches = 0;
+  while (const std::optional<Batch> batch = feed.next()) {
+    feed.release(*batch);
+    ++batches;
+  }
+  return batches;
+}
+
+// Epochs of a source, of which the first three may still allocate.
+void expect_no_allocations(const std::shared_ptr<Source>& source,
+                           std::optional<std::int64_t> steps_per_epoch) {
+  const std::unique_ptr<device::Device> cpu = device::make_cpu_device();
+  Feed feed(source, {.epochs = 10, .steps_per_epoch = steps_per_epoch, .max_queue_size = 4}, *cpu);
+  for (int epoch = 0; epoch < 3; ++epoch) ASSERT_GT(run_epoch(feed), 0);
+  const AllocationCounter allocations;
+  for (int epoch = 3; epoch < 10; ++epoch) ASSERT_GT(run_epoch(feed), 0);
+  EXPECT_EQ(allocations.count(), 0U);
+}
+
+TEST(Feed, allocates_nothing_in_the_steady_state) {
+  if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
+  const auto random = generator<float, std::int32_t>(
+      {.x = {32, 8}, .y = {32}},
+      [](BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) {
+        batch.random.fill_uniform(x);
+        for (auto& label : y) label = static_cast<std::int32_t>(batch.random.integer(0, 10));
+      });
+  expect_no_allocations(random.source(), 1000);
+}
+
+TEST(Feed, allocates_nothing_for_casts_and_for_ends_that_only_the_source_knows) {
+  if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
+  const auto doubles =
+      cast<float>(generator<double>({.x = {32, 8}}, [](BatchContext& batch, std::span<double> x) {
+        std::ranges::fill(x, 0.5);
+        return batch.index < 1000 ? 32 : 0;
+      }));
+  expect_no_allocations(doubles.source(), std::nullopt);
+}
+
+TEST(Feed, allocates_nothing_for_shuffled_arrays) {
+  if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
+  expect_no_allocations(array_source(Tensor({1000, 8}), Tensor({1000}, DType::int32),
+                                     {.batch_size = 7, .shuffle = true})
+                            .source(),
+                        std::nullopt);
+}
+
+}  // namespace
+}  // namespace stoker::feed
