@@ -127,8 +127,8 @@ class ArraySource final : public Source {
     const std::int64_t count = std::min(batch_size_, rows_ - first);
     if (orders_) {
       const auto order = orders_->of_epoch(batch.epoch);
-      const std::span<const std::int64_t> rows(order->data() + first,
-                                               static_cast<std::size_t>(count));
+      const auto rows =
+          order.rows().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
       for (std::size_t i = 0; i < columns_.size(); ++i) {
         gather(slot.field(i), columns_[i].data, columns_[i].row_bytes, rows);
       }

@@ -1,5 +1,6 @@
 #include "data/permutation.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -8,32 +9,51 @@
 namespace stoker::data {
 namespace {
 
+constexpr std::size_t kRemembered = 2;
+
 // Fisher and Yates's shuffle (Knuth, The Art of Computer Programming 2, algorithm 3.4.2P), from the
 // identity, so that no epoch depends on the one before.
-void shuffle(Permutations::Order& order, std::uint64_t seed, std::int64_t epoch) {
+void shuffle(std::vector<std::int64_t>& rows, std::uint64_t seed, std::int64_t epoch) {
   Random random = source_random(seed, epoch, RandomStage::shuffle);
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  for (std::size_t i = order.size(); i > 1; --i) {
+  std::iota(rows.begin(), rows.end(), std::int64_t{0});
+  for (std::size_t i = rows.size(); i > 1; --i) {
     const auto j = static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(i)));
-    std::swap(order[i - 1], order[j]);
+    std::swap(rows[i - 1], rows[j]);
   }
 }
 
 }  // namespace
 
-std::shared_ptr<const Permutations::Order> Permutations::of_epoch(std::int64_t epoch) {
-  const std::lock_guard lock(mutex_);
-  if (entries_[0].epoch == epoch) return entries_[0].order;
-  std::swap(entries_[0], entries_[1]);
-  Entry& entry = entries_[0];
-  if (entry.epoch == epoch) return entry.order;
-  // Somebody may still be reading the order that goes.
-  if (entry.order.use_count() != 1) {
-    entry.order = std::make_shared<Order>(static_cast<std::size_t>(size_));
+Permutations::Order::~Order() {
+  const std::lock_guard lock(owner_.mutex_);
+  --entry_.readers;
+}
+
+// A new one where all are being read.
+Permutations::Entry& Permutations::oldest_unread() {
+  Entry* oldest = nullptr;
+  for (const auto& entry : entries_) {
+    if (entry->readers > 0) continue;
+    if (oldest == nullptr || entry->asked < oldest->asked) oldest = entry.get();
   }
-  entry.epoch = epoch;
-  shuffle(*entry.order, seed_, epoch);
-  return entry.order;
+  if (oldest != nullptr && entries_.size() >= kRemembered) return *oldest;
+  entries_.push_back(std::make_unique<Entry>());
+  entries_.back()->rows.resize(static_cast<std::size_t>(size_));
+  return *entries_.back();
+}
+
+Permutations::Order Permutations::of_epoch(std::int64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  const auto known = std::ranges::find_if(
+      entries_, [&](const std::unique_ptr<Entry>& entry) { return entry->epoch == epoch; });
+  Entry& entry = known != entries_.end() ? **known : oldest_unread();
+  if (entry.epoch != epoch) {
+    shuffle(entry.rows, seed_, epoch);
+    entry.epoch = epoch;
+  }
+  entry.asked = ++calls_;
+  ++entry.readers;
+  return {*this, entry};
 }
 
 }  // namespace stoker::data

@@ -105,12 +105,28 @@ bool keeps_shape(Graph& graph, const Node& producer, ValueId value, const Node& 
   return ops::broadcast({}, inputs) == shape;
 }
 
+bool is_constant(const Node& node) {
+  return is_op(node, ops::OpIndex::pointwise) && node.inputs.empty() &&
+         !ops::attributes_of<ops::PointwiseAttributes>(node).expression.uses_random();
+}
+
+// A constant in another shape is a constant: gradients of means start out as such chains.
+void reshape_constant(const Graph& graph, Node& node) {
+  if (!is_op(node, ops::OpIndex::reshape)) return;
+  const NodeId source = graph.info(node.inputs[0]).node;
+  if (source < 0 || !is_constant(graph.node(source))) return;
+  node.op = graph.node(source).op;
+  node.attributes = graph.node(source).attributes;
+  node.inputs.clear();
+}
+
 }  // namespace
 
 void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
   auto readers = find_readers(graph);
   auto& nodes = graph.nodes();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
+    reshape_constant(graph, nodes[i]);
     const Node& producer = nodes[i];
     if (!is_op(producer, ops::OpIndex::pointwise) || producer.outputs.size() != 1) continue;
     const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(producer);
@@ -120,8 +136,8 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
     }
     auto& own = readers[static_cast<std::size_t>(value)];
     own.erase(std::unique(own.begin(), own.end()), own.end());
-    const bool is_constant = producer.inputs.empty() && !attributes.expression.uses_random();
-    if (own.empty() || (own.size() > 1 && !is_constant)) continue;
+    const bool constant = is_constant(producer);
+    if (own.empty() || (own.size() > 1 && !constant)) continue;
 
     bool all = true;
     for (const NodeId reader : own) {
@@ -133,7 +149,7 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
         continue;
       }
       const Shape shape = evaluated_shape(graph, consumer);
-      const bool same_elements = is_constant || graph.info(value).type.shape == shape;
+      const bool same_elements = constant || graph.info(value).type.shape == shape;
       if (!same_elements || !keeps_shape(graph, producer, value, consumer, shape) ||
           moves_past_a_write(graph, static_cast<NodeId>(i), reader, attributes.expression)) {
         all = false;
@@ -149,6 +165,7 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
     if (all) nodes[i].op = nullptr;
   }
   remove_marked_nodes(graph);
+  eliminate_dead_nodes(graph, keep);  // constants whose readers have taken them in
 }
 
 }  // namespace stoker::plan

@@ -513,8 +513,6 @@ TEST(Feed, stops_after_the_batch_that_the_generator_is_at) {
   stopping.wait();
   leave.set_value();
   stopper.join();
-  // The ring was free, but nothing was pulled after the stop... unless that came late.
-  EXPECT_TRUE(left);
 }
 
 TEST(Feed, an_error_that_nobody_asked_for_goes_with_the_feed) {
