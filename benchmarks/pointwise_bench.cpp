@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "../src/backend/cpu/kernel.h"
-#include "../src/graph/graph.h"
-#include "../src/ops/ops.h"
+#include "backend/cpu/kernel.h"
+#include "graph/graph.h"
+#include "ops/ops.h"
 
 namespace {
 
@@ -188,9 +188,8 @@ BENCHMARK(tiny_relu_backward)->Arg(4)->Arg(16)->Arg(20);
 
 void tiny_tanh_chain(benchmark::State& state) {
   Graph graph;
-  ops::map(leaf(graph, {16}), leaf(graph, {16}), [](Expr x, Expr y) {
-    return tanh(x + y) * (1.0f - y) + 0.5f * x;
-  });
+  ops::map(leaf(graph, {16}), leaf(graph, {16}),
+           [](Expr x, Expr y) { return tanh(x + y) * (1.0f - y) + 0.5f * x; });
   Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
 }
 BENCHMARK(tiny_tanh_chain);

@@ -21,13 +21,13 @@ struct OpInfo {
 
 // In the order of ExprOp.
 constexpr OpInfo kOps[] = {
-    {"input", 0},   {"constant", 0}, {"uniform", 0}, {"range_value", 0}, {"neg", 1},
-    {"abs", 1},     {"sign", 1},     {"floor", 1},   {"exp", 1},         {"expm1", 1},
-    {"log", 1},     {"log1p", 1},    {"sqrt", 1},    {"rsqrt", 1},       {"reciprocal", 1},
-    {"tanh", 1},    {"sigmoid", 1},  {"relu", 1},    {"erf", 1},         {"sin", 1},
-    {"cos", 1},     {"is_finite", 1}, {"add", 2},    {"sub", 2},         {"mul", 2},
-    {"div", 2},     {"minimum", 2},  {"maximum", 2}, {"pow", 2},         {"less", 2},
-    {"less_equal", 2}, {"equal", 2}, {"select", 3},
+    {"input", 0},      {"constant", 0},  {"uniform", 0}, {"range_value", 0}, {"neg", 1},
+    {"abs", 1},        {"sign", 1},      {"floor", 1},   {"exp", 1},         {"expm1", 1},
+    {"log", 1},        {"log1p", 1},     {"sqrt", 1},    {"rsqrt", 1},       {"reciprocal", 1},
+    {"tanh", 1},       {"sigmoid", 1},   {"relu", 1},    {"erf", 1},         {"sin", 1},
+    {"cos", 1},        {"is_finite", 1}, {"add", 2},     {"sub", 2},         {"mul", 2},
+    {"div", 2},        {"minimum", 2},   {"maximum", 2}, {"pow", 2},         {"less", 2},
+    {"less_equal", 2}, {"equal", 2},     {"select", 3},
 };
 static_assert(std::size(kOps) == static_cast<std::size_t>(ExprOp::select) + 1);
 
@@ -40,43 +40,70 @@ bool is_same(const Instruction& x, const Instruction& y) {
 }
 
 // Minimum and maximum commute too, but for their gradient at a tie.
-bool commutes(ExprOp op) {
-  return op == ExprOp::add || op == ExprOp::mul || op == ExprOp::equal;
-}
+bool commutes(ExprOp op) { return op == ExprOp::add || op == ExprOp::mul || op == ExprOp::equal; }
 
 // An operation on constants. Sums, products, quotients and roots of float32 are exact enough in
 // double that rounding once more gives float32's own result.
 double fold(ExprOp op, double a, double b, double c) {
   switch (op) {
-    case ExprOp::neg: return -a;
-    case ExprOp::abs: return std::abs(a);
-    case ExprOp::sign: return a > 0 ? 1.0 : a < 0 ? -1.0 : a;
-    case ExprOp::floor: return std::floor(a);
-    case ExprOp::exp: return std::exp(a);
-    case ExprOp::expm1: return std::expm1(a);
-    case ExprOp::log: return std::log(a);
-    case ExprOp::log1p: return std::log1p(a);
-    case ExprOp::sqrt: return std::sqrt(a);
-    case ExprOp::rsqrt: return 1.0 / std::sqrt(a);
-    case ExprOp::reciprocal: return 1.0 / a;
-    case ExprOp::tanh: return std::tanh(a);
-    case ExprOp::sigmoid: return 1.0 / (1.0 + std::exp(-a));
-    case ExprOp::relu: return a < 0 ? 0.0 : a;
-    case ExprOp::erf: return std::erf(a);
-    case ExprOp::sin: return std::sin(a);
-    case ExprOp::cos: return std::cos(a);
-    case ExprOp::is_finite: return std::isfinite(a) ? 1.0 : 0.0;
-    case ExprOp::add: return a + b;
-    case ExprOp::sub: return a - b;
-    case ExprOp::mul: return a * b;
-    case ExprOp::div: return a / b;
-    case ExprOp::minimum: return a < b || std::isnan(a) ? a : b;
-    case ExprOp::maximum: return a > b || std::isnan(a) ? a : b;
-    case ExprOp::pow: return std::pow(a, b);
-    case ExprOp::less: return a < b ? 1.0 : 0.0;
-    case ExprOp::less_equal: return a <= b ? 1.0 : 0.0;
-    case ExprOp::equal: return a == b ? 1.0 : 0.0;
-    case ExprOp::select: return a != 0 ? b : c;
+    case ExprOp::neg:
+      return -a;
+    case ExprOp::abs:
+      return std::abs(a);
+    case ExprOp::sign:
+      return a > 0 ? 1.0 : a < 0 ? -1.0 : a;
+    case ExprOp::floor:
+      return std::floor(a);
+    case ExprOp::exp:
+      return std::exp(a);
+    case ExprOp::expm1:
+      return std::expm1(a);
+    case ExprOp::log:
+      return std::log(a);
+    case ExprOp::log1p:
+      return std::log1p(a);
+    case ExprOp::sqrt:
+      return std::sqrt(a);
+    case ExprOp::rsqrt:
+      return 1.0 / std::sqrt(a);
+    case ExprOp::reciprocal:
+      return 1.0 / a;
+    case ExprOp::tanh:
+      return std::tanh(a);
+    case ExprOp::sigmoid:
+      return 1.0 / (1.0 + std::exp(-a));
+    case ExprOp::relu:
+      return a < 0 ? 0.0 : a;
+    case ExprOp::erf:
+      return std::erf(a);
+    case ExprOp::sin:
+      return std::sin(a);
+    case ExprOp::cos:
+      return std::cos(a);
+    case ExprOp::is_finite:
+      return std::isfinite(a) ? 1.0 : 0.0;
+    case ExprOp::add:
+      return a + b;
+    case ExprOp::sub:
+      return a - b;
+    case ExprOp::mul:
+      return a * b;
+    case ExprOp::div:
+      return a / b;
+    case ExprOp::minimum:
+      return a < b || std::isnan(a) ? a : b;
+    case ExprOp::maximum:
+      return a > b || std::isnan(a) ? a : b;
+    case ExprOp::pow:
+      return std::pow(a, b);
+    case ExprOp::less:
+      return a < b ? 1.0 : 0.0;
+    case ExprOp::less_equal:
+      return a <= b ? 1.0 : 0.0;
+    case ExprOp::equal:
+      return a == b ? 1.0 : 0.0;
+    case ExprOp::select:
+      return a != 0 ? b : c;
     case ExprOp::input:
     case ExprOp::constant:
     case ExprOp::uniform:
@@ -161,8 +188,7 @@ class Simplifier {
       if (!value) return std::nullopt;
       values[i] = *value;
     }
-    return expression_.constant(
-        static_cast<float>(fold(in_.op, values[0], values[1], values[2])));
+    return expression_.constant(static_cast<float>(fold(in_.op, values[0], values[1], values[2])));
   }
 
   Expression& expression_;
@@ -187,11 +213,16 @@ class Printer {
   std::string print(std::int32_t id) {
     const Instruction& in = expression_.instructions()[at(id)];
     switch (in.op) {
-      case ExprOp::input: return "x" + std::to_string(in.index);
-      case ExprOp::constant: return text_of(in.value);
-      case ExprOp::uniform: return "uniform(" + std::to_string(in.index) + ")";
-      case ExprOp::range_value: return "range_value";
-      default: break;
+      case ExprOp::input:
+        return "x" + std::to_string(in.index);
+      case ExprOp::constant:
+        return text_of(in.value);
+      case ExprOp::uniform:
+        return "uniform(" + std::to_string(in.index) + ")";
+      case ExprOp::range_value:
+        return "range_value";
+      default:
+        break;
     }
     const bool is_shared = uses_[at(id)] > 1;
     if (printed_[at(id)]) return "%" + std::to_string(id);
@@ -328,8 +359,8 @@ Expr apply(ExprOp op, Expr a, Expr b) {
 Expr apply(ExprOp op, Expr a, float b) { return apply(op, a, constant_beside(a, b)); }
 Expr select(Expr condition, Expr a, Expr b) {
   assert(condition.expression == a.expression && condition.expression == b.expression);
-  return {a.expression, a.expression->append(
-                            {.op = ExprOp::select, .a = condition.id, .b = a.id, .c = b.id})};
+  return {a.expression,
+          a.expression->append({.op = ExprOp::select, .a = condition.id, .b = a.id, .c = b.id})};
 }
 
 Expr operator+(Expr a, Expr b) { return apply(ExprOp::add, a, b); }

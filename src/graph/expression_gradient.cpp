@@ -78,10 +78,14 @@ class Differentiator {
 
   void propagate(std::int32_t id, Expr g) {
     switch (operand_count(forward_.instructions()[at(id)].op)) {
-      case 1: return propagate_unary(id, g);
-      case 2: return propagate_binary(id, g);
-      case 3: return propagate_select(id, g);
-      default: return;
+      case 1:
+        return propagate_unary(id, g);
+      case 2:
+        return propagate_binary(id, g);
+      case 3:
+        return propagate_select(id, g);
+      default:
+        return;
     }
   }
 
@@ -95,24 +99,39 @@ class Differentiator {
     const auto x = [&] { return value(in.a); };
     const auto y = [&] { return value(id); };
     switch (in.op) {
-      case ExprOp::neg: return -g;
-      case ExprOp::abs: return g * sign(x());
-      case ExprOp::exp: return g * y();
-      case ExprOp::expm1: return g * (y() + 1.0f);
-      case ExprOp::log: return g / x();
-      case ExprOp::log1p: return g / (x() + 1.0f);
-      case ExprOp::sqrt: return g * 0.5f / y();
-      case ExprOp::rsqrt: return g * -0.5f * (y() * square(y()));
-      case ExprOp::reciprocal: return -(g * square(y()));
-      case ExprOp::tanh: return g * (1.0f - square(y()));
-      case ExprOp::sigmoid: return g * (y() * (1.0f - y()));
+      case ExprOp::neg:
+        return -g;
+      case ExprOp::abs:
+        return g * sign(x());
+      case ExprOp::exp:
+        return g * y();
+      case ExprOp::expm1:
+        return g * (y() + 1.0f);
+      case ExprOp::log:
+        return g / x();
+      case ExprOp::log1p:
+        return g / (x() + 1.0f);
+      case ExprOp::sqrt:
+        return g * 0.5f / y();
+      case ExprOp::rsqrt:
+        return g * -0.5f * (y() * square(y()));
+      case ExprOp::reciprocal:
+        return -(g * square(y()));
+      case ExprOp::tanh:
+        return g * (1.0f - square(y()));
+      case ExprOp::sigmoid:
+        return g * (y() * (1.0f - y()));
       // An output is zero exactly where its input was not positive.
       case ExprOp::relu:
         return select(is_output_[at(id)] ? y() : less(0.0f, x()), g, constant(0.0f));
-      case ExprOp::erf: return g * (exp(-square(x())) * kTwoOverRootPi);
-      case ExprOp::sin: return g * apply(ExprOp::cos, x());
-      case ExprOp::cos: return -(g * apply(ExprOp::sin, x()));
-      default: return std::nullopt;  // sign, floor, is_finite: constant almost everywhere
+      case ExprOp::erf:
+        return g * (exp(-square(x())) * kTwoOverRootPi);
+      case ExprOp::sin:
+        return g * apply(ExprOp::cos, x());
+      case ExprOp::cos:
+        return -(g * apply(ExprOp::sin, x()));
+      default:
+        return std::nullopt;  // sign, floor, is_finite: constant almost everywhere
     }
   }
 

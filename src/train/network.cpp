@@ -107,14 +107,17 @@ void Network::name_layers() {
 
 void Network::add_weights(const Call& call) {
   if (call.inputs.empty()) return;
-  const auto is_of_layer = [&](const Weight& weight) { return weight.layer == call.layer.get(); };
-  if (std::any_of(weights_.begin(), weights_.end(), is_of_layer)) return;  // called before
   std::vector<graph::ValueType> types;
   for (const std::size_t input : call.inputs) {
     types.push_back({nodes_[input]->dtype, calls_[input].shape});
   }
   std::vector<layers::WeightSpec> specs;
   layers::infer(*call.layer, types, &specs);
+  const auto is_of_layer = [&](const Weight& weight) { return weight.layer == call.layer.get(); };
+  if (std::any_of(weights_.begin(), weights_.end(), is_of_layer)) {
+    require_same_weights(call, specs);
+    return;
+  }
   // Trainable ones first, as Keras lists them.
   std::stable_partition(specs.begin(), specs.end(),
                         [](const layers::WeightSpec& spec) { return spec.trainable; });
@@ -127,6 +130,17 @@ void Network::add_weights(const Call& call) {
         {call.layer.get(), std::move(spec), path, {space, 0, end}, count, stream_of(path)});
     const std::int64_t bytes = count * static_cast<std::int64_t>(sizeof(float));
     end += (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
+  }
+}
+
+// A layer that is called again uses the weights of its first call.
+void Network::require_same_weights(const Call& call,
+                                   const std::vector<layers::WeightSpec>& specs) const {
+  for (const auto& spec : specs) {
+    const Shape& first = weight(*call.layer, spec.name).spec.shape;
+    if (spec.shape == first) continue;
+    throw ShapeError(format(call.layer->label(), ": called again on an input for which its ",
+                            spec.name, " would have to be ", spec.shape, "; it is ", first));
   }
 }
 

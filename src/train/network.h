@@ -50,6 +50,7 @@ class Network {
  private:
   void visit(const std::shared_ptr<const layers::ValueNode>& node);
   void add_weights(const Call& call);
+  void require_same_weights(const Call& call, const std::vector<layers::WeightSpec>& specs) const;
   void name_layers();
 
   std::vector<Call> calls_;

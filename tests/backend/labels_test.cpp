@@ -13,8 +13,8 @@ namespace {
 
 using graph::Graph;
 using graph::Value;
-using test::noise;
 using test::NodeRun;
+using test::noise;
 
 Value leaf(Graph& graph, Shape shape, DType dtype = DType::float32) {
   return graph.leaf("x", {dtype, shape}, {.space = graph::Space::input});
@@ -94,8 +94,8 @@ TEST(Slice, takes_elements_of_one_axis) {
       for (std::size_t d = static_cast<std::size_t>(c.axis) + 1; d < c.shape.rank(); ++d) {
         inner *= c.shape[d];
       }
-      const std::int64_t position = static_cast<std::int64_t>(e) / inner %
-                                    c.shape[static_cast<std::size_t>(c.axis)];
+      const std::int64_t position =
+          static_cast<std::int64_t>(e) / inner % c.shape[static_cast<std::size_t>(c.axis)];
       const bool is_inside = position >= c.begin && position < c.begin + c.extent;
       if (is_inside) {
         ASSERT_EQ(received[taken++], values[e]) << to_string(c.shape);

@@ -138,13 +138,16 @@ class NodeRun {
   std::vector<std::byte> workspace_;
 };
 
-// Numbers that are no pattern, in [-scale, scale).
+// Numbers that are no pattern, in [-scale, scale): a hash of their position.
 inline std::vector<float> noise(std::size_t count, float scale = 1.0f, std::uint32_t seed = 1) {
   std::vector<float> values(count);
-  std::uint32_t state = seed * 2654435761U + 12345U;
+  std::uint32_t next = seed * 0x9E3779B9U;
   for (float& value : values) {
-    state = state * 1664525U + 1013904223U;
-    value = (static_cast<float>(state >> 8) * 0x1.0p-23f - 1.0f) * scale;
+    std::uint32_t word = ++next;
+    word = (word ^ (word >> 16)) * 0x85ebca6bU;
+    word = (word ^ (word >> 13)) * 0xc2b2ae35U;
+    word ^= word >> 16;
+    value = (static_cast<float>(word >> 8) * 0x1.0p-23f - 1.0f) * scale;
   }
   return values;
 }

@@ -21,8 +21,8 @@ using graph::ExprOp;
 using graph::Graph;
 using graph::Value;
 using test::EachIsa;
-using test::noise;
 using test::NodeRun;
+using test::noise;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -104,10 +104,10 @@ class BinaryAccuracy : public testing::TestWithParam<std::tuple<std::string, Exp
 
 TEST_P(BinaryAccuracy, is_within_two_units_in_the_last_place) {
   const auto [isa, op] = GetParam();
-  const std::vector<float> points{0.0f,   -0.0f, 1.0f,   -1.0f,  2.0f,  -2.0f,  0.5f,      3.0f,
-                                  -3.0f,  7.0f,  1e-40f, 1e-5f,  0.1f,  0.999f, 1.001f,    1.7f,
-                                  -1.25f, 12.5f, 100.0f, -33.3f, 1e10f, 1e30f,  kInfinity, -kInfinity,
-                                  kNan,   5e6f,  3e9f};
+  const std::vector<float> points{0.0f,   -0.0f,     1.0f,       -1.0f,  2.0f,   -2.0f,  0.5f,
+                                  3.0f,   -3.0f,     7.0f,       1e-40f, 1e-5f,  0.1f,   0.999f,
+                                  1.001f, 1.7f,      -1.25f,     12.5f,  100.0f, -33.3f, 1e10f,
+                                  1e30f,  kInfinity, -kInfinity, kNan,   5e6f,   3e9f};
   std::vector<float> a, b;
   for (const float x : points) {
     for (const float y : points) a.push_back(x), b.push_back(y);
@@ -183,8 +183,8 @@ void expect_near(const std::vector<float>& received, const std::vector<double>& 
 }
 
 TEST_P(Pointwise, works_for_every_length) {
-  for (const std::int64_t n : {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 64, 100, 511, 512,
-                               513, 529, 1000, 1024, 1041, 40001}) {
+  for (const std::int64_t n : {1,  2,  3,   7,   8,   9,   15,  16,   17,   31,   32,   33,
+                               47, 64, 100, 511, 512, 513, 529, 1000, 1024, 1041, 40001}) {
     Graph graph;
     const Value x = leaf(graph, {n}), y = leaf(graph, {n});
     Expression e;
@@ -205,25 +205,19 @@ TEST_P(Pointwise, broadcasts_as_numpy_does) {
     Shape a, b, c;
   };
   const Case cases[] = {
-      {{6, 5}, {5}, {}},
-      {{300, 7}, {7}, {300, 1}},
-      {{3, 1}, {1, 4}, {1}},
-      {{2, 3, 4, 5}, {3, 1, 5}, {1, 3, 4, 1}},
-      {{40, 600}, {600}, {40, 1}},
-      {{5, 513}, {1, 513}, {5, 1}},
-      {{128, 32}, {32}, {1, 1}},
-      {{7, 1, 9}, {1, 6, 1}, {6, 9}},
-      {{1}, {1, 1}, {}},
-      {{2, 700, 3}, {2, 1, 3}, {700, 1}},
-      {{1000, 1}, {1}, {1000, 2}},
-      {{}, {}, {}},
+      {{6, 5}, {5}, {}},           {{300, 7}, {7}, {300, 1}},
+      {{3, 1}, {1, 4}, {1}},       {{2, 3, 4, 5}, {3, 1, 5}, {1, 3, 4, 1}},
+      {{40, 600}, {600}, {40, 1}}, {{5, 513}, {1, 513}, {5, 1}},
+      {{128, 32}, {32}, {1, 1}},   {{7, 1, 9}, {1, 6, 1}, {6, 9}},
+      {{1}, {1, 1}, {}},           {{2, 700, 3}, {2, 1, 3}, {700, 1}},
+      {{1000, 1}, {1}, {1000, 2}}, {{}, {}, {}},
   };
   for (const Case& c : cases) {
     Graph graph;
     const Value a = leaf(graph, c.a), b = leaf(graph, c.b), d = leaf(graph, c.c);
     Expression e;
-    e.add_output((Expr{&e, e.input(0)} * 2.0f - Expr{&e, e.input(1)} / (2.0f + Expr{&e, e.input(2)}))
-                     .id);
+    e.add_output(
+        (Expr{&e, e.input(0)} * 2.0f - Expr{&e, e.input(1)} / (2.0f + Expr{&e, e.input(2)})).id);
     const Value y = ops::pointwise({a, b, d}, e).front();
     NodeRun run(graph);
     const auto av = noise(elements(a)), bv = noise(elements(b), 1.0f, 5),
@@ -270,9 +264,9 @@ TEST_P(Pointwise, reads_other_types_and_broadcasts_them) {
     for (const auto& value : values) result.push_back(static_cast<float>(value));
     return result;
   };
-  expect_near(run.get(y), reference(e, y.shape(),
-                                    {a.shape(), b.shape(), c.shape(), d.shape(), f.shape()},
-                                    {floats(av), floats(bv), floats(cv), floats(dv), {-4.0f}}));
+  expect_near(run.get(y),
+              reference(e, y.shape(), {a.shape(), b.shape(), c.shape(), d.shape(), f.shape()},
+                        {floats(av), floats(bv), floats(cv), floats(dv), {-4.0f}}));
 }
 
 template <class T>
@@ -285,9 +279,9 @@ std::vector<T> store_as(DType dtype, const std::vector<float>& x) {
   e.add_output(e.input(0));
   auto attributes = std::make_shared<ops::PointwiseAttributes>();
   attributes->expression = e;
-  const Value y = graph.append(ops::op(ops::OpIndex::pointwise), {input}, attributes,
-                               {{dtype, target.shape()}})
-                      .front();
+  const Value y =
+      graph.append(ops::op(ops::OpIndex::pointwise), {input}, attributes, {{dtype, target.shape()}})
+          .front();
   NodeRun run(graph);
   run.set(input, x);
   run.run();
@@ -295,8 +289,8 @@ std::vector<T> store_as(DType dtype, const std::vector<float>& x) {
 }
 
 TEST_P(Pointwise, writes_other_types_rounded) {
-  std::vector<float> x{0.0f, 1.0f, -2.5f, 254.9f, 3e9f, -3e9f, 65504.0f, 65520.0f, 1e-7f, 3e-8f,
-                       6e-5f, 1e6f, kInfinity, -kInfinity};
+  std::vector<float> x{0.0f,     1.0f,  -2.5f, 254.9f, 3e9f, -3e9f,     65504.0f,
+                       65520.0f, 1e-7f, 3e-8f, 6e-5f,  1e6f, kInfinity, -kInfinity};
   for (const float value : noise(500, 300.0f)) x.push_back(value);
   const auto half = store_as<float16>(DType::float16, x);
   const auto brain = store_as<bfloat16>(DType::bfloat16, x);
@@ -412,7 +406,8 @@ TEST_P(Pointwise, draws_the_numbers_that_the_element_says) {
     Graph graph;
     const Value x = leaf(graph, {n});
     Expression e;
-    e.add_output((Expr{&e, e.append({.op = ExprOp::uniform, .index = 5})} + Expr{&e, e.input(0)}).id);
+    e.add_output(
+        (Expr{&e, e.append({.op = ExprOp::uniform, .index = 5})} + Expr{&e, e.input(0)}).id);
     const Value y = ops::pointwise({x}, e).front();
     NodeRun run(graph, 2);
     run.scalars.seed = 0x1234567890abcdefU;
@@ -420,8 +415,8 @@ TEST_P(Pointwise, draws_the_numbers_that_the_element_says) {
     const std::vector<float> zeros(static_cast<std::size_t>(n));
     run.set(x, zeros);
     run.run();
-    const auto expected = reference(e, {n}, {{n}}, {zeros},
-                                    {.seed = 0x1234567890abcdefU, .step = 77});
+    const auto expected =
+        reference(e, {n}, {{n}}, {zeros}, {.seed = 0x1234567890abcdefU, .step = 77});
     const auto received = run.get(y);
     for (std::size_t i = 0; i < received.size(); ++i) {
       ASSERT_EQ(received[i], static_cast<float>(expected[i])) << i;
@@ -463,10 +458,10 @@ TEST_P(Pointwise, works_on_its_ranges_and_nothing_else) {
     for (const ops::Range& range : ranges.ranges) {
       for (std::int64_t i = range.offset; i < range.offset + range.count; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        expected[at] = test::evaluate(ranges.expression, std::vector<double>{xv[at]},
-                                      {.element = static_cast<std::uint64_t>(i),
-                                       .range_value = range.value})
-                           .front();
+        expected[at] =
+            test::evaluate(ranges.expression, std::vector<double>{xv[at]},
+                           {.element = static_cast<std::uint64_t>(i), .range_value = range.value})
+                .front();
       }
     }
     expect_near(run.get(y), expected, 1e-6);

@@ -16,8 +16,8 @@ namespace {
 
 using graph::Graph;
 using graph::Value;
-using test::noise;
 using test::NodeRun;
+using test::noise;
 
 class Softmax : public test::EachIsa {};
 INSTANTIATE_TEST_SUITE_P(Isas, Softmax, testing::ValuesIn(test::isas()), test::isa_name);

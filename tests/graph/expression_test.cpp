@@ -249,8 +249,8 @@ TEST(Derivative, uses_the_outputs_of_the_forward_pass) {
   EXPECT_EQ(text(ExprOp::relu), "select(x1, x2, 0)");
   EXPECT_EQ(text(ExprOp::exp), "mul(x1, x2)");
   EXPECT_EQ(text(ExprOp::tanh), "mul(x2, sub(1, mul(x1, x1)))");
-  for (const ExprOp op : {ExprOp::sigmoid, ExprOp::sqrt, ExprOp::rsqrt, ExprOp::reciprocal,
-                          ExprOp::expm1}) {
+  for (const ExprOp op :
+       {ExprOp::sigmoid, ExprOp::sqrt, ExprOp::rsqrt, ExprOp::reciprocal, ExprOp::expm1}) {
     EXPECT_EQ(text(op).find("x0"), std::string::npos) << text(op);
   }
 }

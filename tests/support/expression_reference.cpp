@@ -11,35 +11,64 @@ using graph::ExprOp;
 
 double evaluate_op(ExprOp op, double a, double b, double c) {
   switch (op) {
-    case ExprOp::neg: return -a;
-    case ExprOp::abs: return std::fabs(a);
-    case ExprOp::sign: return std::isnan(a) ? a : static_cast<double>((a > 0) - (a < 0));
-    case ExprOp::floor: return std::floor(a);
-    case ExprOp::exp: return std::exp(a);
-    case ExprOp::expm1: return std::expm1(a);
-    case ExprOp::log: return std::log(a);
-    case ExprOp::log1p: return std::log1p(a);
-    case ExprOp::sqrt: return std::sqrt(a);
-    case ExprOp::rsqrt: return 1 / std::sqrt(a);
-    case ExprOp::reciprocal: return 1 / a;
-    case ExprOp::tanh: return std::tanh(a);
-    case ExprOp::sigmoid: return a < 0 ? std::exp(a) / (1 + std::exp(a)) : 1 / (1 + std::exp(-a));
-    case ExprOp::relu: return std::isnan(a) ? a : std::fmax(a, 0.0);
-    case ExprOp::erf: return std::erf(a);
-    case ExprOp::sin: return std::sin(a);
-    case ExprOp::cos: return std::cos(a);
-    case ExprOp::is_finite: return std::isfinite(a);
-    case ExprOp::add: return a + b;
-    case ExprOp::sub: return a - b;
-    case ExprOp::mul: return a * b;
-    case ExprOp::div: return a / b;
-    case ExprOp::minimum: return std::isnan(a) || std::isnan(b) ? a + b : std::fmin(a, b);
-    case ExprOp::maximum: return std::isnan(a) || std::isnan(b) ? a + b : std::fmax(a, b);
-    case ExprOp::pow: return std::pow(a, b);
-    case ExprOp::less: return a < b;
-    case ExprOp::less_equal: return a <= b;
-    case ExprOp::equal: return a == b;
-    case ExprOp::select: return a != 0 ? b : c;
+    case ExprOp::neg:
+      return -a;
+    case ExprOp::abs:
+      return std::fabs(a);
+    case ExprOp::sign:
+      return std::isnan(a) ? a : static_cast<double>((a > 0) - (a < 0));
+    case ExprOp::floor:
+      return std::floor(a);
+    case ExprOp::exp:
+      return std::exp(a);
+    case ExprOp::expm1:
+      return std::expm1(a);
+    case ExprOp::log:
+      return std::log(a);
+    case ExprOp::log1p:
+      return std::log1p(a);
+    case ExprOp::sqrt:
+      return std::sqrt(a);
+    case ExprOp::rsqrt:
+      return 1 / std::sqrt(a);
+    case ExprOp::reciprocal:
+      return 1 / a;
+    case ExprOp::tanh:
+      return std::tanh(a);
+    case ExprOp::sigmoid:
+      return a < 0 ? std::exp(a) / (1 + std::exp(a)) : 1 / (1 + std::exp(-a));
+    case ExprOp::relu:
+      return std::isnan(a) ? a : std::fmax(a, 0.0);
+    case ExprOp::erf:
+      return std::erf(a);
+    case ExprOp::sin:
+      return std::sin(a);
+    case ExprOp::cos:
+      return std::cos(a);
+    case ExprOp::is_finite:
+      return std::isfinite(a);
+    case ExprOp::add:
+      return a + b;
+    case ExprOp::sub:
+      return a - b;
+    case ExprOp::mul:
+      return a * b;
+    case ExprOp::div:
+      return a / b;
+    case ExprOp::minimum:
+      return std::isnan(a) || std::isnan(b) ? a + b : std::fmin(a, b);
+    case ExprOp::maximum:
+      return std::isnan(a) || std::isnan(b) ? a + b : std::fmax(a, b);
+    case ExprOp::pow:
+      return std::pow(a, b);
+    case ExprOp::less:
+      return a < b;
+    case ExprOp::less_equal:
+      return a <= b;
+    case ExprOp::equal:
+      return a == b;
+    case ExprOp::select:
+      return a != 0 ? b : c;
     case ExprOp::input:
     case ExprOp::constant:
     case ExprOp::uniform:

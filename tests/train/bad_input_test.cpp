@@ -79,6 +79,16 @@ TEST(BadInput, AddingALayerThatDoesNotFitLeavesTheModel) {
   EXPECT_EQ(model.predict(Tensor(Shape{2, 4})).shape(), (Shape{2, 3}));
 }
 
+TEST(BadInput, ALayerCalledAgainOnAnotherWidth) {
+  const std::string message = message_of<ShapeError>([] {
+    Layer shared = Dense(3, {.name = "shared"});
+    const Value input = Input({5});
+    Model model(input, shared(shared(input)));
+  });
+  EXPECT_CONTAINS(message, "Dense \"shared\"");
+  EXPECT_CONTAINS(message, "(5, 3)");
+}
+
 TEST(BadInput, WrongBatchShape) {
   Sequential model = classifier();
   auto wrong = generator<float, std::int32_t>(

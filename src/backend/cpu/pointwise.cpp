@@ -46,9 +46,8 @@ class PointwiseKernel : public Kernel {
                                   .range_value = 0.0f,
                                   .step = run.scalars->step,
                                   .seed = run.scalars->seed};
-    parallel_for(total_, grain_, [&](std::int64_t begin, std::int64_t end) {
-      evaluate(arguments, begin, end);
-    });
+    parallel_for(total_, grain_,
+                 [&](std::int64_t begin, std::int64_t end) { evaluate(arguments, begin, end); });
   }
 
  private:

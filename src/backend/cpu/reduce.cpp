@@ -19,9 +19,12 @@ constexpr std::int64_t kBuffer = 2048;
 
 Reduction reduction(ops::ReduceKind kind) {
   switch (kind) {
-    case ops::ReduceKind::sum: return Reduction::sum;
-    case ops::ReduceKind::max: return Reduction::max;
-    case ops::ReduceKind::min: return Reduction::min;
+    case ops::ReduceKind::sum:
+      return Reduction::sum;
+    case ops::ReduceKind::max:
+      return Reduction::max;
+    case ops::ReduceKind::min:
+      return Reduction::min;
   }
   return Reduction::sum;
 }
@@ -34,9 +37,12 @@ double start_of(Reduction kind) {
 template <class T>
 T combine(Reduction kind, T a, T b) {
   switch (kind) {
-    case Reduction::sum: return a + b;
-    case Reduction::max: return a > b || a != a ? a : b;
-    case Reduction::min: return a < b || a != a ? a : b;
+    case Reduction::sum:
+      return a + b;
+    case Reduction::max:
+      return a > b || a != a ? a : b;
+    case Reduction::min:
+      return a < b || a != a ? a : b;
   }
   return a;
 }
@@ -252,8 +258,7 @@ class ReduceKernel : public Kernel {
   void reduce_columns(const Job& job) const {
     auto* partial = reinterpret_cast<float*>(job.workspace);
     const std::int64_t width = inner_ * fold_;
-    parallel_for(outer_ * parts_, grain(rows_ * inner_), [&](std::int64_t begin,
-                                                            std::int64_t end) {
+    parallel_for(outer_ * parts_, grain(rows_ * inner_), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t first = i % parts_ * rows_;
         accumulate(job, partial + i * width, i / parts_ * reduced_ + first,
@@ -293,8 +298,8 @@ class ReduceKernel : public Kernel {
     }
   }
 
-  void accumulate_stretch(float* sums, std::int64_t width, std::int64_t column,
-                          const float* values, std::int64_t count) const {
+  void accumulate_stretch(float* sums, std::int64_t width, std::int64_t column, const float* values,
+                          std::int64_t count) const {
     const auto& table = program_.table();
     if (column != 0) {
       const std::int64_t head = std::min(count, width - column);

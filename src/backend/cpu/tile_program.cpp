@@ -20,11 +20,16 @@ std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
 TileType tile_type(DType dtype) {
   switch (dtype) {
-    case DType::float32: return TileType::float32;
-    case DType::int32: return TileType::int32;
-    case DType::uint8: return TileType::uint8;
-    case DType::bfloat16: return TileType::bfloat16;
-    case DType::float16: return TileType::float16;
+    case DType::float32:
+      return TileType::float32;
+    case DType::int32:
+      return TileType::int32;
+    case DType::uint8:
+      return TileType::uint8;
+    case DType::bfloat16:
+      return TileType::bfloat16;
+    case DType::float16:
+      return TileType::float16;
   }
   return TileType::float32;
 }
@@ -45,16 +50,16 @@ TileInput classify(const TileOperand& operand, const Shape& to) {
   input.type = tile_type(operand.dtype);
   input.value = operand.value;
   if (from.rank() > to.rank()) {
-    throw ShapeError(format("pointwise: expected an input that broadcasts to ", to, ", received ",
-                            from));
+    throw ShapeError(
+        format("pointwise: expected an input that broadcasts to ", to, ", received ", from));
   }
   std::int64_t stride = 1;
   for (std::size_t axis = to.rank(); axis-- > 0;) {
     const std::size_t missing = to.rank() - from.rank();
     const std::int64_t own = axis < missing ? 1 : from[axis - missing];
     if (own != 1 && own != to[axis]) {
-      throw ShapeError(format("pointwise: expected an input that broadcasts to ", to,
-                              ", received ", from));
+      throw ShapeError(
+          format("pointwise: expected an input that broadcasts to ", to, ", received ", from));
     }
     if (to[axis] == 1) continue;
     const std::int64_t axis_stride = own == 1 ? 0 : stride;
@@ -74,8 +79,7 @@ TileInput classify(const TileOperand& operand, const Shape& to) {
   if (input.rank == 0 || (input.rank == 1 && input.strides[0] == 0)) {
     input.source = TileSource::scalar;
   } else if (input.rank == 1 && starts_contiguous) {
-    input.source =
-        operand.dtype == DType::float32 ? TileSource::direct : TileSource::convert;
+    input.source = operand.dtype == DType::float32 ? TileSource::direct : TileSource::convert;
   } else if (input.rank == 2 && starts_contiguous && input.strides[1] == 0) {
     input.source = TileSource::periodic;
     input.period = input.extents[0];
@@ -118,7 +122,7 @@ class TileCompiler {
   struct Step {
     TileOp op;
     std::int32_t a = -1, b = -1, c = -1;
-    std::int32_t result = -1;               // instruction number; -1 for a copy to an output
+    std::int32_t result = -1;                // instruction number; -1 for a copy to an output
     std::optional<std::size_t> output = {};  // that this step writes
     std::size_t last_use = 0;                // step number
   };
@@ -381,8 +385,11 @@ class TileCompiler {
       const auto slot = [&](std::int32_t id) {
         return id < 0 ? std::uint16_t{0} : slot_of_[at(id)];
       };
-      program_.instructions_.push_back({.op = step.op, .a = slot(step.a), .b = slot(step.b),
-                                        .c = slot(step.c), .to = step_slot_[s]});
+      program_.instructions_.push_back({.op = step.op,
+                                        .a = slot(step.a),
+                                        .b = slot(step.b),
+                                        .c = slot(step.c),
+                                        .to = step_slot_[s]});
     }
     for (const TileInput& input : program_.inputs_) {
       if (input.source == TileSource::direct) program_.bytes_per_element_ += 4;
@@ -401,8 +408,7 @@ class TileCompiler {
     view.input_count = static_cast<std::int32_t>(program_.inputs_.size());
     view.output_count = static_cast<std::int32_t>(program_.outputs_.size());
     view.uniform_count = static_cast<std::int32_t>(program_.uniforms_.size());
-    view.constant_count =
-        static_cast<std::int32_t>(program_.constants_.size()) / kMaxVector;
+    view.constant_count = static_cast<std::int32_t>(program_.constants_.size()) / kMaxVector;
     view.register_count = static_cast<std::int32_t>(program_.registers_.size());
     view.scalar_count = static_cast<std::int32_t>(program_.scalars_.size());
     view.tile = tile;
@@ -420,7 +426,7 @@ class TileCompiler {
   std::vector<int> uses_;          // by instruction
   std::vector<bool> is_scalar_;    // by instruction
   std::vector<Step> steps_;
-  std::size_t scalar_steps_ = 0;  // the first of them
+  std::size_t scalar_steps_ = 0;          // the first of them
   std::vector<std::size_t> step_of_;      // by instruction
   std::vector<std::uint16_t> slot_of_;    // by instruction
   std::vector<std::uint16_t> step_slot_;  // by step: where it writes

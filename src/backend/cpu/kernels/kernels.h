@@ -10,9 +10,34 @@ namespace stoker::backend::cpu {
 
 // Arithmetic of a tile program; as far as `select` in the order of graph::ExprOp.
 enum class TileOp : std::uint8_t {
-  neg, abs, sign, floor, exp, expm1, log, log1p, sqrt, rsqrt, reciprocal, tanh, sigmoid, relu,
-  erf, sin, cos, is_finite,
-  add, sub, mul, div, minimum, maximum, pow, less, less_equal, equal,
+  neg,
+  abs,
+  sign,
+  floor,
+  exp,
+  expm1,
+  log,
+  log1p,
+  sqrt,
+  rsqrt,
+  reciprocal,
+  tanh,
+  sigmoid,
+  relu,
+  erf,
+  sin,
+  cos,
+  is_finite,
+  add,
+  sub,
+  mul,
+  div,
+  minimum,
+  maximum,
+  pow,
+  less,
+  less_equal,
+  equal,
   select,
   copy,
   multiply_add,           // a * b + c
@@ -89,7 +114,7 @@ struct TileProgramView {
   const TileInput* inputs;
   const TileOutput* outputs;
   const TileUniform* uniforms;
-  const float* constants;  // kMaxVector equal floats each
+  const float* constants;         // kMaxVector equal floats each
   const std::int32_t* registers;  // their offsets
   std::int32_t instruction_count, input_count, output_count, uniform_count, constant_count;
   std::int32_t register_count, scalar_count;

@@ -89,9 +89,12 @@ void extreme_rows(float* __restrict into, const float* __restrict x, std::int64_
 
 double reduce(Reduction kind, const float* x, std::int64_t count) {
   switch (kind) {
-    case Reduction::sum: return sum(x, count);
-    case Reduction::max: return static_cast<double>(extreme<Larger>(x, count));
-    case Reduction::min: return static_cast<double>(extreme<Smaller>(x, count));
+    case Reduction::sum:
+      return sum(x, count);
+    case Reduction::max:
+      return static_cast<double>(extreme<Larger>(x, count));
+    case Reduction::min:
+      return static_cast<double>(extreme<Smaller>(x, count));
   }
   return 0.0;
 }
@@ -99,9 +102,12 @@ double reduce(Reduction kind, const float* x, std::int64_t count) {
 void reduce_rows(Reduction kind, float* into, const float* x, std::int64_t rows,
                  std::int64_t columns) {
   switch (kind) {
-    case Reduction::sum: return sum_rows(into, x, rows, columns);
-    case Reduction::max: return extreme_rows<Larger>(into, x, rows, columns);
-    case Reduction::min: return extreme_rows<Smaller>(into, x, rows, columns);
+    case Reduction::sum:
+      return sum_rows(into, x, rows, columns);
+    case Reduction::max:
+      return extreme_rows<Larger>(into, x, rows, columns);
+    case Reduction::min:
+      return extreme_rows<Smaller>(into, x, rows, columns);
   }
 }
 

@@ -90,40 +90,66 @@ void execute(const TileInstruction& in, const Slot* slots, std::int64_t n) {
   float* to = slots[in.to].at;
   using V = Floats;
   switch (in.op) {
-    case TileOp::neg: return each(a, to, n, [](V x) { return -x; });
-    case TileOp::abs: return each(a, to, n, [](V x) { return absolute(x); });
+    case TileOp::neg:
+      return each(a, to, n, [](V x) { return -x; });
+    case TileOp::abs:
+      return each(a, to, n, [](V x) { return absolute(x); });
     case TileOp::sign:
-      return each(a, to, n, [](V x) {
-        return select(x > 0.0f, 1.0f, select(x < 0.0f, -1.0f, x));
-      });
-    case TileOp::floor: return each(a, to, n, [](V x) { return floor(x); });
-    case TileOp::exp: return each(a, to, n, [](V x) { return exp(x); });
-    case TileOp::expm1: return each(a, to, n, [](V x) { return expm1(x); });
-    case TileOp::log: return each(a, to, n, [](V x) { return log(x); });
-    case TileOp::log1p: return each(a, to, n, [](V x) { return log1p(x); });
-    case TileOp::sqrt: return each(a, to, n, [](V x) { return sqrt(x); });
-    case TileOp::rsqrt: return each(a, to, n, [](V x) { return 1.0f / sqrt(x); });
-    case TileOp::reciprocal: return each(a, to, n, [](V x) { return 1.0f / x; });
-    case TileOp::tanh: return each(a, to, n, [](V x) { return tanh(x); });
-    case TileOp::sigmoid: return each(a, to, n, [](V x) { return sigmoid(x); });
-    case TileOp::relu: return each(a, to, n, [](V x) { return relu(x); });
-    case TileOp::erf: return each(a, to, n, [](V x) { return erf(x); });
-    case TileOp::sin: return sines(a, to, n, 0);
-    case TileOp::cos: return sines(a, to, n, 1);
-    case TileOp::is_finite: return each(a, to, n, [](V x) { return one_where(is_finite(x)); });
-    case TileOp::add: return each(a, b, to, n, [](V x, V y) { return x + y; });
-    case TileOp::sub: return each(a, b, to, n, [](V x, V y) { return x - y; });
-    case TileOp::mul: return each(a, b, to, n, [](V x, V y) { return x * y; });
-    case TileOp::div: return each(a, b, to, n, [](V x, V y) { return x / y; });
-    case TileOp::minimum: return each(a, b, to, n, [](V x, V y) { return minimum(x, y); });
-    case TileOp::maximum: return each(a, b, to, n, [](V x, V y) { return maximum(x, y); });
-    case TileOp::pow: return powers(a, b, to, n);
-    case TileOp::less: return each(a, b, to, n, [](V x, V y) { return one_where(x < y); });
-    case TileOp::less_equal: return each(a, b, to, n, [](V x, V y) { return one_where(x <= y); });
-    case TileOp::equal: return each(a, b, to, n, [](V x, V y) { return one_where(x == y); });
+      return each(a, to, n, [](V x) { return select(x > 0.0f, 1.0f, select(x < 0.0f, -1.0f, x)); });
+    case TileOp::floor:
+      return each(a, to, n, [](V x) { return floor(x); });
+    case TileOp::exp:
+      return each(a, to, n, [](V x) { return exp(x); });
+    case TileOp::expm1:
+      return each(a, to, n, [](V x) { return expm1(x); });
+    case TileOp::log:
+      return each(a, to, n, [](V x) { return log(x); });
+    case TileOp::log1p:
+      return each(a, to, n, [](V x) { return log1p(x); });
+    case TileOp::sqrt:
+      return each(a, to, n, [](V x) { return sqrt(x); });
+    case TileOp::rsqrt:
+      return each(a, to, n, [](V x) { return 1.0f / sqrt(x); });
+    case TileOp::reciprocal:
+      return each(a, to, n, [](V x) { return 1.0f / x; });
+    case TileOp::tanh:
+      return each(a, to, n, [](V x) { return tanh(x); });
+    case TileOp::sigmoid:
+      return each(a, to, n, [](V x) { return sigmoid(x); });
+    case TileOp::relu:
+      return each(a, to, n, [](V x) { return relu(x); });
+    case TileOp::erf:
+      return each(a, to, n, [](V x) { return erf(x); });
+    case TileOp::sin:
+      return sines(a, to, n, 0);
+    case TileOp::cos:
+      return sines(a, to, n, 1);
+    case TileOp::is_finite:
+      return each(a, to, n, [](V x) { return one_where(is_finite(x)); });
+    case TileOp::add:
+      return each(a, b, to, n, [](V x, V y) { return x + y; });
+    case TileOp::sub:
+      return each(a, b, to, n, [](V x, V y) { return x - y; });
+    case TileOp::mul:
+      return each(a, b, to, n, [](V x, V y) { return x * y; });
+    case TileOp::div:
+      return each(a, b, to, n, [](V x, V y) { return x / y; });
+    case TileOp::minimum:
+      return each(a, b, to, n, [](V x, V y) { return minimum(x, y); });
+    case TileOp::maximum:
+      return each(a, b, to, n, [](V x, V y) { return maximum(x, y); });
+    case TileOp::pow:
+      return powers(a, b, to, n);
+    case TileOp::less:
+      return each(a, b, to, n, [](V x, V y) { return one_where(x < y); });
+    case TileOp::less_equal:
+      return each(a, b, to, n, [](V x, V y) { return one_where(x <= y); });
+    case TileOp::equal:
+      return each(a, b, to, n, [](V x, V y) { return one_where(x == y); });
     case TileOp::select:
       return each(a, b, c, to, n, [](V x, V y, V z) { return select(x != 0.0f, y, z); });
-    case TileOp::copy: return each(a, to, n, [](V x) { return x; });
+    case TileOp::copy:
+      return each(a, to, n, [](V x) { return x; });
     case TileOp::multiply_add:
       return each(a, b, c, to, n, [](V x, V y, V z) { return x * y + z; });
     case TileOp::negative_multiply_add:
@@ -139,8 +165,7 @@ float float_of(std::uint32_t word) { return __builtin_bit_cast(float, word); }
 // binary16 <-> float32 by moving exponents with a multiplication, after Giesen, "Half to float
 // done quic".
 float from_half(std::uint16_t half) {
-  const float scaled =
-      float_of(static_cast<std::uint32_t>(half & 0x7fffU) << 13) * 0x1.0p112f;
+  const float scaled = float_of(static_cast<std::uint32_t>(half & 0x7fffU) << 13) * 0x1.0p112f;
   const std::uint32_t special = (half & 0x7c00U) == 0x7c00U ? 0x7f800000U : 0U;
   return float_of(word_of(scaled) | special | static_cast<std::uint32_t>(half & 0x8000U) << 16);
 }
@@ -419,8 +444,7 @@ class Evaluation {
     }
   }
 
-  void load_input(const TileInput& input, std::int64_t begin, std::int64_t n,
-                  std::int64_t padded) {
+  void load_input(const TileInput& input, std::int64_t begin, std::int64_t n, std::int64_t padded) {
     void* memory = arguments_.values[input.value];
     Slot& slot = slots_[input.slot];
     switch (input.source) {
