@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "stoker/device.h"
 #include "stoker/generator.h"
 #include "stoker/history.h"
 #include "stoker/layers.h"
@@ -28,6 +29,7 @@ struct ModelOptions {
   std::uint64_t seed = 0;
   // Threads that compute, the calling one included; 0: one for each core that the process may use.
   int threads = 0;
+  Device device = Device::best();
 };
 
 struct CompileOptions {

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "stoker/array_source.h"
+#include "stoker/device.h"
 #include "stoker/dtype.h"
 #include "stoker/error.h"
 #include "stoker/generator.h"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "device/ring_state.h"
 #include "graph/graph.h"
 #include "plan/program.h"
 #include "plan/scalars.h"
@@ -37,16 +38,22 @@ class Executable {
   // Must be called before the first run and whenever a space has moved. Not while a run is under
   // way.
   virtual void bind(const Memory& memory) = 0;
-  // Enqueues one step on the batch whose block lies at `input`. Allocates nothing, throws nothing; what goes wrong
-  // is recorded in the scalars.
-  virtual void run(device::Stream& stream, std::byte* input) = 0;
-  // The same step node by node, showing every output as soon as it is written. What `inspect`
-  // throws ends the step.
-  virtual void run_checked(std::byte* input, const Inspect& inspect) = 0;
+  // Enqueues one step on the batch at the ring's cursor. Allocates nothing, throws nothing but
+  // DeviceError; what goes wrong is recorded in the scalars.
+  virtual void run(device::Stream& stream, device::RingState* ring) = 0;
+  // The same step at once, node by node, showing every output as soon as it is written. What
+  // `inspect` throws ends the step.
+  virtual void run_checked(device::Stream& stream, device::RingState* ring,
+                           const Inspect& inspect) = 0;
   // Where a value that compile() was told to keep lies in device memory after a step.
   virtual const std::byte* address(graph::ValueId value) const = 0;
   // Primitives of libraries that one run executes.
   virtual int primitives() const = 0;
+};
+
+struct CompileOptions {
+  // false: the nodes run as they were appended, without the passes. Tests compare the two.
+  bool optimize = true;
 };
 
 class Backend {
@@ -54,7 +61,8 @@ class Backend {
   virtual ~Backend() = default;
   // Optimizes and compiles. `keep`: values that are read after the step.
   virtual std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
-                                              std::vector<graph::ValueId> keep) = 0;
+                                              std::vector<graph::ValueId> keep,
+                                              CompileOptions options = {}) = 0;
 };
 
 // The CPU backend with `threads` threads; 0: one for each core that the process may use.

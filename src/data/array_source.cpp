@@ -19,6 +19,7 @@ namespace {
 
 std::vector<Shape> shapes_of(const std::vector<const Tensor*>& tensors) {
   std::vector<Shape> shapes;
+  shapes.reserve(tensors.size());
   for (const Tensor* tensor : tensors) shapes.push_back(tensor->shape());
   return shapes;
 }
@@ -61,11 +62,11 @@ std::int64_t rows_of(const BatchSpec& spec) {
 
 // Row `order[i]` of `from` becomes row i of `to`. A fixed size spares small rows (labels) a call of
 // memcpy each.
-template <std::size_t kRowBytes>
+template <std::size_t RowBytes>
 void gather_fixed(std::byte* to, const std::byte* from, std::span<const std::int64_t> order) {
   for (const std::int64_t row : order) {
-    std::memcpy(to, from + static_cast<std::size_t>(row) * kRowBytes, kRowBytes);
-    to += kRowBytes;
+    std::memcpy(to, from + static_cast<std::size_t>(row) * RowBytes, RowBytes);
+    to += RowBytes;
   }
 }
 
@@ -184,8 +185,8 @@ class ArraySource final : public Source {
 
 }  // namespace
 
-std::shared_ptr<Source> borrow_arrays(std::vector<const Tensor*> inputs,
-                                      std::vector<const Tensor*> targets,
+std::shared_ptr<Source> borrow_arrays(const std::vector<const Tensor*>& inputs,
+                                      const std::vector<const Tensor*>& targets,
                                       const Tensor* sample_weight, ArrayOptions options,
                                       std::int64_t begin_row, std::int64_t end_row) {
   return std::make_shared<ArraySource>(inputs, targets, sample_weight, options, begin_row, end_row);
@@ -215,6 +216,7 @@ SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> target
   if (has_weight) tensors.push_back(std::move(*sample_weight));
 
   std::vector<const Tensor*> views;
+  views.reserve(tensors.size());
   for (const Tensor& tensor : tensors) views.push_back(&tensor);
   const auto part = [&](std::size_t begin, std::size_t end) {
     return std::vector<const Tensor*>(views.begin() + static_cast<std::ptrdiff_t>(begin),

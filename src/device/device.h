@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "stoker/device.h"
+
 namespace stoker::device {
 
 // Memory of a device, or pinned memory of the host; zero when it is made, aligned to 256 bytes.
@@ -28,6 +30,14 @@ class Event {
   virtual void synchronize() = 0;
 };
 
+// A captured program: what a stream runs as a whole. Stays alive and unchanged until it has run.
+class Work {
+ public:
+  virtual ~Work() = default;
+  // Called on the thread that stands for the device; throws nothing.
+  virtual void run() = 0;
+};
+
 // Work in order. Copies are asynchronous where the device has memory of its own; the memory must
 // stay until the work is done.
 class Stream {
@@ -36,6 +46,7 @@ class Stream {
   virtual void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void fill_zero(std::byte* to, std::size_t bytes) = 0;
+  virtual void launch(Work& work) = 0;
   virtual void record(Event& event) = 0;
   // What is enqueued from now on starts after what `event` has recorded so far.
   virtual void wait(Event& event) = 0;
@@ -55,6 +66,7 @@ class Device {
   virtual std::unique_ptr<Event> make_event() = 0;
 };
 
-std::unique_ptr<Device> make_cpu_device();
+std::shared_ptr<Device> make_cpu_device();
+std::shared_ptr<Device> make_simulated_device(const SimulatedOptions& options);
 
 }  // namespace stoker::device

@@ -120,6 +120,8 @@ Feed::~Feed() = default;
 
 std::optional<Batch> Feed::next() { return impl_->next(); }
 
+bool Feed::holds_next_slot() const { return impl_->ring.is_held(impl_->sequence); }
+
 void Feed::release(const Batch& batch) {
   impl_->ring.release(static_cast<std::uint64_t>(batch.sequence));
 }

@@ -10,6 +10,7 @@
 
 #include "core/timeline.h"
 #include "device/device.h"
+#include "device/ring_state.h"
 #include "stoker/report.h"
 #include "stoker/source.h"
 
@@ -17,11 +18,8 @@ namespace stoker::feed {
 
 // How fields lie in a slot's one contiguous block: a header, then each field at a multiple of 256
 // bytes, in the order of the spec.
-struct SlotHeader {
-  std::uint64_t sequence = 0;
-  std::int64_t rows = 0;
-};
-inline constexpr std::size_t kHeaderBytes = 256;
+using device::kHeaderBytes;
+using device::SlotHeader;
 
 struct SlotLayout {
   // Throws ShapeError for fields without a known size or with different batch sizes.
@@ -77,6 +75,9 @@ class Feed {
   // holds the slot that the next batch would lie in, max_queue_size + 1 batches before. Allocates
   // nothing.
   std::optional<Batch> next();
+  // The slot of the batch that next() would return is still held by an earlier one: release that
+  // first.
+  bool holds_next_slot() const;
   // The step that read the batch is done with it.
   void release(const Batch& batch);
   // The source ended for good although more batches were due: before steps_per_epoch or its own

@@ -1,5 +1,7 @@
 #include "feed/ring.h"
 
+#include <algorithm>
+
 #include "core/timeline.h"
 
 #if defined(__x86_64__)
@@ -9,15 +11,16 @@
 namespace stoker::feed {
 namespace {
 
-// How long to look before going to sleep. Sleeping and waking costs 5 to 10 microseconds, mostly of
-// whoever wakes the other. The worker's spinning takes a core from the step, the consumer's from
-// nobody, since the step is what it waits for.
-constexpr std::int64_t kWorkerSpinNs = 2'000;
-constexpr std::int64_t kConsumerSpinNs = 10'000;
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
 
-// A worker that is ahead is woken for several slots at a time when steps are very short, but not
-// later than the release after this time.
-constexpr std::int64_t kLongSleepNs = 100'000;
+// How long to look before going to sleep. The worker's spinning takes a core from the step; the
+// consumer's from nobody, since the step is what it waits for, and it spares a fast worker the
+// waking.
+constexpr std::int64_t kWorkerSpinNs = 2'000;
+constexpr std::int64_t kConsumerSpinNs = 30'000;
+
+constexpr std::chrono::nanoseconds kShortestNap = 20us;
+constexpr std::chrono::nanoseconds kLongestNap = 5ms;
 
 void pause() {
 #if defined(__x86_64__)
@@ -41,7 +44,7 @@ bool spin_until(std::int64_t duration_ns, Condition condition) {
 }  // namespace
 
 Ring::Ring(const SlotLayout& layout, int slots, device::Device& device)
-    : slots_(static_cast<std::size_t>(slots)) {
+    : slots_(static_cast<std::size_t>(slots)), nap_(kShortestNap) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     slot.turn.store(2 * i, std::memory_order_relaxed);
@@ -52,19 +55,30 @@ Ring::Ring(const SlotLayout& layout, int slots, device::Device& device)
   }
 }
 
+// Towards half of the ring being free when the worker wakes up for this batch.
+void Ring::adapt_nap(std::uint64_t sequence) {
+  std::size_t free = 0;
+  while (free < slots_.size() && is_free(sequence + free)) ++free;
+  if (free < slots_.size() / 4) nap_ = std::min(2 * nap_, kLongestNap);
+  if (free > slots_.size() / 2) nap_ = std::max(nap_ / 2, kShortestNap);
+}
+
 bool Ring::wait_until_free(std::uint64_t sequence) {
   const auto done = [&] { return is_stopped() || is_free(sequence); };
-  if (!spin_until(kWorkerSpinNs, done)) {
-    std::unique_lock lock(mutex_);
-    worker_wants_.store(sequence, std::memory_order_relaxed);
-    const std::atomic<std::uint64_t>& turn = slot(sequence).turn;
-    for (;;) {
-      worker_asleep_since_.store(now_ns());  // anew each time: who wakes us has cleared it
-      if (is_stopped() || turn.load() == 2 * sequence) break;
+  if (spin_until(kWorkerSpinNs, done)) return !is_stopped();
+  std::unique_lock lock(mutex_);
+  const std::atomic<std::uint64_t>& turn = slot(sequence).turn;
+  for (;;) {
+    worker_asleep_.store(true);  // anew each time: who wakes us clears it
+    if (is_stopped() || turn.load() == 2 * sequence) break;
+    if (naps()) {
+      slot_freed_.wait_for(lock, nap_);
+      adapt_nap(sequence);
+    } else {
       slot_freed_.wait(lock);
     }
-    worker_asleep_since_.store(0);
   }
+  worker_asleep_.store(false);
   return !is_stopped();
 }
 
@@ -77,8 +91,8 @@ void Ring::publish(std::uint64_t sequence) {
 }
 
 void Ring::wait_until_full(std::uint64_t sequence) {
-  // A worker that waits for several free slots must not wait for a consumer that has no batch.
-  if (worker_asleep_since_.load() != 0) wake_worker();
+  // A nap must not go on while there is nothing to compute on.
+  if (worker_asleep_.load()) wake_worker();
   const auto done = [&] { return is_full(sequence); };
   if (spin_until(kConsumerSpinNs, done)) return;
   std::unique_lock lock(mutex_);
@@ -90,16 +104,12 @@ void Ring::wait_until_full(std::uint64_t sequence) {
 
 void Ring::release(std::uint64_t sequence) {
   slot(sequence).turn.store(2 * (sequence + slots_.size()));
-  const std::int64_t since = worker_asleep_since_.load();
-  if (since == 0) return;
-  const std::uint64_t wanted = worker_wants_.load(std::memory_order_relaxed);
-  const std::uint64_t free = sequence + 1 + slots_.size() - wanted;
-  if (free >= slots_.size() / 2 || now_ns() - since >= kLongSleepNs) wake_worker();
+  if (!naps() && worker_asleep_.load()) wake_worker();
 }
 
 void Ring::wake_worker() {
   const std::lock_guard lock(mutex_);
-  worker_asleep_since_.store(0);  // so that the next release does not wake it again
+  worker_asleep_.store(false);  // so that the next release does not wake it again
   slot_freed_.notify_one();
 }
 

@@ -9,7 +9,8 @@ namespace {
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
   const auto& attributes = attributes_of<PointwiseAttributes>(node);
-  const std::size_t n = node.inputs.size();
+  // An expression need not use the last inputs; what it does not know of has no gradient.
+  const auto n = static_cast<std::size_t>(attributes.expression.input_count());
   const std::size_t m = node.outputs.size();
   const Shape shape = graph.info(node.outputs[0]).type.shape;
 
@@ -34,7 +35,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   const auto roots = expression.splice(derivative, ids);
 
   // One node for each input that can have a gradient; those of one shape would fuse anyway.
-  std::vector<Value> result(n);
+  std::vector<Value> result(node.inputs.size());
   for (std::size_t i = 0; i < n; ++i) {
     const Value input = graph.value(node.inputs[i]);
     if (input.dtype() != DType::float32) continue;

@@ -38,9 +38,10 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   }
 
   // Through the expression, as if it were a pointwise op that nobody ran.
-  const std::size_t n = inputs.size();
+  // An expression need not use the last inputs; what it does not know of has no gradient.
+  const auto n = static_cast<std::size_t>(attributes.expression.input_count());
   const Expression derivative = graph::differentiate(attributes.expression);
-  std::vector<Value> result(n);
+  std::vector<Value> result(inputs.size());
   for (std::size_t i = 0; i < n; ++i) {
     if (inputs[i].dtype() != DType::float32) continue;
     Expression expression;

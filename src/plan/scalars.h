@@ -12,6 +12,7 @@ enum class StepError : std::int32_t {
   none = 0,
   label_out_of_range = 1,  // detail: the label; row: its row in the batch
   non_finite_loss = 2,     // detail, row: unused
+  wrong_batch = 3,         // the slot does not hold the batch that the ring is at; detail: which
 };
 
 struct Scalars {

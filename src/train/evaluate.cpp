@@ -1,6 +1,7 @@
 // Evaluation, prediction, and single steps by hand.
 #include <cmath>
 #include <cstring>
+#include <new>
 
 #include "core/format.h"
 #include "core/timeline.h"
@@ -59,16 +60,18 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
   runner.prepare();
   report::ProgressBar bar = report::standard_progress_bar(evaluate_options.verbose);
   bar.begin(expected_steps(evaluate_options, *source));
-  feed::Feed feed(source, feed_options(evaluate_options, options.seed), state.device());
+  feed::Pipeline pipeline(source, feed_options(evaluate_options, options.seed), state.device(),
+                          state.stream());
   state.reset_metrics();
   std::int64_t steps = 0;
-  while (const auto batch = feed.next()) {
-    runner.run(*batch, {0, steps});
-    feed.release(*batch);
+  while (const auto batch = pipeline.next()) {
+    runner.run(*batch, pipeline.ring(), {0, steps});
+    pipeline.consumed(*batch);
     ++steps;
     const std::int64_t now = now_ns();
     if (bar.wants_update(now)) bar.update(steps, read_logs(), now);
   }
+  runner.check({0, steps - 1});
   const Logs logs = read_logs();
   bar.finish(steps, logs, now_ns());
   return logs;
@@ -82,16 +85,17 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
   runner.prepare();
   report::ProgressBar bar = report::standard_progress_bar(predict_options.verbose);
   bar.begin(expected_steps(predict_options, *source));
-  feed::Feed feed(source, feed_options(predict_options, options.seed), state.device());
+  feed::Pipeline pipeline(source, feed_options(predict_options, options.seed), state.device(),
+                          state.stream());
 
   const std::size_t row_bytes =
       static_cast<std::size_t>(network.output().shape.without_batch().elements()) * sizeof(float);
   std::vector<std::byte> rows;
   std::int64_t count = 0;
   std::int64_t steps = 0;
-  while (const auto batch = feed.next()) {
-    runner.run(*batch, {0, steps});
-    feed.release(*batch);
+  while (const auto batch = pipeline.next()) {
+    runner.run(*batch, pipeline.ring(), {0, steps});
+    pipeline.consumed(*batch);
     const train::Plan& plan = runner.plan(batch->rows);
     const std::size_t bytes = row_bytes * static_cast<std::size_t>(batch->rows);
     rows.resize(rows.size() + bytes);
@@ -123,19 +127,38 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
   BatchSpec spec{{field_of("x", x)}, {field_of("y", y)}, {}};
   if (!sample_weight.empty()) spec.sample_weight = field_of("sample_weight", sample_weight);
   const feed::SlotLayout layout(spec);
-  if (!staging || !same_batches(staging->spec, spec)) {
-    staging = train::Staging{spec, state.device().allocate_pinned(layout.bytes)};
-  }
+  if (!staging || !same_batches(staging->spec, spec)) stage(spec, layout);
   train::Plan& step = plan(mode, spec, layout.offsets, spec.batch_size());
-  std::byte* block = staging->block->data();
+  std::byte* block = staging->host->data();
+  new (block) device::SlotHeader{staging->batches++, spec.batch_size()};
   const Tensor* tensors[] = {&x, &y, &sample_weight};
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     std::memcpy(block + layout.offsets[i], tensors[i]->raw(), tensors[i]->bytes());
   }
+  if (staging->device) {
+    state.stream().copy_to_device(staging->device->data(), block, layout.bytes);
+  }
   state.reset_metrics();
-  const auto done = static_cast<std::int64_t>(state.read_scalars().step);
-  run(step, block, {0, done});
+  const train::StepPlace place{0, static_cast<std::int64_t>(state.read_scalars().step)};
+  run(step, reinterpret_cast<device::RingState*>(staging->ring->data()), place);
+  check(step, place);
   return read_logs();
+}
+
+// A ring of one slot.
+void Model::Impl::stage(const BatchSpec& spec, const feed::SlotLayout& layout) {
+  device::Device& device = state.device();
+  train::Staging fresh;
+  fresh.spec = spec;
+  fresh.host = device.allocate_pinned(layout.bytes);
+  if (!device.reads_host_memory()) fresh.device = device.allocate(layout.bytes);
+  fresh.ring = device.allocate(sizeof(device::RingState));
+  device::RingState ring;
+  ring.blocks[0] = fresh.device ? fresh.device->data() : fresh.host->data();
+  state.stream().copy_to_device(fresh.ring->data(), reinterpret_cast<const std::byte*>(&ring),
+                                sizeof(ring));
+  state.stream().synchronize();
+  staging = std::move(fresh);
 }
 
 const Tensor& Model::Impl::adapt_labels(const Tensor& y, Tensor& storage) const {

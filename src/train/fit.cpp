@@ -58,18 +58,24 @@ struct EpochResult {
   double computed = 0.0;
 };
 
-EpochResult run_epoch(Model::Impl& model, feed::Feed& feed, StepRunner& runner,
+EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& runner,
                       report::ProgressBar& bar, std::int64_t epoch) {
   EpochResult result;
-  while (const auto batch = feed.next()) {
+  train::StepPlace place{epoch, 0, model.state.read_scalars().step};
+  while (const auto batch = pipeline.next()) {
     const std::int64_t begin = now_ns();
-    runner.run(*batch, {epoch, result.steps});
-    feed.release(*batch);
+    place.step = result.steps;
+    runner.run(*batch, pipeline.ring(), place);
+    pipeline.consumed(*batch);
     ++result.steps;
     const std::int64_t end = now_ns();
     result.computed += seconds(end - begin);
-    if (bar.wants_update(end)) bar.update(result.steps, model.read_logs(), end);
+    if (bar.wants_update(end)) {
+      runner.check(place);
+      bar.update(result.steps, model.read_logs(), end);
+    }
   }
+  runner.check(place);
   return result;
 }
 
@@ -91,14 +97,14 @@ History Model::Impl::fit(const std::shared_ptr<Source>& source, const FitOptions
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::train, source->spec(), layout.offsets);
   runner.prepare();
-  feed::Feed feed(source,
-                  {.epochs = epochs,
-                   .first_epoch = fit_options.initial_epoch,
-                   .steps_per_epoch = fit_options.steps_per_epoch,
-                   .max_queue_size = fit_options.max_queue_size,
-                   .workers = fit_options.workers,
-                   .seed = options.seed},
-                  state.device());
+  feed::Pipeline pipeline(source,
+                          {.epochs = epochs,
+                           .first_epoch = fit_options.initial_epoch,
+                           .steps_per_epoch = fit_options.steps_per_epoch,
+                           .max_queue_size = fit_options.max_queue_size,
+                           .workers = fit_options.workers,
+                           .seed = options.seed},
+                          state.device(), state.stream());
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
   if (!steps) steps = source->batches_per_epoch();
@@ -108,9 +114,9 @@ History Model::Impl::fit(const std::shared_ptr<Source>& source, const FitOptions
     bar.begin_epoch(epoch, fit_options.epochs, steps);
     state.reset_metrics();
     const std::int64_t begin = now_ns();
-    const EpochResult result = run_epoch(*this, feed, runner, bar, epoch);
+    const EpochResult result = run_epoch(*this, pipeline, runner, bar, epoch);
     batches += result.steps;
-    const bool ran_out = feed.ran_out();
+    const bool ran_out = pipeline.feed().ran_out();
     if (ran_out) warn_ran_out(batches, *fit_options.steps_per_epoch * epochs);
     if (result.steps == 0) break;  // it ran out exactly where an epoch ended
 
@@ -125,7 +131,7 @@ History Model::Impl::fit(const std::shared_ptr<Source>& source, const FitOptions
     const std::int64_t end = now_ns();
     bar.finish(result.steps, logs, end);
 
-    FeedReport report = feed.take_report();
+    FeedReport report = pipeline.feed().take_report();
     report.wall = seconds(now_ns() - begin);
     report.computed = result.computed;
     report.other =

@@ -47,6 +47,7 @@ void Model::compile(CompileOptions options) {
   plan::Scalars scalars = impl_->state.read_scalars();
   scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
   scalars.iterations = 0;
+  impl_->settle();
   impl_->plans.clear();
   impl_->staging.reset();
   impl_->state.prepare_training(impl_->network, slots);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "feed/feed.h"
+#include "feed/pipeline.h"
 #include "stoker/model.h"
 #include "train/network.h"
 #include "train/state.h"
@@ -29,19 +29,30 @@ struct Plan {
 // A batch handed over by hand (train_on_batch) and the memory it is staged in, kept for the next.
 struct Staging {
   BatchSpec spec;
-  std::unique_ptr<device::Buffer> block;
+  std::unique_ptr<device::Buffer> host;
+  std::unique_ptr<device::Buffer> device;  // null where steps read host memory
+  std::unique_ptr<device::Buffer> ring;
+  std::uint64_t batches = 0;
 };
 
 // Where a step stands, for messages.
 struct StepPlace {
   std::int64_t epoch = 0;
-  std::int64_t step = 0;  // within the epoch
+  std::int64_t step = 0;  // within the epoch, of the last step launched
+  // The device's step counter when the epoch began: where an error stopped the counter, it tells
+  // the step, however many were launched since.
+  std::optional<std::uint32_t> counter{};
+
+  std::int64_t step_of(const plan::Scalars& scalars) const {
+    return counter ? static_cast<std::int64_t>(scalars.step - *counter) : step;
+  }
 };
 
 }  // namespace train
 
 struct Model::Impl {
   Impl(std::string name, std::vector<Value> inputs, const Value& output, ModelOptions options);
+  ~Impl();
 
   std::string name;
   ModelOptions options;
@@ -53,11 +64,16 @@ struct Model::Impl {
 
   // ---- plans.cpp ----
   void require_compiled(const char* what) const;
+  // Waits for the device, so that plans and memory may go; a broken one has stopped.
+  void settle() noexcept;
   // The plan for `rows` rows of such batches, made at the first call.
   train::Plan& plan(train::Mode mode, const BatchSpec& spec,
                     const std::vector<std::size_t>& offsets, std::int64_t rows);
-  // One step, in interpreter mode if compile() said so; throws what the step recorded.
-  void run(train::Plan& plan, std::byte* block, const train::StepPlace& place);
+  // Launches a step on the ring's next batch; runs it at once in interpreter mode. Where the device
+  // is not asynchronous, throws what the step recorded.
+  void run(train::Plan& plan, device::RingState* ring, const train::StepPlace& place);
+  // Waits for the device and throws what a step has recorded since the last look.
+  void check(train::Plan& plan, const train::StepPlace& place);
   Logs read_logs() const;
 
   // ---- fit.cpp ----
@@ -69,11 +85,10 @@ struct Model::Impl {
   Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
                     const Tensor& sample_weight);
 
+  void stage(const BatchSpec& spec, const feed::SlotLayout& layout);
+
   // Labels as the loss wants them: int32 class numbers from uint8 or float32 ones.
   const Tensor& adapt_labels(const Tensor& y, Tensor& storage) const;
-
- private:
-  void throw_recorded_error(train::Plan& plan, const train::StepPlace& place);
 };
 
 namespace train {
@@ -86,7 +101,9 @@ class StepRunner {
   // Makes the plan for whole batches, so that shapes are checked before the source is asked.
   void prepare();
   Plan& plan(std::int64_t rows);
-  void run(const feed::Batch& batch, const StepPlace& place);
+  void run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place);
+  // Looks for an error of the steps so far, and throws it.
+  void check(const StepPlace& place);
 
  private:
   Model::Impl& model_;
@@ -94,6 +111,7 @@ class StepRunner {
   BatchSpec spec_;
   std::vector<std::size_t> offsets_;
   std::vector<std::pair<std::int64_t, Plan*>> known_;
+  Plan* last_ = nullptr;
 };
 
 // Throws ValueError unless the source ends or `steps` is given.

@@ -38,7 +38,16 @@ Model::Impl::Impl(std::string model_name, std::vector<Value> inputs, const Value
     : name(std::move(model_name)),
       options(std::move(model_options)),
       network(inputs, output),
-      state(network, options.seed, options.threads) {}
+      state(network, options.seed, options.threads, options.device.base()) {}
+
+Model::Impl::~Impl() { settle(); }
+
+void Model::Impl::settle() noexcept {
+  try {
+    state.stream().synchronize();
+  } catch (const DeviceError&) {
+  }
+}
 
 void Model::Impl::require_compiled(const char* what) const {
   if (!compiled) {
@@ -75,14 +84,16 @@ Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std:
   return *entry;
 }
 
-void Model::Impl::run(Plan& plan, std::byte* block, const train::StepPlace& place) {
+void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlace& place) {
   if (plan.bound != state.generation()) {
+    state.stream().synchronize();
     plan.executable->bind(state.memory());
     plan.bound = state.generation();
   }
   if (compiled && compiled->options.run_eagerly) {
     plan.executable->run_checked(
-        block, [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
+        state.stream(), ring,
+        [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
           if (value.type.dtype != DType::float32) return;
           const auto* floats = static_cast<const float*>(data);
           const std::int64_t count = value.type.shape.elements();
@@ -95,19 +106,24 @@ void Model::Impl::run(Plan& plan, std::byte* block, const train::StepPlace& plac
           }
         });
   } else {
-    plan.executable->run(state.stream(), block);
+    plan.executable->run(state.stream(), ring);
   }
-  throw_recorded_error(plan, place);
+  if (state.device().reads_host_memory()) check(plan, place);
 }
 
-void Model::Impl::throw_recorded_error(Plan& plan, const train::StepPlace& place) {
+void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
   plan::Scalars scalars = state.read_scalars();
   if (scalars.error == plan::StepError::none) return;
   const plan::Scalars found = scalars;
   scalars.error = plan::StepError::none;
   scalars.error_node = -1;
   state.write_scalars(scalars);
-  const std::string where = format("step ", place.step + 1, " of epoch ", place.epoch + 1);
+  const std::string where =
+      format("step ", place.step_of(found) + 1, " of epoch ", place.epoch + 1);
+  if (found.error == plan::StepError::wrong_batch) {
+    throw DeviceError(format("the ring's slot holds batch ", found.error_detail, " where batch ",
+                             found.error_row, " was expected, in ", where));
+  }
   if (found.error == plan::StepError::non_finite_loss) {
     throw NumericError(format(
         "the loss is not finite in ", where, "; the weights are those from before it. "
@@ -155,8 +171,13 @@ Plan& StepRunner::plan(std::int64_t rows) {
   return plan;
 }
 
-void StepRunner::run(const feed::Batch& batch, const StepPlace& place) {
-  model_.run(plan(batch.rows), batch.block, place);
+void StepRunner::run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place) {
+  last_ = &plan(batch.rows);
+  model_.run(*last_, ring, place);
+}
+
+void StepRunner::check(const StepPlace& place) {
+  if (last_ != nullptr) model_.check(*last_, place);
 }
 
 void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,

@@ -14,8 +14,9 @@ std::byte* data_of(const std::unique_ptr<device::Buffer>& buffer) {
 
 }  // namespace
 
-State::State(const Network& network, std::uint64_t seed, int threads)
-    : device_(device::make_cpu_device()),
+State::State(const Network& network, std::uint64_t seed, int threads,
+             std::shared_ptr<device::Device> device)
+    : device_(std::move(device)),
       stream_(device_->make_stream()),
       backend_(backend::make_cpu_backend(threads)),
       parameters_(device_->allocate(static_cast<std::size_t>(network.parameter_bytes()))),

@@ -17,7 +17,8 @@ namespace stoker::train {
 
 class State {
  public:
-  State(const Network& network, std::uint64_t seed, int threads);
+  State(const Network& network, std::uint64_t seed, int threads,
+        std::shared_ptr<device::Device> device);
 
   device::Device& device() { return *device_; }
   device::Stream& stream() { return *stream_; }
@@ -43,7 +44,7 @@ class State {
  private:
   std::byte* address(const Weight& weight) const;
 
-  std::unique_ptr<device::Device> device_;
+  std::shared_ptr<device::Device> device_;
   std::unique_ptr<device::Stream> stream_;
   std::unique_ptr<backend::Backend> backend_;
   std::unique_ptr<device::Buffer> parameters_, state_, gradients_, metrics_, scalars_, arena_;

@@ -19,7 +19,10 @@ set(flags "")
 if(SANITIZE)
   set(flags "-fsanitize=${SANITIZE}")
 endif()
-run(${CMAKE_COMMAND} -S ${CONSUMER_DIR} -B ${WORK_DIR}/build -G ${CMAKE_GENERATOR}
+# A stranger's project: its own CMakeLists.txt, and the first example as its program.
+file(COPY ${CONSUMER_DIR}/CMakeLists.txt DESTINATION ${WORK_DIR}/consumer)
+configure_file(${EXAMPLE} ${WORK_DIR}/consumer/main.cpp COPYONLY)
+run(${CMAKE_COMMAND} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/build -G ${CMAKE_GENERATOR}
   -DCMAKE_BUILD_TYPE=Release
   -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
   -DCMAKE_CXX_FLAGS=${flags}

@@ -85,7 +85,7 @@ Counted count_step(const std::vector<Layer>& layers) {
   Value output = input;
   for (const Layer& layer : layers) output = layer(output);
   const train::Network network({input}, output);
-  train::State state(network, 0, 2);
+  train::State state(network, 0, 2, device::make_cpu_device());
   train::Compiled compiled;
   compiled.options.optimizer = Adam();
   compiled.options.loss = SparseCategoricalCrossentropy({.from_logits = true});
@@ -100,11 +100,14 @@ Counted count_step(const std::vector<Layer>& layers) {
   state.reserve_arena(executable->program().arena_bytes);
   executable->bind(state.memory());
   const auto slot = state.device().allocate_pinned(layout.bytes);
+  device::RingState ring;
+  ring.blocks[0] = slot->data();
   const auto count_run = [&] {
+    new (slot->data()) device::SlotHeader{ring.cursor, 16};
     executions = 0;
     allocations_inside = 0;
     const AllocationCounter counter;
-    executable->run(state.stream(), slot->data());
+    executable->run(state.stream(), &ring);
     return Counted{counter.count(), allocations_inside, executions, executable->primitives()};
   };
   for (int i = 0; i < 5; ++i) count_run();  // the first runs fill the libraries' own pools

@@ -62,7 +62,7 @@ double bytes_of(const graph::Graph& graph, const graph::Node& node) {
   return bytes;
 }
 
-class CpuExecutable final : public Executable {
+class CpuExecutable final : public Executable, private device::Work {
  public:
   CpuExecutable(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
                 ComputeArena& parallel, ComputeArena& serial)
@@ -123,20 +123,18 @@ class CpuExecutable final : public Executable {
     }
   }
 
-  void run(device::Stream&, std::byte* input) override {
-    point_inputs(input);
-    const auto all = [this] {
-      for (std::size_t i = 0; i < kernels_.size(); ++i) run_node(i);
-    };
-    if (in_arena_) {
-      arena_.execute(all);
-    } else {
-      all();
-    }
+  void run(device::Stream& stream, device::RingState* ring) override {
+    // Another ring: as a captured graph would have to be captured again.
+    if (ring != ring_) stream.synchronize();
+    ring_ = ring;
+    stream.launch(*this);
   }
 
-  void run_checked(std::byte* input, const Inspect& inspect) override {
-    point_inputs(input);
+  void run_checked(device::Stream& stream, device::RingState* ring,
+                   const Inspect& inspect) override {
+    stream.synchronize();
+    ring_ = ring;
+    if (!ingest()) return;
     const graph::Graph& graph = *program_.graph;
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
       arena_.execute([&] { run_node(i); });
@@ -148,6 +146,35 @@ class CpuExecutable final : public Executable {
   }
 
  private:
+  // device::Work
+  void run() override {
+    if (!ingest()) return;
+    const auto all = [this] {
+      for (std::size_t i = 0; i < kernels_.size(); ++i) run_node(i);
+    };
+    if (in_arena_) {
+      arena_.execute(all);
+    } else {
+      all();
+    }
+  }
+
+  // Finds the batch at the ring's cursor. A slot that holds another one is an error of the feed:
+  // recorded, and the step does not happen.
+  bool ingest() {
+    std::byte* block = ring_->blocks[ring_->cursor % static_cast<std::uint64_t>(ring_->slots)];
+    const auto* header = reinterpret_cast<const device::SlotHeader*>(block);
+    const bool expected = header->sequence == ring_->cursor;
+    if (!expected && scalars_->error == plan::StepError::none) {
+      scalars_->error = plan::StepError::wrong_batch;
+      scalars_->error_detail = static_cast<std::int64_t>(header->sequence);
+      scalars_->error_row = static_cast<std::int64_t>(ring_->cursor);
+    }
+    ++ring_->cursor;
+    point_inputs(block);
+    return expected;
+  }
+
   void run_node(std::size_t i) {
     kernels_[i]->run({values_.data(), scalars_, workspaces_[i]});
   }
@@ -171,6 +198,7 @@ class CpuExecutable final : public Executable {
   std::vector<std::byte*> workspaces_;
   std::vector<std::size_t> inputs_;
   plan::Scalars* scalars_ = nullptr;
+  device::RingState* ring_ = nullptr;
   bool in_arena_ = false;
   int primitives_ = 0;
 };
@@ -180,8 +208,9 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(int threads) : parallel_(threads), serial_(1) {}
 
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
-                                      std::vector<graph::ValueId> keep) override {
-    plan::optimize(*graph, keep);
+                                      std::vector<graph::ValueId> keep,
+                                      CompileOptions options) override {
+    if (options.optimize) plan::optimize(*graph, keep);
     return std::make_unique<CpuExecutable>(std::move(graph), keep, parallel_, serial_);
   }
 

@@ -11,7 +11,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, LoopBody body, const v
 }  // namespace detail
 
 // What one task should at least read and write; for less a thread is not worth waking.
-inline constexpr std::int64_t kBytesPerTask = 64 * 1024;
+inline constexpr std::int64_t kBytesPerTask = std::int64_t{64} * 1024;
 
 // How many items of so many bytes make a task.
 constexpr std::int64_t grain_for(std::int64_t bytes_per_item) {

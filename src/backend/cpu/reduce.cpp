@@ -140,7 +140,7 @@ class ReduceKernel : public Kernel {
   }
 
  private:
-  static constexpr std::int64_t kElementsPerPart = 64 * 1024;
+  static constexpr std::int64_t kElementsPerPart = std::int64_t{64} * 1024;
   static constexpr std::int64_t kMaxParts = 64;
   static constexpr std::int64_t kNarrow = 128;
 

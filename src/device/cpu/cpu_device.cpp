@@ -40,6 +40,7 @@ class ImmediateStream final : public Stream {
     std::memcpy(to, from, bytes);
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
+  void launch(Work& work) override { work.run(); }
   void record(Event&) override {}
   void wait(Event&) override {}
   void synchronize() override {}
@@ -64,6 +65,6 @@ class CpuDevice final : public Device {
 
 }  // namespace
 
-std::unique_ptr<Device> make_cpu_device() { return std::make_unique<CpuDevice>(); }
+std::shared_ptr<Device> make_cpu_device() { return std::make_shared<CpuDevice>(); }
 
 }  // namespace stoker::device

@@ -1,0 +1,46 @@
+// Devices: where a model keeps its weights and runs its steps.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace stoker {
+
+namespace device {
+class Device;
+}
+
+// A device that behaves as a GPU does (memory of its own, work that runs later, copies that take
+// time) and computes as the CPU does: for tests and for measuring what a generator would do to a
+// GPU. Times in seconds, counts from 1.
+struct SimulatedOptions {
+  double upload_bytes_per_second = 0.0;  // 0: as fast as memory is
+  double step_seconds = 0.0;             // a step takes at least as long
+  // Faults. The n-th allocation of device memory is refused; all pinned memory is; the n-th call
+  // breaks the device (an error that every later call repeats), or loses it.
+  std::optional<std::int64_t> refuse_allocation{};
+  bool refuse_pinned = false;
+  std::optional<std::int64_t> break_at_call{};
+  std::optional<std::int64_t> lose_at_call{};
+};
+
+// A handle; copies share the device.
+class Device {
+ public:
+  static Device cpu();
+  static Device simulated(SimulatedOptions options = {});
+  // What the environment variable STOKER_DEVICE names ("cpu", "simulated"), else the best that
+  // there is. Throws DeviceError for a name that is not known.
+  static Device best();
+
+  const std::string& name() const;
+  const std::shared_ptr<device::Device>& base() const { return base_; }
+  explicit Device(std::shared_ptr<device::Device> base) : base_(std::move(base)) {}
+
+ private:
+  std::shared_ptr<device::Device> base_;
+};
+
+}  // namespace stoker

@@ -1,0 +1,289 @@
+// A device with CUDA's manners on the CPU: memory of its own, poisoned when it is freed; streams
+// that are threads; events; uploads and steps that take as long as one sets; faults on demand. What
+// is wrong with a training's order of copies and launches goes wrong here too.
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "core/format.h"
+#include "device/device.h"
+#include "stoker/error.h"
+
+namespace stoker::device {
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+constexpr int kPoison = 0xfb;  // as float32: a large negative number, as an integer: no label
+
+// Counts the calls, and breaks at the one that the options name.
+class Health {
+ public:
+  explicit Health(const SimulatedOptions& options) : options_(options) {}
+
+  // Every call on the device begins here. Throws once and then always.
+  void call() {
+    const std::int64_t number = ++calls_;
+    if (options_.break_at_call && number >= *options_.break_at_call) {
+      throw DeviceError(format("simulated: a sticky error, first seen at call ",
+                               *options_.break_at_call,
+                               "; the device takes no calls any more"));
+    }
+    if (options_.lose_at_call && number >= *options_.lose_at_call) {
+      throw DeviceError(format("simulated: the device was lost at call ", *options_.lose_at_call));
+    }
+  }
+  bool is_broken() const {
+    const std::int64_t calls = calls_.load();
+    return (options_.break_at_call && calls >= *options_.break_at_call) ||
+           (options_.lose_at_call && calls >= *options_.lose_at_call);
+  }
+  void allocate(std::size_t bytes) {
+    call();
+    if (options_.refuse_allocation && ++allocations_ == *options_.refuse_allocation) {
+      throw DeviceError(format("simulated: out of memory: no ", bytes, " bytes for a buffer"));
+    }
+  }
+  void allocate_pinned(std::size_t bytes) {
+    call();
+    if (options_.refuse_pinned) {
+      throw DeviceError(format("simulated: no ", bytes, " bytes of pinned memory"));
+    }
+  }
+  const SimulatedOptions& options() const { return options_; }
+
+ private:
+  const SimulatedOptions options_;
+  std::atomic<std::int64_t> calls_{0};
+  std::atomic<std::int64_t> allocations_{0};
+};
+
+class SimulatedBuffer final : public Buffer {
+ public:
+  explicit SimulatedBuffer(std::size_t bytes)
+      : size_((std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment) {
+    bytes_ = bytes;
+    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size_));
+    if (data_ == nullptr) throw DeviceError(format("simulated: no memory for ", bytes, " bytes"));
+    std::memset(data_, 0, size_);
+  }
+  ~SimulatedBuffer() override {
+    std::memset(data_, kPoison, size_);
+    std::free(data_);
+  }
+
+ private:
+  std::size_t size_;
+};
+
+// Recorded when a stream is told to, passed when the stream gets there. Marks count the records:
+// a wait covers the last one before it, as CUDA's do.
+class SimulatedEvent final : public Event {
+ public:
+  explicit SimulatedEvent(Health& health) : health_(health) {}
+
+  bool has_passed() override {
+    health_.call();
+    const std::lock_guard lock(mutex_);
+    return passed_ >= recorded_;
+  }
+  void synchronize() override {
+    health_.call();
+    wait_for(last_record());
+  }
+
+  std::uint64_t record() {
+    const std::lock_guard lock(mutex_);
+    return ++recorded_;
+  }
+  std::uint64_t last_record() {
+    const std::lock_guard lock(mutex_);
+    return recorded_;
+  }
+  void pass(std::uint64_t mark) {
+    {
+      const std::lock_guard lock(mutex_);
+      passed_ = mark;
+    }
+    changed_.notify_all();
+  }
+  void wait_for(std::uint64_t mark) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return passed_ >= mark; });
+  }
+
+ private:
+  Health& health_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t recorded_ = 0;
+  std::uint64_t passed_ = 0;
+};
+
+struct Copy {
+  std::byte* to;
+  const std::byte* from;
+  std::size_t bytes;
+  bool upload;
+};
+struct Zero {
+  std::byte* to;
+  std::size_t bytes;
+};
+struct Launch {
+  Work* work;
+};
+struct Record {
+  SimulatedEvent* event;
+  std::uint64_t mark;
+};
+struct Wait {
+  SimulatedEvent* event;
+  std::uint64_t mark;
+};
+using Command = std::variant<Copy, Zero, Launch, Record, Wait>;
+
+void pass_time(std::chrono::steady_clock::time_point start, double seconds) {
+  std::this_thread::sleep_until(start + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                            std::chrono::duration<double>(seconds)));
+}
+
+// A thread that works through its commands. The queue has a fixed size, so that enqueueing does not
+// allocate; the host waits when it is full, as it does on a GPU.
+class SimulatedStream final : public Stream {
+ public:
+  explicit SimulatedStream(Health& health) : health_(health), queue_(kCapacity) {
+    thread_ = std::thread([this] { run(); });
+    pthread_setname_np(thread_.native_handle(), "stoker-stream");
+  }
+  ~SimulatedStream() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override {
+    push(Copy{to, from, bytes, true});
+  }
+  void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override {
+    push(Copy{to, from, bytes, false});
+  }
+  void fill_zero(std::byte* to, std::size_t bytes) override { push(Zero{to, bytes}); }
+  void launch(Work& work) override { push(Launch{&work}); }
+  void record(Event& event) override {
+    auto& own = static_cast<SimulatedEvent&>(event);
+    push(Record{&own, own.record()});
+  }
+  void wait(Event& event) override {
+    auto& own = static_cast<SimulatedEvent&>(event);
+    push(Wait{&own, own.last_record()});
+  }
+  void synchronize() override {
+    // A broken device answers at once, and finishes what it was at.
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return done_ == pushed_; });
+    lock.unlock();
+    health_.call();
+  }
+
+ private:
+  static constexpr std::size_t kCapacity = 1024;
+
+  void push(Command command) {
+    health_.call();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return pushed_ - done_ < kCapacity; });
+    queue_[pushed_ % kCapacity] = command;
+    ++pushed_;
+    lock.unlock();
+    changed_.notify_all();
+  }
+
+  void run() {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return done_ != pushed_ || stopping_; });
+      if (done_ == pushed_) return;
+      const Command command = queue_[done_ % kCapacity];
+      lock.unlock();
+      std::visit([this](const auto& one) { execute(one); }, command);
+      lock.lock();
+      ++done_;
+      lock.unlock();
+      changed_.notify_all();
+    }
+  }
+
+  void execute(const Copy& copy) {
+    const auto start = std::chrono::steady_clock::now();
+    std::memcpy(copy.to, copy.from, copy.bytes);
+    const double rate = health_.options().upload_bytes_per_second;
+    if (copy.upload && rate > 0.0) pass_time(start, static_cast<double>(copy.bytes) / rate);
+  }
+  void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
+  void execute(const Launch& launch) {
+    const auto start = std::chrono::steady_clock::now();
+    launch.work->run();
+    if (health_.options().step_seconds > 0.0) pass_time(start, health_.options().step_seconds);
+  }
+  void execute(const Record& record) { record.event->pass(record.mark); }
+  void execute(const Wait& wait) {
+    if (wait.mark > 0) wait.event->wait_for(wait.mark);
+  }
+
+  Health& health_;
+  std::vector<Command> queue_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t pushed_ = 0;
+  std::uint64_t done_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+class SimulatedDevice final : public Device {
+ public:
+  explicit SimulatedDevice(const SimulatedOptions& options) : health_(options) {}
+
+  const std::string& name() const override { return name_; }
+  bool reads_host_memory() const override { return false; }
+  std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
+    health_.allocate(bytes);
+    return std::make_unique<SimulatedBuffer>(bytes);
+  }
+  std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
+    health_.allocate_pinned(bytes);
+    return std::make_unique<SimulatedBuffer>(bytes);
+  }
+  std::unique_ptr<Stream> make_stream() override {
+    health_.call();
+    return std::make_unique<SimulatedStream>(health_);
+  }
+  std::unique_ptr<Event> make_event() override {
+    health_.call();
+    return std::make_unique<SimulatedEvent>(health_);
+  }
+
+ private:
+  std::string name_ = "simulated";
+  Health health_;
+};
+
+}  // namespace
+
+std::shared_ptr<Device> make_simulated_device(const SimulatedOptions& options) {
+  return std::make_shared<SimulatedDevice>(options);
+}
+
+}  // namespace stoker::device

@@ -1,0 +1,49 @@
+// The upload half of the feed: full pinned slots become device slots, ahead of the step that reads
+// them. On a device that reads host memory there is nothing to upload: the step reads the pinned
+// slot.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "device/device.h"
+#include "device/ring_state.h"
+#include "feed/feed.h"
+
+namespace stoker::feed {
+
+inline constexpr int kDeviceSlots = 3;
+
+// Everything is issued by the one thread that calls next() and consumed(), in this order, since an
+// event covers only what has been recorded before it is waited for:
+//
+//   copy stream:     wait stepped[s], copy the block into device slot s, record uploaded[s]
+//   compute stream:  wait uploaded[s], launch the step, record stepped[s]
+//
+// A pinned slot goes back to the feed when its upload's event has passed, a device slot is written
+// again when its step's event has.
+class Pipeline {
+ public:
+  // `compute` is the stream on which the caller launches steps.
+  Pipeline(std::shared_ptr<Source> source, const FeedOptions& options, device::Device& device,
+           device::Stream& compute);
+  // Waits for what is under way.
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  // As Feed::next(); what is launched on the compute stream from now on finds the batch at ring().
+  std::optional<Batch> next();
+  // The step that reads the batch of the last next() has been launched.
+  void consumed(const Batch& batch);
+
+  device::RingState* ring();
+  Feed& feed();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stoker::feed
