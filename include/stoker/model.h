@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -57,14 +58,20 @@ struct FitOptions {
   int verbose = 1;  // 0: silent; 1: a progress bar (plain lines where there is no terminal);
                     // 2: one line an epoch
   std::int64_t batch_size = 32;  // of tensors; generators have their own
+  // This share of the tensors' rows, the last ones, is kept for validation. Tensors only.
+  double validation_split = 0.0;
   std::optional<ValidationData> validation_data{};
   std::optional<SourceHandle> validation_generator{};
   std::optional<std::int64_t> validation_steps{};  // needed when that source never ends
   std::int64_t validation_freq = 1;                // every so many epochs
   bool shuffle = true;                             // of tensors, each epoch
-  std::int64_t initial_epoch = 0;                  // epochs before it are skipped
-  int max_queue_size = 10;                         // batches generated ahead of the step
-  int workers = 1;                                 // AUTOTUNE means one for now
+  // The loss of a sample is multiplied by its class's weight; classes that are not here weigh 1.
+  // Not together with sample weights. Validation is not weighted.
+  std::map<std::int64_t, double> class_weight{};
+  Tensor sample_weight{};          // (rows), of tensors; generators have a field for it
+  std::int64_t initial_epoch = 0;  // epochs before it are skipped
+  int max_queue_size = 10;         // batches generated ahead of the step
+  int workers = 1;                 // AUTOTUNE means one for now
 };
 
 struct EvaluateOptions {

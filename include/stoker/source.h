@@ -59,6 +59,8 @@ class Slot {
   Slot(const BatchSpec& spec, std::byte* const* fields) : spec_(&spec), fields_(fields) {}
   const BatchSpec& spec() const { return *spec_; }
   std::byte* field(std::size_t i) const { return fields_[i]; }
+  // The same memory for a source whose fields are the first of these.
+  Slot with_spec(const BatchSpec& spec) const { return {spec, fields_}; }
 
  private:
   const BatchSpec* spec_;

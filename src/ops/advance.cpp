@@ -8,10 +8,12 @@ const Op advance_op =
 
 std::string AdvanceAttributes::text() const { return {}; }
 
-void advance(Value loss) {
+void advance(Value loss, Value bad_gradients) {
   require(loss.shape().rank() == 0, *loss.graph, "expected a loss of shape (), received ",
           loss.shape());
-  loss.graph->append(advance_op, {loss}, share(AdvanceAttributes{}), {});
+  std::vector<Value> inputs{loss};
+  if (bad_gradients) inputs.push_back(bad_gradients);
+  loss.graph->append(advance_op, inputs, share(AdvanceAttributes{}), {});
 }
 
 }  // namespace stoker::ops

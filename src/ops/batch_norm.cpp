@@ -6,6 +6,7 @@ namespace {
 
 // Gradients reach x, gamma and beta through y alone: the moving statistics are not differentiated.
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  if (!dy[0]) return std::vector<Value>(3);
   const Node node = graph.node(id);
   const Value x = graph.value(node.inputs[0]);
   const Value gamma = graph.value(node.inputs[1]);

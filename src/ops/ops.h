@@ -80,7 +80,7 @@ struct Pool2DAttributes : graph::Attributes {
 };
 // x [N, H, W, C] -> y [N, P, Q, C]. Max pooling has a second output, uint8 [N, P, Q, C]: where in
 // its window the maximum stood (row * width + column); the first one when several are equal.
-// A window has at most 256 elements when the gradient is wanted.
+// A window has at most 255 elements when the gradient is wanted.
 Value pool2d(Value x, const Pool2DAttributes& attributes);
 Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttributes& attributes);
 
@@ -197,12 +197,13 @@ Value argmax(Value x);
 
 // ---- advance -----------------------------------------------------------------------------------
 // Stands between the backward pass and the guarded writes of a training step: records
-// non_finite_loss when `loss` (shape ()) is NaN or infinite; unless an error is recorded, adds one
-// to the step and iteration counters. Ops after it see the new counters.
+// non_finite_loss when `loss` (shape ()) is NaN or infinite, non_finite_gradient when
+// `bad_gradients` (shape (), may be missing) is not 0; unless an error is recorded, adds one to the
+// step and iteration counters. Ops after it see the new counters.
 struct AdvanceAttributes : graph::Attributes {
   std::string text() const override;
 };
-void advance(Value loss);
+void advance(Value loss, Value bad_gradients = {});
 
 // Attributes of a node, whose op says their type.
 template <class A>

@@ -44,8 +44,8 @@ Value pool2d(Value x, const Pool2DAttributes& attributes) {
 
 Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttributes& attributes) {
   require(attributes.kind == PoolKind::average ||
-              attributes.window[0] * attributes.window[1] <= 256,
-          *dy.graph, "pool2d: the gradient of max pooling needs a window of at most 256 elements");
+              attributes.window[0] * attributes.window[1] <= 255,
+          *dy.graph, "pool2d: the gradient of max pooling needs a window of at most 255 elements");
   std::vector<Value> inputs{dy};
   if (argmax) inputs.push_back(argmax);
   return dy.graph->append(pool2d_backward_op, inputs, share(attributes),

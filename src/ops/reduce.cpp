@@ -25,8 +25,9 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   if (attributes.kind != ReduceKind::sum) {
     const Value x = pointwise(graph, full, inputs, attributes.expression)[0];
     const Value y = reshape(graph.value(node.outputs[0]), kept);
-    const float unscale = 1.0f / attributes.scale;
-    const auto hit = [unscale](Expr a, Expr b) { return equal(a, b * unscale); };
+    // Scaled as the result was: dividing that would not always give the element back.
+    const float scale = attributes.scale;
+    const auto hit = [scale](Expr a, Expr b) { return equal(a * scale, b); };
     Expression count;
     count.add_output(hit({&count, count.input(0)}, {&count, count.input(1)}).id);
     const Value hits = reduce(ReduceKind::sum, {x, y}, count, attributes.axes, true);

@@ -1,8 +1,12 @@
 // The training loop.
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "core/format.h"
 #include "core/timeline.h"
+#include "data/array_source.h"
+#include "data/class_weights.h"
 #include "report/progress_bar.h"
 #include "stoker/array_source.h"
 #include "stoker/error.h"
@@ -15,6 +19,9 @@ using train::StepRunner;
 
 namespace {
 
+// How often the host looks at what the device has recorded, which makes it wait for the device.
+constexpr std::int64_t kLookInterval = 100'000'000;
+
 double seconds(std::int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
 void check_options(const FitOptions& options) {
@@ -24,26 +31,38 @@ void check_options(const FitOptions& options) {
     }
   };
   require_positive(options.epochs, "epochs");
-  require_positive(options.max_queue_size, "max_queue_size");
+  if (options.max_queue_size != AUTOTUNE) {
+    require_positive(options.max_queue_size, "max_queue_size");
+  }
   require_positive(options.validation_freq, "validation_freq");
   if (options.workers != AUTOTUNE) require_positive(options.workers, "workers");
   if (options.initial_epoch < 0 || options.initial_epoch > options.epochs) {
     throw ValueError(format("fit: initial_epoch ", options.initial_epoch,
                             " does not lie in [0, epochs = ", options.epochs, "]"));
   }
-  if (options.validation_data && options.validation_generator) {
-    throw ValueError("fit: give validation_data or validation_generator, not both");
+  const int validations = (options.validation_data ? 1 : 0) +
+                          (options.validation_generator ? 1 : 0) +
+                          (options.validation_split != 0.0 ? 1 : 0);
+  if (validations > 1) {
+    throw ValueError(
+        "fit: give one of validation_split, validation_data and validation_generator");
+  }
+  if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
+    throw ValueError(format("fit: expected validation_split in [0, 1), received ",
+                            options.validation_split));
   }
 }
 
-std::shared_ptr<Source> validation_source(const FitOptions& options) {
+std::shared_ptr<Source> validation_source(const Model::Impl& model, const FitOptions& options) {
   if (options.validation_generator) return options.validation_generator->source();
   if (!options.validation_data) return nullptr;
   const ValidationData& data = *options.validation_data;
   const ArrayOptions arrays{.batch_size = options.batch_size};
+  Tensor storage;
+  const Tensor& y = model.adapt_labels(data.y, storage);
   return data.sample_weight.empty()
-             ? array_source(data.x, data.y, arrays).source()
-             : array_source(data.x, data.y, data.sample_weight, arrays).source();
+             ? array_source(data.x, y, arrays).source()
+             : array_source(data.x, y, data.sample_weight, arrays).source();
 }
 
 void warn_ran_out(std::int64_t batches, std::int64_t wanted) {
@@ -62,6 +81,7 @@ EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& 
                       report::ProgressBar& bar, std::int64_t epoch) {
   EpochResult result;
   train::StepPlace place{epoch, 0, model.state.read_scalars().step};
+  std::int64_t next_look = now_ns() + kLookInterval;
   while (const auto batch = pipeline.next()) {
     const std::int64_t begin = now_ns();
     place.step = result.steps;
@@ -70,10 +90,10 @@ EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& 
     ++result.steps;
     const std::int64_t end = now_ns();
     result.computed += seconds(end - begin);
-    if (bar.wants_update(end)) {
-      runner.check(place);
-      bar.update(result.steps, model.read_logs(), end);
-    }
+    if (end < next_look) continue;
+    next_look = end + kLookInterval;
+    runner.check(place);
+    if (bar.wants_update(end)) bar.update(result.steps, model.read_logs(), end);
   }
   runner.check(place);
   return result;
@@ -81,13 +101,49 @@ EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& 
 
 }  // namespace
 
-History Model::Impl::fit(const std::shared_ptr<Source>& source, const FitOptions& fit_options) {
+History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
+                                 const FitOptions& fit_options) {
+  check_options(fit_options);
+  Tensor storage;
+  const Tensor& labels = adapt_labels(y, storage);
+  const Tensor* weights =
+      fit_options.sample_weight.empty() ? nullptr : &fit_options.sample_weight;
+  const ArrayOptions arrays{.batch_size = fit_options.batch_size,
+                            .shuffle = fit_options.shuffle,
+                            .seed = options.seed};
+  if (fit_options.validation_split == 0.0) {
+    return fit(borrow_arrays(x, {&labels}, weights, arrays), fit_options);
+  }
+  // The last rows, before any shuffling, as Keras cuts them.
+  const std::int64_t rows = y.shape().rank() == 0 ? 0 : y.shape()[0];
+  const auto split = static_cast<std::int64_t>(
+      std::floor(static_cast<double>(rows) * (1.0 - fit_options.validation_split)));
+  if (split == 0 || split == rows) {
+    throw ValueError(format("fit: validation_split ", fit_options.validation_split, " of ", rows,
+                            " rows leaves ", split, " to train on and ", rows - split,
+                            " to validate on"));
+  }
+  return fit(borrow_arrays(x, {&labels}, weights, arrays, 0, split), fit_options,
+             borrow_arrays(x, {&labels}, weights, {.batch_size = fit_options.batch_size}, split,
+                           rows));
+}
+
+History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_options,
+                         std::shared_ptr<Source> validation) {
   require_compiled("fit");
   check_options(fit_options);
+  if (!fit_options.class_weight.empty()) {
+    source = with_class_weights(std::move(source), fit_options.class_weight);
+  }
   train::require_end(*source, fit_options.steps_per_epoch, "fit", "steps_per_epoch");
-  const auto validation = validation_source(fit_options);
+  if (!validation) validation = validation_source(*this, fit_options);
   if (validation) {
     train::require_end(*validation, fit_options.validation_steps, "fit", "validation_steps");
+    if (validation == source && !source->pure()) {
+      throw ValueError(
+          "fit: the training's generator is the validation's too, and would be called by two "
+          "threads at a time: give validation one of its own, or say pure(f) if that is safe");
+    }
   }
 
   History history;

@@ -56,32 +56,20 @@ void Model::compile(CompileOptions options) {
 }
 
 History Model::fit(const Tensor& x, const Tensor& y, FitOptions options) {
-  Tensor storage;
-  const Tensor& labels = impl_->adapt_labels(y, storage);
-  const ArrayOptions arrays{.batch_size = options.batch_size,
-                            .shuffle = options.shuffle,
-                            .seed = impl_->options.seed};
-  if (options.validation_data) {
-    Tensor adapted;
-    if (&impl_->adapt_labels(options.validation_data->y, adapted) == &adapted) {
-      options.validation_data->y = std::move(adapted);
-    }
-  }
-  return impl_->fit(borrow_arrays({&x}, {&labels}, nullptr, arrays), options);
+  return impl_->fit_tensors({&x}, y, options);
 }
 
 History Model::fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options) {
-  Tensor storage;
-  const Tensor& labels = impl_->adapt_labels(y, storage);
   std::vector<const Tensor*> inputs;
   for (const Tensor& tensor : x) inputs.push_back(&tensor);
-  const ArrayOptions arrays{.batch_size = options.batch_size,
-                            .shuffle = options.shuffle,
-                            .seed = impl_->options.seed};
-  return impl_->fit(borrow_arrays(std::move(inputs), {&labels}, nullptr, arrays), options);
+  return impl_->fit_tensors(inputs, y, options);
 }
 
 History Model::fit(SourceHandle source, FitOptions options) {
+  if (options.validation_split != 0.0 || !options.sample_weight.empty()) {
+    throw ValueError("fit: validation_split and sample_weight belong to tensors; a generator gives "
+                     "its weights as a field, and validation_generator is a source of its own");
+  }
   return impl_->fit(source.source(), options);
 }
 

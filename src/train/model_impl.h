@@ -77,7 +77,10 @@ struct Model::Impl {
   Logs read_logs() const;
 
   // ---- fit.cpp ----
-  History fit(const std::shared_ptr<Source>& source, const FitOptions& options);
+  History fit(std::shared_ptr<Source> source, const FitOptions& options,
+              std::shared_ptr<Source> validation = nullptr);
+  History fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
+                      const FitOptions& options);
 
   // ---- evaluate.cpp ----
   Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options);

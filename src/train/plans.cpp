@@ -130,6 +130,11 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
         "compile({..., .run_eagerly = true}) stops at the first layer that gives a NaN or "
         "infinity; a smaller learning_rate or clipnorm often helps"));
   }
+  if (found.error == plan::StepError::non_finite_gradient) {
+    throw NumericError(format(
+        "a gradient is not finite in ", where, ", though the loss is; the weights are those from "
+        "before it. compile({..., .run_eagerly = true}) stops at the op that gives it"));
+  }
   const graph::Graph& graph = *plan.executable->program().graph;
   const graph::Node& node = graph.node(found.error_node);
   const Shape& classes = graph.info(node.outputs.back()).type.shape;

@@ -193,6 +193,10 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   if (spec.targets.empty()) {
     throw DataError("the source gives no targets: fit and evaluate need y");
   }
+  if (spec.targets.size() > 1) {
+    throw ShapeError(format("the source gives ", spec.targets.size(),
+                            " targets, the model has one output"));
+  }
   const std::size_t inputs = spec.inputs.size();
   const Value y_true = field_leaf(graph, spec.targets[0], offsets[inputs], rows);
   Value sample_weight;
@@ -229,7 +233,9 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
     const auto has_gradient = append_gradients(graph, network, context.leaves(), loss);
     {
       const graph::Scope scope(graph, format("loss ", loss_base.name()));
-      ops::advance(loss);
+      const bool trains = std::find(has_gradient.begin(), has_gradient.end(), true) !=
+                          has_gradient.end();
+      ops::advance(loss, trains ? check_gradients(graph, network) : Value{});
     }
     const graph::Scope scope(graph, "optimizer");
     append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);

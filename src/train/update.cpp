@@ -158,6 +158,15 @@ void append_norm_clipping(Graph& graph, const Network& network,
 
 }  // namespace
 
+Value check_gradients(Graph& graph, const Network& network) {
+  const Value gradients =
+      graph.leaf("gradients", {DType::float32, {network.parameter_bytes() / kFloat}},
+                 {Space::gradient, 0, 0});
+  Expression expression;
+  expression.add_output((1.0f - is_finite(Expr{&expression, expression.input(0)})).id);
+  return ops::reduce(ops::ReduceKind::max, {gradients}, std::move(expression), {0});
+}
+
 void append_update(Graph& graph, const Network& network,
                    const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient) {

@@ -14,4 +14,8 @@ void append_update(graph::Graph& graph, const Network& network,
                    const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient);
 
+// 0 when every gradient is finite, else 1; shape (). The loss alone does not tell: relu and max
+// pooling may drop a NaN on the way forward that the gradients of the weights still meet.
+graph::Value check_gradients(graph::Graph& graph, const Network& network);
+
 }  // namespace stoker::train

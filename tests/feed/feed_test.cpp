@@ -80,7 +80,7 @@ Scripted::Function ends_after(std::int64_t batches) {
 }
 
 device::Device& cpu() {
-  static const std::unique_ptr<device::Device> device = device::make_cpu_device();
+  static const std::shared_ptr<device::Device> device = device::make_cpu_device();
   return *device;
 }
 

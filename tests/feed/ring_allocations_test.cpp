@@ -44,7 +44,7 @@ std::int64_t run_epoch(Feed& feed) {
 // Epochs of a source, of which the first three may still allocate.
 void expect_no_allocations(const std::shared_ptr<Source>& source,
                            std::optional<std::int64_t> steps_per_epoch) {
-  const std::unique_ptr<device::Device> cpu = device::make_cpu_device();
+  const std::shared_ptr<device::Device> cpu = device::make_cpu_device();
   Feed feed(source, {.epochs = 10, .steps_per_epoch = steps_per_epoch, .max_queue_size = 4}, *cpu);
   for (int epoch = 0; epoch < 3; ++epoch) ASSERT_GT(run_epoch(feed), 0);
   const AllocationCounter allocations;

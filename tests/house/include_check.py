@@ -56,7 +56,7 @@ PUBLIC_HEADERS = {
     "source.h": "data",
     "feed.h": "feed",
     "history.h": "report",
-    "report.h": "report",
+    "report.h": "feed",
     "callbacks.h": "train",
     "model.h": "train",
 }

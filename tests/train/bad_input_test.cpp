@@ -213,6 +213,54 @@ TEST(BadInput, NonFiniteLossNamesItsStepAndKeepsTheWeights) {
   expect_usable(model);
 }
 
+// relu and pooling drop the NaN on the way forward; the kernel's gradient meets it.
+TEST(BadInput, ANaNThatTheLossDoesNotSeeLeavesTheWeightsAlone) {
+  Sequential model({Input({8, 8, 1}), Conv2D(4, 3, {.activation = "relu"}), MaxPooling2D(2),
+                    Flatten(), Dense(3)});
+  model.compile({.optimizer = Adam(),
+                 .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+  auto poisoned = generator<float, std::int32_t>(
+      {.x = {4, 8, 8, 1}, .y = {4}},
+      [](BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) {
+        batch.random.fill_uniform(x);
+        for (auto& label : y) label = 1;
+        if (batch.sequence == 2) x[30] = std::numeric_limits<float>::quiet_NaN();
+      });
+  const std::string message = message_of<NumericError>(
+      [&] { model.fit_generator(poisoned, {.steps_per_epoch = 6, .verbose = 0}); });
+  EXPECT_CONTAINS(message, "step 3 of epoch 1");
+  for (const Tensor& weight : model.get_weights()) {
+    for (const float value : weight.data<float>()) EXPECT_TRUE(std::isfinite(value));
+  }
+  EXPECT_EQ(model.iterations(), 2);
+}
+
+TEST(BadInput, OneGeneratorForTrainingAndValidation) {
+  Sequential model = classifier();
+  int calls = 0;
+  auto counting = generator<float, std::int32_t>(
+      {.x = {8, 4}, .y = {8}},
+      [&calls](BatchContext&, std::span<float>, std::span<std::int32_t>) { ++calls; });
+  const std::string message = message_of<ValueError>([&] {
+    model.fit_generator(counting, {.steps_per_epoch = 1,
+                                   .verbose = 0,
+                                   .validation_generator = counting,
+                                   .validation_steps = 1});
+  });
+  EXPECT_CONTAINS(message, "pure");
+}
+
+TEST(BadInput, MoreTargetsThanOutputs) {
+  Sequential model = classifier();
+  auto two = generator<float, std::int32_t, std::int32_t>(
+      {.x = {8, 4}, .targets = {{8}, {8}}},
+      [](BatchContext&, std::span<float>, std::span<std::int32_t>, std::span<std::int32_t>) {});
+  EXPECT_CONTAINS(message_of<ShapeError>([&] {
+                    model.fit_generator(two, {.steps_per_epoch = 1, .verbose = 0});
+                  }),
+                  "2 targets");
+}
+
 TEST(BadInput, RunEagerlyNamesTheLayerOfTheFirstNaN) {
   Sequential model({Input({4}), Dense(8, {.name = "first"}),
                     Dense(3, {.activation = "exponential", .name = "explodes"})});

@@ -211,6 +211,74 @@ TEST(Train, SampleWeightsScaleTheLoss) {
   EXPECT_NEAR(model.test_on_batch(data.x, data.y, halves).loss(), plain / 2, 1e-5 * plain);
 }
 
+TEST(Train, ClassWeightsAreSampleWeightsByLabel) {
+  Tensor x = Tensor::normal({60, 3}, 0.0f, 1.0f, 2);
+  Tensor y(Shape{60}, DType::int32);
+  Tensor weights(Shape{60});
+  for (std::size_t i = 0; i < 60; ++i) {
+    y.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % 3);
+    weights.data<float>()[i] = i % 3 == 0 ? 2.0f : i % 3 == 1 ? 0.5f : 1.0f;
+  }
+  auto train = [&](const FitOptions& options) {
+    Sequential model({Input({3}), Dense(3)});
+    model.compile({.optimizer = SGD({.learning_rate = 0.1}),
+                   .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+    model.fit(x, y, options);
+    return model.get_weights();
+  };
+  const auto by_class =
+      train({.epochs = 3, .verbose = 0, .class_weight = {{0, 2.0}, {1, 0.5}}});
+  EXPECT_TRUE(same_bits(by_class, train({.epochs = 3, .verbose = 0, .sample_weight = weights})));
+  EXPECT_FALSE(same_bits(by_class, train({.epochs = 3, .verbose = 0})));
+  EXPECT_THROW(train({.verbose = 0, .class_weight = {{0, 2.0}}, .sample_weight = weights}),
+               ValueError);
+}
+
+TEST(Train, ClassWeightsReachGenerators) {
+  auto train = [](const FitOptions& options) {
+    Sequential model = small_cnn();
+    compile_classifier(model);
+    auto batches = quarters(16);
+    model.fit_generator(batches, options);
+    return model.get_weights();
+  };
+  const auto plain = train({.steps_per_epoch = 4, .verbose = 0});
+  EXPECT_FALSE(same_bits(
+      plain, train({.steps_per_epoch = 4, .verbose = 0, .class_weight = {{1, 5.0}}})));
+  EXPECT_TRUE(same_bits(
+      plain, train({.steps_per_epoch = 4, .verbose = 0, .class_weight = {{1, 1.0}}})));
+}
+
+TEST(Train, ValidationSplitKeepsTheLastRows) {
+  const Linear data;
+  Sequential model({Input({3}), Dense(2)});
+  model.compile({.optimizer = SGD({.learning_rate = 0.0}), .loss = "mse"});
+  const History history =
+      model.fit(data.x, data.y, {.epochs = 2, .verbose = 0, .validation_split = 0.25});
+  const double last =
+      model.evaluate(data.x.rows(192, 256), data.y.rows(192, 256), {.verbose = 0}).loss();
+  EXPECT_NEAR(history["val_loss"].back(), last, 1e-6 * last);
+  EXPECT_EQ(history.feed.samples, 2 * 192);
+}
+
+TEST(Train, InitialEpochSkipsWhatWasDone) {
+  auto train = [](bool in_two_parts) {
+    Sequential model = small_cnn();
+    compile_classifier(model);
+    auto batches = quarters(16);
+    if (in_two_parts) {
+      model.fit_generator(batches, {.steps_per_epoch = 4, .epochs = 1, .verbose = 0});
+      const History rest = model.fit_generator(
+          batches, {.steps_per_epoch = 4, .epochs = 3, .verbose = 0, .initial_epoch = 1});
+      EXPECT_EQ(rest.epoch, (std::vector<std::int64_t>{1, 2}));
+    } else {
+      model.fit_generator(batches, {.steps_per_epoch = 4, .epochs = 3, .verbose = 0});
+    }
+    return model.get_weights();
+  };
+  EXPECT_TRUE(same_bits(train(false), train(true)));
+}
+
 TEST(Train, WeightsCanBeTakenAndSet) {
   Sequential model = small_cnn(1);
   Sequential other = small_cnn(2);

@@ -9,7 +9,9 @@ namespace {
 class AdvanceKernel : public Kernel {
  public:
   explicit AdvanceKernel(const KernelRequest& request)
-      : node_(request.id), loss_(request.node.inputs[0]) {}
+      : node_(request.id),
+        loss_(request.node.inputs[0]),
+        bad_gradients_(request.node.inputs.size() > 1 ? request.node.inputs[1] : graph::kNone) {}
 
   void run(const Run& run) override {
     plan::Scalars& scalars = *run.scalars;
@@ -19,13 +21,18 @@ class AdvanceKernel : public Kernel {
       scalars.error_node = node_;
       return;
     }
+    if (bad_gradients_ != graph::kNone && *run.floats(bad_gradients_) != 0.0f) {
+      scalars.error = plan::StepError::non_finite_gradient;
+      scalars.error_node = node_;
+      return;
+    }
     ++scalars.step;
     ++scalars.iterations;
   }
 
  private:
   graph::NodeId node_;
-  graph::ValueId loss_;
+  graph::ValueId loss_, bad_gradients_;
 };
 
 }  // namespace

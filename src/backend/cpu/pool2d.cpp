@@ -32,7 +32,7 @@ dnnl::pooling_forward::primitive_desc describe_forward(const Shape& x, const Sha
           user_scratchpad()};
 }
 
-// oneDNN's indices are bytes up to windows of 256; larger windows get wider ones, in a workspace
+// oneDNN's indices are bytes up to windows of 255; larger windows get wider ones, in a workspace
 // of their own (pool2d_backward refuses them).
 class Pool2D final : public Kernel {
  public:

@@ -1,0 +1,121 @@
+// Layers against Keras: outputs, gradients of inputs and weights, penalties, updated statistics.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "golden/from_config.h"
+#include "golden/program.h"
+#include "layers/layer.h"
+#include "ops/ops.h"
+#include "plan/autodiff.h"
+#include "support/golden.h"
+
+namespace stoker::test {
+namespace {
+
+using graph::Value;
+
+// Weights from the case; keeps what the layer leaves for the step.
+class CaseContext final : public layers::BuildContext {
+ public:
+  CaseContext(Program& program, const GoldenCase& golden, bool training)
+      : program_(program), golden_(golden), training_(training) {}
+
+  graph::Graph& graph() override { return program_.graph(); }
+  bool training() const override { return training_; }
+  Value weight(const layers::WeightSpec& spec) override {
+    const Tensor& content = golden_.tensor("w/" + spec.name);
+    EXPECT_EQ(spec.shape, content.shape()) << spec.name;
+    const Value leaf = program_.weight(spec.name, content);
+    weights[spec.name] = leaf;
+    if (spec.regularizer) add_loss(layers::penalty(spec.regularizer, leaf));
+    return leaf;
+  }
+  void update(const layers::WeightSpec& spec, Value value) override { updates[spec.name] = value; }
+  void add_loss(Value value) override { loss = loss ? ops::add(loss, value) : value; }
+  std::uint32_t random_stream(std::uint32_t which) override { return which + 1; }
+
+  std::map<std::string, Value> weights;
+  std::map<std::string, Value> updates;
+  Value loss;  // of the layer itself
+
+ private:
+  Program& program_;
+  const GoldenCase& golden_;
+  const bool training_;
+};
+
+// The values to compare, by the names of the expected tensors.
+using Results = std::map<std::string, Value>;
+
+void run(Program& program, const Results& results, const Variant& variant,
+         GoldenComparison& comparison) {
+  std::vector<Value> values;
+  for (const auto& [name, value] : results) values.push_back(value);
+  const auto contents = program.run(variant, values);
+  std::size_t i = 0;
+  for (const auto& [name, value] : results) comparison.expect(name, contents[i++]);
+}
+
+// Gradients of sum(y * dy) and the layer's losses.
+void add_gradients(const GoldenCase& golden, Program& program, CaseContext& context, Value x,
+                   Value y, Results& results) {
+  const Value dy = program.input("dy", golden.tensor("dy"));
+  Value loss = ops::reduce_sum_all(ops::multiply(y, dy));
+  if (context.loss) loss = ops::add(loss, context.loss);
+  std::vector<std::string> names{"dx"};
+  std::vector<Value> leaves{x};
+  for (const auto& [name, leaf] : context.weights) {
+    if (!golden.has("dw/" + name)) continue;
+    names.push_back("dw/" + name);
+    leaves.push_back(leaf);
+  }
+  const std::vector<Value> gradients = plan::differentiate(program.graph(), loss, leaves);
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    ASSERT_TRUE(gradients[i]) << "there is no " << names[i];
+    results[names[i]] = gradients[i];
+  }
+}
+
+void check_call(const GoldenCase& golden, const Layer& layer, const Variant& variant,
+                GoldenComparison& comparison) {
+  Program program;
+  CaseContext context(program, golden, golden.info["call"]["training"].boolean());
+  const Value x = program.input("x", golden.tensor("x"));
+  const Value y = layer.base()->build(context, x);
+  Results results{{"y", y}};
+  if (context.loss) results["layer_loss"] = context.loss;
+  for (const auto& [name, value] : context.updates) results["after/" + name] = value;
+  add_gradients(golden, program, context, x, y, results);
+  run(program, results, variant, comparison);
+}
+
+// The call in inference mode, of a layer that differs there.
+void check_inference(const GoldenCase& golden, const Layer& layer, const Variant& variant,
+                     GoldenComparison& comparison) {
+  Program program;
+  CaseContext context(program, golden, false);
+  const Value y = layer.base()->build(context, program.input("x", golden.tensor("x")));
+  run(program, {{"y_infer", y}}, variant, comparison);
+}
+
+class GoldenLayer : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenLayer, ComputesWhatKerasDoes) {
+  const GoldenCase golden = load_golden("layers", GetParam());
+  const Layer layer = layer_from(golden.class_name(), golden.config());
+  for (const Variant& variant : kVariants) {
+    SCOPED_TRACE(variant.name);
+    GoldenComparison comparison(golden);
+    check_call(golden, layer, variant, comparison);
+    if (comparison.expects("y_infer")) check_inference(golden, layer, variant, comparison);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Keras, GoldenLayer, ::testing::ValuesIn(golden_names("layers")),
+                         golden_test_name);
+
+}  // namespace
+}  // namespace stoker::test
