@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "stoker/error.h"
+
 namespace stoker::feed {
 
 namespace {
@@ -74,11 +76,13 @@ Pipeline::Pipeline(std::shared_ptr<Source> source, const FeedOptions& options,
     : impl_(std::make_unique<Impl>(std::move(source), options, device, compute)) {}
 
 Pipeline::~Pipeline() {
-  // Nothing may read the slots when they go. A device that is broken has stopped reading.
-  try {
-    if (impl_->copy) impl_->copy->synchronize();
-    impl_->compute.synchronize();
-  } catch (...) {
+  // Nothing may read the slots when they go. A stream of a broken device throws when what it was
+  // at is done, so each is waited for by itself.
+  for (device::Stream* stream : {impl_->copy.get(), &impl_->compute}) {
+    try {
+      if (stream != nullptr) stream->synchronize();
+    } catch (const DeviceError&) {
+    }
   }
 }
 

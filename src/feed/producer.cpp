@@ -59,6 +59,7 @@ std::int64_t Producer::produce() {
   // Where the slot's memory begins, for the device as well as for the consumer.
   new (ring_.block(next_.sequence)) SlotHeader{next_.sequence, rows};
   ring_.publish(next_.sequence++);
+  if (rows > 0) ++next_.batch;
   return rows;
 }
 
@@ -70,7 +71,7 @@ std::int64_t Producer::pull() {
     BatchContext batch{
         .epoch = epoch,
         .index = index,
-        .sequence = static_cast<std::int64_t>(next_.sequence),
+        .sequence = next_.batch,
         .random = data::source_random(seed_, epoch, data::RandomStage::batch, index)};
     const BatchSpec& spec = source_.spec();
     std::int64_t rows = 0;
@@ -96,7 +97,7 @@ std::int64_t Producer::pull() {
 void Producer::fail(const std::string& what) {
   try {
     std::throw_with_nested(
-        DataError(format("batch ", next_.sequence + 1, " (epoch ", next_.epoch + 1, ", batch ",
+        DataError(format("batch ", next_.batch + 1, " (epoch ", next_.epoch + 1, ", batch ",
                          next_.step + 1, " of it): ", what)));
   } catch (...) {
     failure_ = std::current_exception();
