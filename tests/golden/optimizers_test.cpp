@@ -67,9 +67,9 @@ class Training {
     for (const train::Weight& weight : network_.weights()) {
       for (std::size_t i = 0; i < slots_.size(); ++i) {
         const std::byte* slot = memory_.slots[i] + weight.home.offset;
-        comparison.expect("slot/" + weight.spec.name + "_" + slots_[i],
-                          {reinterpret_cast<const float*>(slot),
-                           static_cast<std::size_t>(weight.count)});
+        comparison.expect(
+            "slot/" + weight.spec.name + "_" + slots_[i],
+            {reinterpret_cast<const float*>(slot), static_cast<std::size_t>(weight.count)});
       }
     }
   }
@@ -80,8 +80,7 @@ class Training {
     ops::advance(ops::fill(*graph, {}, 0.0f));
     train::append_update(*graph, network_, optimizer,
                          std::vector<bool>(network_.weights().size(), true));
-    executable_ =
-        state_.backend().compile(std::move(graph), {}, {.optimize = variant.optimize});
+    executable_ = state_.backend().compile(std::move(graph), {}, {.optimize = variant.optimize});
     state_.reserve_arena(executable_->program().arena_bytes);
     memory_ = state_.memory();
     executable_->bind(memory_);

@@ -53,8 +53,10 @@ class Program {
   std::vector<std::vector<float>> run(const Variant& variant, std::vector<graph::Value> results) {
     std::vector<graph::ValueId> keep;
     for (graph::Value& result : results) {
-      // What is a leaf, or is asked for twice, becomes a node's own.
-      result = ops::map(result, [](graph::Expr x) { return x; });
+      // A leaf is no result of the program: its copy is.
+      if (graph_->info(result.id).node < 0) {
+        result = ops::map(result, [](graph::Expr x) { return x; });
+      }
       keep.push_back(result.id);
     }
     const auto backend = backend::make_cpu_backend(variant.threads);

@@ -20,7 +20,7 @@ Layer input_from(const Json& config) {
   return Input(shape, {.dtype = config["dtype"].text(), .name = config["name"].text()});
 }
 
-Sequential model_from(const GoldenCase& golden, int threads) {
+Sequential model_from(const GoldenCase& golden, const ModelOptions& options) {
   std::vector<Layer> layers;
   for (const Json& layer : golden.config()["layers"].items()) {
     const std::string& class_name = layer["class_name"].text();
@@ -28,7 +28,7 @@ Sequential model_from(const GoldenCase& golden, int threads) {
     layers.push_back(class_name == "InputLayer" ? input_from(config)
                                                 : layer_from(class_name, config));
   }
-  return Sequential(layers, {.threads = threads});
+  return Sequential(layers, options);
 }
 
 void compile(Model& model, const Json& compiled) {
@@ -91,8 +91,8 @@ void train_by_steps(Model& model, const GoldenCase& golden, GoldenComparison& co
   std::vector<float> losses;
   for (std::int64_t t = 0; t < golden.info["steps"].integer(); ++t) {
     const Tensor y = batch_of(golden.tensor("y"), t);
-    const Logs logs = model.train_on_batch(batch_of(golden.tensor("x"), t), y,
-                                           sample_weights(golden, y, t));
+    const Logs logs =
+        model.train_on_batch(batch_of(golden.tensor("x"), t), y, sample_weights(golden, y, t));
     losses.push_back(static_cast<float>(logs.loss()));
   }
   comparison.expect("loss", losses);
@@ -107,8 +107,8 @@ void train_by_fit(Model& model, const GoldenCase& golden, GoldenComparison& comp
                 {.epochs = fit["epochs"].integer(),
                  .verbose = 0,
                  .batch_size = fit["batch_size"].integer(),
-                 .validation_data = ValidationData{golden.tensor("validation_x"),
-                                                   golden.tensor("validation_y")},
+                 .validation_data =
+                     ValidationData{golden.tensor("validation_x"), golden.tensor("validation_y")},
                  .shuffle = fit["shuffle"].boolean(),
                  .class_weight = class_weights(fit)});
   for (const auto& [name, values] : history.history) {
@@ -120,10 +120,13 @@ class GoldenTrajectory : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenTrajectory, TrainsAsKerasDoes) {
   const GoldenCase golden = load_golden("trajectories", GetParam());
-  for (const int threads : {1, 2}) {
-    SCOPED_TRACE(threads);
+  const ModelOptions variants[] = {{.threads = 1, .device = Device::cpu()},
+                                   {.threads = 2, .device = Device::cpu()},
+                                   {.threads = 1, .device = Device::simulated()}};
+  for (const ModelOptions& options : variants) {
+    SCOPED_TRACE(options.device.name() + ", threads: " + std::to_string(options.threads));
     GoldenComparison comparison(golden);
-    Sequential model = model_from(golden, threads);
+    Sequential model = model_from(golden, options);
     compile(model, golden.info["compile"]);
     set_initial_weights(model, golden);
     if (golden.info.find("fit") != nullptr) {
@@ -135,8 +138,8 @@ TEST_P(GoldenTrajectory, TrainsAsKerasDoes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Keras, GoldenTrajectory,
-                         ::testing::ValuesIn(golden_names("trajectories")), golden_test_name);
+INSTANTIATE_TEST_SUITE_P(Keras, GoldenTrajectory, ::testing::ValuesIn(golden_names("trajectories")),
+                         golden_test_name);
 
 }  // namespace
 }  // namespace stoker::test

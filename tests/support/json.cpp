@@ -23,9 +23,7 @@ class Parser {
   [[noreturn]] void fail(const std::string& expected) const {
     throw std::runtime_error("JSON: expected " + expected + " at byte " + std::to_string(at_));
   }
-  void skip_space() {
-    at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
-  }
+  void skip_space() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
   bool take(std::string_view word) {
     skip_space();
     if (text_.substr(at_, word.size()) != word) return false;

@@ -1,0 +1,94 @@
+// Stoker's side of the benchmark suite `peers`: trains a workload on data in memory, some steps at
+// a time, as peers/bench.py asks.
+//
+//   side_stoker WORKLOAD BATCH
+//
+// Reads lines "steps N" from standard input, answers "seconds S".
+
+#include <stoker/stoker.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+using namespace stoker;
+
+namespace {
+
+constexpr std::int64_t kBatches = 16;  // in memory, used again and again
+
+Sequential build(const std::string& workload) {
+  if (workload == "mlp") {
+    return Sequential({Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}),
+                       Dense(10)});
+  }
+  if (workload == "cnn") {
+    return Sequential({Input({28, 28, 1}), Conv2D(32, 3, {.activation = "relu"}), MaxPooling2D(2),
+                       Conv2D(64, 3, {.activation = "relu"}), MaxPooling2D(2), Flatten(),
+                       Dropout(0.5), Dense(10)});
+  }
+  if (workload == "tiny") return Sequential({Input({4}), Dense(4)});
+  throw ValueError("unknown workload " + workload);
+}
+
+int run(const std::string& workload, std::int64_t batch) {
+  Sequential model = build(workload);
+  const bool is_tiny = workload == "tiny";
+  const std::int64_t rows = kBatches * batch;
+  const Tensor x = is_tiny ? Tensor::uniform({rows, 4}) : Tensor::uniform({rows, 28, 28, 1});
+  Tensor y = is_tiny ? Tensor::uniform({rows, 4}) : Tensor(Shape{rows}, DType::int32);
+  if (is_tiny) {
+    model.compile({.optimizer = SGD(), .loss = "mse"});
+  } else {
+    Random random(1);
+    for (auto& label : y.data<std::int32_t>()) {
+      label = static_cast<std::int32_t>(random.integer(0, 10));
+    }
+    model.compile({.optimizer = Adam({.learning_rate = 1e-3}),
+                   .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+  }
+  // Endless, so that a call trains exactly as many steps as it is asked for.
+  const auto* images = x.data<float>().data();
+  const auto row = static_cast<std::size_t>(x.size() / rows);
+  const auto labels_of = [&](auto* all, auto labels, std::int64_t sequence) {
+    const auto begin = static_cast<std::size_t>(sequence % kBatches) * labels.size();
+    std::copy_n(all + begin, labels.size(), labels.data());
+  };
+  const auto fill = [&](BatchContext& batch_context, std::span<float> to, auto labels) {
+    const auto begin =
+        static_cast<std::size_t>((batch_context.sequence % kBatches) * batch) * row;
+    std::copy_n(images + begin, to.size(), to.data());
+    using Label = typename decltype(labels)::value_type;
+    labels_of(y.data<Label>().data(), labels, batch_context.sequence);
+  };
+  const auto train = [&](auto& source, std::int64_t steps) {
+    model.fit_generator(source, {.steps_per_epoch = steps, .verbose = 0});
+  };
+  auto classes = generator<float, std::int32_t>({.x = {batch, 28, 28, 1}, .y = {batch}}, fill);
+  auto values = generator<float, float>({.x = {batch, 4}, .y = {batch, 4}}, fill);
+
+  for (std::string word; std::cin >> word && word == "steps";) {
+    std::int64_t steps = 0;
+    std::cin >> steps;
+    const auto start = std::chrono::steady_clock::now();
+    if (is_tiny) {
+      train(values, steps);
+    } else {
+      train(classes, steps);
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    std::cout << "seconds " << seconds.count() << std::endl;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::cerr << "usage: side_stoker WORKLOAD BATCH\n";
+    return EXIT_FAILURE;
+  }
+  return run(argv[1], std::atoll(argv[2]));
+}

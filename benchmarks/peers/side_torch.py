@@ -1,0 +1,64 @@
+"""PyTorch's side of the benchmark suite `peers`.
+
+usage: side_torch.py WORKLOAD BATCH [--compile] [--threads N]
+
+Reads lines "steps N" from standard input, answers "seconds S".
+"""
+
+import sys
+import time
+
+import torch
+from torch import nn
+
+BATCHES = 16
+
+
+def build(workload):
+    if workload == "tiny":
+        return nn.Linear(4, 4)
+    if workload == "mlp":
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(0.5), nn.Linear(1600, 10))
+
+
+def main():
+    workload, batch = sys.argv[1], int(sys.argv[2])
+    if "--threads" in sys.argv:
+        torch.set_num_threads(int(sys.argv[sys.argv.index("--threads") + 1]))
+    tiny = workload == "tiny"
+    model = build(workload)
+    if workload == "cnn":
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = (torch.optim.SGD(model.parameters(), lr=0.01) if tiny
+                 else torch.optim.Adam(model.parameters(), lr=1e-3))
+    loss_of = nn.MSELoss() if tiny else nn.CrossEntropyLoss()
+    xs, ys = [], []
+    for _ in range(BATCHES):
+        x = torch.rand(batch, 4) if tiny else torch.rand(batch, 1, 28, 28)
+        xs.append(x.to(memory_format=torch.channels_last) if workload == "cnn" else x)
+        ys.append(torch.rand(batch, 4) if tiny else torch.randint(0, 10, (batch,)))
+
+    def forward(x, y):
+        return loss_of(model(x), y)
+
+    if "--compile" in sys.argv:
+        forward = torch.compile(forward)
+
+    for line in sys.stdin:
+        word, steps = line.split()
+        if word != "steps":
+            break
+        start = time.perf_counter()
+        for i in range(int(steps)):
+            optimizer.zero_grad(set_to_none=True)
+            forward(xs[i % BATCHES], ys[i % BATCHES]).backward()
+            optimizer.step()
+        print(f"seconds {time.perf_counter() - start}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
