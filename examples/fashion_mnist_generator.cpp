@@ -77,8 +77,7 @@ class ShiftedImages : public BatchGenerator<float, std::int32_t> {
 
   // Writes one batch into the slot that the training step will read: x and y are that memory. It
   // runs on a thread of the feed, while the step works on an earlier batch.
-  std::int64_t fill(BatchContext& batch, std::span<float> x,
-                    std::span<std::int32_t> y) override {
+  std::int64_t fill(BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) override {
     const auto begin = static_cast<std::size_t>(batch.index) * y.size();
     if (begin >= order_.size()) return 0;  // the epoch is over
     const std::size_t rows = std::min(y.size(), order_.size() - begin);

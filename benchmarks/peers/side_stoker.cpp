@@ -20,8 +20,8 @@ constexpr std::int64_t kBatches = 16;  // in memory, used again and again
 
 Sequential build(const std::string& workload) {
   if (workload == "mlp") {
-    return Sequential({Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}),
-                       Dense(10)});
+    return Sequential(
+        {Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}), Dense(10)});
   }
   if (workload == "cnn") {
     return Sequential({Input({28, 28, 1}), Conv2D(32, 3, {.activation = "relu"}), MaxPooling2D(2),
@@ -56,8 +56,7 @@ int run(const std::string& workload, std::int64_t batch) {
     std::copy_n(all + begin, labels.size(), labels.data());
   };
   const auto fill = [&](BatchContext& batch_context, std::span<float> to, auto labels) {
-    const auto begin =
-        static_cast<std::size_t>((batch_context.sequence % kBatches) * batch) * row;
+    const auto begin = static_cast<std::size_t>((batch_context.sequence % kBatches) * batch) * row;
     std::copy_n(images + begin, to.size(), to.data());
     using Label = typename decltype(labels)::value_type;
     labels_of(y.data<Label>().data(), labels, batch_context.sequence);

@@ -297,8 +297,8 @@ Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source) {
 // The same for a generator that the caller owns and keeps alive.
 template <class To, class... T>
 Generator<detail::CastTo<To, T>...> cast(BatchGenerator<T...>& source) {
-  return cast<To>(Generator<T...>(std::shared_ptr<BatchGenerator<T...>>(
-      std::shared_ptr<BatchGenerator<T...>>(), &source)));
+  return cast<To>(Generator<T...>(
+      std::shared_ptr<BatchGenerator<T...>>(std::shared_ptr<BatchGenerator<T...>>(), &source)));
 }
 
 // What fit_generator, evaluate_generator and predict_generator take: any source whose element types

@@ -32,7 +32,7 @@ class Logs {
 struct History {
   std::vector<std::int64_t> epoch;  // numbers of the epochs that were run, from 0
   std::map<std::string, std::vector<double>> history;  // "loss", "accuracy", "val_loss", ...
-  FeedReport feed;                     // of the whole fit
+  FeedReport feed;                                     // of the whole fit
   std::vector<FeedReport> feed_by_epoch;
 
   // history[name]; throws ValueError, listing the names there are, when there is none.

@@ -35,7 +35,6 @@ ImageDataset load_idx_images(const std::string& directory);
 
 // 60,000 + 10,000 images of clothes (Xiao, Rasul, Vollgraf: "Fashion-MNIST", 2017), from where
 // Debian's package dataset-fashion-mnist installs them unless another directory is given.
-ImageDataset load_fashion_mnist(
-    const std::string& directory = "/usr/share/datasets/fashion-mnist");
+ImageDataset load_fashion_mnist(const std::string& directory = "/usr/share/datasets/fashion-mnist");
 
 }  // namespace stoker

@@ -16,8 +16,15 @@ namespace stoker {
 class Initializer {
  public:
   enum class Kind : std::uint8_t {
-    zeros, ones, constant, random_uniform, random_normal, truncated_normal, variance_scaling,
-    orthogonal, identity,
+    zeros,
+    ones,
+    constant,
+    random_uniform,
+    random_normal,
+    truncated_normal,
+    variance_scaling,
+    orthogonal,
+    identity,
   };
   enum class Mode : std::uint8_t { fan_in, fan_out, fan_avg };
   enum class Distribution : std::uint8_t { uniform, truncated_normal, untruncated_normal };

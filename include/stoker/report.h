@@ -11,7 +11,7 @@ struct FeedReport {
   double wall = 0.0;
   double waited_for_generator = 0.0;  // the step had no batch to work on
   double computed = 0.0;
-  double other = 0.0;     // validation, callbacks, the progress bar
+  double other = 0.0;      // validation, callbacks, the progress bar
   double generated = 0.0;  // time spent inside the generator, by all workers together
   std::int64_t batches = 0;
   std::int64_t samples = 0;

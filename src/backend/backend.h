@@ -27,8 +27,8 @@ struct Memory {
 };
 
 // Called by run_checked for every output of a node: host-readable memory of that value.
-using Inspect = std::function<void(const graph::Node& node, const graph::ValueInfo& value,
-                                   const void* data)>;
+using Inspect =
+    std::function<void(const graph::Node& node, const graph::ValueInfo& value, const void* data)>;
 
 class Executable {
  public:

@@ -18,20 +18,20 @@ class ClassWeightedSource final : public Source {
       throw ValueError("class_weight: the source gives sample weights already; use one of them");
     }
     if (spec_.targets.size() != 1) {
-      throw ValueError(format("class_weight: expected one target, the source gives ",
-                              spec_.targets.size()));
+      throw ValueError(
+          format("class_weight: expected one target, the source gives ", spec_.targets.size()));
     }
     const Field& labels = spec_.targets[0];
     const bool is_row = labels.shape.rank() == 2 && labels.shape[1] > 1;
     if (labels.shape.rank() > 2 ||
         (labels.dtype != DType::int32 && labels.dtype != DType::float32)) {
-      throw ValueError(format("class_weight: expected class numbers (batch) or rows of class "
-                              "values (batch, classes), received ",
-                              labels.dtype, " ", labels.shape));
+      throw ValueError(
+          format("class_weight: expected class numbers (batch) or rows of class "
+                 "values (batch, classes), received ",
+                 labels.dtype, " ", labels.shape));
     }
     classes_ = is_row ? labels.shape[1] : 1;
-    spec_.sample_weight =
-        Field{"sample_weight", DType::float32, Shape{spec_.batch_size()}};
+    spec_.sample_weight = Field{"sample_weight", DType::float32, Shape{spec_.batch_size()}};
   }
 
   const BatchSpec& spec() const override { return spec_; }

@@ -19,8 +19,8 @@ Device Device::best() {
   const char* wanted = std::getenv("STOKER_DEVICE");
   if (wanted == nullptr || *wanted == '\0' || std::string_view(wanted) == "cpu") return cpu();
   if (std::string_view(wanted) == "simulated") return simulated();
-  throw DeviceError(format("STOKER_DEVICE: there is no device \"", wanted,
-                           "\"; there are cpu and simulated"));
+  throw DeviceError(
+      format("STOKER_DEVICE: there is no device \"", wanted, "\"; there are cpu and simulated"));
 }
 
 const std::string& Device::name() const { return base_->name(); }

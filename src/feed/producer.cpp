@@ -96,9 +96,8 @@ std::int64_t Producer::pull() {
 // Called while the original is being handled, which so becomes the nested one.
 void Producer::fail(const std::string& what) {
   try {
-    std::throw_with_nested(
-        DataError(format("batch ", next_.batch + 1, " (epoch ", next_.epoch + 1, ", batch ",
-                         next_.step + 1, " of it): ", what)));
+    std::throw_with_nested(DataError(format("batch ", next_.batch + 1, " (epoch ", next_.epoch + 1,
+                                            ", batch ", next_.step + 1, " of it): ", what)));
   } catch (...) {
     failure_ = std::current_exception();
   }

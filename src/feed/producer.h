@@ -35,8 +35,8 @@ class Producer {
   struct Position {
     std::uint64_t sequence = 0;  // in the ring, which carries the ends of epochs too
     std::int64_t batch = 0;      // batches before it
-    std::int64_t epoch = 0;  // of the training
-    std::int64_t step = 0;   // of that epoch
+    std::int64_t epoch = 0;      // of the training
+    std::int64_t step = 0;       // of that epoch
   };
 
   void run();

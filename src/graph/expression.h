@@ -17,10 +17,35 @@ enum class ExprOp : std::uint8_t {
   uniform,      // in [0, 1): Philox under (seed, stream `index`, step, element); see Philox below
   range_value,  // the value that op `pointwise` gives to the range it works on
   // One operand.
-  neg, abs, sign, floor, exp, expm1, log, log1p, sqrt, rsqrt, reciprocal, tanh, sigmoid, relu,
-  erf, sin, cos, is_finite,
+  neg,
+  abs,
+  sign,
+  floor,
+  exp,
+  expm1,
+  log,
+  log1p,
+  sqrt,
+  rsqrt,
+  reciprocal,
+  tanh,
+  sigmoid,
+  relu,
+  erf,
+  sin,
+  cos,
+  is_finite,
   // Two operands. Comparisons give 1 or 0.
-  add, sub, mul, div, minimum, maximum, pow, less, less_equal, equal,
+  add,
+  sub,
+  mul,
+  div,
+  minimum,
+  maximum,
+  pow,
+  less,
+  less_equal,
+  equal,
   // Three operands: a != 0 ? b : c.
   select,
 };

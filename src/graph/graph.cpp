@@ -9,14 +9,22 @@ namespace stoker::graph {
 
 const char* name_of(Space space) {
   switch (space) {
-    case Space::arena: return "arena";
-    case Space::input: return "input";
-    case Space::parameter: return "parameter";
-    case Space::gradient: return "gradient";
-    case Space::slot: return "slot";
-    case Space::state: return "state";
-    case Space::metric: return "metric";
-    case Space::scalar: return "scalar";
+    case Space::arena:
+      return "arena";
+    case Space::input:
+      return "input";
+    case Space::parameter:
+      return "parameter";
+    case Space::gradient:
+      return "gradient";
+    case Space::slot:
+      return "slot";
+    case Space::state:
+      return "state";
+    case Space::metric:
+      return "metric";
+    case Space::scalar:
+      return "scalar";
   }
   return "?";
 }

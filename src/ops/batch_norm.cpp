@@ -34,10 +34,9 @@ BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon) {
           " and ", beta.shape());
   BatchNormAttributes attributes;
   attributes.epsilon = epsilon;
-  const auto outputs =
-      graph.append(batch_norm_op, {x, gamma, beta}, share(attributes),
-                   {{DType::float32, x.shape()}, {DType::float32, statistics},
-                    {DType::float32, statistics}});
+  const auto outputs = graph.append(
+      batch_norm_op, {x, gamma, beta}, share(attributes),
+      {{DType::float32, x.shape()}, {DType::float32, statistics}, {DType::float32, statistics}});
   return {outputs[0], outputs[1], outputs[2]};
 }
 

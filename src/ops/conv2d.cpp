@@ -39,8 +39,7 @@ std::string Conv2DAttributes::text() const {
 Value conv2d(Value x, Value kernel, const Conv2DAttributes& attributes) {
   Graph& graph = *x.graph;
   require(x.shape().rank() == 4 && kernel.shape().rank() == 4, graph,
-          "conv2d: expected an image batch (batch, height, width, channels), received ",
-          x.shape());
+          "conv2d: expected an image batch (batch, height, width, channels), received ", x.shape());
   const Shape& k = kernel.shape();
   require(x.shape()[3] == k[2] * attributes.groups && k[3] % attributes.groups == 0, graph,
           "conv2d: channels of ", x.shape(), " do not fit a kernel of ", k, " in ",

@@ -12,8 +12,8 @@ std::string OneHotAttributes::text() const { return format("classes ", classes);
 
 Value one_hot(Value labels, std::int64_t classes) {
   if (labels.dtype() != DType::int32) {
-    throw DTypeError(format(where(*labels.graph), "expected labels of int32, received ",
-                            labels.dtype()));
+    throw DTypeError(
+        format(where(*labels.graph), "expected labels of int32, received ", labels.dtype()));
   }
   OneHotAttributes attributes;
   attributes.classes = classes;

@@ -116,9 +116,8 @@ void pointwise_into(std::vector<Value> inputs, Expression expression, std::vecto
   attributes.expression = std::move(expression);
   attributes.ranges = std::move(ranges);
   attributes.guarded = guarded;
-  const auto outputs =
-      graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)),
-                   std::vector<ValueType>(homes.size(), {DType::float32, shape}));
+  const auto outputs = graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)),
+                                    std::vector<ValueType>(homes.size(), {DType::float32, shape}));
   for (std::size_t i = 0; i < homes.size(); ++i) graph.place(outputs[i], homes[i]);
 }
 

@@ -7,28 +7,26 @@ namespace {
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
   const auto& attributes = attributes_of<Pool2DAttributes>(node);
-  const Value argmax =
-      attributes.kind == PoolKind::max ? graph.value(node.outputs[1]) : Value{};
+  const Value argmax = attributes.kind == PoolKind::max ? graph.value(node.outputs[1]) : Value{};
   return {pool2d_backward(dy[0], argmax, graph.info(node.inputs[0]).type.shape, attributes)};
 }
 
 }  // namespace
 
 const Op pool2d_op = define("pool2d", OpIndex::pool2d, gradient);
-const Op pool2d_backward_op = define_without_gradient(
-    "pool2d_backward", OpIndex::pool2d_backward, "second derivatives are not offered");
+const Op pool2d_backward_op = define_without_gradient("pool2d_backward", OpIndex::pool2d_backward,
+                                                      "second derivatives are not offered");
 
 std::string Pool2DAttributes::text() const {
-  return format(kind == PoolKind::max ? "max " : "average ", window[0], 'x', window[1],
-                " strides ", strides[0], 'x', strides[1], " padding ", padding_before[0], ',',
-                padding_before[1], '+', padding_after[0], ',', padding_after[1]);
+  return format(kind == PoolKind::max ? "max " : "average ", window[0], 'x', window[1], " strides ",
+                strides[0], 'x', strides[1], " padding ", padding_before[0], ',', padding_before[1],
+                '+', padding_after[0], ',', padding_after[1]);
 }
 
 Value pool2d(Value x, const Pool2DAttributes& attributes) {
   Graph& graph = *x.graph;
   require(x.shape().rank() == 4, graph,
-          "pool2d: expected an image batch (batch, height, width, channels), received ",
-          x.shape());
+          "pool2d: expected an image batch (batch, height, width, channels), received ", x.shape());
   Shape y = x.shape();
   for (std::size_t d = 0; d < 2; ++d) {
     const std::int64_t padded =
@@ -43,9 +41,9 @@ Value pool2d(Value x, const Pool2DAttributes& attributes) {
 }
 
 Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttributes& attributes) {
-  require(attributes.kind == PoolKind::average ||
-              attributes.window[0] * attributes.window[1] <= 255,
-          *dy.graph, "pool2d: the gradient of max pooling needs a window of at most 255 elements");
+  require(
+      attributes.kind == PoolKind::average || attributes.window[0] * attributes.window[1] <= 255,
+      *dy.graph, "pool2d: the gradient of max pooling needs a window of at most 255 elements");
   std::vector<Value> inputs{dy};
   if (argmax) inputs.push_back(argmax);
   return dy.graph->append(pool2d_backward_op, inputs, share(attributes),

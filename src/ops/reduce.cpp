@@ -32,8 +32,10 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     count.add_output(hit({&count, count.input(0)}, {&count, count.input(1)}).id);
     const Value hits = reduce(ReduceKind::sum, {x, y}, count, attributes.axes, true);
     Expression share_out;
-    const Expr e[] = {{&share_out, share_out.input(0)}, {&share_out, share_out.input(1)},
-                      {&share_out, share_out.input(2)}, {&share_out, share_out.input(3)}};
+    const Expr e[] = {{&share_out, share_out.input(0)},
+                      {&share_out, share_out.input(1)},
+                      {&share_out, share_out.input(2)},
+                      {&share_out, share_out.input(3)}};
     share_out.add_output((hit(e[0], e[1]) * e[3] / e[2]).id);
     incoming = pointwise({x, y, hits, incoming}, share_out)[0];
   }
@@ -60,8 +62,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     for (const int k : kept_inputs) {
       used.push_back(k == static_cast<int>(n) ? incoming : inputs[static_cast<std::size_t>(k)]);
     }
-    const auto& root =
-        expression.instructions()[static_cast<std::size_t>(expression.outputs()[0])];
+    const auto& root = expression.instructions()[static_cast<std::size_t>(expression.outputs()[0])];
     if (root.op == graph::ExprOp::constant && root.value == 0.0f) continue;
     result[i] = sum_to_shape(pointwise(graph, full, used, expression)[0], inputs[i].shape());
   }
@@ -74,8 +75,10 @@ const Op reduce_op = define("reduce", OpIndex::reduce, gradient);
 
 std::string ReduceAttributes::text() const {
   std::ostringstream out;
-  out << (kind == ReduceKind::sum ? "sum" : kind == ReduceKind::max ? "max" : "min") << " of "
-      << expression.text() << " over axes";
+  out << (kind == ReduceKind::sum   ? "sum"
+          : kind == ReduceKind::max ? "max"
+                                    : "min")
+      << " of " << expression.text() << " over axes";
   for (const auto axis : axes) out << ' ' << axis;
   if (scale != 1.0f) out << " times " << scale;
   return out.str();
@@ -93,8 +96,8 @@ Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
   std::sort(axes.begin(), axes.end());
   Shape shape;
   for (std::size_t i = 0; i < full.rank(); ++i) {
-    const bool reduced = std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) !=
-                         axes.end();
+    const bool reduced =
+        std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) != axes.end();
     if (!reduced) shape.push_back(full[i]);
     if (reduced && keep_dims) shape.push_back(1);
   }

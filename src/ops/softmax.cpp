@@ -13,8 +13,7 @@ std::vector<Value> softmax_gradient(Graph& graph, NodeId id, std::span<const Val
     return {map(y, dy[0], sum, [](Expr out, Expr g, Expr s) { return g - exp(out) * s; })};
   }
   Expression product;
-  product.add_output(
-      (Expr{&product, product.input(0)} * Expr{&product, product.input(1)}).id);
+  product.add_output((Expr{&product, product.input(0)} * Expr{&product, product.input(1)}).id);
   const Value sum = reduce(ReduceKind::sum, {y, dy[0]}, product, {-1}, true);
   return {map(y, dy[0], sum, [](Expr out, Expr g, Expr s) { return out * (g - s); })};
 }
@@ -72,13 +71,14 @@ Value softmax_cross_entropy(Value logits, Value labels) {
   const Shape& shape = logits.shape();
   const bool sparse = labels.shape().rank() == 1;
   if (labels.dtype() != DType::float32 && !(sparse && labels.dtype() == DType::int32)) {
-    throw DTypeError(format(where(graph), "softmax_cross_entropy: expected labels of float32 or "
-                            "int32 class numbers, received ", labels.dtype()));
+    throw DTypeError(format(where(graph),
+                            "softmax_cross_entropy: expected labels of float32 or "
+                            "int32 class numbers, received ",
+                            labels.dtype()));
   }
-  require(shape.rank() == 2 && (sparse ? labels.shape() == Shape{shape[0]}
-                                       : labels.shape() == shape),
-          graph, "softmax_cross_entropy: labels of ", labels.shape(), " do not fit logits of ",
-          shape);
+  require(
+      shape.rank() == 2 && (sparse ? labels.shape() == Shape{shape[0]} : labels.shape() == shape),
+      graph, "softmax_cross_entropy: labels of ", labels.shape(), " do not fit logits of ", shape);
   return graph.append(softmax_cross_entropy_op, {logits, labels},
                       share(SoftmaxCrossEntropyAttributes{}),
                       {{DType::float32, {shape[0]}}, {DType::float32, shape}})[0];

@@ -27,8 +27,8 @@ std::string SliceAttributes::text() const {
 
 Value reshape(Value x, Shape shape) {
   if (x.shape() == shape) return x;
-  require(x.shape().elements() == shape.elements(), *x.graph, "cannot reshape ", x.shape(),
-          " to ", shape, ": the numbers of elements differ");
+  require(x.shape().elements() == shape.elements(), *x.graph, "cannot reshape ", x.shape(), " to ",
+          shape, ": the numbers of elements differ");
   return x.graph->append(reshape_op, {x}, nullptr, {{x.dtype(), shape}})[0];
 }
 

@@ -46,7 +46,8 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
       any = any || incoming.back();
     }
     bool wanted = false;
-    for (const auto input : node.inputs) wanted = wanted || dependent[static_cast<std::size_t>(input)];
+    for (const auto input : node.inputs)
+      wanted = wanted || dependent[static_cast<std::size_t>(input)];
     if (!any || !wanted) continue;
     if (node.op->gradient == nullptr) {
       throw Error(format(node.scope, ": op ", node.op->name, " has no gradient (",

@@ -131,8 +131,9 @@ void fuse_bias_gradients(Graph& graph, std::span<const ValueId>) {
       Node& sum = nodes[static_cast<std::size_t>(reader)];
       if (!is_op(sum, ops::OpIndex::reduce) || sum.inputs.size() != 1) continue;
       const auto& reduce = ops::attributes_of<ops::ReduceAttributes>(sum);
-      const auto& root = reduce.expression.instructions()[static_cast<std::size_t>(
-          reduce.expression.outputs()[0])];
+      const auto& root =
+          reduce.expression
+              .instructions()[static_cast<std::size_t>(reduce.expression.outputs()[0])];
       if (reduce.kind != ops::ReduceKind::sum || reduce.scale != 1.0f || reduce.keep_dims ||
           root.op != ExprOp::input || reduce.axes != std::vector<std::int64_t>{0, 1, 2}) {
         continue;

@@ -56,9 +56,9 @@ bool moves_past_a_write(const Graph& graph, NodeId producer, NodeId consumer,
 void splice_into(const Node& producer, ValueId value, Node& consumer) {
   const Expression& inner = ops::attributes_of<ops::PointwiseAttributes>(producer).expression;
   const bool reduces = is_op(consumer, ops::OpIndex::reduce);
-  const Expression& outer =
-      reduces ? ops::attributes_of<ops::ReduceAttributes>(consumer).expression
-              : ops::attributes_of<ops::PointwiseAttributes>(consumer).expression;
+  const Expression& outer = reduces
+                                ? ops::attributes_of<ops::ReduceAttributes>(consumer).expression
+                                : ops::attributes_of<ops::PointwiseAttributes>(consumer).expression;
 
   std::vector<ValueId> inputs;
   Expression fused;
@@ -142,8 +142,8 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
     bool all = true;
     for (const NodeId reader : own) {
       Node& consumer = nodes[static_cast<std::size_t>(reader)];
-      const bool takes = is_op(consumer, ops::OpIndex::pointwise) ||
-                         is_op(consumer, ops::OpIndex::reduce);
+      const bool takes =
+          is_op(consumer, ops::OpIndex::pointwise) || is_op(consumer, ops::OpIndex::reduce);
       if (!takes) {
         all = false;
         continue;

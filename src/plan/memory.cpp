@@ -116,9 +116,7 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   program.offsets.assign(values, 0);
   program.workspaces.assign(nodes.size(), 0);
   Arena arena;
-  const auto in_arena = [&](ValueId value) {
-    return graph.info(value).home.space == Space::arena;
-  };
+  const auto in_arena = [&](ValueId value) { return graph.info(value).home.space == Space::arena; };
   std::vector<bool> taken_over(values, false);
   for (graph::NodeId i = 0; i < node_count; ++i) {
     const Node& node = graph.node(i);

@@ -44,12 +44,11 @@ void check_options(const FitOptions& options) {
                           (options.validation_generator ? 1 : 0) +
                           (options.validation_split != 0.0 ? 1 : 0);
   if (validations > 1) {
-    throw ValueError(
-        "fit: give one of validation_split, validation_data and validation_generator");
+    throw ValueError("fit: give one of validation_split, validation_data and validation_generator");
   }
   if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
-    throw ValueError(format("fit: expected validation_split in [0, 1), received ",
-                            options.validation_split));
+    throw ValueError(
+        format("fit: expected validation_split in [0, 1), received ", options.validation_split));
   }
 }
 
@@ -60,9 +59,8 @@ std::shared_ptr<Source> validation_source(const Model::Impl& model, const FitOpt
   const ArrayOptions arrays{.batch_size = options.batch_size};
   Tensor storage;
   const Tensor& y = model.adapt_labels(data.y, storage);
-  return data.sample_weight.empty()
-             ? array_source(data.x, y, arrays).source()
-             : array_source(data.x, y, data.sample_weight, arrays).source();
+  return data.sample_weight.empty() ? array_source(data.x, y, arrays).source()
+                                    : array_source(data.x, y, data.sample_weight, arrays).source();
 }
 
 void warn_ran_out(std::int64_t batches, std::int64_t wanted) {
@@ -106,11 +104,9 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
   check_options(fit_options);
   Tensor storage;
   const Tensor& labels = adapt_labels(y, storage);
-  const Tensor* weights =
-      fit_options.sample_weight.empty() ? nullptr : &fit_options.sample_weight;
-  const ArrayOptions arrays{.batch_size = fit_options.batch_size,
-                            .shuffle = fit_options.shuffle,
-                            .seed = options.seed};
+  const Tensor* weights = fit_options.sample_weight.empty() ? nullptr : &fit_options.sample_weight;
+  const ArrayOptions arrays{
+      .batch_size = fit_options.batch_size, .shuffle = fit_options.shuffle, .seed = options.seed};
   if (fit_options.validation_split == 0.0) {
     return fit(borrow_arrays(x, {&labels}, weights, arrays), fit_options);
   }
@@ -123,9 +119,9 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
                             " rows leaves ", split, " to train on and ", rows - split,
                             " to validate on"));
   }
-  return fit(borrow_arrays(x, {&labels}, weights, arrays, 0, split), fit_options,
-             borrow_arrays(x, {&labels}, weights, {.batch_size = fit_options.batch_size}, split,
-                           rows));
+  return fit(
+      borrow_arrays(x, {&labels}, weights, arrays, 0, split), fit_options,
+      borrow_arrays(x, {&labels}, weights, {.batch_size = fit_options.batch_size}, split, rows));
 }
 
 History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_options,
@@ -190,8 +186,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     FeedReport report = pipeline.feed().take_report();
     report.wall = seconds(now_ns() - begin);
     report.computed = result.computed;
-    report.other =
-        std::max(0.0, report.wall - report.computed - report.waited_for_generator);
+    report.other = std::max(0.0, report.wall - report.computed - report.waited_for_generator);
     history.feed += report;
     history.feed_by_epoch.push_back(report);
     history.epoch.push_back(epoch);

@@ -38,7 +38,8 @@ const std::string& Model::name() const { return impl_->name; }
 
 void Model::summary() const { summary(std::cout); }
 void Model::summary(std::ostream& out) const {
-  train::print_summary(out, impl_->name, impl_->network, impl_->compiled ? &*impl_->compiled : nullptr);
+  train::print_summary(out, impl_->name, impl_->network,
+                       impl_->compiled ? &*impl_->compiled : nullptr);
 }
 
 void Model::compile(CompileOptions options) {
@@ -67,8 +68,9 @@ History Model::fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions opt
 
 History Model::fit(SourceHandle source, FitOptions options) {
   if (options.validation_split != 0.0 || !options.sample_weight.empty()) {
-    throw ValueError("fit: validation_split and sample_weight belong to tensors; a generator gives "
-                     "its weights as a field, and validation_generator is a source of its own");
+    throw ValueError(
+        "fit: validation_split and sample_weight belong to tensors; a generator gives "
+        "its weights as a field, and validation_generator is a source of its own");
   }
   return impl_->fit(source.source(), options);
 }
@@ -112,8 +114,8 @@ std::vector<Tensor> Model::get_weights() const {
 void Model::set_weights(const std::vector<Tensor>& weights) {
   const auto& own = impl_->network.weights();
   if (weights.size() != own.size()) {
-    throw ShapeError(format("set_weights: the model has ", own.size(), " weights, received ",
-                            weights.size()));
+    throw ShapeError(
+        format("set_weights: the model has ", own.size(), " weights, received ", weights.size()));
   }
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (!(weights[i].shape() == own[i].spec.shape)) {
@@ -121,8 +123,8 @@ void Model::set_weights(const std::vector<Tensor>& weights) {
                               ", received ", weights[i].shape()));
     }
     if (weights[i].dtype() != DType::float32) {
-      throw DTypeError(format("set_weights: ", own[i].path, " is float32, received ",
-                              weights[i].dtype()));
+      throw DTypeError(
+          format("set_weights: ", own[i].path, " is float32, received ", weights[i].dtype()));
     }
   }
   for (std::size_t i = 0; i < own.size(); ++i) impl_->state.write(own[i], weights[i]);
@@ -200,8 +202,9 @@ void Sequential::add(const Layer& layer) {
 void Sequential::build() {
   if (layers_.empty() ||
       dynamic_cast<const layers::InputLayer*>(layers_[0].base().get()) == nullptr) {
-    throw ValueError("Sequential: expected Input(shape) as the first layer, so that shapes are "
-                     "checked while the model is built");
+    throw ValueError(
+        "Sequential: expected Input(shape) as the first layer, so that shapes are "
+        "checked while the model is built");
   }
   // Named first, so that a layer that does not fit is called by its name.
   std::vector<std::shared_ptr<layers::LayerBase>> bases;

@@ -88,8 +88,8 @@ void Network::visit(const std::shared_ptr<const layers::ValueNode>& node) {
   std::vector<std::size_t> inputs;
   for (const auto& input : node->inputs) {
     visit(input);
-    inputs.push_back(static_cast<std::size_t>(
-        std::find(nodes_.begin(), nodes_.end(), input) - nodes_.begin()));
+    inputs.push_back(
+        static_cast<std::size_t>(std::find(nodes_.begin(), nodes_.end(), input) - nodes_.begin()));
   }
   nodes_.push_back(node);
   calls_.push_back({node->layer, std::move(inputs), node->shape});

@@ -51,7 +51,8 @@ void Model::Impl::settle() noexcept {
 
 void Model::Impl::require_compiled(const char* what) const {
   if (!compiled) {
-    throw ValueError(format("Model \"", name, "\": ", what, " needs a compiled model; call "
+    throw ValueError(format("Model \"", name, "\": ", what,
+                            " needs a compiled model; call "
                             "compile({.optimizer = ..., .loss = ...}) first"));
   }
   if (!compiled->options.loss) {
@@ -100,9 +101,8 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
           for (std::int64_t i = 0; i < count; ++i) {
             if (std::isfinite(floats[i])) continue;
             throw NumericError(format(node.scope, ": ", floats[i], " at element ", i,
-                                      " of the output ", value.type.shape, " of op ",
-                                      node.op->name, ", in step ", place.step + 1, " of epoch ",
-                                      place.epoch + 1));
+                                      " of the output ", value.type.shape, " of op ", node.op->name,
+                                      ", in step ", place.step + 1, " of epoch ", place.epoch + 1));
           }
         });
   } else {
@@ -125,15 +125,17 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
                              found.error_row, " was expected, in ", where));
   }
   if (found.error == plan::StepError::non_finite_loss) {
-    throw NumericError(format(
-        "the loss is not finite in ", where, "; the weights are those from before it. "
-        "compile({..., .run_eagerly = true}) stops at the first layer that gives a NaN or "
-        "infinity; a smaller learning_rate or clipnorm often helps"));
+    throw NumericError(
+        format("the loss is not finite in ", where,
+               "; the weights are those from before it. "
+               "compile({..., .run_eagerly = true}) stops at the first layer that gives a NaN or "
+               "infinity; a smaller learning_rate or clipnorm often helps"));
   }
   if (found.error == plan::StepError::non_finite_gradient) {
-    throw NumericError(format(
-        "a gradient is not finite in ", where, ", though the loss is; the weights are those from "
-        "before it. compile({..., .run_eagerly = true}) stops at the op that gives it"));
+    throw NumericError(
+        format("a gradient is not finite in ", where,
+               ", though the loss is; the weights are those from "
+               "before it. compile({..., .run_eagerly = true}) stops at the op that gives it"));
   }
   const graph::Graph& graph = *plan.executable->program().graph;
   const graph::Node& node = graph.node(found.error_node);

@@ -98,8 +98,8 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
               const std::vector<std::size_t>& offsets, std::int64_t rows) {
   Graph& graph = context.graph();
   if (spec.inputs.size() != network.inputs().size()) {
-    throw ShapeError(format("the model has ", network.inputs().size(),
-                            " inputs, the source gives ", spec.inputs.size()));
+    throw ShapeError(format("the model has ", network.inputs().size(), " inputs, the source gives ",
+                            spec.inputs.size()));
   }
   std::vector<Value> values(network.calls().size());
   for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
@@ -194,8 +194,8 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
     throw DataError("the source gives no targets: fit and evaluate need y");
   }
   if (spec.targets.size() > 1) {
-    throw ShapeError(format("the source gives ", spec.targets.size(),
-                            " targets, the model has one output"));
+    throw ShapeError(
+        format("the source gives ", spec.targets.size(), " targets, the model has one output"));
   }
   const std::size_t inputs = spec.inputs.size();
   const Value y_true = field_leaf(graph, spec.targets[0], offsets[inputs], rows);
@@ -233,8 +233,8 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
     const auto has_gradient = append_gradients(graph, network, context.leaves(), loss);
     {
       const graph::Scope scope(graph, format("loss ", loss_base.name()));
-      const bool trains = std::find(has_gradient.begin(), has_gradient.end(), true) !=
-                          has_gradient.end();
+      const bool trains =
+          std::find(has_gradient.begin(), has_gradient.end(), true) != has_gradient.end();
       ops::advance(loss, trains ? check_gradients(graph, network) : Value{});
     }
     const graph::Scope scope(graph, "optimizer");

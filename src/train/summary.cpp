@@ -82,8 +82,10 @@ void print_summary(std::ostream& out, const std::string& name, const Network& ne
       count += weight.count;
       (weight.spec.trainable && weight.layer->trainable ? trainable : fixed) += weight.count;
     }
-    row(out, {call.layer->name() + " (" + call.layer->class_name() + ")", to_string(call.shape),
-              grouped(count)}, "│");
+    row(out,
+        {call.layer->name() + " (" + call.layer->class_name() + ")", to_string(call.shape),
+         grouped(count)},
+        "│");
   }
   rule(out, "└", "─", "┴", "┘");
   std::int64_t optimizer = 0;

@@ -134,8 +134,7 @@ void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit)
 }
 
 // clipnorm for each weight by itself; global_clipnorm by the norm of all.
-void append_norm_clipping(Graph& graph, const Network& network,
-                          const optimizers::Common& common,
+void append_norm_clipping(Graph& graph, const Network& network, const optimizers::Common& common,
                           const std::vector<bool>& has_gradient) {
   if (!common.clipnorm && !common.global_clipnorm) return;
   Value total;
@@ -159,16 +158,14 @@ void append_norm_clipping(Graph& graph, const Network& network,
 }  // namespace
 
 Value check_gradients(Graph& graph, const Network& network) {
-  const Value gradients =
-      graph.leaf("gradients", {DType::float32, {network.parameter_bytes() / kFloat}},
-                 {Space::gradient, 0, 0});
+  const Value gradients = graph.leaf(
+      "gradients", {DType::float32, {network.parameter_bytes() / kFloat}}, {Space::gradient, 0, 0});
   Expression expression;
   expression.add_output((1.0f - is_finite(Expr{&expression, expression.input(0)})).id);
   return ops::reduce(ops::ReduceKind::max, {gradients}, std::move(expression), {0});
 }
 
-void append_update(Graph& graph, const Network& network,
-                   const optimizers::OptimizerBase& optimizer,
+void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient) {
   const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
   auto ranges = ranges_of(network, has_gradient, decay);

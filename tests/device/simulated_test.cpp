@@ -14,7 +14,8 @@ namespace {
 
 int threads_now() {
   int count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator("/proc/self/task")) {
     ++count;
   }
   return count;
@@ -62,8 +63,8 @@ std::vector<Tensor> train(Device device, std::vector<double>* losses) {
   Sequential model = make_model(std::move(device));
   auto batches = three_and_a_half();
   auto validation = three_and_a_half();
-  const History history = model.fit_generator(
-      batches, {.epochs = 4, .verbose = 0, .validation_generator = validation});
+  const History history =
+      model.fit_generator(batches, {.epochs = 4, .verbose = 0, .validation_generator = validation});
   *losses = history["loss"];
   const auto& more = history["val_loss"];
   losses->insert(losses->end(), more.begin(), more.end());

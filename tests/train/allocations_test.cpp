@@ -64,8 +64,8 @@ std::uint64_t allocations_of_steps(Model& model, std::int64_t steps) {
 
 TEST(Allocations, AModelWithoutLibraryPrimitivesAllocatesNothing) {
   if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
-  Sequential model({Input({12, 12, 1}), Flatten(), Dense(4, {.activation = "tanh"}), Dropout(0.1),
-                    Dense(4)});
+  Sequential model(
+      {Input({12, 12, 1}), Flatten(), Dense(4, {.activation = "tanh"}), Dropout(0.1), Dense(4)});
   model.compile({.optimizer = Adam(),
                  .loss = SparseCategoricalCrossentropy({.from_logits = true}),
                  .metrics = {"accuracy"}});
@@ -94,8 +94,7 @@ Counted count_step(const std::vector<Layer>& layers) {
   train::resolve_metrics(compiled, network, spec);
   state.prepare_training(network, 2);
   state.reserve_metrics(compiled.total_count);
-  auto step =
-      train::build_step(network, &compiled, train::Mode::train, spec, layout.offsets, 16);
+  auto step = train::build_step(network, &compiled, train::Mode::train, spec, layout.offsets, 16);
   const auto executable = state.backend().compile(std::move(step.graph), step.keep);
   state.reserve_arena(executable->program().arena_bytes);
   executable->bind(state.memory());

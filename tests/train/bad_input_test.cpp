@@ -24,9 +24,9 @@ std::string message_of(F&& f) {
   return {};
 }
 
-#define EXPECT_CONTAINS(text, part)                                                       \
-  EXPECT_NE(std::string(text).find(part), std::string::npos) << "expected \"" << (part) \
-                                                             << "\" in: " << (text)
+#define EXPECT_CONTAINS(text, part)                          \
+  EXPECT_NE(std::string(text).find(part), std::string::npos) \
+      << "expected \"" << (part) << "\" in: " << (text)
 
 Sequential classifier() {
   Sequential model({Input({4}), Dense(8, {.activation = "relu"}), Dense(3, {.name = "logits"})});
@@ -49,8 +49,7 @@ auto batches(std::int32_t label_limit = 3) {
 
 void expect_usable(Model& model) {
   auto good = batches();
-  const History history =
-      model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
+  const History history = model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
   EXPECT_TRUE(std::isfinite(history["loss"].back()));
 }
 
@@ -63,8 +62,9 @@ TEST(BadInput, LayersThatDoNotFitAreRefusedAtConstruction) {
 }
 
 TEST(BadInput, ConvolutionOfARowIsRefusedAtConstruction) {
-  const std::string message =
-      message_of<ShapeError>([] { Sequential model({Input({6}), Conv2D(4, 3)}); });
+  const std::string message = message_of<ShapeError>([] {
+    Sequential model({Input({6}), Conv2D(4, 3)});
+  });
   EXPECT_CONTAINS(message, "Conv2D \"conv2d\"");
   EXPECT_CONTAINS(message, "(None, 6)");
 }
@@ -180,9 +180,9 @@ TEST(BadInput, EndlessSourcesNeedStepsPerEpoch) {
   EXPECT_CONTAINS(message_of<ValueError>([&] { model.fit_generator(endless, {.verbose = 0}); }),
                   "steps_per_epoch");
   EXPECT_CONTAINS(message_of<ValueError>([&] {
-                    model.fit_generator(endless, {.steps_per_epoch = 1,
-                                                  .verbose = 0,
-                                                  .validation_generator = batches()});
+                    model.fit_generator(
+                        endless,
+                        {.steps_per_epoch = 1, .verbose = 0, .validation_generator = batches()});
                   }),
                   "validation_steps");
   expect_usable(model);
@@ -191,9 +191,8 @@ TEST(BadInput, EndlessSourcesNeedStepsPerEpoch) {
 TEST(BadInput, FitBeforeCompile) {
   Sequential model({Input({4}), Dense(3)});
   auto good = batches();
-  EXPECT_CONTAINS(message_of<ValueError>([&] {
-                    model.fit_generator(good, {.steps_per_epoch = 1, .verbose = 0});
-                  }),
+  EXPECT_CONTAINS(message_of<ValueError>(
+                      [&] { model.fit_generator(good, {.steps_per_epoch = 1, .verbose = 0}); }),
                   "compile(");
 }
 
@@ -217,8 +216,8 @@ TEST(BadInput, NonFiniteLossNamesItsStepAndKeepsTheWeights) {
 TEST(BadInput, ANaNThatTheLossDoesNotSeeLeavesTheWeightsAlone) {
   Sequential model({Input({8, 8, 1}), Conv2D(4, 3, {.activation = "relu"}), MaxPooling2D(2),
                     Flatten(), Dense(3)});
-  model.compile({.optimizer = Adam(),
-                 .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+  model.compile(
+      {.optimizer = Adam(), .loss = SparseCategoricalCrossentropy({.from_logits = true})});
   auto poisoned = generator<float, std::int32_t>(
       {.x = {4, 8, 8, 1}, .y = {4}},
       [](BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) {
@@ -255,9 +254,8 @@ TEST(BadInput, MoreTargetsThanOutputs) {
   auto two = generator<float, std::int32_t, std::int32_t>(
       {.x = {8, 4}, .targets = {{8}, {8}}},
       [](BatchContext&, std::span<float>, std::span<std::int32_t>, std::span<std::int32_t>) {});
-  EXPECT_CONTAINS(message_of<ShapeError>([&] {
-                    model.fit_generator(two, {.steps_per_epoch = 1, .verbose = 0});
-                  }),
+  EXPECT_CONTAINS(message_of<ShapeError>(
+                      [&] { model.fit_generator(two, {.steps_per_epoch = 1, .verbose = 0}); }),
                   "2 targets");
 }
 

@@ -64,8 +64,7 @@ void compile_classifier(Model& model) {
 bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i].bytes() != b[i].bytes() ||
-        std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) != 0) {
+    if (a[i].bytes() != b[i].bytes() || std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) != 0) {
       return false;
     }
   }
@@ -104,10 +103,9 @@ TEST(Train, TheSameSeedGivesTheSameBits) {
     Sequential model = small_cnn(seed);
     compile_classifier(model);
     auto batches = quarters(32);
-    model.fit_generator(batches, {.steps_per_epoch = 10,
-                                  .epochs = 2,
-                                  .verbose = 0,
-                                  .max_queue_size = max_queue_size});
+    model.fit_generator(
+        batches,
+        {.steps_per_epoch = 10, .epochs = 2, .verbose = 0, .max_queue_size = max_queue_size});
     return model.get_weights();
   };
   const auto first = train(3, 10);
@@ -226,8 +224,7 @@ TEST(Train, ClassWeightsAreSampleWeightsByLabel) {
     model.fit(x, y, options);
     return model.get_weights();
   };
-  const auto by_class =
-      train({.epochs = 3, .verbose = 0, .class_weight = {{0, 2.0}, {1, 0.5}}});
+  const auto by_class = train({.epochs = 3, .verbose = 0, .class_weight = {{0, 2.0}, {1, 0.5}}});
   EXPECT_TRUE(same_bits(by_class, train({.epochs = 3, .verbose = 0, .sample_weight = weights})));
   EXPECT_FALSE(same_bits(by_class, train({.epochs = 3, .verbose = 0})));
   EXPECT_THROW(train({.verbose = 0, .class_weight = {{0, 2.0}}, .sample_weight = weights}),
@@ -243,10 +240,10 @@ TEST(Train, ClassWeightsReachGenerators) {
     return model.get_weights();
   };
   const auto plain = train({.steps_per_epoch = 4, .verbose = 0});
-  EXPECT_FALSE(same_bits(
-      plain, train({.steps_per_epoch = 4, .verbose = 0, .class_weight = {{1, 5.0}}})));
-  EXPECT_TRUE(same_bits(
-      plain, train({.steps_per_epoch = 4, .verbose = 0, .class_weight = {{1, 1.0}}})));
+  EXPECT_FALSE(
+      same_bits(plain, train({.steps_per_epoch = 4, .verbose = 0, .class_weight = {{1, 5.0}}})));
+  EXPECT_TRUE(
+      same_bits(plain, train({.steps_per_epoch = 4, .verbose = 0, .class_weight = {{1, 1.0}}})));
 }
 
 TEST(Train, ValidationSplitKeepsTheLastRows) {
@@ -326,8 +323,8 @@ TEST(Train, BytesTravelAsBytesAndTrainTheSame) {
   }
   auto train = [&](const Tensor& x) {
     Sequential model({Input({5}), Rescaling(1.0 / 255), Dense(3)});
-    model.compile({.optimizer = SGD(),
-                   .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+    model.compile(
+        {.optimizer = SGD(), .loss = SparseCategoricalCrossentropy({.from_logits = true})});
     model.fit(x, labels, {.verbose = 0});
     return model.get_weights();
   };

@@ -17,8 +17,10 @@ memory::desc as_image(const Shape& shape) {
 const auto kFlags = normalization_flags::use_scale | normalization_flags::use_shift;
 
 dnnl::batch_normalization_forward::primitive_desc describe_forward(const Shape& x, float epsilon) {
-  return {dnn_engine(), dnnl::prop_kind::forward_training, as_image(x), as_image(x),
-          epsilon,      kFlags,                            user_scratchpad()};
+  return {dnn_engine(),     dnnl::prop_kind::forward_training,
+          as_image(x),      as_image(x),
+          epsilon,          kFlags,
+          user_scratchpad()};
 }
 
 class BatchNorm final : public Kernel {

@@ -48,12 +48,30 @@ dnnl::convolution_forward::primitive_desc describe_forward(const Shape& x, const
   }
   const auto weights = any_layout(kernel_dims(kernel, a.groups));
   if (a.has_bias) {
-    return {dnn_engine(), dnnl::prop_kind::forward_training,
-            dnnl::algorithm::convolution_direct, image(x), weights, plain({kernel[3]}), image(y),
-            g.strides, g.dilations, g.before, g.after, attributes};
+    return {dnn_engine(),
+            dnnl::prop_kind::forward_training,
+            dnnl::algorithm::convolution_direct,
+            image(x),
+            weights,
+            plain({kernel[3]}),
+            image(y),
+            g.strides,
+            g.dilations,
+            g.before,
+            g.after,
+            attributes};
   }
-  return {dnn_engine(), dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct,
-          image(x), weights, image(y), g.strides, g.dilations, g.before, g.after, attributes};
+  return {dnn_engine(),
+          dnnl::prop_kind::forward_training,
+          dnnl::algorithm::convolution_direct,
+          image(x),
+          weights,
+          image(y),
+          g.strides,
+          g.dilations,
+          g.before,
+          g.after,
+          attributes};
 }
 
 // Forward and backward data: both read a kernel, which is reordered first.
@@ -101,8 +119,8 @@ class Conv2DForward final : public Conv2DWithKernel {
   explicit Conv2DForward(const KernelRequest& request) : Conv2DWithKernel(request.node) {
     const auto& a = ops::attributes_of<Conv2DAttributes>(request.node);
     const Shape& kernel = request.input(1).type.shape;
-    const auto desc = describe_forward(request.input(0).type.shape, kernel,
-                                       request.output(0).type.shape, a);
+    const auto desc =
+        describe_forward(request.input(0).type.shape, kernel, request.output(0).type.shape, a);
     has_bias_ = a.has_bias;
     convolution_ = {dnnl::convolution_forward(desc),
                     {{DNNL_ARG_SRC, desc.src_desc()},
@@ -149,15 +167,14 @@ class Conv2DBackwardWeights final : public Kernel {
     has_bias_ = a.has_bias;
     const auto hint = describe_forward(x, kernel, dy, a);
     const auto weights = any_layout(kernel_dims(kernel, a.groups));
-    const auto desc =
-        has_bias_ ? dnnl::convolution_backward_weights::primitive_desc(
-                        dnn_engine(), dnnl::algorithm::convolution_direct, image(x), weights,
-                        plain({kernel[3]}), image(dy), g.strides, g.dilations, g.before, g.after,
-                        hint, user_scratchpad())
-                  : dnnl::convolution_backward_weights::primitive_desc(
-                        dnn_engine(), dnnl::algorithm::convolution_direct, image(x), weights,
-                        image(dy), g.strides, g.dilations, g.before, g.after, hint,
-                        user_scratchpad());
+    const auto desc = has_bias_ ? dnnl::convolution_backward_weights::primitive_desc(
+                                      dnn_engine(), dnnl::algorithm::convolution_direct, image(x),
+                                      weights, plain({kernel[3]}), image(dy), g.strides,
+                                      g.dilations, g.before, g.after, hint, user_scratchpad())
+                                : dnnl::convolution_backward_weights::primitive_desc(
+                                      dnn_engine(), dnnl::algorithm::convolution_direct, image(x),
+                                      weights, image(dy), g.strides, g.dilations, g.before, g.after,
+                                      hint, user_scratchpad());
     reorder_ = make_reorder(desc.diff_weights_desc(), kernel_plain(kernel, a.groups));
     convolution_ = {dnnl::convolution_backward_weights(desc),
                     {{DNNL_ARG_SRC, desc.src_desc()},

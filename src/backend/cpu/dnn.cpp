@@ -56,10 +56,10 @@ void Primitive::execute() {
 
 Primitive make_reorder(const memory::desc& from, const memory::desc& to) {
   if (from == to) return {};
-  const dnnl::reorder::primitive_desc desc(dnn_engine(), from, dnn_engine(), to,
-                                           user_scratchpad());
-  return {dnnl::reorder(desc),
-          {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}};
+  const dnnl::reorder::primitive_desc desc(dnn_engine(), from, dnn_engine(), to, user_scratchpad());
+  return {
+      dnnl::reorder(desc),
+      {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}, {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}};
 }
 
 }  // namespace stoker::backend::cpu

@@ -72,15 +72,14 @@ class CpuExecutable final : public Executable, private device::Work {
     bool any_parallel = false;
     for (graph::NodeId id = 0; id < count; ++id) {
       const graph::Node& node = graph->node(id);
-      const bool wide = parallel.threads() > 1 &&
-                        (operations_of(*graph, node) > kParallelOperations ||
-                         bytes_of(*graph, node) > kParallelBytes);
+      const bool wide =
+          parallel.threads() > 1 && (operations_of(*graph, node) > kParallelOperations ||
+                                     bytes_of(*graph, node) > kParallelBytes);
       any_parallel = any_parallel || wide;
       ComputeArena& home = wide ? parallel : serial;
       const KernelRequest request{*graph, node, id, home.threads()};
-      home.execute([&] {
-        kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request);
-      });
+      home.execute(
+          [&] { kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request); });
     }
     in_arena_ = any_parallel;
     for (const auto& kernel : kernels_) primitives_ += kernel->primitives();
@@ -103,16 +102,29 @@ class CpuExecutable final : public Executable, private device::Work {
       const auto& home = graph.info(static_cast<graph::ValueId>(v)).home;
       std::byte* base = nullptr;
       switch (home.space) {
-        case graph::Space::arena: base = memory.arena; break;
-        case graph::Space::input: break;  // set by every run
-        case graph::Space::parameter: base = memory.parameters; break;
-        case graph::Space::gradient: base = memory.gradients; break;
+        case graph::Space::arena:
+          base = memory.arena;
+          break;
+        case graph::Space::input:
+          break;  // set by every run
+        case graph::Space::parameter:
+          base = memory.parameters;
+          break;
+        case graph::Space::gradient:
+          base = memory.gradients;
+          break;
         case graph::Space::slot:
           base = memory.slots[static_cast<std::size_t>(home.index)];
           break;
-        case graph::Space::state: base = memory.state; break;
-        case graph::Space::metric: base = memory.metrics; break;
-        case graph::Space::scalar: base = reinterpret_cast<std::byte*>(memory.scalars); break;
+        case graph::Space::state:
+          base = memory.state;
+          break;
+        case graph::Space::metric:
+          base = memory.metrics;
+          break;
+        case graph::Space::scalar:
+          base = reinterpret_cast<std::byte*>(memory.scalars);
+          break;
       }
       if (base != nullptr) values_[v] = base + program_.offsets[v];
     }
@@ -175,9 +187,7 @@ class CpuExecutable final : public Executable, private device::Work {
     return expected;
   }
 
-  void run_node(std::size_t i) {
-    kernels_[i]->run({values_.data(), scalars_, workspaces_[i]});
-  }
+  void run_node(std::size_t i) { kernels_[i]->run({values_.data(), scalars_, workspaces_[i]}); }
 
   void collect_inputs() {
     for (std::size_t v = 0; v < program_.graph->value_count(); ++v) {

@@ -34,8 +34,7 @@ class Health {
     const std::int64_t number = ++calls_;
     if (options_.break_at_call && number >= *options_.break_at_call) {
       throw DeviceError(format("simulated: a sticky error, first seen at call ",
-                               *options_.break_at_call,
-                               "; the device takes no calls any more"));
+                               *options_.break_at_call, "; the device takes no calls any more"));
     }
     if (options_.lose_at_call && number >= *options_.lose_at_call) {
       throw DeviceError(format("simulated: the device was lost at call ", *options_.lose_at_call));
