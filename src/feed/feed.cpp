@@ -52,7 +52,8 @@ struct Feed::Impl {
   FeedReport counts;        // of batches since the last report
 
   // The consumer's own place: the batch that next() returns.
-  std::uint64_t sequence = 0;
+  std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
+  std::uint64_t sequence = 0;  // batches before it
   std::int64_t epoch;
   std::int64_t step = 0;
   bool ran_out = false;
@@ -63,16 +64,16 @@ struct Feed::Impl {
 
 // Waits for the slot of the next batch.
 SlotHeader Feed::Impl::take() {
-  if (!ring.is_full(sequence)) {
-    if (ring.is_held(sequence)) {
+  if (!ring.is_full(position)) {
+    if (ring.is_held(position)) {
       throw ValueError(
           format("Feed::next: expected a batch to be released first, since the ring of ",
                  ring.size(), " slots has none left"));
     }
     const ScopedStamp stamp(timeline.track(kConsumerTrack), Stage::wait_for_generator, sequence);
-    ring.wait_until_full(sequence);
+    ring.wait_until_full(position);
   }
-  return *reinterpret_cast<const SlotHeader*>(ring.block(sequence));
+  return *reinterpret_cast<const SlotHeader*>(ring.block(position));
 }
 
 void Feed::Impl::end_epoch() {
@@ -98,7 +99,7 @@ std::optional<Batch> Feed::Impl::next() {
   if (header.rows == kFailed) rethrow();
   if (header.rows == kEnded) {
     ran_out = steps.has_value() || step == 0;
-    ring.release(sequence++);
+    ring.release(position++);
     end_epoch();
     return std::nullopt;
   }
@@ -106,11 +107,11 @@ std::optional<Batch> Feed::Impl::next() {
   ++counts.batches;
   counts.samples += header.rows;
   counts.bytes += static_cast<std::uint64_t>(header.rows) * layout.row_bytes;
-  const std::uint64_t taken = sequence++;
+  const std::uint64_t taken = position++;
   return Batch{.block = ring.block(taken),
                .rows = header.rows,
-               .sequence = static_cast<std::int64_t>(taken),
-               .slot = ring.slot_of(taken)};
+               .sequence = static_cast<std::int64_t>(sequence++),
+               .position = taken};
 }
 
 Feed::Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device)
@@ -120,11 +121,9 @@ Feed::~Feed() = default;
 
 std::optional<Batch> Feed::next() { return impl_->next(); }
 
-bool Feed::holds_next_slot() const { return impl_->ring.is_held(impl_->sequence); }
+bool Feed::holds_next_slot() const { return impl_->ring.is_held(impl_->position); }
 
-void Feed::release(const Batch& batch) {
-  impl_->ring.release(static_cast<std::uint64_t>(batch.sequence));
-}
+void Feed::release(const Batch& batch) { impl_->ring.release(batch.position); }
 
 bool Feed::ran_out() const { return impl_->ran_out; }
 

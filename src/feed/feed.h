@@ -43,8 +43,8 @@ struct FeedOptions {
 struct Batch {
   std::byte* block = nullptr;
   std::int64_t rows = 0;
-  std::int64_t sequence = 0;
-  int slot = 0;
+  std::int64_t sequence = 0;   // BatchContext's
+  std::uint64_t position = 0;  // in the ring, for release()
 };
 
 // One consumer thread calls next() and release(); the feed's own threads fill. Every batch is

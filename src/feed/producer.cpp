@@ -41,9 +41,9 @@ bool Producer::run_epoch() {
   const std::optional<std::int64_t> steps = schedule_.steps(next_.epoch);
   for (next_.step = 0; !steps || next_.step < *steps; ++next_.step) {
     if (ring_.is_stopped()) return false;
-    if (!ring_.is_free(next_.sequence)) {
-      const ScopedStamp stamp(track_, Stage::wait_for_slot, next_.sequence);
-      if (!ring_.wait_until_free(next_.sequence)) return false;
+    if (!ring_.is_free(next_.position)) {
+      const ScopedStamp stamp(track_, Stage::wait_for_slot, next_.batch);
+      if (!ring_.wait_until_free(next_.position)) return false;
     }
     const std::int64_t rows = produce();
     if (rows == kFailed) return false;
@@ -57,8 +57,8 @@ bool Producer::run_epoch() {
 std::int64_t Producer::produce() {
   const std::int64_t rows = pull();
   // Where the slot's memory begins, for the device as well as for the consumer.
-  new (ring_.block(next_.sequence)) SlotHeader{next_.sequence, rows};
-  ring_.publish(next_.sequence++);
+  new (ring_.block(next_.position)) SlotHeader{next_.batch, rows};
+  ring_.publish(next_.position++);
   if (rows > 0) ++next_.batch;
   return rows;
 }
@@ -67,23 +67,23 @@ std::int64_t Producer::pull() {
   try {
     const std::int64_t epoch = schedule_.source_epoch(next_.epoch);
     const std::int64_t index = schedule_.first_index(next_.epoch) + next_.step;
-    if (next_.step == 0 && (index == 0 || next_.sequence == 0)) source_.begin_epoch(epoch);
+    if (next_.step == 0 && (index == 0 || next_.batch == 0)) source_.begin_epoch(epoch);
     BatchContext batch{
         .epoch = epoch,
         .index = index,
-        .sequence = next_.batch,
+        .sequence = static_cast<std::int64_t>(next_.batch),
         .random = data::source_random(seed_, epoch, data::RandomStage::batch, index)};
     const BatchSpec& spec = source_.spec();
     std::int64_t rows = 0;
     {
-      const ScopedStamp stamp(track_, Stage::generate, next_.sequence);
-      rows = source_.fill(batch, Slot(spec, ring_.fields(next_.sequence)));
+      const ScopedStamp stamp(track_, Stage::generate, next_.batch);
+      rows = source_.fill(batch, Slot(spec, ring_.fields(next_.position)));
     }
     if (rows < 0 || rows > spec.batch_size()) {
       throw DataError(
           format("expected 0 to ", spec.batch_size(), " rows, the batch size, received ", rows));
     }
-    if (rows == 0 && next_.sequence == 0) throw DataError("the generator gave no batch");
+    if (rows == 0 && next_.batch == 0) throw DataError("the generator gave no batch");
     return rows;
   } catch (const std::exception& error) {
     fail(error.what());

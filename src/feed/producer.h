@@ -33,8 +33,8 @@ class Producer {
  private:
   // Of the batch that comes next.
   struct Position {
-    std::uint64_t sequence = 0;  // in the ring, which carries the ends of epochs too
-    std::int64_t batch = 0;      // batches before it
+    std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
+    std::uint64_t batch = 0;     // batches before it
     std::int64_t epoch = 0;      // of the training
     std::int64_t step = 0;       // of that epoch
   };

@@ -15,7 +15,8 @@
 
 namespace stoker::feed {
 
-// Batch n lives in slot n % size. A slot's turn counts its states up, so that order needs no queue:
+// Batch n (an end of an epoch counts as one) lives in slot n % size. A slot's turn counts its
+// states up, so that order needs no queue:
 //
 //   2 n              free, for batch n: who fills it (filling) owns it
 //   2 n + 1          full with batch n: who reads it (uploading, or the step itself) owns it
@@ -32,7 +33,6 @@ class Ring {
   Ring(const SlotLayout& layout, int slots, device::Device& device);
 
   int size() const { return static_cast<int>(slots_.size()); }
-  int slot_of(std::uint64_t sequence) const { return static_cast<int>(sequence % slots_.size()); }
   std::byte* block(std::uint64_t sequence) { return slot(sequence).memory->data(); }
   // By field, for Source's Slot.
   std::byte* const* fields(std::uint64_t sequence) { return slot(sequence).fields.data(); }

@@ -25,7 +25,10 @@ Tensor numbered(Shape shape) {
   Tensor tensor(shape, dtype_of<T>);
   const auto values = tensor.data<T>();
   const std::size_t width = values.size() / static_cast<std::size_t>(shape[0]);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i / width);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t row = i / width;
+    values[i] = static_cast<T>(row);
+  }
   return tensor;
 }
 

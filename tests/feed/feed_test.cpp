@@ -292,7 +292,8 @@ TEST(Feed, a_source_that_ends_is_begun_again_each_epoch) {
     EXPECT_FALSE(feed.ran_out());
   }
   EXPECT_EQ(source->begun, (std::vector<std::int64_t>{5, 6, 7}));
-  EXPECT_EQ(source->asked[4], (Asked{6, 0, 4}));
+  EXPECT_EQ(source->asked[3], (Asked{5, 3, 3}));  // the end of the epoch
+  EXPECT_EQ(source->asked[4], (Asked{6, 0, 3}));
 }
 
 TEST(Feed, a_source_of_known_length_is_not_asked_for_more) {

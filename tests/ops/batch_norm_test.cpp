@@ -52,7 +52,8 @@ Tensors normalise(const Tensors& in) {
 OpCase forward(const char* name, Shape shape, double low = -2.0, double high = 3.0) {
   OpCase c;
   c.name = name;
-  c.inputs = {uniform(shape, low, high), uniform({shape.back()}, 0.5, 1.5), uniform({shape.back()})};
+  c.inputs = {uniform(shape, low, high), uniform({shape.back()}, 0.5, 1.5),
+              uniform({shape.back()})};
   c.build = [](Graph&, std::span<const Value> in) {
     const auto result = ops::batch_norm(in[0], in[1], in[2], kEpsilon);
     return std::vector{result.y, result.mean, result.variance};
@@ -101,9 +102,9 @@ OpCase backward(const char* name, Shape shape) {
   c.build = [shape, vector](Graph& graph, std::span<const Value> in) {
     auto attributes = std::make_shared<ops::BatchNormAttributes>();
     attributes->epsilon = kEpsilon;
-    return graph.append(ops::op(ops::OpIndex::batch_norm_backward), {in.begin(), in.end()},
-                        attributes,
-                        {{DType::float32, shape}, {DType::float32, vector}, {DType::float32, vector}});
+    return graph.append(
+        ops::op(ops::OpIndex::batch_norm_backward), {in.begin(), in.end()}, attributes,
+        {{DType::float32, shape}, {DType::float32, vector}, {DType::float32, vector}});
   };
   c.reference = backward_reference;
   const auto rows = static_cast<double>(shape.elements() / shape.back());
@@ -160,8 +161,9 @@ TEST(BatchNorm, has_no_gradient_through_its_statistics) {
 TEST(BatchNorm, names_the_shapes_that_do_not_fit) {
   Graph graph;
   const auto leaf = [&](Shape shape) { return graph.leaf("x", {DType::float32, shape}, {}); };
-  EXPECT_EQ(test::message_of<ShapeError>(
-                [&] { ops::batch_norm(leaf({8, 3}), leaf({3}), leaf({4}), kEpsilon); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] {
+              ops::batch_norm(leaf({8, 3}), leaf({3}), leaf({4}), kEpsilon);
+            }),
             "batch_norm: expected gamma and beta of (3,), received (3,) and (4,)");
 }
 

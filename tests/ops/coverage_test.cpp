@@ -32,7 +32,8 @@ TEST(EveryOp, is_run_by_a_case_of_its_own) {
         leaves.push_back(graph.leaf("x", {input.dtype, input.shape}, {graph::Space::input, 0, 0}));
       }
       c.build(graph, leaves);
-      for (const graph::Node& node : graph.nodes()) is_run = is_run || node.op->name == std::string(name);
+      for (const graph::Node& node : graph.nodes())
+        is_run = is_run || node.op->name == std::string(name);
     }
     EXPECT_TRUE(is_run) << "no case of op " << name << " has a node of it";
   }

@@ -66,8 +66,10 @@ std::vector<OpCase> cases::one_hot_cases() {
 }
 
 std::vector<OpCase> cases::argmax_cases() {
-  return {argmax("rows", spread({7, 10})), argmax("vector", spread({9})),
-          argmax("rank 3", spread({2, 3, 17})), argmax("one column", spread({4, 1})),
+  return {argmax("rows", spread({7, 10})),
+          argmax("vector", spread({9})),
+          argmax("rank 3", spread({2, 3, 17})),
+          argmax("one column", spread({4, 1})),
           argmax("many rows", spread({20000, 10})),
           argmax("equals: the first", given({2, 4}, {1, 3, 3, 2, 0, 0, 0, 0}))};
 }

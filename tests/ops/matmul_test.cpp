@@ -98,8 +98,8 @@ std::vector<OpCase> cases::matmul_cases() {
     all.push_back(product({.m = m, .k = k, .n = n, .relu = true}));
     all.push_back(product({.m = m, .k = k, .n = n, .bias = true, .relu = true}));
   }
-  all.push_back(product(
-      {.m = 19, .k = 21, .n = 23, .transpose_a = true, .transpose_b = true, .bias = true}));
+  all.push_back(
+      product({.m = 19, .k = 21, .n = 23, .transpose_a = true, .transpose_b = true, .bias = true}));
   all.push_back(product({.m = 300, .k = 299, .n = 37, .bias = true, .relu = true}));
   return all;
 }

@@ -31,7 +31,8 @@ using Function = std::function<std::vector<Expr>(std::span<const Expr>)>;
 Shape broadcast_shape(const std::vector<OpInput>& inputs) {
   Graph graph;
   std::vector<Value> leaves;
-  for (const OpInput& input : inputs) leaves.push_back(graph.leaf("x", {input.dtype, input.shape}, {}));
+  for (const OpInput& input : inputs)
+    leaves.push_back(graph.leaf("x", {input.dtype, input.shape}, {}));
   return ops::broadcast({}, leaves);
 }
 
@@ -67,7 +68,8 @@ OpCase arithmetic(std::string name, std::vector<OpInput> inputs, const Function&
   c.magnitude = 2.0;
   c.gradient_magnitude = 4.0;
   for (const OpInput& input : c.inputs) {
-    const auto copies = static_cast<double>(shape.elements() / std::max<std::int64_t>(1, input.shape.elements()));
+    const auto copies =
+        static_cast<double>(shape.elements() / std::max<std::int64_t>(1, input.shape.elements()));
     c.gradient_terms = std::max(c.gradient_terms, copies);
     c.gradient_magnitude = std::max(*c.gradient_magnitude, 4.0 * std::sqrt(copies));
   }
@@ -104,45 +106,43 @@ OpCase broadcasting(const std::vector<Shape>& shapes) {
 }  // namespace
 
 std::vector<OpCase> cases::pointwise_cases() {
-  std::vector<OpCase> all{
-      unary(ExprOp::neg, -2, 2),         unary(ExprOp::abs, -2, 2),
-      unary(ExprOp::exp, -3, 1.5),       unary(ExprOp::expm1, -2, 1.5),
-      unary(ExprOp::log, 0.3, 4),        unary(ExprOp::log1p, -0.6, 4),
-      unary(ExprOp::sqrt, 0.3, 9),       unary(ExprOp::rsqrt, 0.5, 9),
-      unary(ExprOp::reciprocal, 0.5, 4), unary(ExprOp::tanh, -3, 3),
-      unary(ExprOp::sigmoid, -5, 5),     unary(ExprOp::relu, -2, 2),
-      unary(ExprOp::erf, -2, 2),         unary(ExprOp::sin, -3, 3),
-      unary(ExprOp::cos, -3, 3),         unary(ExprOp::sign, -2, 2),
-      unary(ExprOp::floor, -2, 2),       binary(ExprOp::add, -2, 2),
-      binary(ExprOp::sub, -2, 2),        binary(ExprOp::mul, -2, 2),
-      binary(ExprOp::div, 0.5, 3),       binary(ExprOp::minimum, -2, 2),
-      binary(ExprOp::maximum, -2, 2),    binary(ExprOp::pow, 0.5, 2),
-      binary(ExprOp::less, -2, 2),       binary(ExprOp::less_equal, -2, 2)};
-  for (const std::vector<Shape>& shapes : std::vector<std::vector<Shape>>{
-           {{}, {}},
-           {{3, 4}, {}},
-           {{}, {3, 4}},
-           {{1}, {7}},
-           {{3, 4}, {4}},
-           {{4}, {3, 4}},
-           {{3, 4}, {3, 1}},
-           {{3, 1}, {1, 4}},
-           {{2, 3, 5}, {2, 1, 5}},
-           {{2, 3, 5}, {3, 1}},
-           {{2, 1, 5}, {4, 1}},
-           {{1, 3, 1}, {2, 1, 5}},
-           {{2, 1, 3, 1, 2}, {5, 1, 4, 1}},
-           {{2, 3}, {3}, {2, 1}, {}},
-           {{70, 33}, {70, 1}},
-           {{33}, {70, 33}},
-           {{300, 1, 70}, {1, 5, 70}},
-           {{64, 1000}, {1000}},
-           {{64, 1000}, {64, 1}}}) {
+  std::vector<OpCase> all{unary(ExprOp::neg, -2, 2),         unary(ExprOp::abs, -2, 2),
+                          unary(ExprOp::exp, -3, 1.5),       unary(ExprOp::expm1, -2, 1.5),
+                          unary(ExprOp::log, 0.3, 4),        unary(ExprOp::log1p, -0.6, 4),
+                          unary(ExprOp::sqrt, 0.3, 9),       unary(ExprOp::rsqrt, 0.5, 9),
+                          unary(ExprOp::reciprocal, 0.5, 4), unary(ExprOp::tanh, -3, 3),
+                          unary(ExprOp::sigmoid, -5, 5),     unary(ExprOp::relu, -2, 2),
+                          unary(ExprOp::erf, -2, 2),         unary(ExprOp::sin, -3, 3),
+                          unary(ExprOp::cos, -3, 3),         unary(ExprOp::sign, -2, 2),
+                          unary(ExprOp::floor, -2, 2),       binary(ExprOp::add, -2, 2),
+                          binary(ExprOp::sub, -2, 2),        binary(ExprOp::mul, -2, 2),
+                          binary(ExprOp::div, 0.5, 3),       binary(ExprOp::minimum, -2, 2),
+                          binary(ExprOp::maximum, -2, 2),    binary(ExprOp::pow, 0.5, 2),
+                          binary(ExprOp::less, -2, 2),       binary(ExprOp::less_equal, -2, 2)};
+  for (const std::vector<Shape>& shapes :
+       std::vector<std::vector<Shape>>{{{}, {}},
+                                       {{3, 4}, {}},
+                                       {{}, {3, 4}},
+                                       {{1}, {7}},
+                                       {{3, 4}, {4}},
+                                       {{4}, {3, 4}},
+                                       {{3, 4}, {3, 1}},
+                                       {{3, 1}, {1, 4}},
+                                       {{2, 3, 5}, {2, 1, 5}},
+                                       {{2, 3, 5}, {3, 1}},
+                                       {{2, 1, 5}, {4, 1}},
+                                       {{1, 3, 1}, {2, 1, 5}},
+                                       {{2, 1, 3, 1, 2}, {5, 1, 4, 1}},
+                                       {{2, 3}, {3}, {2, 1}, {}},
+                                       {{70, 33}, {70, 1}},
+                                       {{33}, {70, 33}},
+                                       {{300, 1, 70}, {1, 5, 70}},
+                                       {{64, 1000}, {1000}},
+                                       {{64, 1000}, {64, 1}}}) {
     all.push_back(broadcasting(shapes));
   }
-  all.push_back(arithmetic("one input twice", {uniform({11})}, [](auto in) {
-    return std::vector{in[0] * in[0] + graph::exp(in[0])};
-  }));
+  all.push_back(arithmetic("one input twice", {uniform({11})},
+                           [](auto in) { return std::vector{in[0] * in[0] + graph::exp(in[0])}; }));
   all.push_back(arithmetic("two outputs", {uniform({3, 5}), uniform({5})}, [](auto in) {
     const Expr product = in[0] * in[1];
     return std::vector{graph::tanh(product), product - in[0]};
@@ -150,12 +150,10 @@ std::vector<OpCase> cases::pointwise_cases() {
   all.push_back(arithmetic("select", {uniform({40}), uniform({40}), uniform({40})}, [](auto in) {
     return std::vector{graph::select(graph::less(in[0], 0.1f), in[1], in[2] * 2.0f)};
   }));
-  all.push_back(arithmetic("int32 and uint8",
-                           {uniform({4, 6}), whole({4, 1}, DType::int32, -9, 9),
-                            whole({6}, DType::uint8, 0, 255)},
-                           [](auto in) {
-                             return std::vector{in[0] * in[1] + in[2] * (1.0f / 255.0f)};
-                           }));
+  all.push_back(arithmetic(
+      "int32 and uint8",
+      {uniform({4, 6}), whole({4, 1}, DType::int32, -9, 9), whole({6}, DType::uint8, 0, 255)},
+      [](auto in) { return std::vector{in[0] * in[1] + in[2] * (1.0f / 255.0f)}; }));
   // Dropout: the same numbers forwards and backwards.
   all.push_back(arithmetic("uniform", {uniform({1000})}, [](auto in) {
     Expression& e = *in[0].expression;

@@ -40,14 +40,22 @@ Values reduced(const Reduction& r, const Values& values) {
     kept[size(axis < 0 ? axis + static_cast<std::int64_t>(r.shape.rank()) : axis)] = 1;
   }
   const double infinity = std::numeric_limits<double>::infinity();
-  const double start = r.kind == ReduceKind::sum ? 0.0 : r.kind == ReduceKind::max ? -infinity : infinity;
+  const double start = r.kind == ReduceKind::sum   ? 0.0
+                       : r.kind == ReduceKind::max ? -infinity
+                                                   : infinity;
   Values result(size(kept.elements()), start);
   for (std::size_t i = 0; i < values.size(); ++i) {
     double& into = result[test::broadcast_index(kept, r.shape, i)];
     switch (r.kind) {
-      case ReduceKind::sum: into += values[i]; break;
-      case ReduceKind::max: into = std::max(into, values[i]); break;
-      case ReduceKind::min: into = std::min(into, values[i]); break;
+      case ReduceKind::sum:
+        into += values[i];
+        break;
+      case ReduceKind::max:
+        into = std::max(into, values[i]);
+        break;
+      case ReduceKind::min:
+        into = std::min(into, values[i]);
+        break;
     }
   }
   for (double& value : result) value *= r.scale;
@@ -92,14 +100,15 @@ OpCase reduction(std::string name, const Reduction& r, std::vector<OpInput> inpu
 }
 
 OpCase plain(const Reduction& r) {
-  const char* kind = r.kind == ReduceKind::sum ? "sum " : r.kind == ReduceKind::max ? "max " : "min ";
+  const char* kind = r.kind == ReduceKind::sum   ? "sum "
+                     : r.kind == ReduceKind::max ? "max "
+                                                 : "min ";
   std::string name = kind + to_string(r.shape) + " over";
   for (const auto axis : r.axes) name += " " + std::to_string(axis);
   if (r.keep_dims) name += " kept";
   if (r.scale != 1.0f) name += format(" times ", r.scale);
-  const OpInput input = r.kind == ReduceKind::sum
-                            ? uniform(r.shape)
-                            : cases::spread(r.shape, -10.0, 10.0);
+  const OpInput input =
+      r.kind == ReduceKind::sum ? uniform(r.shape) : cases::spread(r.shape, -10.0, 10.0);
   OpCase c = reduction(name, r, {input}, [](auto in) { return in[0]; });
   if (r.kind == ReduceKind::sum) {
     c.magnitude.reset();
@@ -150,8 +159,7 @@ std::vector<OpCase> cases::reduce_cases() {
                           [](auto in) { return in[0] * in[1] + graph::exp(in[2]); }));
   all.push_back(reduction("sum over what an input was broadcast along",
                           {.shape = {4, 6}, .axes = {0}, .scale = 0.25f},
-                          {uniform({6}), uniform({4, 1})},
-                          [](auto in) { return in[0] * in[1]; }));
+                          {uniform({6}), uniform({4, 1})}, [](auto in) { return in[0] * in[1]; }));
   all.push_back(reduction("max of magnitudes", {ReduceKind::max, {5, 8}, {1}},
                           {cases::spread({5, 8})}, [](auto in) { return graph::abs(in[0]); }));
   all.push_back(reduction("max of exponentials", {ReduceKind::max, {5, 80}, {1}},

@@ -138,7 +138,8 @@ std::vector<OpCase> cases::softmax_cases() {
 
 std::vector<OpCase> cases::sparsemax_cases() {
   std::vector<OpCase> all;
-  for (const Shape& shape : {Shape{1, 1}, Shape{6}, Shape{5, 3}, Shape{2, 3, 17}, Shape{3000, 33}}) {
+  for (const Shape& shape :
+       {Shape{1, 1}, Shape{6}, Shape{5, 3}, Shape{2, 3, 17}, Shape{3000, 33}}) {
     all.push_back(rows("sparsemax", shape, -1.0, 1.0, ops::sparsemax, sparsemax_row));
   }
   all.push_back(rows("sparsemax", {8, 10}, -0.05, 0.05, ops::sparsemax, sparsemax_row));
@@ -183,11 +184,13 @@ TEST(SoftmaxCrossEntropy, names_labels_that_do_not_fit) {
   const auto leaf = [&](Shape shape, DType dtype = DType::float32) {
     return graph.leaf("x", {dtype, shape}, {});
   };
-  EXPECT_EQ(test::message_of<ShapeError>(
-                [&] { ops::softmax_cross_entropy(leaf({5, 4}), leaf({4}, DType::int32)); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] {
+              ops::softmax_cross_entropy(leaf({5, 4}), leaf({4}, DType::int32));
+            }),
             "softmax_cross_entropy: labels of (4,) do not fit logits of (5, 4)");
-  EXPECT_EQ(test::message_of<DTypeError>(
-                [&] { ops::softmax_cross_entropy(leaf({5, 4}), leaf({5}, DType::uint8)); }),
+  EXPECT_EQ(test::message_of<DTypeError>([&] {
+              ops::softmax_cross_entropy(leaf({5, 4}), leaf({5}, DType::uint8));
+            }),
             "softmax_cross_entropy: expected labels of float32 or int32 class numbers, received "
             "uint8");
 }

@@ -22,7 +22,9 @@ OpCase view(const Shape& from, const Shape& to) {
   OpCase c;
   c.name = to_string(from) + " as " + to_string(to);
   c.inputs = {uniform(from)};
-  c.build = [to](Graph&, std::span<const Value> in) { return std::vector{ops::reshape(in[0], to)}; };
+  c.build = [to](Graph&, std::span<const Value> in) {
+    return std::vector{ops::reshape(in[0], to)};
+  };
   c.reference = [](const Tensors& in) { return in; };
   c.terms = 0.0;
   c.gradient_terms = 1.0;
@@ -62,10 +64,9 @@ struct Part {
 };
 
 const std::vector<Part>& parts() {
-  static const std::vector<Part> all{{{6}, 0, 2, 3},         {{5, 4}, 0, 1, 2},
-                                     {{5, 4}, 1, 3, 1},      {{5, 4}, -1, 0, 3},
-                                     {{2, 3, 4}, 1, 1, 2},   {{2, 3, 4}, 2, 0, 4},
-                                     {{300, 5, 70}, 1, 1, 3}, {{4, 1, 3}, 1, 0, 1}};
+  static const std::vector<Part> all{
+      {{6}, 0, 2, 3},       {{5, 4}, 0, 1, 2},    {{5, 4}, 1, 3, 1},       {{5, 4}, -1, 0, 3},
+      {{2, 3, 4}, 1, 1, 2}, {{2, 3, 4}, 2, 0, 4}, {{300, 5, 70}, 1, 1, 3}, {{4, 1, 3}, 1, 0, 1}};
   return all;
 }
 
@@ -168,7 +169,9 @@ TEST(Reshape, names_shapes_of_different_sizes) {
   Graph graph;
   const Value x = graph.leaf("x", {DType::float32, {2, 3}}, {});
   const graph::Scope scope(graph, "Reshape \"r\"");
-  EXPECT_EQ(test::message_of<ShapeError>([&] { ops::reshape(x, {4, 2}); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] {
+              ops::reshape(x, {4, 2});
+            }),
             "Reshape \"r\": cannot reshape (2, 3) to (4, 2): the numbers of elements differ");
 }
 
@@ -177,8 +180,7 @@ TEST(Slice, adds_up_the_gradients_of_parts_that_overlap) {
   c.name = "overlapping";
   c.inputs = {uniform({7, 3})};
   c.build = [](Graph&, std::span<const Value> in) {
-    return std::vector{
-        ops::add(ops::slice(in[0], 0, 0, 5), ops::slice(in[0], 0, 2, 5))};
+    return std::vector{ops::add(ops::slice(in[0], 0, 0, 5), ops::slice(in[0], 0, 2, 5))};
   };
   c.reference = [](const Tensors& in) -> Tensors {
     Values y;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <utility>
 
@@ -135,10 +136,14 @@ Values load_as(const std::byte* from, std::size_t count) {
 Values load(const graph::ValueType& type, const std::byte* from) {
   const std::size_t count = elements(type.shape);
   switch (type.dtype) {
-    case DType::float32: return load_as<float>(from, count);
-    case DType::int32: return load_as<std::int32_t>(from, count);
-    case DType::uint8: return load_as<std::uint8_t>(from, count);
-    default: ADD_FAILURE() << "the harness reads no outputs of " << name_of(type.dtype);
+    case DType::float32:
+      return load_as<float>(from, count);
+    case DType::int32:
+      return load_as<std::int32_t>(from, count);
+    case DType::uint8:
+      return load_as<std::uint8_t>(from, count);
+    default:
+      ADD_FAILURE() << "the harness reads no outputs of " << name_of(type.dtype);
   }
   return {};
 }
@@ -224,8 +229,7 @@ class CaseProgram {
   Value leaf(graph::ValueType type, const Values& values, Space space) {
     std::size_t& end = space == Space::parameter ? parameter_bytes_ : input_bytes_;
     contents_.push_back({space, end, type.dtype, values});
-    const Value value =
-        graph_->leaf("leaf", type, {space, 0, static_cast<std::int64_t>(end)});
+    const Value value = graph_->leaf("leaf", type, {space, 0, static_cast<std::int64_t>(end)});
     end += aligned(elements(type.shape) * size_of(type.dtype));
     return value;
   }
@@ -255,8 +259,10 @@ class CaseProgram {
 
   Block fill(Space space) const {
     Block block(space == Space::parameter ? parameter_bytes_ : input_bytes_);
+    if (space == Space::input) new (block.data()) device::SlotHeader;  // batch 0, as the ring wants
     for (const Content& content : contents_) {
-      if (content.space == space) store(content.dtype, content.values, block.data() + content.offset);
+      if (content.space == space)
+        store(content.dtype, content.values, block.data() + content.offset);
     }
     return block;
   }
@@ -306,9 +312,8 @@ void expect_close(const Values& received, const Values& expected, const Values& 
     first = i;
   }
   EXPECT_EQ(off, 0U) << what << ": " << off << " of " << received.size()
-                     << " elements are off; element " << first << ": expected "
-                     << expected[first] << ", received " << received[first] << ", tolerance "
-                     << tolerance[first];
+                     << " elements are off; element " << first << ": expected " << expected[first]
+                     << ", received " << received[first] << ", tolerance " << tolerance[first];
 }
 
 double loss_of(const OpCase& c, const Tensors& inputs, bool positive) {
@@ -475,8 +480,7 @@ void check_threads(const OpCase& c) {
                         "gradient of input");
   } else {
     EXPECT_TRUE(same_bits(two.outputs, one.outputs)) << "outputs differ by number of threads";
-    EXPECT_TRUE(same_bits(two.gradients, one.gradients))
-        << "gradients differ by number of threads";
+    EXPECT_TRUE(same_bits(two.gradients, one.gradients)) << "gradients differ by number of threads";
   }
 }
 
