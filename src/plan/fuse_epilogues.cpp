@@ -108,6 +108,11 @@ void fuse_epilogues(Graph& graph, std::span<const ValueId> keep) {
           !(info.type.shape == Shape{graph.info(value).type.shape.back()})) {
         continue;
       }
+      // It would be read where the matmul stands.
+      if (info.home.space != graph::Space::input &&
+          has_write_between(graph, static_cast<NodeId>(i), own[0])) {
+        continue;
+      }
     }
     if (is_op(nodes[i], ops::OpIndex::matmul)) {
       absorb<ops::MatMulAttributes>(nodes[i], tail, bias);
@@ -138,6 +143,9 @@ void fuse_bias_gradients(Graph& graph, std::span<const ValueId>) {
           root.op != ExprOp::input || reduce.axes != std::vector<std::int64_t>{0, 1, 2}) {
         continue;
       }
+      // The write would move to where this node stands: only temporaries and gradients may.
+      const graph::Space space = graph.info(sum.outputs[0]).home.space;
+      if (space != graph::Space::arena && space != graph::Space::gradient) continue;
       // A reader of the sum that stands before this node would come too early.
       const auto& after = readers[static_cast<std::size_t>(sum.outputs[0])];
       if (!after.empty() && after.front() < static_cast<NodeId>(i)) continue;

@@ -29,27 +29,15 @@ Shape evaluated_shape(Graph& graph, const Node& node) {
   return ops::broadcast({}, inputs);
 }
 
-// Whether what the producer reads could change between it and the consumer: counters and weights
-// are written by the nodes in between that leave the arena.
+// Whether what the producer reads could change between it and the consumer.
 bool moves_past_a_write(const Graph& graph, NodeId producer, NodeId consumer,
                         const Expression& expression) {
   bool reads_state = expression.uses_random();
   for (const auto input : graph.node(producer).inputs) {
-    const Space space = graph.info(input).home.space;
+    const Space space = space_of(graph, input);
     reads_state = reads_state || (space != Space::arena && space != Space::input);
   }
-  if (!reads_state) return false;
-  for (NodeId i = producer + 1; i < consumer; ++i) {
-    const Node& node = graph.node(i);
-    if (node.op == nullptr) continue;
-    if (node.outputs.empty()) return true;
-    for (const auto output : node.outputs) {
-      const Space space = graph.info(output).home.space;
-      // Gradients are written once, and read by the update alone.
-      if (space != Space::arena && space != Space::gradient) return true;
-    }
-  }
-  return false;
+  return reads_state && has_write_between(graph, producer, consumer);
 }
 
 // Replaces the consumer's input `value` by the producer's expression.

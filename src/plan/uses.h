@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "ops/ops.h"
 
 namespace stoker::plan {
 
@@ -29,6 +30,34 @@ inline bool is_private(const graph::Graph& graph, graph::ValueId value,
                        std::span<const graph::ValueId> keep) {
   return graph.info(value).node >= 0 && graph.info(value).home.space == graph::Space::arena &&
          !contains(keep, value);
+}
+
+// Where the value lies. A view of what lies outside of the arena lies there too.
+inline graph::Space space_of(const graph::Graph& graph, graph::ValueId value) {
+  while (true) {
+    const graph::ValueInfo& info = graph.info(value);
+    if (info.home.space != graph::Space::arena || info.node < 0) return info.home.space;
+    const graph::Node& node = graph.node(info.node);
+    const bool is_view =
+        node.op != nullptr && node.op->index == static_cast<int>(ops::OpIndex::reshape);
+    if (!is_view) return graph::Space::arena;
+    value = node.inputs[0];
+  }
+}
+
+// Whether a node between the two changes counters, weights or totals. Gradients do not count: they
+// are written once, and read by the update alone.
+inline bool has_write_between(const graph::Graph& graph, graph::NodeId first, graph::NodeId last) {
+  for (graph::NodeId i = first + 1; i < last; ++i) {
+    const graph::Node& node = graph.node(i);
+    if (node.op == nullptr) continue;
+    if (node.outputs.empty()) return true;
+    for (const auto output : node.outputs) {
+      const graph::Space space = graph.info(output).home.space;
+      if (space != graph::Space::arena && space != graph::Space::gradient) return true;
+    }
+  }
+  return false;
 }
 
 // A node without op has been removed by a pass; this drops them and renumbers.

@@ -74,7 +74,10 @@ Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std:
                                     used, offsets, rows);
       auto fresh = std::make_unique<Plan>();
       if (!step.keep.empty()) fresh->output = step.keep[0];
-      fresh->executable = state.backend().compile(std::move(step.graph), step.keep);
+      // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
+      const bool eager = compiled && compiled->options.run_eagerly;
+      fresh->executable =
+          state.backend().compile(std::move(step.graph), step.keep, {.optimize = !eager});
       state.reserve_arena(fresh->executable->program().arena_bytes);
       entry = std::move(fresh);
     } catch (...) {

@@ -182,7 +182,6 @@ OpCase backward_data(const Convolution& conv) {
   };
   c.terms = static_cast<double>(conv.kernel.elements() / conv.kernel[2]);
   c.differentiable_outputs = 0;
-  c.sums_by_thread = true;
   return c;
 }
 

@@ -65,6 +65,8 @@ OpCase product(const Product& p) {
   c.terms = static_cast<double>(p.k + 1);
   c.gradient_terms = static_cast<double>(std::max(p.m, p.n) + 1);
   if (p.m * p.n * p.k > 200'000) c.samples = 2;
+  // Beyond our own loops, oneDNN may cut the inner extent by the number of threads.
+  c.sums_by_thread = p.m * p.n * p.k > 32 * 1024;
   c.fused = {"matmul"};
   return c;
 }

@@ -91,15 +91,26 @@ TEST(Differentiate, is_one_for_the_loss_itself) {
 
 TEST(Differentiate, names_an_op_without_a_gradient_on_the_way_to_a_leaf) {
   Graph graph;
-  const Value x = leaf(graph, {3, 4});
+  const Value dy = leaf(graph, {1, 3, 3, 2}), kernel = leaf(graph, {2, 2, 1, 2});
   Value loss;
   {
-    const graph::Scope scope(graph, "Lambda \"hard\"");
-    loss = ops::reduce_sum_all(ops::to_float(ops::argmax(x)));
+    const graph::Scope scope(graph, "Conv2DTranspose \"up\"");
+    loss = ops::reduce_sum_all(ops::conv2d_backward_data(dy, kernel, {1, 4, 4, 1}, {}));
   }
-  const Value leaves[] = {x};
+  const Value leaves[] = {kernel};
   EXPECT_EQ(test::message_of<Error>([&] { plan::differentiate(graph, loss, leaves); }),
-            "Lambda \"hard\": op argmax has no gradient (class numbers are not differentiable)");
+            "Conv2DTranspose \"up\": op conv2d_backward_data has no gradient (second derivatives "
+            "are not offered)");
+}
+
+TEST(Differentiate, hands_no_gradient_on_through_class_numbers) {
+  Graph graph;
+  const Value logits = leaf(graph, {3, 4}), other = leaf(graph, {3, 4});
+  const Value loss = ops::reduce_sum_all(ops::softmax_cross_entropy(logits, ops::argmax(other)));
+  const Value leaves[] = {logits, other};
+  const auto gradients = plan::differentiate(graph, loss, leaves);
+  EXPECT_TRUE(gradients[0]);
+  EXPECT_FALSE(gradients[1]);
 }
 
 TEST(Differentiate, does_not_mind_an_op_without_a_gradient_elsewhere) {

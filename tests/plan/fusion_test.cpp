@@ -192,7 +192,8 @@ TEST(FusePointwise, splices_a_broadcast_value_where_another_input_has_the_shape)
   Graph graph;
   const Value x = leaf(graph, {3, 4}), row = leaf(graph, {4});
   Expression product;
-  product.add_output((Expr{&product, product.input(0)} * Expr{&product, product.input(1)}).id);
+  const Expr first{&product, product.input(0)}, second{&product, product.input(1)};
+  product.add_output((first * second).id);
   const Value sum =
       ops::reduce(ops::ReduceKind::sum, {ops::broadcast_to(row, {3, 4}), x}, product, {0});
   expect_rewrite(graph, plan::fuse_pointwise, {sum},
@@ -220,7 +221,7 @@ TEST(FusePointwise, goes_into_a_guarded_write_but_not_out_of_one) {
   expect_rewrite(graph, plan::fuse_pointwise, {},
                  "pointwise {tanh(x0)}\npointwise {add(x0, x1)}\npointwise {x0 guarded}\n"
                  "pointwise {x0 guarded}\n",
-                 "pointwise {add(tanh(x0), x1) guarded}\npointwise {x0 guarded}\n");
+                 "pointwise {add(x1, tanh(x0)) guarded}\npointwise {x0 guarded}\n");
 }
 
 TEST(FusePointwise, does_not_move_the_reading_of_a_weight_past_its_update) {
@@ -249,7 +250,7 @@ TEST(FusePointwise, moves_what_reads_only_the_batch_past_an_update) {
   const Value y = ops::add(bent, x);
   expect_rewrite(graph, plan::fuse_pointwise, {y},
                  "pointwise {tanh(x0)}\npointwise {x0 guarded}\npointwise {add(x0, x1)}\n",
-                 "pointwise {x0 guarded}\npointwise {add(tanh(x0), x1)}\n");
+                 "pointwise {x0 guarded}\npointwise {add(x0, tanh(x0))}\n");
 }
 
 Value noise(Graph& graph, Shape shape) {

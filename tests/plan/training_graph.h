@@ -85,7 +85,8 @@ struct TrainingGraph {
   void total(Value loss) {
     const graph::Home home{graph::Space::metric, 0, 0};
     graph::Expression sum;
-    sum.add_output((graph::Expr{&sum, sum.input(0)} + graph::Expr{&sum, sum.input(1)}).id);
+    const graph::Expr before{&sum, sum.input(0)}, addition{&sum, sum.input(1)};
+    sum.add_output((before + addition).id);
     ops::pointwise_into({graph->leaf("total", {DType::float32, {}}, home), loss}, sum, {home}, {},
                         true);
   }

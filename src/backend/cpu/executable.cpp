@@ -65,24 +65,25 @@ double bytes_of(const graph::Graph& graph, const graph::Node& node) {
 class CpuExecutable final : public Executable, private device::Work {
  public:
   CpuExecutable(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
-                ComputeArena& parallel, ComputeArena& serial)
-      : arena_(parallel) {
+                ComputeArena& parallel, ComputeArena& serial) {
     const auto count = static_cast<graph::NodeId>(graph->nodes().size());
     kernels_.resize(graph->nodes().size());
-    bool any_parallel = false;
-    for (graph::NodeId id = 0; id < count; ++id) {
-      const graph::Node& node = graph->node(id);
-      const bool wide =
-          parallel.threads() > 1 && (operations_of(*graph, node) > kParallelOperations ||
-                                     bytes_of(*graph, node) > kParallelBytes);
-      any_parallel = any_parallel || wide;
-      ComputeArena& home = wide ? parallel : serial;
-      const KernelRequest request{*graph, node, id, home.threads()};
-      home.execute(
-          [&] { kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request); });
-    }
-    in_arena_ = any_parallel;
+    const auto is_wide = [&](const graph::Node& node) {
+      return parallel.threads() > 1 && (operations_of(*graph, node) > kParallelOperations ||
+                                        bytes_of(*graph, node) > kParallelBytes);
+    };
+    const bool any_wide = std::any_of(graph->nodes().begin(), graph->nodes().end(), is_wide);
+    // A library's primitive sizes its work for the arena that it is made in: it has to run there.
+    arena_ = any_wide ? &parallel : &serial;
+    arena_->execute([&] {
+      for (graph::NodeId id = 0; id < count; ++id) {
+        const graph::Node& node = graph->node(id);
+        const KernelRequest request{*graph, node, id, is_wide(node) ? arena_->threads() : 1};
+        kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request);
+      }
+    });
     for (const auto& kernel : kernels_) primitives_ += kernel->primitives();
+    in_arena_ = any_wide || primitives_ > 0;
     program_ = plan::lay_out(std::move(graph), keep, [&](graph::NodeId id) {
       return kernels_[static_cast<std::size_t>(id)]->workspace_bytes();
     });
@@ -149,7 +150,7 @@ class CpuExecutable final : public Executable, private device::Work {
     if (!ingest()) return;
     const graph::Graph& graph = *program_.graph;
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
-      arena_.execute([&] { run_node(i); });
+      arena_->execute([&] { run_node(i); });
       const graph::Node& node = graph.nodes()[i];
       for (const auto id : node.outputs) {
         inspect(node, graph.info(id), values_[static_cast<std::size_t>(id)]);
@@ -165,7 +166,7 @@ class CpuExecutable final : public Executable, private device::Work {
       for (std::size_t i = 0; i < kernels_.size(); ++i) run_node(i);
     };
     if (in_arena_) {
-      arena_.execute(all);
+      arena_->execute(all);
     } else {
       all();
     }
@@ -201,7 +202,7 @@ class CpuExecutable final : public Executable, private device::Work {
     for (const std::size_t v : inputs_) values_[v] = input + program_.offsets[v];
   }
 
-  ComputeArena& arena_;
+  ComputeArena* arena_ = nullptr;  // the backend's, where the kernels were made and run
   plan::Program program_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<void*> values_;
