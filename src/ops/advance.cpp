@@ -8,11 +8,11 @@ const Op advance_op =
 
 std::string AdvanceAttributes::text() const { return {}; }
 
-void advance(Value loss, Value bad_gradients) {
+void advance(Value loss, Value largest_gradient) {
   require(loss.shape().rank() == 0, *loss.graph, "expected a loss of shape (), received ",
           loss.shape());
   std::vector<Value> inputs{loss};
-  if (bad_gradients) inputs.push_back(bad_gradients);
+  if (largest_gradient) inputs.push_back(largest_gradient);
   loss.graph->append(advance_op, inputs, share(AdvanceAttributes{}), {});
 }
 

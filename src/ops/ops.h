@@ -198,12 +198,12 @@ Value argmax(Value x);
 // ---- advance -----------------------------------------------------------------------------------
 // Stands between the backward pass and the guarded writes of a training step: records
 // non_finite_loss when `loss` (shape ()) is NaN or infinite, non_finite_gradient when
-// `bad_gradients` (shape (), may be missing) is not 0; unless an error is recorded, adds one to the
+// `largest_gradient` (shape (), may be missing) is; unless an error is recorded, adds one to the
 // step and iteration counters. Ops after it see the new counters.
 struct AdvanceAttributes : graph::Attributes {
   std::string text() const override;
 };
-void advance(Value loss, Value bad_gradients = {});
+void advance(Value loss, Value largest_gradient = {});
 
 // Attributes of a node, whose op says their type.
 template <class A>

@@ -235,7 +235,7 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
       const graph::Scope scope(graph, format("loss ", loss_base.name()));
       const bool trains =
           std::find(has_gradient.begin(), has_gradient.end(), true) != has_gradient.end();
-      ops::advance(loss, trains ? check_gradients(graph, network) : Value{});
+      ops::advance(loss, trains ? largest_gradient(graph, network) : Value{});
     }
     const graph::Scope scope(graph, "optimizer");
     append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);

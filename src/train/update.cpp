@@ -157,11 +157,11 @@ void append_norm_clipping(Graph& graph, const Network& network, const optimizers
 
 }  // namespace
 
-Value check_gradients(Graph& graph, const Network& network) {
+Value largest_gradient(Graph& graph, const Network& network) {
   const Value gradients = graph.leaf(
       "gradients", {DType::float32, {network.parameter_bytes() / kFloat}}, {Space::gradient, 0, 0});
   Expression expression;
-  expression.add_output((1.0f - is_finite(Expr{&expression, expression.input(0)})).id);
+  expression.add_output(abs(Expr{&expression, expression.input(0)}).id);
   return ops::reduce(ops::ReduceKind::max, {gradients}, std::move(expression), {0});
 }
 

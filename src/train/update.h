@@ -14,8 +14,9 @@ void append_update(graph::Graph& graph, const Network& network,
                    const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient);
 
-// 0 when every gradient is finite, else 1; shape (). The loss alone does not tell: relu and max
-// pooling may drop a NaN on the way forward that the gradients of the weights still meet.
-graph::Value check_gradients(graph::Graph& graph, const Network& network);
+// The largest gradient by magnitude, shape (): NaN or infinite when one of them is. The loss alone
+// does not tell: relu and max pooling may drop a NaN on the way forward that the gradients of the
+// weights still meet.
+graph::Value largest_gradient(graph::Graph& graph, const Network& network);
 
 }  // namespace stoker::train

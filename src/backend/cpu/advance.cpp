@@ -11,7 +11,7 @@ class AdvanceKernel : public Kernel {
   explicit AdvanceKernel(const KernelRequest& request)
       : node_(request.id),
         loss_(request.node.inputs[0]),
-        bad_gradients_(request.node.inputs.size() > 1 ? request.node.inputs[1] : graph::kNone) {}
+        largest_gradient_(request.node.inputs.size() > 1 ? request.node.inputs[1] : graph::kNone) {}
 
   void run(const Run& run) override {
     plan::Scalars& scalars = *run.scalars;
@@ -21,7 +21,7 @@ class AdvanceKernel : public Kernel {
       scalars.error_node = node_;
       return;
     }
-    if (bad_gradients_ != graph::kNone && *run.floats(bad_gradients_) != 0.0f) {
+    if (largest_gradient_ != graph::kNone && !std::isfinite(*run.floats(largest_gradient_))) {
       scalars.error = plan::StepError::non_finite_gradient;
       scalars.error_node = node_;
       return;
@@ -32,7 +32,7 @@ class AdvanceKernel : public Kernel {
 
  private:
   graph::NodeId node_;
-  graph::ValueId loss_, bad_gradients_;
+  graph::ValueId loss_, largest_gradient_;
 };
 
 }  // namespace

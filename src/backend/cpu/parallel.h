@@ -19,7 +19,7 @@ constexpr std::int64_t grain_for(std::int64_t bytes_per_item) {
   return items > 0 ? items : 1;
 }
 
-// Calls f(begin, end) for parts of [0, count) that begin at multiples of `grain`, one part for each
+// Calls f(begin, end) for parts of [0, count) that begin at multiples of `grain`, a few for each
 // thread, and waits for them. f must give the same results however the parts are cut. Without a
 // parallel region when there is one grain or one thread.
 template <class F>
