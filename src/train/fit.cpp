@@ -69,6 +69,12 @@ void warn_ran_out(std::int64_t batches, std::int64_t wanted) {
             << ". Training stops here.\n";
 }
 
+void warn_short_epoch(std::int64_t epoch, std::int64_t batches, std::int64_t wanted) {
+  std::cerr << "Warning: epoch " << epoch + 1 << " had " << batches << " batches of the " << wanted
+            << " that steps_per_epoch asks for: the source's pass through its data "
+            << "ended. The next epoch begins a new pass.\n";
+}
+
 // One epoch's way through the feed.
 struct EpochResult {
   std::int64_t steps = 0;
@@ -162,6 +168,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   if (!steps) steps = source->batches_per_epoch();
 
   std::int64_t batches = 0;
+  bool warned = false;
   for (std::int64_t epoch = fit_options.initial_epoch; epoch < fit_options.epochs; ++epoch) {
     bar.begin_epoch(epoch, fit_options.epochs, steps);
     state.reset_metrics();
@@ -170,6 +177,11 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     batches += result.steps;
     const bool ran_out = pipeline.feed().ran_out();
     if (ran_out) warn_ran_out(batches, *fit_options.steps_per_epoch * epochs);
+    if (!ran_out && !warned && fit_options.steps_per_epoch &&
+        result.steps < *fit_options.steps_per_epoch) {
+      warned = true;  // once a fit: it happens every pass
+      warn_short_epoch(epoch, result.steps, *fit_options.steps_per_epoch);
+    }
     if (result.steps == 0) break;  // it ran out exactly where an epoch ended
 
     Logs logs = read_logs();

@@ -157,6 +157,20 @@ TEST(BadInput, AGeneratorThatEndsEarlyIsAWarningWithTheCount) {
   EXPECT_EQ(history.epoch.size(), 2u);
 }
 
+TEST(BadInput, StepsPerEpochThatDoNotDivideAPassIsAWarning) {
+  Sequential model = classifier();
+  const Tensor x = Tensor::normal({50, 4});
+  const Tensor y(Shape{50}, DType::int32);
+  testing::internal::CaptureStderr();
+  const History history =
+      model.fit(x, y, {.steps_per_epoch = 3, .epochs = 4, .verbose = 0, .batch_size = 10});
+  const std::string warning = testing::internal::GetCapturedStderr();
+  EXPECT_CONTAINS(warning, "epoch 2 had 2 batches of the 3");
+  EXPECT_EQ(warning.find("epoch 4"), std::string::npos);
+  EXPECT_EQ(history.epoch.size(), 4u);
+  EXPECT_EQ(model.iterations(), 10);
+}
+
 TEST(BadInput, AGeneratorThatThrows) {
   Sequential model = classifier();
   auto throwing = generator<float, std::int32_t>(
