@@ -138,8 +138,10 @@ class CpuExecutable final : public Executable, private device::Work {
 
   void run(device::Stream& stream, device::RingState* ring) override {
     // Another ring: as a captured graph would have to be captured again.
-    if (ring != ring_) stream.synchronize();
-    ring_ = ring;
+    if (ring != ring_) {
+      stream.synchronize();
+      ring_ = ring;
+    }
     stream.launch(*this);
   }
 

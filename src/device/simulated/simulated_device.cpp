@@ -108,10 +108,9 @@ class SimulatedEvent final : public Event {
     return recorded_;
   }
   void pass(std::uint64_t mark) {
-    {
-      const std::lock_guard lock(mutex_);
-      passed_ = mark;
-    }
+    // Under the lock: who waits may destroy the event as soon as it has the lock.
+    const std::lock_guard lock(mutex_);
+    passed_ = mark;
     changed_.notify_all();
   }
   void wait_for(std::uint64_t mark) {
