@@ -1,7 +1,5 @@
 #include "feed/pipeline.h"
 
-#include <array>
-#include <cstring>
 #include <vector>
 
 #include "stoker/error.h"

@@ -134,9 +134,6 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                          std::shared_ptr<Source> validation) {
   require_compiled("fit");
   check_options(fit_options);
-  if (!fit_options.class_weight.empty()) {
-    source = with_class_weights(std::move(source), fit_options.class_weight);
-  }
   train::require_end(*source, fit_options.steps_per_epoch, "fit", "steps_per_epoch");
   if (!validation) validation = validation_source(*this, fit_options);
   if (validation) {
@@ -146,6 +143,10 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
           "fit: the training's generator is the validation's too, and would be called by two "
           "threads at a time: give validation one of its own, or say pure(f) if that is safe");
     }
+  }
+
+  if (!fit_options.class_weight.empty()) {
+    source = with_class_weights(std::move(source), fit_options.class_weight);
   }
 
   History history;

@@ -261,6 +261,11 @@ TEST(BadInput, OneGeneratorForTrainingAndValidation) {
                                    .validation_steps = 1});
   });
   EXPECT_CONTAINS(message, "pure");
+  FitOptions weighted{.steps_per_epoch = 1, .verbose = 0, .class_weight = {{0, 2.0}}};
+  weighted.validation_generator = counting;
+  weighted.validation_steps = 1;
+  EXPECT_THROW(model.fit_generator(counting, weighted), ValueError);
+  EXPECT_EQ(calls, 0);
 }
 
 TEST(BadInput, MoreTargetsThanOutputs) {
