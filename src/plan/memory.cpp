@@ -1,7 +1,6 @@
-// Memory by lifetime: a value takes the first gap in the arena that fits when it is made, and gives
-// it back after its last reader. Done once per plan, so the steps allocate nothing.
+// Memory by lifetime: values that do not live at the same time share places in the arena. Done once
+// per plan, so the steps allocate nothing.
 #include <algorithm>
-#include <map>
 
 #include "ops/ops.h"
 #include "plan/program.h"
@@ -17,57 +16,46 @@ using graph::ValueId;
 namespace {
 
 std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return (std::max<std::int64_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-// Gaps and blocks of the arena while the program is walked through.
-class Arena {
- public:
-  std::int64_t take(std::int64_t bytes) {
-    bytes = aligned(std::max<std::int64_t>(bytes, 1));
-    for (auto gap = gaps_.begin(); gap != gaps_.end(); ++gap) {
-      if (gap->second < bytes) continue;
-      const auto [offset, size] = *gap;
-      gaps_.erase(gap);
-      if (size > bytes) gaps_.emplace(offset + bytes, size - bytes);
-      return offset;
-    }
-    // A gap at the end grows; otherwise the block stands behind everything.
-    std::int64_t offset = end_;
-    if (!gaps_.empty()) {
-      const auto last = std::prev(gaps_.end());
-      if (last->first + last->second == end_) {
-        offset = last->first;
-        gaps_.erase(last);
-      }
-    }
-    end_ = offset + bytes;
-    return offset;
-  }
-
-  void give_back(std::int64_t offset, std::int64_t bytes) {
-    bytes = aligned(std::max<std::int64_t>(bytes, 1));
-    auto gap = gaps_.emplace(offset, bytes).first;
-    const auto next = std::next(gap);
-    if (next != gaps_.end() && gap->first + gap->second == next->first) {
-      gap->second += next->second;
-      gaps_.erase(next);
-    }
-    if (gap != gaps_.begin()) {
-      const auto previous = std::prev(gap);
-      if (previous->first + previous->second == gap->first) {
-        previous->second += gap->second;
-        gaps_.erase(gap);
-      }
-    }
-  }
-
-  std::int64_t end() const { return end_; }
-
- private:
-  std::map<std::int64_t, std::int64_t> gaps_;  // offset -> bytes
-  std::int64_t end_ = 0;
+// Memory that must not be shared with anything alive at the same time.
+struct Block {
+  std::int64_t bytes = 0;
+  graph::NodeId first = 0;  // the nodes that it lives through, both included
+  graph::NodeId last = 0;
+  std::int64_t offset = 0;
+  graph::NodeId taken_over = -1;  // by an output of this node, the last time
 };
+
+bool live_together(const Block& a, const Block& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
+
+// The largest first, each at the lowest place where nothing that lives with it stands.
+std::int64_t place(std::vector<Block>& blocks) {
+  std::vector<Block*> order;
+  for (Block& block : blocks) order.push_back(&block);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Block* a, const Block* b) { return a->bytes > b->bytes; });
+  std::int64_t end = 0;
+  std::vector<const Block*> placed;  // by offset
+  for (Block* block : order) {
+    std::int64_t offset = 0;
+    for (const Block* other : placed) {
+      if (!live_together(*block, *other)) continue;
+      if (offset + block->bytes <= other->offset) break;
+      offset = std::max(offset, other->offset + other->bytes);
+    }
+    block->offset = offset;
+    end = std::max(end, offset + block->bytes);
+    const auto behind =
+        std::upper_bound(placed.begin(), placed.end(), block,
+                         [](const Block* a, const Block* b) { return a->offset < b->offset; });
+    placed.insert(behind, block);
+  }
+  return end;
+}
 
 bool is_reshape(const Node& node) {
   return node.op->index == static_cast<int>(ops::OpIndex::reshape);
@@ -112,62 +100,56 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
     last_use[static_cast<std::size_t>(root[static_cast<std::size_t>(value)])] = node_count;
   }
 
-  Program program;
-  program.offsets.assign(values, 0);
-  program.workspaces.assign(nodes.size(), 0);
-  Arena arena;
+  // Pointwise work may overwrite an operand that nobody needs afterwards: one block for both.
+  constexpr std::size_t kNoBlock = static_cast<std::size_t>(-1);
   const auto in_arena = [&](ValueId value) { return graph.info(value).home.space == Space::arena; };
-  std::vector<bool> taken_over(values, false);
+  std::vector<Block> blocks;
+  std::vector<std::size_t> block_of(values, kNoBlock);
+  std::vector<std::size_t> workspace_of(nodes.size(), kNoBlock);
+  const auto find_donor = [&](graph::NodeId i, ValueId output) {
+    if (!is_pointwise(graph.node(i))) return kNoBlock;
+    for (const auto input : graph.node(i).inputs) {
+      const ValueId owner = root[static_cast<std::size_t>(input)];
+      const std::size_t block = block_of[static_cast<std::size_t>(owner)];
+      if (block != kNoBlock && blocks[block].last == i && blocks[block].taken_over != i &&
+          graph.info(input).type.dtype == graph.info(output).type.dtype &&
+          graph.info(input).type.shape == graph.info(output).type.shape) {
+        return block;
+      }
+    }
+    return kNoBlock;
+  };
   for (graph::NodeId i = 0; i < node_count; ++i) {
-    const Node& node = graph.node(i);
-    const auto dies_here = [&](ValueId value) {
-      return in_arena(value) && last_use[static_cast<std::size_t>(value)] == i;
-    };
-    for (const auto output : node.outputs) {
+    for (const auto output : graph.node(i).outputs) {
       const auto v = static_cast<std::size_t>(output);
       if (root[v] != output || !in_arena(output)) continue;
-      // Pointwise work may overwrite an operand that nobody needs afterwards.
-      ValueId donor = graph::kNone;
-      if (is_pointwise(node)) {
-        for (const auto input : node.inputs) {
-          const ValueId owner = root[static_cast<std::size_t>(input)];
-          if (dies_here(owner) && !taken_over[static_cast<std::size_t>(owner)] &&
-              graph.info(owner).node >= 0 &&
-              graph.info(input).type.dtype == graph.info(output).type.dtype &&
-              graph.info(input).type.shape == graph.info(output).type.shape) {
-            donor = owner;
-            break;
-          }
-        }
-      }
-      if (donor != graph::kNone) {
-        taken_over[static_cast<std::size_t>(donor)] = true;
-        program.offsets[v] = program.offsets[static_cast<std::size_t>(donor)];
+      const graph::NodeId last = std::max(i, last_use[v]);
+      block_of[v] = find_donor(i, output);
+      if (block_of[v] == kNoBlock) {
+        block_of[v] = blocks.size();
+        blocks.push_back({.bytes = aligned(bytes_of(graph, output)), .first = i, .last = last});
       } else {
-        program.offsets[v] = arena.take(bytes_of(graph, output));
+        blocks[block_of[v]].last = last;
+        blocks[block_of[v]].taken_over = i;
       }
     }
     const auto scratch = static_cast<std::int64_t>(workspace_bytes(i));
     if (scratch > 0) {
-      program.workspaces[static_cast<std::size_t>(i)] = arena.take(scratch);
-      arena.give_back(program.workspaces[static_cast<std::size_t>(i)], scratch);
-    }
-    std::vector<ValueId> finished;
-    const auto finish = [&](ValueId value) {
-      const ValueId owner = root[static_cast<std::size_t>(value)];
-      if (graph.info(owner).node < 0 || !in_arena(owner)) return;
-      if (last_use[static_cast<std::size_t>(owner)] > i) return;
-      if (taken_over[static_cast<std::size_t>(owner)]) return;
-      if (!contains(finished, owner)) finished.push_back(owner);
-    };
-    for (const auto input : node.inputs) finish(input);
-    for (const auto output : node.outputs) finish(output);  // an output that nobody reads
-    for (const auto owner : finished) {
-      arena.give_back(program.offsets[static_cast<std::size_t>(owner)], bytes_of(graph, owner));
-      last_use[static_cast<std::size_t>(owner)] = node_count + 1;  // given back once
+      workspace_of[static_cast<std::size_t>(i)] = blocks.size();
+      blocks.push_back({.bytes = aligned(scratch), .first = i, .last = i});
     }
   }
-  program.arena_bytes = arena.end();
+
+  Program program;
+  program.arena_bytes = place(blocks);
+  program.offsets.assign(values, 0);
+  program.workspaces.assign(nodes.size(), 0);
+  for (std::size_t v = 0; v < values; ++v) {
+    if (block_of[v] != kNoBlock) program.offsets[v] = blocks[block_of[v]].offset;
+  }
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (workspace_of[i] != kNoBlock) program.workspaces[i] = blocks[workspace_of[i]].offset;
+  }
 
   for (std::size_t v = 0; v < values; ++v) {
     const auto owner = static_cast<std::size_t>(root[v]);

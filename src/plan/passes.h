@@ -11,6 +11,9 @@ namespace stoker::plan {
 // Removes nodes that neither write outside of the arena nor lead to one that does, or to `keep`.
 void eliminate_dead_nodes(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
+// Masks the gradient of max pooling by relu before it is spread over the windows, not after.
+void sink_relu_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
 // Splices a pointwise node into the pointwise or reduce node that alone reads it.
 void fuse_pointwise(graph::Graph& graph, std::span<const graph::ValueId> keep);
 

@@ -10,6 +10,7 @@
 #include "report/progress_bar.h"
 #include "stoker/array_source.h"
 #include "stoker/error.h"
+#include "train/look.h"
 #include "train/model_impl.h"
 
 namespace stoker {
@@ -19,7 +20,7 @@ using train::StepRunner;
 
 namespace {
 
-// How often the host looks at what the device has recorded, which makes it wait for the device.
+// How often the host looks at what the device has recorded.
 constexpr std::int64_t kLookInterval = 100'000'000;
 
 double seconds(std::int64_t ns) { return static_cast<double>(ns) * 1e-9; }
@@ -82,7 +83,7 @@ struct EpochResult {
 };
 
 EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& runner,
-                      report::ProgressBar& bar, std::int64_t epoch) {
+                      train::Look& look, report::ProgressBar& bar, std::int64_t epoch) {
   EpochResult result;
   train::StepPlace place{epoch, 0, model.state.read_scalars().step};
   std::int64_t next_look = now_ns() + kLookInterval;
@@ -94,12 +95,17 @@ EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& 
     ++result.steps;
     const std::int64_t end = now_ns();
     result.computed += seconds(end - begin);
-    if (end < next_look) continue;
-    next_look = end + kLookInterval;
-    runner.check(place);
-    if (bar.wants_update(end)) bar.update(result.steps, model.read_logs(), end);
+    if (!look.is_pending()) {
+      if (end < next_look) continue;
+      next_look = end + kLookInterval;
+      look.ask(result.steps);
+    }
+    if (!look.has_arrived()) continue;
+    runner.check(place, look.scalars());
+    if (bar.wants_update(end)) bar.update(look.steps(), model.logs_of(look.totals()), end);
   }
   runner.check(place);
+  if (look.is_pending()) look.has_arrived();  // of no use to the next epoch
   return result;
 }
 
@@ -164,6 +170,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                            .workers = fit_options.workers,
                            .seed = options.seed},
                           state.device(), state.stream());
+  train::Look look(state, compiled->total_count);
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
   if (!steps) steps = source->batches_per_epoch();
@@ -174,7 +181,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     bar.begin_epoch(epoch, fit_options.epochs, steps);
     state.reset_metrics();
     const std::int64_t begin = now_ns();
-    const EpochResult result = run_epoch(*this, pipeline, runner, bar, epoch);
+    const EpochResult result = run_epoch(*this, pipeline, runner, look, bar, epoch);
     batches += result.steps;
     const bool ran_out = pipeline.feed().ran_out();
     if (ran_out) warn_ran_out(batches, *fit_options.steps_per_epoch * epochs);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,10 @@ struct Model::Impl {
   void run(train::Plan& plan, device::RingState* ring, const train::StepPlace& place);
   // Waits for the device and throws what a step has recorded since the last look.
   void check(train::Plan& plan, const train::StepPlace& place);
+  // The same with scalars that have been read already; waits only when there is something to throw.
+  void check(train::Plan& plan, const train::StepPlace& place, const plan::Scalars& found);
   Logs read_logs() const;
+  Logs logs_of(std::span<const float> totals) const;
 
   // ---- fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
@@ -107,6 +111,7 @@ class StepRunner {
   void run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place);
   // Looks for an error of the steps so far, and throws it.
   void check(const StepPlace& place);
+  void check(const StepPlace& place, const plan::Scalars& found);
 
  private:
   Model::Impl& model_;

@@ -115,9 +115,12 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
 }
 
 void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
-  plan::Scalars scalars = state.read_scalars();
-  if (scalars.error == plan::StepError::none) return;
-  const plan::Scalars found = scalars;
+  check(plan, place, state.read_scalars());
+}
+
+void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::Scalars& found) {
+  if (found.error == plan::StepError::none) return;
+  plan::Scalars scalars = state.read_scalars();  // may have moved on since
   scalars.error = plan::StepError::none;
   scalars.error_node = -1;
   state.write_scalars(scalars);
@@ -148,11 +151,12 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
                          "; the step was not applied. Labels are class numbers from 0"));
 }
 
-Logs Model::Impl::read_logs() const {
+Logs Model::Impl::read_logs() const { return logs_of(state.read_metrics(compiled->total_count)); }
+
+Logs Model::Impl::logs_of(std::span<const float> totals) const {
   Logs logs;
-  const std::vector<float> totals = state.read_metrics(compiled->total_count);
   for (const auto& tracked : compiled->tracked) {
-    const std::span<const float> own(totals.data() + tracked.first_total, tracked.totals);
+    const auto own = totals.subspan(tracked.first_total, tracked.totals);
     if (tracked.metric) {
       logs.set(tracked.name, tracked.metric->result(own));
     } else {
@@ -188,6 +192,10 @@ void StepRunner::run(const feed::Batch& batch, device::RingState* ring, const St
 
 void StepRunner::check(const StepPlace& place) {
   if (last_ != nullptr) model_.check(*last_, place);
+}
+
+void StepRunner::check(const StepPlace& place, const plan::Scalars& found) {
+  if (last_ != nullptr) model_.check(*last_, place, found);
 }
 
 void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,

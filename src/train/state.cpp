@@ -104,6 +104,11 @@ std::vector<float> State::read_metrics(std::size_t totals) const {
   return values;
 }
 
+void State::copy_to_host(std::byte* scalars, std::byte* totals, std::size_t count) {
+  stream_->copy_to_host(scalars, scalars_->data(), sizeof(plan::Scalars));
+  stream_->copy_to_host(totals, metrics_->data(), count * sizeof(float));
+}
+
 void State::reset_metrics() { stream_->fill_zero(metrics_->data(), metrics_->bytes()); }
 
 }  // namespace stoker::train

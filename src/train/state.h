@@ -40,6 +40,8 @@ class State {
   void write_scalars(const plan::Scalars& scalars);
   std::vector<float> read_metrics(std::size_t totals) const;
   void reset_metrics();
+  // Enqueues copies of the scalars and the metric totals to pinned memory.
+  void copy_to_host(std::byte* scalars, std::byte* totals, std::size_t count);
 
  private:
   std::byte* address(const Weight& weight) const;

@@ -102,6 +102,50 @@ TEST(EliminateDeadNodes, keeps_a_node_for_one_of_its_outputs) {
   expect_unchanged(graph, plan::eliminate_dead_nodes, {norm.variance});
 }
 
+// ---- sink_relu_gradients
+// -------------------------------------------------------------------------
+
+Value mask(Value by, Value gradient) {
+  return ops::map(by, gradient, [](Expr y, Expr dy) {
+    return graph::select(y, dy, Expr{y.expression, y.expression->constant(0.0f)});
+  });
+}
+const std::string kPool = "max 2x2 strides 2x2 padding 0,0+0,0";
+
+TEST(SinkReluGradients, masks_before_max_pooling_spreads) {
+  Graph graph;
+  const Value y = relu(leaf(graph, {1, 4, 4, 8}));
+  const ops::Pool2DAttributes pool;
+  const Value pooled = ops::pool2d(y, pool);
+  const Value argmax = graph.value(graph.nodes().back().outputs[1]);
+  const Value spread = ops::pool2d_backward(leaf(graph, {1, 2, 2, 8}), argmax, y.shape(), pool);
+  const Value masked = mask(y, spread);
+  expect_rewrite(graph, plan::sink_relu_gradients, {pooled, masked},
+                 "pointwise {relu(x0)}\npool2d {" + kPool + "}\npool2d_backward {" + kPool +
+                     "}\npointwise {select(x0, x1, 0)}\n",
+                 "pointwise {relu(x0)}\npool2d {" + kPool +
+                     "}\npointwise {select(x0, x1, 0)}\npool2d_backward {" + kPool + "}\n");
+  const graph::Node& small = graph.node(2);
+  EXPECT_EQ(small.inputs[0], pooled.id);
+  EXPECT_EQ(graph.node(3).outputs[0], masked.id);
+  EXPECT_EQ(graph.info(small.outputs[0]).type.shape, (Shape{1, 2, 2, 8}));
+}
+
+TEST(SinkReluGradients, leaves_other_masks_and_shared_gradients_alone) {
+  Graph graph;
+  const Value y = relu(leaf(graph, {1, 4, 4, 8}));
+  const Value other = leaf(graph, {1, 4, 4, 8}, Space::input, 4096);
+  const ops::Pool2DAttributes pool;
+  ops::pool2d(y, pool);
+  const Value argmax = graph.value(graph.nodes().back().outputs[1]);
+  const Value dy = leaf(graph, {1, 2, 2, 8});
+  const Value by_other = mask(other, ops::pool2d_backward(dy, argmax, y.shape(), pool));
+  const Value shared = ops::pool2d_backward(dy, argmax, y.shape(), pool);
+  const Value by_y = mask(y, shared);
+  expect_unchanged(graph, plan::sink_relu_gradients, {by_other, by_y, shared});
+  expect_unchanged(graph, plan::sink_relu_gradients, {by_other, by_y, twice(shared)});
+}
+
 // ---- fuse_pointwise -----------------------------------------------------------------------------
 
 TEST(FusePointwise, makes_one_node_of_a_chain) {

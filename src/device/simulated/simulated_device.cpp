@@ -21,6 +21,8 @@
 namespace stoker::device {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kAlignment = 256;
 constexpr int kPoison = 0xfb;  // as float32: a large negative number, as an integer: no label
 
@@ -84,7 +86,7 @@ class SimulatedBuffer final : public Buffer {
 };
 
 // Recorded when a stream is told to, passed when the stream gets there. Marks count the records:
-// a wait covers the last one before it, as CUDA's do.
+// a wait covers the last one before it, as CUDA's do. `due` is when it should have passed.
 class SimulatedEvent final : public Event {
  public:
   explicit SimulatedEvent(Health& health) : health_(health) {}
@@ -107,15 +109,17 @@ class SimulatedEvent final : public Event {
     const std::lock_guard lock(mutex_);
     return recorded_;
   }
-  void pass(std::uint64_t mark) {
+  void pass(std::uint64_t mark, Clock::time_point due) {
     // Under the lock: who waits may destroy the event as soon as it has the lock.
     const std::lock_guard lock(mutex_);
     passed_ = mark;
+    due_ = due;
     changed_.notify_all();
   }
-  void wait_for(std::uint64_t mark) {
+  Clock::time_point wait_for(std::uint64_t mark) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return passed_ >= mark; });
+    return due_;
   }
 
  private:
@@ -124,6 +128,7 @@ class SimulatedEvent final : public Event {
   std::condition_variable changed_;
   std::uint64_t recorded_ = 0;
   std::uint64_t passed_ = 0;
+  Clock::time_point due_;
 };
 
 struct Copy {
@@ -147,12 +152,10 @@ struct Wait {
   SimulatedEvent* event;
   std::uint64_t mark;
 };
-using Command = std::variant<Copy, Zero, Launch, Record, Wait>;
-
-void pass_time(std::chrono::steady_clock::time_point start, double seconds) {
-  std::this_thread::sleep_until(start + std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                            std::chrono::duration<double>(seconds)));
-}
+struct Command {
+  std::variant<Copy, Zero, Launch, Record, Wait> what;
+  Clock::time_point pushed;
+};
 
 // A thread that works through its commands. The queue has a fixed size, so that enqueueing does not
 // allocate; the host waits when it is full, as it does on a GPU.
@@ -197,12 +200,15 @@ class SimulatedStream final : public Stream {
 
  private:
   static constexpr std::size_t kCapacity = 1024;
+  // How late a thread may wake up without being taken for slow.
+  static constexpr auto kLateness = std::chrono::milliseconds(2);
 
-  void push(Command command) {
+  template <class T>
+  void push(T command) {
     health_.call();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return pushed_ - done_ < kCapacity; });
-    queue_[pushed_ % kCapacity] = command;
+    queue_[pushed_ % kCapacity] = {command, Clock::now()};
     ++pushed_;
     lock.unlock();
     changed_.notify_all();
@@ -215,7 +221,8 @@ class SimulatedStream final : public Stream {
       if (done_ == pushed_) return;
       const Command command = queue_[done_ % kCapacity];
       lock.unlock();
-      std::visit([this](const auto& one) { execute(one); }, command);
+      due_ = std::max(due_, command.pushed);
+      std::visit([this](const auto& one) { execute(one); }, command.what);
       lock.lock();
       ++done_;
       lock.unlock();
@@ -224,20 +231,27 @@ class SimulatedStream final : public Stream {
   }
 
   void execute(const Copy& copy) {
-    const auto start = std::chrono::steady_clock::now();
     std::memcpy(copy.to, copy.from, copy.bytes);
     const double rate = health_.options().upload_bytes_per_second;
-    if (copy.upload && rate > 0.0) pass_time(start, static_cast<double>(copy.bytes) / rate);
+    take(copy.upload && rate > 0.0 ? static_cast<double>(copy.bytes) / rate : 0.0);
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
   void execute(const Launch& launch) {
-    const auto start = std::chrono::steady_clock::now();
     launch.work->run();
-    if (health_.options().step_seconds > 0.0) pass_time(start, health_.options().step_seconds);
+    take(health_.options().step_seconds);
   }
-  void execute(const Record& record) { record.event->pass(record.mark); }
+  void execute(const Record& record) { record.event->pass(record.mark, due_); }
   void execute(const Wait& wait) {
-    if (wait.mark > 0) wait.event->wait_for(wait.mark);
+    if (wait.mark > 0) due_ = std::max(due_, wait.event->wait_for(wait.mark));
+  }
+
+  // Makes the work that was just done last `seconds`, if it did not last longer by itself.
+  void take(double seconds) {
+    if (seconds <= 0.0) return;
+    due_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    std::this_thread::sleep_until(due_);
+    // Work that really takes longer than it was told to is late, and so is all after it.
+    due_ = std::max(due_, Clock::now() - kLateness);
   }
 
   Health& health_;
@@ -247,6 +261,7 @@ class SimulatedStream final : public Stream {
   std::uint64_t pushed_ = 0;
   std::uint64_t done_ = 0;
   bool stopping_ = false;
+  Clock::time_point due_;  // when everything executed so far should have been done
   std::thread thread_;
 };
 

@@ -1,0 +1,43 @@
+#include "train/look.h"
+
+#include "stoker/error.h"
+#include "train/state.h"
+
+namespace stoker::train {
+
+Look::Look(State& state, std::size_t totals)
+    : state_(state),
+      totals_(totals),
+      host_(state.device().allocate_pinned(sizeof(plan::Scalars) + totals * sizeof(float))),
+      arrived_(state.device().make_event()) {}
+
+Look::~Look() {
+  if (!is_pending_) return;
+  try {
+    state_.stream().synchronize();
+  } catch (const DeviceError&) {  // a broken device copies no more
+  }
+}
+
+void Look::ask(std::int64_t steps) {
+  state_.copy_to_host(host_->data(), host_->data() + sizeof(plan::Scalars), totals_);
+  state_.stream().record(*arrived_);
+  steps_ = steps;
+  is_pending_ = true;
+}
+
+bool Look::has_arrived() {
+  if (!arrived_->has_passed()) return false;
+  is_pending_ = false;
+  return true;
+}
+
+const plan::Scalars& Look::scalars() const {
+  return *reinterpret_cast<const plan::Scalars*>(host_->data());
+}
+
+std::span<const float> Look::totals() const {
+  return {reinterpret_cast<const float*>(host_->data() + sizeof(plan::Scalars)), totals_};
+}
+
+}  // namespace stoker::train

@@ -1,0 +1,43 @@
+// What the device has recorded so far, fetched without making anybody wait: the copies are enqueued
+// behind the steps, and read when they have arrived.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "device/device.h"
+#include "plan/scalars.h"
+
+namespace stoker::train {
+
+class State;
+
+class Look {
+ public:
+  Look(State& state, std::size_t totals);
+  // Waits for copies that are under way: they write to memory of this.
+  ~Look();
+  Look(const Look&) = delete;
+  Look& operator=(const Look&) = delete;
+
+  // Enqueues the copies. Not while earlier ones are pending. `steps`: for who reads them.
+  void ask(std::int64_t steps);
+  bool is_pending() const { return is_pending_; }
+  // Whether the copies have arrived; they are not pending then any more.
+  bool has_arrived();
+
+  const plan::Scalars& scalars() const;
+  std::span<const float> totals() const;
+  std::int64_t steps() const { return steps_; }
+
+ private:
+  State& state_;
+  std::size_t totals_;
+  std::unique_ptr<device::Buffer> host_;
+  std::unique_ptr<device::Event> arrived_;
+  std::int64_t steps_ = 0;
+  bool is_pending_ = false;
+};
+
+}  // namespace stoker::train
