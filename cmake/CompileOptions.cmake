@@ -6,13 +6,15 @@ function(stoker_compile_options target)
   set_target_properties(${target} PROPERTIES
     CXX_EXTENSIONS OFF
     POSITION_INDEPENDENT_CODE ON)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+  # nvcc hands its own intermediate code to the host compiler, which is not ours to warn about.
+  set(host "$<COMPILE_LANGUAGE:C,CXX>")
+  target_compile_options(${target} PRIVATE "$<${host}:-Wall;-Wextra;-Wpedantic>")
   if(STOKER_WERROR)
-    target_compile_options(${target} PRIVATE -Werror)
+    target_compile_options(${target} PRIVATE "$<${host}:-Werror>")
   endif()
   if(STOKER_SANITIZE)
     target_compile_options(${target} PRIVATE
-      -fsanitize=${STOKER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+      "$<${host}:-fsanitize=${STOKER_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>")
     # Public: whatever links an instrumented library needs the sanitizer's runtime.
     target_link_options(${target} PUBLIC -fsanitize=${STOKER_SANITIZE})
   endif()

@@ -1,25 +1,61 @@
-# Links src/backend/cuda or, where that is absent or not wanted, src/backend/cuda_absent.
+# Links src/backend/cuda and src/device/cuda or, where CUDA is absent or not wanted,
+# src/backend/cuda_absent. Why cuDNN's headers come from where they do: docs/adr/0010.
 
-set(stoker_cuda_backend ${PROJECT_SOURCE_DIR}/src/backend/cuda)
 set(stoker_use_cuda FALSE)
-file(GLOB_RECURSE stoker_cuda_sources CONFIGURE_DEPENDS
-  ${stoker_cuda_backend}/*.cpp ${stoker_cuda_backend}/*.cu src/device/cuda/*.cpp src/device/cuda/*.cu)
+set(stoker_cuda_missing "")
+set(stoker_cudnn_frontend ${PROJECT_SOURCE_DIR}/.deps/cudnn_frontend/include)
 
-if(stoker_cuda_sources AND NOT STOKER_CUDA STREQUAL "OFF")
-  find_package(CUDAToolkit QUIET)
+if(NOT STOKER_CUDA STREQUAL "OFF")
+  find_package(CUDAToolkit 13 QUIET)
   if(CUDAToolkit_FOUND)
-    set(stoker_use_cuda TRUE)
-  elseif(STOKER_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "STOKER_CUDA=ON, but no CUDA toolkit was found.")
+    find_path(STOKER_CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS}
+      DOC "Folder of cudnn.h")
+    mark_as_advanced(STOKER_CUDNN_INCLUDE)
+    if(NOT EXISTS "${CUDAToolkit_NVCC_EXECUTABLE}")
+      set(stoker_cuda_missing "the CUDA toolkit's compiler, nvcc")
+    elseif(NOT STOKER_CUDNN_INCLUDE)
+      set(stoker_cuda_missing "cuDNN's header, cudnn.h")
+    elseif(NOT EXISTS ${stoker_cudnn_frontend}/cudnn_frontend.h)
+      set(stoker_cuda_missing "cudnn_frontend.h in .deps/cudnn_frontend (run scripts/setup)")
+    else()
+      set(stoker_use_cuda TRUE)
+    endif()
+  else()
+    set(stoker_cuda_missing "a CUDA toolkit of version 13 or newer")
   endif()
-elseif(STOKER_CUDA STREQUAL "ON")
-  message(NOTICE "STOKER_CUDA=ON, but this version has no CUDA backend yet: building for the CPU.")
+  if(NOT stoker_use_cuda AND STOKER_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "STOKER_CUDA=ON, but this was not found: ${stoker_cuda_missing}.")
+  endif()
 endif()
 
 if(stoker_use_cuda)
+  # Machine code for these; whatever else is 9.0 or later compiles 9.0's PTX at its first start.
+  set(STOKER_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90;100-real;120-real"
+    CACHE STRING "GPU architectures to compile our own kernels for")
+  set(CMAKE_CUDA_ARCHITECTURES ${STOKER_CUDA_ARCHITECTURES})
+  if(NOT CMAKE_CUDA_COMPILER)
+    set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+  endif()
   enable_language(CUDA)
+  set_target_properties(stoker PROPERTIES CUDA_ARCHITECTURES "${STOKER_CUDA_ARCHITECTURES}")
+  message(STATUS "CUDA ${CUDAToolkit_VERSION}: ${STOKER_CUDA_ARCHITECTURES}")
+  file(GLOB_RECURSE stoker_cuda_sources CONFIGURE_DEPENDS
+    src/backend/cuda/*.cpp src/device/cuda/*.cpp src/backend/cuda/*.cu)
   list(APPEND stoker_sources ${stoker_cuda_sources})
+  # Half a minute of templates at -O2, which run once a plan.
+  set_source_files_properties(src/backend/cuda/cudnn_plan.cpp PROPERTIES COMPILE_OPTIONS -O1)
+  # Registers that do not suffice are a mistake, not a matter of speed.
+  target_compile_options(stoker PRIVATE
+    "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas --warn-on-spills,--warning-as-error>")
+  target_include_directories(stoker SYSTEM PRIVATE
+    ${stoker_cudnn_frontend} ${STOKER_CUDNN_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
+  # Static: a program starts without any of CUDA on its machine. Everything else is loaded at run
+  # time, by src/device/cuda/libraries.cpp.
+  target_link_libraries(stoker PRIVATE CUDA::cudart_static)
 else()
+  if(stoker_cuda_missing)
+    message(STATUS "Without CUDA: there is no ${stoker_cuda_missing}")
+  endif()
   file(GLOB_RECURSE stoker_cuda_absent CONFIGURE_DEPENDS src/backend/cuda_absent/*.cpp)
   list(APPEND stoker_sources ${stoker_cuda_absent})
 endif()

@@ -18,6 +18,7 @@ class Device;
 struct SimulatedOptions {
   double upload_bytes_per_second = 0.0;  // 0: as fast as memory is
   double step_seconds = 0.0;             // a step takes at least as long
+  std::int64_t memory_bytes = 0;         // of the device; 0: without a limit
   // Faults. The n-th allocation of device memory is refused; all pinned memory is; the n-th call
   // breaks the device (an error that every later call repeats), or loses it.
   std::optional<std::int64_t> refuse_allocation{};
@@ -31,9 +32,16 @@ class Device {
  public:
   static Device cpu();
   static Device simulated(SimulatedOptions options = {});
-  // What the environment variable STOKER_DEVICE names ("cpu", "simulated"), else the best that
-  // there is. Throws DeviceError for a name that is not known.
+  // The GPU of that number, as CUDA counts them. Throws DeviceError when it can't be used, and says
+  // why: no CUDA in this build, no driver or one that is too old, no cuDNN.
+  static Device cuda(int ordinal = 0);
+  // What the environment variable STOKER_DEVICE names ("cpu", "simulated", "cuda", "cuda:1"), and
+  // nothing else: throws DeviceError when it is not there. Without the variable cuda() where that
+  // can be used, else the CPU. Models take this device unless they are told another. Prints
+  // nothing.
   static Device best();
+  // Why best() is no CUDA device, in one line; empty when it is one. Throws where best() does.
+  static std::string why_not_cuda();
 
   const std::string& name() const;
   const std::shared_ptr<device::Device>& base() const { return base_; }

@@ -17,6 +17,7 @@
 #include "stoker/history.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"
+#include "stoker/memory_report.h"
 #include "stoker/metrics.h"
 #include "stoker/optimizers.h"
 #include "stoker/tensor.h"
@@ -149,6 +150,12 @@ class Model {
 
   // The ops of the training step on batches of `batch_size`, after all rewrites; for people.
   std::string graph_dump(std::int64_t batch_size = 32);
+
+  // What the model keeps on its device, as it is now.
+  MemoryReport memory_report() const;
+  // What it would keep to train on batches of `batch_size`, whether they fit the device or not:
+  // compiles that step, for inputs as the model declares them, and neither runs nor allocates.
+  MemoryReport memory_report(std::int64_t batch_size) const;
 
   struct Impl;  // opaque
 

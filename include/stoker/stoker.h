@@ -14,6 +14,7 @@
 #include "stoker/initializers.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"
+#include "stoker/memory_report.h"
 #include "stoker/metrics.h"
 #include "stoker/model.h"
 #include "stoker/optimizers.h"

@@ -67,5 +67,14 @@ class Backend {
 
 // The CPU backend with `threads` threads; 0: one for each core that the process may use.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
+// Of a device that device::make_cuda_device() made. Throws DeviceError in builds without CUDA.
+std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<device::Device> device);
+// The backend that computes on `device`; `threads` is for those that compute on the CPU.
+std::unique_ptr<Backend> make_backend(const std::shared_ptr<device::Device>& device, int threads);
+
+// For tests: what make_backend() calls from now on; null: the backends above.
+using MakeBackend = std::unique_ptr<Backend> (*)(const std::shared_ptr<device::Device>& device,
+                                                 int threads);
+void replace_backends(MakeBackend make);
 
 }  // namespace stoker::backend

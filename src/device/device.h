@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "stoker/device.h"
+#include "stoker/error.h"
 
 namespace stoker::device {
 
@@ -22,6 +25,19 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
+// There was not enough memory, and nothing else is wrong with the device. Who knows what the memory
+// was for catches it and says what to do.
+class OutOfMemory : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
+// Of a device, in bytes.
+struct DeviceMemory {
+  std::int64_t free = 0;
+  std::int64_t total = 0;
+};
+
 // A point in a stream's work.
 class Event {
  public:
@@ -34,7 +50,8 @@ class Event {
 class Work {
  public:
   virtual ~Work() = default;
-  // Called on the thread that stands for the device; throws nothing.
+  // Called on the thread that stands for the device; throws nothing. On CUDA it is called by
+  // launch() on the host's thread, enqueues on that stream, and may throw DeviceError.
   virtual void run() = 0;
 };
 
@@ -59,9 +76,11 @@ class Device {
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
   // Steps read the pinned slot itself: there is nothing to upload.
   virtual bool reads_host_memory() const = 0;
-  // Throw DeviceError, saying how much was asked for, when there is not enough.
+  // Throw OutOfMemory, saying how much was asked for, when there is not enough.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
   virtual std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) = 0;
+  // Where that is known.
+  virtual std::optional<DeviceMemory> memory() { return std::nullopt; }
   virtual std::unique_ptr<Stream> make_stream() = 0;
   virtual std::unique_ptr<Event> make_event() = 0;
 };

@@ -13,22 +13,24 @@ const std::byte* bytes_of(const void* data) { return static_cast<const std::byte
 }  // namespace
 
 struct Pipeline::Impl {
+  // What may be refused comes before the feed, which asks the source for batches at once.
   Impl(std::shared_ptr<Source> source, const FeedOptions& options, device::Device& on,
        device::Stream& steps)
-      : device(on), compute(steps), feed(std::move(source), options, on) {
-    state = device.allocate(sizeof(device::RingState));
+      : device(on), compute(steps), state(device.allocate(sizeof(device::RingState))) {
     device::RingState initial;
     if (!device.reads_host_memory()) {
       copy = device.make_stream();
       initial.slots = kDeviceSlots;
+      const SlotLayout layout(source->spec());
       for (int s = 0; s < kDeviceSlots; ++s) {
-        slots.push_back({device.allocate(feed.layout().bytes), device.make_event(),
-                         device.make_event(), std::nullopt});
+        slots.push_back({device.allocate(layout.bytes), device.make_event(), device.make_event(),
+                         std::nullopt});
         initial.blocks[s] = slots.back().block->data();
       }
     }
     compute.copy_to_device(state->data(), bytes_of(&initial), sizeof(initial));
     compute.synchronize();
+    feed.emplace(std::move(source), options, device);
   }
 
   struct DeviceSlot {
@@ -45,7 +47,7 @@ struct Pipeline::Impl {
     // The slot's last upload ended long ago as a rule: its pinned slot must go back first.
     if (to.uploading) finish(to, true);
     copy->wait(*to.stepped);
-    copy->copy_to_device(to.block->data(), batch.block, feed.layout().bytes);
+    copy->copy_to_device(to.block->data(), batch.block, feed->layout().bytes);
     copy->record(*to.uploaded);
     compute.wait(*to.uploaded);
     to.uploading = batch;
@@ -56,13 +58,13 @@ struct Pipeline::Impl {
     if (!slot.uploading) return;
     if (wait) slot.uploaded->synchronize();
     if (!wait && !slot.uploaded->has_passed()) return;
-    feed.release(*slot.uploading);
+    feed->release(*slot.uploading);
     slot.uploading.reset();
   }
 
   device::Device& device;
   device::Stream& compute;
-  Feed feed;
+  std::optional<Feed> feed;
   std::unique_ptr<device::Buffer> state;
   std::unique_ptr<device::Stream> copy;
   std::vector<DeviceSlot> slots;
@@ -91,9 +93,9 @@ std::optional<Batch> Pipeline::next() {
   const std::size_t in_flight = impl.slots.size();
   for (std::size_t i = 0; i < in_flight; ++i) {
     Impl::DeviceSlot& oldest = impl.slots[(impl.issued + i) % in_flight];
-    impl.finish(oldest, impl.feed.holds_next_slot());
+    impl.finish(oldest, impl.feed->holds_next_slot());
   }
-  std::optional<Batch> batch = impl.feed.next();
+  std::optional<Batch> batch = impl.feed->next();
   if (!batch) return batch;
   // The ring's own count: the feed's counts the ends of epochs too.
   auto* header = reinterpret_cast<SlotHeader*>(batch->block);
@@ -113,7 +115,7 @@ void Pipeline::consumed(const Batch& batch) {
   if (impl.copy) {
     impl.compute.record(*impl.slot(impl.issued).stepped);
   } else {
-    impl.feed.release(batch);
+    impl.feed->release(batch);
   }
   ++impl.issued;
 }
@@ -122,6 +124,6 @@ device::RingState* Pipeline::ring() {
   return reinterpret_cast<device::RingState*>(impl_->state->data());
 }
 
-Feed& Pipeline::feed() { return impl_->feed; }
+Feed& Pipeline::feed() { return *impl_->feed; }
 
 }  // namespace stoker::feed

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "core/format.h"
 #include "core/timeline.h"
+#include "stoker/error.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -48,7 +50,13 @@ Ring::Ring(const SlotLayout& layout, int slots, device::Device& device)
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     slot.turn.store(2 * i, std::memory_order_relaxed);
-    slot.memory = device.allocate_pinned(layout.bytes);
+    try {
+      slot.memory = device.allocate_pinned(layout.bytes);
+    } catch (const device::OutOfMemory& error) {
+      throw DeviceError(format("the generator's ring needs ", slots_.size(), " slots of ",
+                               layout.bytes, " bytes of the host's memory (", error.what(),
+                               "): a smaller max_queue_size or smaller batches need less"));
+    }
     for (const std::size_t offset : layout.offsets) {
       slot.fields.push_back(slot.memory->data() + offset);
     }

@@ -33,6 +33,7 @@ std::string Conv2DAttributes::text() const {
   if (groups != 1) out << " groups " << groups;
   if (has_bias) out << " bias";
   if (epilogue == Epilogue::relu) out << " relu";
+  if (epilogue == Epilogue::relu_backward) out << " relu_backward";
   return out.str();
 }
 

@@ -27,6 +27,7 @@ std::string MatMulAttributes::text() const {
   if (transpose_b) text += "b^T ";
   if (has_bias) text += "bias ";
   if (epilogue == Epilogue::relu) text += "relu ";
+  if (epilogue == Epilogue::relu_backward) text += "relu_backward ";
   if (!text.empty()) text.pop_back();
   return text;
 }

@@ -34,8 +34,10 @@ enum class OpIndex : int {
 const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
 
-// What a backend may apply to the result of matmul and conv2d before it is written.
-enum class Epilogue : std::uint8_t { none, relu };
+// What a backend may apply to the result of matmul, conv2d and conv2d_backward_data before it is
+// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in graphs
+// of a backend whose passes put it there.
+enum class Epilogue : std::uint8_t { none, relu, relu_backward };
 
 // ---- matmul: y[M, N] = epilogue(op(a) op(b) + bias) ---------------------------------------------
 // Inputs a, b, and bias [N] when has_bias. op(a) is [M, K]; stored [K, M] when transpose_a.

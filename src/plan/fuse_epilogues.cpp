@@ -2,7 +2,7 @@
 // result is touched while it is in registers, instead of by a pass over memory of its own.
 #include <memory>
 
-#include "ops/ops.h"
+#include "plan/match.h"
 #include "plan/passes.h"
 #include "plan/uses.h"
 
@@ -15,10 +15,6 @@ using graph::NodeId;
 using graph::ValueId;
 
 namespace {
-
-bool is_op(const Node& node, ops::OpIndex index) {
-  return node.op != nullptr && node.op->index == static_cast<int>(index);
-}
 
 // What a pointwise node does to `value`: adds an input, applies relu, or both, and nothing else.
 struct Tail {

@@ -2,7 +2,7 @@
 #include <memory>
 #include <numeric>
 
-#include "ops/ops.h"
+#include "plan/match.h"
 #include "plan/passes.h"
 #include "plan/uses.h"
 
@@ -16,10 +16,6 @@ using graph::Space;
 using graph::ValueId;
 
 namespace {
-
-bool is_op(const Node& node, ops::OpIndex index) {
-  return node.op != nullptr && node.op->index == static_cast<int>(index);
-}
 
 // The shape over which the node evaluates its expression.
 Shape evaluated_shape(Graph& graph, const Node& node) {
@@ -154,6 +150,35 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
   }
   remove_marked_nodes(graph);
   eliminate_dead_nodes(graph, keep);  // constants whose readers have taken them in
+}
+
+void inline_scalars(Graph& graph, std::span<const ValueId> keep) {
+  const auto is_single = [&](ValueId value) {
+    return graph.info(value).type.shape.elements() == 1;
+  };
+  auto& nodes = graph.nodes();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& producer = nodes[i];
+    if (!is_op(producer, ops::OpIndex::pointwise) || producer.outputs.size() != 1) continue;
+    const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(producer);
+    const ValueId value = producer.outputs[0];
+    if (attributes.guarded || !attributes.ranges.empty() || attributes.expression.uses_random() ||
+        !is_private(graph, value, keep) || !is_single(value) ||
+        !std::all_of(producer.inputs.begin(), producer.inputs.end(), is_single)) {
+      continue;
+    }
+    auto own = find_readers(graph)[static_cast<std::size_t>(value)];
+    own.erase(std::unique(own.begin(), own.end()), own.end());
+    if (own.size() != 1) continue;
+    Node& consumer = nodes[static_cast<std::size_t>(own[0])];
+    if (!is_op(consumer, ops::OpIndex::pointwise) ||
+        moves_past_a_write(graph, static_cast<NodeId>(i), own[0], attributes.expression)) {
+      continue;
+    }
+    splice_into(producer, value, consumer);
+    nodes[i].op = nullptr;
+  }
+  remove_marked_nodes(graph);
 }
 
 }  // namespace stoker::plan

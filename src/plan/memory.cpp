@@ -72,7 +72,8 @@ std::int64_t bytes_of(const Graph& graph, ValueId value) {
 }  // namespace
 
 Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
-                const std::function<std::size_t(graph::NodeId)>& workspace_bytes) {
+                const std::function<std::size_t(graph::NodeId)>& workspace_bytes,
+                const std::vector<graph::NodeId>& last_of_group) {
   Graph& graph = *owned;
   auto& nodes = graph.nodes();
   const std::size_t values = graph.value_count();
@@ -90,10 +91,21 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   }
 
   const auto node_count = static_cast<graph::NodeId>(nodes.size());
+  // Nodes that run at the same time begin and end together.
+  const auto group_end = [&](graph::NodeId i) {
+    return last_of_group.empty() ? i : last_of_group[static_cast<std::size_t>(i)];
+  };
+  std::vector<graph::NodeId> group_begin(nodes.size());
+  for (graph::NodeId i = 0; i < node_count; ++i) {
+    const bool joins = i > 0 && group_end(i - 1) >= i;
+    group_begin[static_cast<std::size_t>(i)] =
+        joins ? group_begin[static_cast<std::size_t>(i - 1)] : i;
+  }
+
   std::vector<graph::NodeId> last_use(values, -1);
   for (graph::NodeId i = 0; i < node_count; ++i) {
     for (const auto input : graph.node(i).inputs) {
-      last_use[static_cast<std::size_t>(root[static_cast<std::size_t>(input)])] = i;
+      last_use[static_cast<std::size_t>(root[static_cast<std::size_t>(input)])] = group_end(i);
     }
   }
   for (const auto value : keep) {
@@ -106,8 +118,15 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   std::vector<Block> blocks;
   std::vector<std::size_t> block_of(values, kNoBlock);
   std::vector<std::size_t> workspace_of(nodes.size(), kNoBlock);
+  std::vector<std::int64_t> block_bytes(nodes.size(), 0);
+  const auto add_block = [&](graph::NodeId i, std::int64_t bytes, graph::NodeId last) {
+    blocks.push_back(
+        {.bytes = aligned(bytes), .first = group_begin[static_cast<std::size_t>(i)], .last = last});
+    block_bytes[static_cast<std::size_t>(i)] += blocks.back().bytes;
+  };
   const auto find_donor = [&](graph::NodeId i, ValueId output) {
-    if (!is_pointwise(graph.node(i))) return kNoBlock;
+    const bool alone = group_begin[static_cast<std::size_t>(i)] == group_end(i);
+    if (!alone || !is_pointwise(graph.node(i))) return kNoBlock;
     for (const auto input : graph.node(i).inputs) {
       const ValueId owner = root[static_cast<std::size_t>(input)];
       const std::size_t block = block_of[static_cast<std::size_t>(owner)];
@@ -123,11 +142,11 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
     for (const auto output : graph.node(i).outputs) {
       const auto v = static_cast<std::size_t>(output);
       if (root[v] != output || !in_arena(output)) continue;
-      const graph::NodeId last = std::max(i, last_use[v]);
+      const graph::NodeId last = std::max(group_end(i), last_use[v]);
       block_of[v] = find_donor(i, output);
       if (block_of[v] == kNoBlock) {
         block_of[v] = blocks.size();
-        blocks.push_back({.bytes = aligned(bytes_of(graph, output)), .first = i, .last = last});
+        add_block(i, bytes_of(graph, output), last);
       } else {
         blocks[block_of[v]].last = last;
         blocks[block_of[v]].taken_over = i;
@@ -136,7 +155,7 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
     const auto scratch = static_cast<std::int64_t>(workspace_bytes(i));
     if (scratch > 0) {
       workspace_of[static_cast<std::size_t>(i)] = blocks.size();
-      blocks.push_back({.bytes = aligned(scratch), .first = i, .last = i});
+      add_block(i, scratch, group_end(i));
     }
   }
 
@@ -144,6 +163,7 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   program.arena_bytes = place(blocks);
   program.offsets.assign(values, 0);
   program.workspaces.assign(nodes.size(), 0);
+  program.block_bytes = std::move(block_bytes);
   for (std::size_t v = 0; v < values; ++v) {
     if (block_of[v] != kNoBlock) program.offsets[v] = blocks[block_of[v]].offset;
   }

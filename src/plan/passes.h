@@ -17,6 +17,11 @@ void sink_relu_gradients(graph::Graph& graph, std::span<const graph::ValueId> ke
 // Splices a pointwise node into the pointwise or reduce node that alone reads it.
 void fuse_pointwise(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
+// Arithmetic on single numbers goes into the pointwise node that alone reads it, whatever that
+// one's shape: for backends where each thread can do it by itself and a node of its own costs more.
+// Not part of optimize().
+void inline_scalars(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
 // Moves the bias that follows a matmul or conv2d, and a relu, into the node.
 void fuse_epilogues(graph::Graph& graph, std::span<const graph::ValueId> keep);
 

@@ -20,6 +20,9 @@ struct Program {
   std::vector<std::int64_t> offsets;
   // By NodeId: byte offset of the kernel's workspace in the arena.
   std::vector<std::int64_t> workspaces;
+  // By NodeId: bytes of the blocks of the arena that the node begins, for its outputs and its
+  // workspace. Blocks of different times share places: together these are more than the arena.
+  std::vector<std::int64_t> block_bytes;
   std::int64_t arena_bytes = 0;
 };
 
@@ -27,8 +30,10 @@ struct Program {
 void optimize(graph::Graph& graph, std::vector<graph::ValueId> keep);
 
 // Lays out the arena by lifetime. `workspace_bytes` says how much scratch memory a node's kernel
-// wants; values in `keep` live to the end.
+// wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of every
+// node which is the last of the consecutive nodes that run at the same time as it.
 Program lay_out(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
-                const std::function<std::size_t(graph::NodeId)>& workspace_bytes);
+                const std::function<std::size_t(graph::NodeId)>& workspace_bytes,
+                const std::vector<graph::NodeId>& last_of_group = {});
 
 }  // namespace stoker::plan

@@ -3,7 +3,7 @@
 // before it is spread gives the same bits as masking the large one after.
 #include <memory>
 
-#include "ops/ops.h"
+#include "plan/match.h"
 #include "plan/passes.h"
 #include "plan/uses.h"
 
@@ -16,42 +16,11 @@ using graph::Node;
 using graph::NodeId;
 using graph::ValueId;
 
-namespace {
-
-bool is_op(const Node& node, ops::OpIndex index) {
-  return node.op != nullptr && node.op->index == static_cast<int>(index);
-}
-
-// select(x_mask, x_gradient, 0), as relu's derivative is written.
-struct Mask {
-  ValueId mask = graph::kNone;
-  ValueId gradient = graph::kNone;
-};
-Mask match_mask(const Node& node) {
-  if (!is_op(node, ops::OpIndex::pointwise) || node.outputs.size() != 1) return {};
-  const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
-  if (attributes.guarded || !attributes.ranges.empty()) return {};
-  const auto instructions = attributes.expression.instructions();
-  const auto at = [&](std::int32_t i) { return instructions[static_cast<std::size_t>(i)]; };
-  const auto root = at(attributes.expression.outputs()[0]);
-  if (root.op != ExprOp::select || at(root.a).op != ExprOp::input ||
-      at(root.b).op != ExprOp::input || at(root.c).op != ExprOp::constant ||
-      at(root.c).value != 0.0f) {
-    return {};
-  }
-  const auto input = [&](std::int32_t i) {
-    return node.inputs[static_cast<std::size_t>(at(i).index)];
-  };
-  return {input(root.a), input(root.b)};
-}
-
-}  // namespace
-
 void sink_relu_gradients(Graph& graph, std::span<const ValueId> keep) {
   const auto readers = find_readers(graph);
   auto& nodes = graph.nodes();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto [mask, gradient] = match_mask(nodes[i]);
+    const auto [mask, gradient] = match_relu_gradient(nodes[i]);
     if (mask == graph::kNone || !is_private(graph, gradient, keep)) continue;
     if (readers[static_cast<std::size_t>(gradient)].size() != 1) continue;
     const NodeId spread_id = graph.info(gradient).node;

@@ -57,11 +57,10 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
   train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::evaluate, source->spec(), layout.offsets);
-  runner.prepare();
+  const train::Plan& plan = runner.prepare();
   report::ProgressBar bar = report::standard_progress_bar(evaluate_options.verbose);
   bar.begin(expected_steps(evaluate_options, *source));
-  feed::Pipeline pipeline(source, feed_options(evaluate_options, options.seed), state.device(),
-                          state.stream());
+  feed::Pipeline pipeline = open_feed(plan, source, feed_options(evaluate_options, options.seed));
   state.reset_metrics();
   std::int64_t steps = 0;
   while (const auto batch = pipeline.next()) {
@@ -82,11 +81,10 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
   train::require_end(*source, predict_options.steps, "predict", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::predict, source->spec(), layout.offsets);
-  runner.prepare();
+  const train::Plan& whole = runner.prepare();
   report::ProgressBar bar = report::standard_progress_bar(predict_options.verbose);
   bar.begin(expected_steps(predict_options, *source));
-  feed::Pipeline pipeline(source, feed_options(predict_options, options.seed), state.device(),
-                          state.stream());
+  feed::Pipeline pipeline = open_feed(whole, source, feed_options(predict_options, options.seed));
 
   const std::size_t row_bytes =
       static_cast<std::size_t>(network.output().shape.without_batch().elements()) * sizeof(float);
@@ -127,8 +125,8 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
   BatchSpec spec{{field_of("x", x)}, {field_of("y", y)}, {}};
   if (!sample_weight.empty()) spec.sample_weight = field_of("sample_weight", sample_weight);
   const feed::SlotLayout layout(spec);
-  if (!staging || !same_batches(staging->spec, spec)) stage(spec, layout);
   train::Plan& step = plan(mode, spec, layout.offsets, spec.batch_size());
+  if (!staging || !same_batches(staging->spec, spec)) stage(step, spec, layout);
   std::byte* block = staging->host->data();
   new (block) device::SlotHeader{staging->batches++, spec.batch_size()};
   const Tensor* tensors[] = {&x, &y, &sample_weight};
@@ -146,13 +144,19 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
 }
 
 // A ring of one slot.
-void Model::Impl::stage(const BatchSpec& spec, const feed::SlotLayout& layout) {
+void Model::Impl::stage(const train::Plan& step, const BatchSpec& spec,
+                        const feed::SlotLayout& layout) {
   device::Device& device = state.device();
+  staging.reset();  // before another is taken
   train::Staging fresh;
   fresh.spec = spec;
   fresh.host = device.allocate_pinned(layout.bytes);
-  if (!device.reads_host_memory()) fresh.device = device.allocate(layout.bytes);
-  fresh.ring = device.allocate(sizeof(device::RingState));
+  try {
+    if (!device.reads_host_memory()) fresh.device = device.allocate(layout.bytes);
+    fresh.ring = device.allocate(sizeof(device::RingState));
+  } catch (const device::OutOfMemory& error) {
+    throw_out_of_memory(step, error.what());
+  }
   device::RingState ring;
   ring.blocks[0] = fresh.device ? fresh.device->data() : fresh.host->data();
   state.stream().copy_to_device(fresh.ring->data(), reinterpret_cast<const std::byte*>(&ring),

@@ -161,15 +161,19 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   // Shapes are checked, and the plan is made, before the source is asked for anything.
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::train, source->spec(), layout.offsets);
-  runner.prepare();
-  feed::Pipeline pipeline(source,
-                          {.epochs = epochs,
-                           .first_epoch = fit_options.initial_epoch,
-                           .steps_per_epoch = fit_options.steps_per_epoch,
-                           .max_queue_size = fit_options.max_queue_size,
-                           .workers = fit_options.workers,
-                           .seed = options.seed},
-                          state.device(), state.stream());
+  const train::Plan& plan = runner.prepare();
+  if (validation) {
+    // Now too: what does not fit should not come to light after an epoch.
+    const feed::SlotLayout slots(validation->spec());
+    StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
+  }
+  feed::Pipeline pipeline = open_feed(plan, source,
+                                      {.epochs = epochs,
+                                       .first_epoch = fit_options.initial_epoch,
+                                       .steps_per_epoch = fit_options.steps_per_epoch,
+                                       .max_queue_size = fit_options.max_queue_size,
+                                       .workers = fit_options.workers,
+                                       .seed = options.seed});
   train::Look look(state, compiled->total_count);
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;

@@ -44,14 +44,14 @@ void Model::summary(std::ostream& out) const {
 
 void Model::compile(CompileOptions options) {
   const auto& optimizer = *options.optimizer.base();
-  const std::size_t slots = optimizer.slot_names().size();
   plan::Scalars scalars = impl_->state.read_scalars();
   scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
   scalars.iterations = 0;
   impl_->settle();
   impl_->plans.clear();
   impl_->staging.reset();
-  impl_->state.prepare_training(impl_->network, slots);
+  impl_->compiled.reset();  // and not compiled it stays when there is no memory for what follows
+  impl_->prepare_training(optimizer);
   impl_->state.write_scalars(scalars);
   impl_->compiled.emplace().options = std::move(options);
 }
@@ -158,25 +158,16 @@ std::int64_t Model::iterations() const { return impl_->state.read_scalars().iter
 
 std::string Model::graph_dump(std::int64_t batch_size) {
   impl_->require_compiled("graph_dump");
-  BatchSpec spec;
-  for (std::size_t i = 0; i < impl_->network.inputs().size(); ++i) {
-    const auto& input = impl_->network.input(i);
-    spec.inputs.push_back({input.name(), input.dtype, input.shape.with_batch(batch_size)});
-  }
-  // Labels as the loss wants them: class numbers without the last axis, or the output's shape.
-  const DType dtype = impl_->compiled->options.loss.base()->label_dtype();
-  Shape shape = impl_->network.output().shape;
-  if (dtype == DType::int32) {
-    Shape shorter;
-    for (std::size_t i = 0; i + 1 < shape.rank(); ++i) shorter.push_back(shape[i]);
-    shape = shorter;
-  }
-  shape[0] = batch_size;
-  spec.targets.push_back({"y", dtype, shape});
+  const BatchSpec spec = impl_->declared_batch(batch_size);
   const feed::SlotLayout layout(spec);
   return impl_->plan(Mode::train, spec, layout.offsets, batch_size)
       .executable->program()
       .graph->dump();
+}
+
+MemoryReport Model::memory_report() const { return impl_->memory_report(); }
+MemoryReport Model::memory_report(std::int64_t batch_size) const {
+  return impl_->memory_report(batch_size);
 }
 
 Sequential::Sequential(std::initializer_list<Layer> layers, ModelOptions options)

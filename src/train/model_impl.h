@@ -25,6 +25,11 @@ struct Plan {
   std::unique_ptr<backend::Executable> executable;
   graph::ValueId output = graph::kNone;  // when predicting
   std::uint64_t bound = 0;               // State::generation() of the last bind
+  // What it was made for.
+  Mode mode = Mode::train;
+  BatchSpec spec{};
+  std::vector<std::size_t> offsets{};
+  std::int64_t rows = 0;
 };
 
 // A batch handed over by hand (train_on_batch) and the memory it is staged in, kept for the next.
@@ -67,9 +72,17 @@ struct Model::Impl {
   void require_compiled(const char* what) const;
   // Waits for the device, so that plans and memory may go; a broken one has stopped.
   void settle() noexcept;
-  // The plan for `rows` rows of such batches, made at the first call.
+  // The plan for `rows` rows of such batches, made at the first call. Throws DeviceError, saying
+  // what would fit, when there is no memory for its arena.
   train::Plan& plan(train::Mode mode, const BatchSpec& spec,
                     const std::vector<std::size_t>& offsets, std::int64_t rows);
+  // Makes a plan and nothing else. `compiled` has its metrics resolved.
+  std::unique_ptr<train::Plan> make_plan(const train::Compiled* compiled, train::Mode mode,
+                                         const BatchSpec& spec,
+                                         const std::vector<std::size_t>& offsets,
+                                         std::int64_t rows);
+  // Training batches as the layers and the loss declare them.
+  BatchSpec declared_batch(std::int64_t rows) const;
   // Launches a step on the ring's next batch; runs it at once in interpreter mode. Where the device
   // is not asynchronous, throws what the step recorded.
   void run(train::Plan& plan, device::RingState* ring, const train::StepPlace& place);
@@ -79,6 +92,20 @@ struct Model::Impl {
   void check(train::Plan& plan, const train::StepPlace& place, const plan::Scalars& found);
   Logs read_logs() const;
   Logs logs_of(std::span<const float> totals) const;
+
+  // ---- memory.cpp ----
+  MemoryReport memory_report() const;
+  MemoryReport memory_report(std::int64_t batch_size);
+  // Gradients and optimizer slots. Throws DeviceError, saying what there is to do, when there is no
+  // memory for them.
+  void prepare_training(const optimizers::OptimizerBase& optimizer);
+  // The feed of a loop whose whole batches run by `plan`; throws as plan() does.
+  feed::Pipeline open_feed(const train::Plan& plan, const std::shared_ptr<Source>& source,
+                           const feed::FeedOptions& feed_options);
+  // After an allocation for steps of `plan` was refused: drops the plan, the arena and other memory
+  // that comes back by itself, and throws DeviceError, saying what was needed and what would fit.
+  // Weights, gradients and optimizer slots stay.
+  [[noreturn]] void throw_out_of_memory(const train::Plan& plan, const std::string& refusal);
 
   // ---- fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
@@ -92,7 +119,8 @@ struct Model::Impl {
   Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
                     const Tensor& sample_weight);
 
-  void stage(const BatchSpec& spec, const feed::SlotLayout& layout);
+  // Memory for a batch that `step` runs on.
+  void stage(const train::Plan& step, const BatchSpec& spec, const feed::SlotLayout& layout);
 
   // Labels as the loss wants them: int32 class numbers from uint8 or float32 ones.
   const Tensor& adapt_labels(const Tensor& y, Tensor& storage) const;
@@ -106,7 +134,7 @@ class StepRunner {
   StepRunner(Model::Impl& model, Mode mode, BatchSpec spec, std::vector<std::size_t> offsets);
 
   // Makes the plan for whole batches, so that shapes are checked before the source is asked.
-  void prepare();
+  Plan& prepare();
   Plan& plan(std::int64_t rows);
   void run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place);
   // Looks for an error of the steps so far, and throws it.

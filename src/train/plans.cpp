@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/format.h"
+#include "losses/loss.h"
 #include "metrics/metric.h"
 #include "ops/ops.h"
 #include "stoker/error.h"
@@ -62,30 +63,65 @@ void Model::Impl::require_compiled(const char* what) const {
 
 Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                         std::int64_t rows) {
-  const BatchSpec used = needed(spec, mode);
-  auto& entry = plans[plan_key(mode, used, rows)];
-  if (!entry) {
-    if (mode != Mode::predict && !compiled->metrics_resolved) {
-      train::resolve_metrics(*compiled, network, spec);
-      state.reserve_metrics(compiled->total_count);
+  const std::string key = plan_key(mode, needed(spec, mode), rows);
+  auto& entry = plans[key];
+  try {
+    if (!entry) {
+      if (mode != Mode::predict && !compiled->metrics_resolved) {
+        train::resolve_metrics(*compiled, network, spec);
+        state.reserve_metrics(compiled->total_count);
+        compiled->metrics_resolved = true;
+      }
+      entry = make_plan(compiled ? &*compiled : nullptr, mode, spec, offsets, rows);
     }
-    try {
-      auto step = train::build_step(network, mode == Mode::predict ? nullptr : &*compiled, mode,
-                                    used, offsets, rows);
-      auto fresh = std::make_unique<Plan>();
-      if (!step.keep.empty()) fresh->output = step.keep[0];
-      // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
-      const bool eager = compiled && compiled->options.run_eagerly;
-      fresh->executable =
-          state.backend().compile(std::move(step.graph), step.keep, {.optimize = !eager});
-      state.reserve_arena(fresh->executable->program().arena_bytes);
-      entry = std::move(fresh);
-    } catch (...) {
-      plans.erase(plan_key(mode, used, rows));
-      throw;
-    }
+  } catch (...) {
+    plans.erase(key);
+    throw;
+  }
+  try {
+    state.reserve_arena(entry->executable->program().arena_bytes);
+  } catch (const device::OutOfMemory& error) {
+    throw_out_of_memory(*entry, error.what());
   }
   return *entry;
+}
+
+std::unique_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_options, Mode mode,
+                                             const BatchSpec& spec,
+                                             const std::vector<std::size_t>& offsets,
+                                             std::int64_t rows) {
+  auto step = train::build_step(network, mode == Mode::predict ? nullptr : compiled_options, mode,
+                                needed(spec, mode), offsets, rows);
+  auto plan = std::make_unique<Plan>();
+  if (!step.keep.empty()) plan->output = step.keep[0];
+  // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
+  const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
+  plan->executable =
+      state.backend().compile(std::move(step.graph), step.keep, {.optimize = !eager});
+  plan->mode = mode;
+  plan->spec = spec;
+  plan->offsets = offsets;
+  plan->rows = rows;
+  return plan;
+}
+
+BatchSpec Model::Impl::declared_batch(std::int64_t rows) const {
+  BatchSpec spec;
+  for (std::size_t i = 0; i < network.inputs().size(); ++i) {
+    const auto& input = network.input(i);
+    spec.inputs.push_back({input.name(), input.dtype, input.shape.with_batch(rows)});
+  }
+  // Labels as the loss wants them: class numbers without the last axis, or the output's shape.
+  const DType dtype = compiled->options.loss.base()->label_dtype();
+  Shape shape = network.output().shape;
+  if (dtype == DType::int32) {
+    Shape shorter;
+    for (std::size_t i = 0; i + 1 < shape.rank(); ++i) shorter.push_back(shape[i]);
+    shape = shorter;
+  }
+  shape[0] = rows;
+  spec.targets.push_back({"y", dtype, shape});
+  return spec;
 }
 
 void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlace& place) {
@@ -174,7 +210,7 @@ StepRunner::StepRunner(Model::Impl& model, Mode mode, BatchSpec spec,
   known_.reserve(64);
 }
 
-void StepRunner::prepare() { plan(spec_.batch_size()); }
+Plan& StepRunner::prepare() { return plan(spec_.batch_size()); }
 
 Plan& StepRunner::plan(std::int64_t rows) {
   for (const auto& [known_rows, plan] : known_) {

@@ -1,5 +1,6 @@
 #include "train/state.h"
 
+#include "core/format.h"
 #include "initializers/initialize.h"
 
 namespace stoker::train {
@@ -12,15 +13,23 @@ std::byte* data_of(const std::unique_ptr<device::Buffer>& buffer) {
   return buffer ? buffer->data() : nullptr;
 }
 
+std::unique_ptr<device::Buffer> allocate_weights(device::Device& device, std::int64_t bytes) {
+  try {
+    return device.allocate(static_cast<std::size_t>(bytes));
+  } catch (const device::OutOfMemory& error) {
+    throw device::OutOfMemory(format("the model's weights: ", error.what()));
+  }
+}
+
 }  // namespace
 
 State::State(const Network& network, std::uint64_t seed, int threads,
              std::shared_ptr<device::Device> device)
     : device_(std::move(device)),
       stream_(device_->make_stream()),
-      backend_(backend::make_cpu_backend(threads)),
-      parameters_(device_->allocate(static_cast<std::size_t>(network.parameter_bytes()))),
-      state_(device_->allocate(static_cast<std::size_t>(network.state_bytes()))),
+      backend_(backend::make_backend(device_, threads)),
+      parameters_(allocate_weights(*device_, network.parameter_bytes())),
+      state_(allocate_weights(*device_, network.state_bytes())),
       scalars_(device_->allocate(sizeof(plan::Scalars))) {
   plan::Scalars scalars;
   scalars.seed = seed;
@@ -34,19 +43,27 @@ State::State(const Network& network, std::uint64_t seed, int threads,
 }
 
 void State::prepare_training(const Network& network, std::size_t slots) {
-  const auto bytes = static_cast<std::size_t>(network.parameter_bytes());
-  gradients_ = device_->allocate(bytes);
+  release_arena();
+  gradients_.reset();
   slots_.clear();
-  for (std::size_t i = 0; i < slots; ++i) slots_.push_back(device_->allocate(bytes));
-  ++generation_;
+  const auto bytes = static_cast<std::size_t>(network.parameter_bytes());
+  auto gradients = device_->allocate(bytes);
+  std::vector<std::unique_ptr<device::Buffer>> fresh;
+  for (std::size_t i = 0; i < slots; ++i) fresh.push_back(device_->allocate(bytes));
+  gradients_ = std::move(gradients);
+  slots_ = std::move(fresh);
 }
 
 void State::reserve_arena(std::int64_t bytes) {
   const auto wanted = static_cast<std::size_t>(bytes);
   if (arena_ && arena_->bytes() >= wanted) return;
-  stream_->synchronize();
-  arena_.reset();  // before the larger one is taken
+  release_arena();  // before the larger one is taken
   arena_ = device_->allocate(wanted);
+}
+
+void State::release_arena() {
+  stream_->synchronize();
+  arena_.reset();
   ++generation_;
 }
 
@@ -65,6 +82,22 @@ backend::Memory State::memory() const {
   memory.metrics = data_of(metrics_);
   memory.scalars = reinterpret_cast<plan::Scalars*>(scalars_->data());
   return memory;
+}
+
+MemoryReport State::memory_report() const {
+  const auto bytes = [](const std::unique_ptr<device::Buffer>& buffer) {
+    return buffer ? static_cast<std::int64_t>(buffer->bytes()) : 0;
+  };
+  MemoryReport report;
+  report.device = device_->name();
+  report.parameters = bytes(parameters_);
+  report.gradients = bytes(gradients_);
+  for (const auto& slot : slots_) report.optimizer_slots += bytes(slot);
+  report.state = bytes(state_);
+  report.metrics = bytes(metrics_);
+  report.scalars = bytes(scalars_);
+  report.arena = bytes(arena_);
+  return report;
 }
 
 std::byte* State::address(const Weight& weight) const {

@@ -10,6 +10,7 @@
 #include "backend/backend.h"
 #include "device/device.h"
 #include "plan/scalars.h"
+#include "stoker/memory_report.h"
 #include "stoker/tensor.h"
 #include "train/network.h"
 
@@ -24,11 +25,15 @@ class State {
   device::Stream& stream() { return *stream_; }
   backend::Backend& backend() { return *backend_; }
 
-  // Buffers that training needs: gradients and optimizer slots, zero.
+  // Buffers that training needs: gradients and optimizer slots, zero. What there was of them and
+  // the arena go first, and stay away when this throws.
   void prepare_training(const Network& network, std::size_t slots);
-  // At least this many bytes; memory() changes when it grows.
+  // At least this many bytes; memory() changes when it grows. There is no arena when this throws.
   void reserve_arena(std::int64_t bytes);
+  void release_arena();
   void reserve_metrics(std::size_t totals);
+  // The buffers by purpose; the report's other parts are empty.
+  MemoryReport memory_report() const;
   backend::Memory memory() const;
   // Counts the changes of memory(), so that plans know when to bind again.
   std::uint64_t generation() const { return generation_; }

@@ -267,7 +267,6 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
   for (const Metric& metric : compiled.options.metrics) add(metric, "");
   for (const Metric& metric : compiled.options.weighted_metrics) add(metric, "weighted_");
   compiled.total_count = next;
-  compiled.metrics_resolved = true;
 }
 
 }  // namespace stoker::train

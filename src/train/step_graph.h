@@ -28,7 +28,7 @@ struct Compiled {
   CompileOptions options;
   std::vector<Tracked> tracked;
   std::size_t total_count = 0;
-  bool metrics_resolved = false;
+  bool metrics_resolved = false;  // and their totals have a place on the device
 };
 
 struct StepGraph {

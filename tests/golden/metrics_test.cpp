@@ -35,7 +35,7 @@ std::vector<float> results(const GoldenCase& golden, const Metric& metric, bool 
   std::vector<float> totals(static_cast<std::size_t>(metric.base()->totals()));
   std::vector<float> results;
   for (int batch = 0; batch < kBatches; ++batch) {
-    Program program(totals.data());
+    Program program(totals);
     const auto field = [&](const std::string& name) {
       const std::string numbered = name + std::to_string(batch);
       return program.input(numbered, golden.tensor(numbered));

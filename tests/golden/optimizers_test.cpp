@@ -2,7 +2,6 @@
 // slots after the last. The update is the step's own, over the flat buffers of a model's state.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
@@ -12,6 +11,7 @@
 #include "golden/program.h"
 #include "ops/ops.h"
 #include "optimizers/optimizer.h"
+#include "support/device_under_test.h"
 #include "support/golden.h"
 #include "train/network.h"
 #include "train/state.h"
@@ -34,7 +34,7 @@ class Training {
       : golden_(golden),
         slots_(optimizer.slot_names()),
         network_(network_of(golden)),
-        state_(network_, 0, variant.threads, device::make_cpu_device()) {
+        state_(network_, 0, variant.threads, device_under_test().device) {
     state_.prepare_training(network_, slots_.size());
     for (const train::Weight& weight : network_.weights()) {
       state_.write(weight, golden.tensor("initial/" + weight.spec.name));
@@ -48,10 +48,14 @@ class Training {
   void step(std::int64_t t) {
     for (const train::Weight& weight : network_.weights()) {
       const Tensor gradient = golden_.tensor("gradient/" + weight.spec.name).rows(t, t + 1);
-      std::memcpy(memory_.gradients + weight.home.offset, gradient.raw(), gradient.bytes());
+      state_.stream().copy_to_device(memory_.gradients + weight.home.offset,
+                                     static_cast<const std::byte*>(gradient.raw()),
+                                     gradient.bytes());
+      state_.stream().synchronize();
     }
-    new (block_->data()) device::SlotHeader{ring_.cursor, 1};
-    executable_->run(state_.stream(), &ring_);
+    new (block_.host()) device::SlotHeader{static_cast<std::uint64_t>(t), 1};
+    block_.upload(state_.stream());
+    executable_->run(state_.stream(), reinterpret_cast<device::RingState*>(ring_.device()));
     ASSERT_EQ(state_.read_scalars().error, plan::StepError::none);
     ASSERT_EQ(state_.read_scalars().iterations, t + 1);
     for (const train::Weight& weight : network_.weights()) {
@@ -62,14 +66,16 @@ class Training {
     }
   }
 
-  void compare(GoldenComparison& comparison) const {
+  void compare(GoldenComparison& comparison) {
     for (const auto& [name, values] : values_) comparison.expect(name, values);
     for (const train::Weight& weight : network_.weights()) {
       for (std::size_t i = 0; i < slots_.size(); ++i) {
-        const std::byte* slot = memory_.slots[i] + weight.home.offset;
-        comparison.expect(
-            "slot/" + weight.spec.name + "_" + slots_[i],
-            {reinterpret_cast<const float*>(slot), static_cast<std::size_t>(weight.count)});
+        std::vector<float> slot(static_cast<std::size_t>(weight.count));
+        state_.stream().copy_to_host(reinterpret_cast<std::byte*>(slot.data()),
+                                     memory_.slots[i] + weight.home.offset,
+                                     slot.size() * sizeof(float));
+        state_.stream().synchronize();
+        comparison.expect("slot/" + weight.spec.name + "_" + slots_[i], slot);
       }
     }
   }
@@ -84,8 +90,8 @@ class Training {
     state_.reserve_arena(executable_->program().arena_bytes);
     memory_ = state_.memory();
     executable_->bind(memory_);
-    block_ = state_.device().allocate_pinned(device::kHeaderBytes);
-    ring_.blocks[0] = block_->data();
+    (new (ring_.host()) device::RingState)->blocks[0] = block_.device();
+    ring_.upload(state_.stream());
   }
 
   const GoldenCase& golden_;
@@ -94,8 +100,8 @@ class Training {
   train::State state_;
   backend::Memory memory_;
   std::unique_ptr<backend::Executable> executable_;
-  std::unique_ptr<device::Buffer> block_;  // of a batch without fields
-  device::RingState ring_;
+  const SharedMemory block_{device::kHeaderBytes};  // of a batch without fields
+  const SharedMemory ring_{sizeof(device::RingState)};
   std::map<std::string, std::vector<float>> values_;  // of all steps
 };
 

@@ -1,14 +1,16 @@
-// A graph with the data that its leaves hold: compiled for the CPU and run once, on a slot of a
-// ring, as a training step is.
+// A graph with the data that its leaves hold: compiled for the device under test and run once, on a
+// slot of a ring, as a training step is.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@
 #include "plan/program.h"
 #include "plan/scalars.h"
 #include "stoker/tensor.h"
+#include "support/device_under_test.h"
 
 namespace stoker::test {
 
@@ -36,9 +39,8 @@ inline constexpr Variant kVariants[] = {
 class Program {
  public:
   // `totals`: what metrics accumulate in, if they do.
-  explicit Program(float* totals = nullptr) : graph_(std::make_unique<graph::Graph>()) {
-    memory_.metrics = reinterpret_cast<std::byte*>(totals);
-  }
+  explicit Program(std::span<float> totals = {})
+      : graph_(std::make_unique<graph::Graph>()), totals_(totals) {}
 
   graph::Graph& graph() { return *graph_; }
   // A field of the batch.
@@ -59,29 +61,38 @@ class Program {
       }
       keep.push_back(result.id);
     }
-    const auto backend = backend::make_cpu_backend(variant.threads);
+    const auto backend = backend_under_test(variant.threads);
     const auto executable =
         backend->compile(std::move(graph_), keep, {.optimize = variant.optimize});
-    const auto device = device::make_cpu_device();
-    const auto arena_bytes = static_cast<std::size_t>(executable->program().arena_bytes);
-    const auto arena = device->allocate(arena_bytes);
-    std::memset(arena->data(), 0xff, arena_bytes);  // NaN: what isn't written must not be read
-    const auto parameters = device->allocate(weight_bytes_);
-    const auto block = device->allocate_pinned(input_bytes_);
-    for (const auto& [offset, content] : weights_) store(parameters->data() + offset, *content);
-    for (const auto& [offset, content] : inputs_) store(block->data() + offset, *content);
+    // All bits are set in it: what isn't written must not be read.
+    const SharedMemory arena(static_cast<std::size_t>(executable->program().arena_bytes));
+    const SharedMemory parameters(weight_bytes_), block(input_bytes_);
+    const SharedMemory totals(totals_.size_bytes());
+    const SharedMemory scalars(sizeof(plan::Scalars)), ring(sizeof(device::RingState));
+    for (const auto& [offset, content] : weights_) store(parameters.host() + offset, *content);
+    for (const auto& [offset, content] : inputs_) store(block.host() + offset, *content);
+    std::copy(totals_.begin(), totals_.end(), reinterpret_cast<float*>(totals.host()));
+    const auto* found = new (scalars.host()) plan::Scalars;
+    new (block.host()) device::SlotHeader{};
+    (new (ring.host()) device::RingState)->blocks[0] = block.device();
 
-    plan::Scalars scalars;
-    memory_.arena = arena->data();
-    memory_.parameters = parameters->data();
-    memory_.scalars = &scalars;
-    executable->bind(memory_);
-    device::RingState ring;
-    ring.blocks[0] = block->data();
-    new (block->data()) device::SlotHeader{};
-    executable->run(*device->make_stream(), &ring);
-    EXPECT_EQ(scalars.error, plan::StepError::none);
-    return read(*executable, keep);
+    backend::Memory memory;
+    memory.arena = arena.device();
+    memory.parameters = parameters.device();
+    memory.metrics = totals.device();
+    memory.scalars = reinterpret_cast<plan::Scalars*>(scalars.device());
+    executable->bind(memory);
+    const auto stream = device_under_test().device->make_stream();
+    for (const auto* each : {&arena, &parameters, &block, &totals, &scalars, &ring}) {
+      each->upload(*stream);
+    }
+    executable->run(*stream, reinterpret_cast<device::RingState*>(ring.device()));
+    scalars.download(*stream);
+    totals.download(*stream);
+    stream->synchronize();
+    EXPECT_EQ(found->error, plan::StepError::none);
+    std::copy_n(reinterpret_cast<const float*>(totals.host()), totals_.size(), totals_.begin());
+    return read(*executable, keep, *stream);
   }
 
  private:
@@ -102,18 +113,21 @@ class Program {
   }
 
   static std::vector<std::vector<float>> read(const backend::Executable& executable,
-                                              const std::vector<graph::ValueId>& values) {
+                                              const std::vector<graph::ValueId>& values,
+                                              device::Stream& stream) {
     std::vector<std::vector<float>> contents;
     for (const graph::ValueId value : values) {
       const graph::ValueType& type = executable.program().graph->info(value).type;
       std::vector<float>& content = contents.emplace_back(type.shape.elements());
-      std::memcpy(content.data(), executable.address(value), content.size() * sizeof(float));
+      stream.copy_to_host(reinterpret_cast<std::byte*>(content.data()), executable.address(value),
+                          content.size() * sizeof(float));
+      stream.synchronize();
     }
     return contents;
   }
 
   std::unique_ptr<graph::Graph> graph_;
-  backend::Memory memory_;
+  std::span<float> totals_;
   Contents inputs_, weights_;
   std::size_t input_bytes_ = device::kHeaderBytes;
   std::size_t weight_bytes_ = 0;

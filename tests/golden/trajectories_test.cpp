@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "golden/from_config.h"
+#include "support/device_under_test.h"
 #include "support/golden.h"
 
 namespace stoker::test {
@@ -122,7 +123,8 @@ TEST_P(GoldenTrajectory, TrainsAsKerasDoes) {
   const GoldenCase golden = load_golden("trajectories", GetParam());
   const ModelOptions variants[] = {{.threads = 1, .device = Device::cpu()},
                                    {.threads = 2, .device = Device::cpu()},
-                                   {.threads = 1, .device = Device::simulated()}};
+                                   {.threads = 1, .device = Device::simulated()},
+                                   {.threads = 1, .device = Device(device_under_test().device)}};
   for (const ModelOptions& options : variants) {
     SCOPED_TRACE(options.device.name() + ", threads: " + std::to_string(options.threads));
     GoldenComparison comparison(golden);

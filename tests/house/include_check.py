@@ -58,6 +58,7 @@ PUBLIC_HEADERS = {
     "history.h": "report",
     "report.h": "feed",
     "callbacks.h": "train",
+    "memory_report.h": "train",
     "model.h": "train",
 }
 UMBRELLA = "stoker.h"  # includes all of them; for users, not for us

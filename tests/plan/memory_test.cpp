@@ -279,6 +279,15 @@ TEST(Memory, shares_workspaces_between_nodes_but_with_no_value) {
   EXPECT_EQ(s.program.arena_bytes, 512 + 512 + 1024);
 }
 
+TEST(Memory, tells_what_each_node_adds) {
+  Small s;
+  const Value a = ops::softmax(s.leaf({100})), b = bend(a), c = ops::softmax(b);
+  s.keep = {c.id};
+  s.lay_out([](NodeId i) { return i == 2 ? std::size_t{1000} : std::size_t{0}; });
+  // 400 bytes; written over, so nothing; 400 bytes and a workspace.
+  EXPECT_EQ(s.program.block_bytes, (std::vector<std::int64_t>{512, 0, 512 + 1024}));
+}
+
 TEST(Memory, of_empty_values_is_sound) {
   Small s;
   const Value y = ops::softmax(bend(s.leaf({0, 3})));

@@ -91,8 +91,8 @@ struct OpRun {
 // The case's inputs, the same ones every time.
 Tensors draw_inputs(const OpCase& c);
 
-// Compiles the case for the CPU and runs it once: in memory that holds NaN before, and that must
-// not be touched outside of what the program asked for. With gradients, of the loss
+// Compiles the case for the device under test and runs it: in memory that holds NaN before, and
+// that must not be touched outside of what the program asked for. With gradients, of the loss
 // sum(output * fixed random weights).
 OpRun run_case(const OpCase& c, const RunOptions& options = {});
 OpRun run_case(const OpCase& c, const Tensors& inputs, const RunOptions& options);

@@ -4,10 +4,33 @@
 
 #include <algorithm>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace stoker::backend::cpu {
 
+FlushDenormals::FlushDenormals() {
+#if defined(__x86_64__)
+  constexpr unsigned kDenormalsAreZero = 1U << 6;
+  constexpr unsigned kFlushToZero = 1U << 15;
+  before_ = _mm_getcsr();
+  _mm_setcsr(before_ | kDenormalsAreZero | kFlushToZero);
+#endif
+}
+
+FlushDenormals::~FlushDenormals() {
+#if defined(__x86_64__)
+  _mm_setcsr(before_);
+#endif
+}
+
 struct ComputeArena::Impl {
-  explicit Impl(int threads) : arena(threads) {}
+  explicit Impl(int threads) : arena(threads) {
+    // Its workers take the settings of the thread that does this.
+    const FlushDenormals flush;
+    arena.initialize();
+  }
   tbb::task_arena arena;
 };
 
@@ -16,7 +39,10 @@ ComputeArena::ComputeArena(int threads)
 ComputeArena::~ComputeArena() = default;
 
 void ComputeArena::execute_erased(void (*body)(void*), void* context) {
-  impl_->arena.execute([=] { body(context); });
+  impl_->arena.execute([=] {
+    const FlushDenormals flush;
+    body(context);
+  });
 }
 
 // TBB reads the process's affinity mask.

@@ -6,6 +6,20 @@
 
 namespace stoker::backend::cpu {
 
+// On the calling thread, until the end of the scope: results too small for a normal float32 (below
+// 1.2e-38) are 0, and such operands count as 0. Processors take a hundred times as long over them,
+// and Adam's averages of gradients that have died away are full of them.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  unsigned before_ = 0;
+};
+
 class ComputeArena {
  public:
   // threads >= 1, the calling thread included.

@@ -170,6 +170,7 @@ class CpuExecutable final : public Executable, private device::Work {
     if (in_arena_) {
       arena_->execute(all);
     } else {
+      const FlushDenormals flush;
       all();
     }
   }

@@ -1,6 +1,7 @@
 // The CPU as a device: its memory is the host's, its streams finish before they return.
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "core/format.h"
 #include "device/device.h"
@@ -18,7 +19,7 @@ class HostBuffer final : public Buffer {
     bytes_ = bytes;
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size == 0 ? kAlignment : size));
     if (data_ == nullptr) {
-      throw DeviceError(format("cpu: no memory for a buffer of ", bytes, " bytes"));
+      throw OutOfMemory(format("cpu: no memory for a buffer of ", bytes, " bytes"));
     }
     std::memset(data_, 0, size);
   }
@@ -55,6 +56,21 @@ class CpuDevice final : public Device {
   }
   std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
     return std::make_unique<HostBuffer>(bytes);
+  }
+  // As the kernel estimates it (proc(5)); a container's own limit is not seen.
+  std::optional<DeviceMemory> memory() override {
+    DeviceMemory memory;
+    std::ifstream file("/proc/meminfo");
+    std::string key;
+    std::string unit;
+    for (std::int64_t kib = 0; file >> key >> kib >> unit;) {
+      if (key == "MemTotal:") memory.total = kib * 1024;
+      if (key == "MemAvailable:") {
+        memory.free = kib * 1024;
+        return memory;
+      }
+    }
+    return std::nullopt;
   }
   std::unique_ptr<Stream> make_stream() override { return std::make_unique<ImmediateStream>(); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<ImmediateEvent>(); }

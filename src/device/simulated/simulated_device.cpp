@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -26,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kAlignment = 256;
 constexpr int kPoison = 0xfb;  // as float32: a large negative number, as an integer: no label
 
-// Counts the calls, and breaks at the one that the options name.
+// Counts the calls, and breaks at the one that the options name; counts the bytes in use.
 class Health {
  public:
   explicit Health(const SimulatedOptions& options) : options_(options) {}
@@ -50,21 +51,40 @@ class Health {
   void allocate(std::size_t bytes) {
     call();
     if (options_.refuse_allocation && ++allocations_ == *options_.refuse_allocation) {
-      throw DeviceError(format("simulated: out of memory: no ", bytes, " bytes for a buffer"));
+      throw OutOfMemory(format("simulated: out of memory: no ", bytes, " bytes for a buffer"));
     }
+    take(static_cast<std::int64_t>(bytes));
+  }
+  void free(std::size_t bytes) { used_ -= static_cast<std::int64_t>(bytes); }
+  std::optional<DeviceMemory> memory() const {
+    if (options_.memory_bytes == 0) return std::nullopt;
+    return DeviceMemory{options_.memory_bytes - used_, options_.memory_bytes};
   }
   void allocate_pinned(std::size_t bytes) {
     call();
     if (options_.refuse_pinned) {
-      throw DeviceError(format("simulated: no ", bytes, " bytes of pinned memory"));
+      throw OutOfMemory(format("simulated: no ", bytes, " bytes of pinned memory"));
     }
   }
   const SimulatedOptions& options() const { return options_; }
 
  private:
+  void take(std::int64_t bytes) {
+    std::int64_t used = used_;
+    do {
+      const std::int64_t free = options_.memory_bytes - used;
+      if (options_.memory_bytes > 0 && bytes > free) {
+        throw OutOfMemory(format("simulated: out of memory: no ", bytes,
+                                 " bytes for a buffer (free: ", free, " of ", options_.memory_bytes,
+                                 ")"));
+      }
+    } while (!used_.compare_exchange_weak(used, used + bytes));
+  }
+
   const SimulatedOptions options_;
   std::atomic<std::int64_t> calls_{0};
   std::atomic<std::int64_t> allocations_{0};
+  std::atomic<std::int64_t> used_{0};  // of device memory, as asked for
 };
 
 class SimulatedBuffer final : public Buffer {
@@ -73,7 +93,7 @@ class SimulatedBuffer final : public Buffer {
       : size_((std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment) {
     bytes_ = bytes;
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size_));
-    if (data_ == nullptr) throw DeviceError(format("simulated: no memory for ", bytes, " bytes"));
+    if (data_ == nullptr) throw OutOfMemory(format("simulated: no memory for ", bytes, " bytes"));
     std::memset(data_, 0, size_);
   }
   ~SimulatedBuffer() override {
@@ -83,6 +103,28 @@ class SimulatedBuffer final : public Buffer {
 
  private:
   std::size_t size_;
+};
+
+// Takes its bytes of the device's memory first, and gives them back last.
+class SimulatedDeviceBuffer final : public Buffer {
+ public:
+  SimulatedDeviceBuffer(Health& health, std::size_t bytes) : taken_(health, bytes), memory_(bytes) {
+    data_ = memory_.data();
+    bytes_ = bytes;
+  }
+
+ private:
+  struct Taken {
+    Taken(Health& from, std::size_t count) : health(from), bytes(count) { health.allocate(bytes); }
+    ~Taken() { health.free(bytes); }
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+    Health& health;
+    std::size_t bytes;
+  };
+
+  Taken taken_;
+  SimulatedBuffer memory_;
 };
 
 // Recorded when a stream is told to, passed when the stream gets there. Marks count the records:
@@ -272,13 +314,13 @@ class SimulatedDevice final : public Device {
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
-    health_.allocate(bytes);
-    return std::make_unique<SimulatedBuffer>(bytes);
+    return std::make_unique<SimulatedDeviceBuffer>(health_, bytes);
   }
   std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
     health_.allocate_pinned(bytes);
     return std::make_unique<SimulatedBuffer>(bytes);
   }
+  std::optional<DeviceMemory> memory() override { return health_.memory(); }
   std::unique_ptr<Stream> make_stream() override {
     health_.call();
     return std::make_unique<SimulatedStream>(health_);

@@ -1,0 +1,36 @@
+// Compiled kernels on disk: one file each, named by a hash of what it was compiled from. Any number
+// of processes may use the same folder. A cache that cannot be read or written is no error: the
+// code is compiled again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stoker::backend::cuda {
+
+class CodeCache {
+ public:
+  static constexpr std::uint64_t kDefaultLimit = 256ULL << 20;  // bytes
+
+  // An empty folder keeps nothing.
+  explicit CodeCache(std::string folder, std::uint64_t limit = kDefaultLimit);
+  // STOKER_CACHE_DIR (empty: none), else stoker/ in XDG_CACHE_HOME or in ~/.cache.
+  static CodeCache standard();
+
+  // What was stored for `key`, checked against the whole key and a checksum.
+  std::optional<std::vector<std::byte>> find(const std::string& key) const;
+  // Then drops the files that were not used for longest until the folder is within its limit.
+  void store(const std::string& key, const std::vector<std::byte>& code) const;
+
+ private:
+  std::string path_of(const std::string& key) const;
+  void trim() const;
+
+  std::string folder_;
+  std::uint64_t limit_;
+};
+
+}  // namespace stoker::backend::cuda

@@ -1,0 +1,152 @@
+// Op pointwise as text.
+#include <algorithm>
+#include <cstddef>
+
+#include "backend/cuda/codegen_expression.h"
+#include "backend/cuda/codegen_node.h"
+#include "core/format.h"
+#include "ops/ops.h"
+
+namespace stoker::backend::cuda {
+namespace {
+
+constexpr std::int64_t kThreads = 256;  // gen::kThreads
+constexpr std::int64_t kMostBlocks = 1024;
+// As many parts are told apart by comparisons; more of them by a table in memory.
+constexpr std::size_t kMostCompared = 16;
+
+// gen::Part.
+struct Part {
+  std::int64_t units, first_unit, begin, end;
+  float value;
+
+  std::string text() const {
+    return format("{", index_literal(units), ", ", index_literal(first_unit), ", ",
+                  index_literal(begin), ", ", index_literal(end), ", ", float_literal(value), "}");
+  }
+};
+
+class PointwiseCode {
+ public:
+  PointwiseCode(const graph::Graph& graph, graph::NodeId id, std::size_t number,
+                Parameters& parameters)
+      : graph_(graph),
+        node_(graph.node(id)),
+        attributes_(ops::attributes_of<ops::PointwiseAttributes>(node_)),
+        shape_(graph.info(node_.outputs[0]).type.shape),
+        name_(format(kNamePlace, "_", number)),
+        expression_(graph, node_, attributes_.expression, shape_, parameters),
+        parameters_(parameters) {
+    find_parts();
+    for (const graph::ValueId output : node_.outputs) parameters_.pointer(Operand::of(output));
+  }
+
+  GeneratedNode node() {
+    GeneratedNode result;
+    if (units_ == 0) return result;
+    if (parts_.size() > kMostCompared) result.text += table();
+    result.text += definition();
+    result.loop = "pointwise";
+    result.takes_blocks = true;
+    const std::int64_t blocks = (units_ + kThreads - 1) / kThreads;
+    result.blocks = static_cast<unsigned>(std::min(blocks, kMostBlocks));
+    return result;
+  }
+
+ private:
+  void find_parts() {
+    if (attributes_.ranges.empty()) {
+      add_part({.offset = 0, .count = shape_.elements()});
+    } else {
+      for (const ops::Range& range : attributes_.ranges) add_part(range);
+    }
+  }
+  void add_part(const ops::Range& range) {
+    if (range.count == 0) return;
+    const std::int64_t begin = range.offset, end = range.offset + range.count;
+    parts_.push_back({units_, begin / 4, begin, end, range.value});
+    units_ += (end + 3) / 4 - begin / 4;
+    is_whole_ = is_whole_ && begin % 4 == 0 && end % 4 == 0;
+  }
+
+  std::string table() const {
+    std::string text = format("static __device__ const gen::Part<", index_type(shape_.elements()),
+                              "> ", name_, "_parts[] = {\n");
+    for (const Part& part : parts_) text += "  " + part.text() + ",\n";
+    return text + "};\n";
+  }
+
+  std::string definition() {
+    const std::size_t outputs = node_.outputs.size();
+    std::string members = expression_.members();
+    std::string constructor = expression_.constructor();
+    std::string one, four;
+    for (std::size_t j = 0; j < outputs; ++j) {
+      const graph::ValueInfo& info = graph_.info(node_.outputs[j]);
+      const std::string type = type_name(info.type.dtype);
+      const std::string pointer = parameters_.pointer(Operand::of(node_.outputs[j]));
+      members += format("  ", type, "* to", j, ";\n");
+      constructor += format("    to", j, " = static_cast<", type, "*>(p.", pointer, ");\n");
+      one += format("    gen::put(y[", j, "], to", j, "[i]);\n");
+      if (is_aligned(info)) {
+        four += format("    gen::store_four(to", j, " + i, y[", j, "]);\n");
+      } else {
+        four +=
+            format("    for (int k = 0; k < 4; ++k) gen::put(y[", j, "][k], to", j, "[i + k]);\n");
+      }
+    }
+    if (attributes_.guarded) {
+      members += "  bool has_error;\n";
+      constructor += format("    has_error = static_cast<const gen::Scalars*>(p.",
+                            parameters_.pointer(Operand::scalars()), ")->error != 0;\n");
+    }
+    return format("struct ", name_, " {\n  typedef ", index_type(shape_.elements()),
+                  " Index;\n  static constexpr int kOutputs = ", outputs,
+                  ";\n  static constexpr Index kUnits = ", index_literal(units_),
+                  ";\n  static constexpr bool kIsWhole = ", is_whole_ ? "true" : "false", ";\n",
+                  members, "  __device__ __forceinline__ explicit ", name_, "(const ", kNamePlace,
+                  "_params& p) {\n", constructor, "  }\n", expression_.functions(),
+                  "  __device__ __forceinline__ void store_one(Index i, const float (&y)[", outputs,
+                  "]) const {\n", one,
+                  "  }\n  __device__ __forceinline__ void store_four(Index i, const float (&y)[",
+                  outputs, "][4]) const {\n", four,
+                  "  }\n  __device__ __forceinline__ bool is_refused() const { return ",
+                  attributes_.guarded ? "has_error" : "false", "; }\n", part_function(), "};\n");
+  }
+
+  std::string part_function() const {
+    std::string text = "  __device__ __forceinline__ gen::Part<Index> part(Index unit) const {\n";
+    if (parts_.size() > kMostCompared) {
+      text += format("    return gen::part_of(", name_, "_parts, ", parts_.size(), "u, unit);\n");
+    } else {
+      for (std::size_t k = 0; k < parts_.size(); ++k) {
+        text += "    ";
+        if (k + 1 < parts_.size()) {
+          text += format("if (unit < ", index_literal(parts_[k + 1].units), ") ");
+        }
+        text += format("return ", parts_[k].text(), ";\n");
+      }
+    }
+    return text + "  }\n";
+  }
+
+  const graph::Graph& graph_;
+  const graph::Node& node_;
+  const ops::PointwiseAttributes& attributes_;
+  const Shape shape_;
+  const std::string name_;
+  const ExpressionCode expression_;
+  Parameters& parameters_;
+  std::vector<Part> parts_;
+  std::int64_t units_ = 0;
+  bool is_whole_ = true;  // all units lie wholly in their parts
+};
+
+}  // namespace
+
+GeneratedNode generate_pointwise(const graph::Graph& graph, graph::NodeId id, std::size_t number,
+                                 Parameters& parameters) {
+  return PointwiseCode(graph, id, number, parameters).node();
+}
+
+}  // namespace stoker::backend::cuda

@@ -1,0 +1,104 @@
+// Execution plans of cuDNN's for DnnSpecs. This header knows no type of CUDA's; its source is the
+// only file that includes cudnn_frontend.h.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/cuda/dnn_spec.h"
+
+namespace stoker::backend::cuda {
+
+// What plans are made for: the GPU of a cuDNN handle, or a GPU that is not there, described by the
+// JSON that cuDNN writes of a device's properties. Plans for the second kind can't run. Both throw
+// DeviceError where cuDNN does not load, and the second where it does not accept the text.
+class DnnTarget {
+ public:
+  static DnnTarget of_handle(void* cudnn_handle);
+  static DnnTarget of_properties(const std::string& json);
+
+ private:
+  friend class DnnPlan;
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+struct DnnOptions {
+  // Engines that want more are passed over.
+  std::size_t workspace_limit = std::size_t{64} << 20;
+  // Only engines that give the same bits each time.
+  bool deterministic = true;
+};
+
+// Pointers on the device, in the order of DnnSpec's tensors; null for those that it lacks.
+struct DnnPointers {
+  const void* a = nullptr;
+  const void* b = nullptr;
+  const void* bias = nullptr;
+  const void* aux = nullptr;
+  void* y = nullptr;
+  void* workspace = nullptr;  // aligned to 256 bytes
+};
+
+class DnnPlan {
+ public:
+  // The first of the engines that cuDNN's heuristics propose and that builds. Null where none does;
+  // `refusal` then says why. `compile` = false stops short of compiling kernels at run time, which
+  // costs up to seconds: workspace and engine are then those of the first engine that claims
+  // support, and the plan can't run.
+  static std::unique_ptr<DnnPlan> make(const DnnSpec& spec, const DnnTarget& target,
+                                       const DnnOptions& options, std::string* refusal,
+                                       bool compile = true);
+  ~DnnPlan();
+  DnnPlan(const DnnPlan&) = delete;
+  DnnPlan& operator=(const DnnPlan&) = delete;
+
+  std::size_t workspace_bytes() const;
+  // cuDNN's name of the engine with its knobs.
+  const std::string& engine() const;
+  // Enqueues on the handle's stream, which may be capturing: a graph so made needs this plan for as
+  // long as it lives. Throws DeviceError.
+  void run(void* cudnn_handle, const DnnPointers& pointers) const;
+
+ private:
+  struct Impl;
+  explicit DnnPlan(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// What lowering asks while it decides what to ask cuDNN for.
+class DnnCompiler {
+ public:
+  virtual ~DnnCompiler() = default;
+  // Bytes of workspace; nullopt where cuDNN refuses the spec.
+  virtual std::optional<std::size_t> workspace_of(const DnnSpec& spec) = 0;
+};
+
+// Makes each plan once and keeps it. Not for several threads at once.
+class CudnnCompiler final : public DnnCompiler {
+ public:
+  explicit CudnnCompiler(DnnTarget target, DnnOptions options = {});
+  ~CudnnCompiler() override;
+
+  std::optional<std::size_t> workspace_of(const DnnSpec& spec) override;
+  // Null where cuDNN refuses the spec.
+  const DnnPlan* plan(const DnnSpec& spec);
+  // Why it does; empty where it does not.
+  const std::string& refusal(const DnnSpec& spec);
+
+ private:
+  struct Entry {
+    std::unique_ptr<DnnPlan> plan;
+    std::string refusal;
+  };
+  Entry& entry(const DnnSpec& spec);
+
+  DnnTarget target_;
+  DnnOptions options_;
+  std::map<std::string, Entry> entries_;  // by text()
+};
+
+}  // namespace stoker::backend::cuda

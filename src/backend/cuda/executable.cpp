@@ -1,0 +1,221 @@
+// Runs planned steps on a GPU: op by op the first time, then as one captured graph.
+#include <cuda_runtime_api.h>
+
+#include <map>
+#include <utility>
+
+#include "backend/backend.h"
+#include "backend/cuda/codegen.h"
+#include "backend/cuda/cudnn_plan.h"
+#include "backend/cuda/kernels/kernels.h"
+#include "backend/cuda/module.h"
+#include "backend/cuda/planned_step.h"
+#include "core/format.h"
+#include "device/cuda/cuda_device.h"
+#include "device/cuda/libraries.h"
+#include "device/cuda/nvtx.h"
+#include "stoker/error.h"
+
+namespace stoker::backend {
+namespace cuda {
+namespace {
+
+using device::CudaDevice;
+using device::CudaStream;
+
+CudaStream& cuda_stream(device::Stream& stream) { return static_cast<CudaStream&>(stream); }
+
+// What all programs of a model share: cuDNN's handle and its plans.
+class Session {
+ public:
+  explicit Session(std::shared_ptr<device::Device> device)
+      : keep_alive_(std::move(device)),
+        device_(static_cast<CudaDevice&>(*keep_alive_)),
+        handle_(make_handle()),
+        compiler_(DnnTarget::of_handle(handle_)) {}
+  ~Session() {
+    if (device_.try_make_current()) device::cudnn().destroy(handle_);
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  CudaDevice& device() { return device_; }
+  CudnnCompiler& compiler() { return compiler_; }
+  int capability() const {
+    return 10 * device_.properties().capability_major + device_.properties().capability_minor;
+  }
+  cudnnHandle_t handle_on(CudaStream& stream) {
+    check(device::cudnn().set_stream(handle_, stream.handle()), "cudnnSetStream");
+    return handle_;
+  }
+
+ private:
+  cudnnHandle_t make_handle() {
+    const device::Cudnn& cudnn = device::cudnn();
+    if (!cudnn.problem.empty()) throw DeviceError(cudnn.problem);
+    device_.make_current();
+    cudnnHandle_t handle = nullptr;
+    check(cudnn.create(&handle), "cudnnCreate");
+    return handle;
+  }
+  void check(cudnnStatus_t status, const char* call) const {
+    if (status == CUDNN_STATUS_SUCCESS) return;
+    throw DeviceError(
+        format(device_.name(), ": ", call, ": ", device::cudnn().get_error_string(status)));
+  }
+
+  std::shared_ptr<device::Device> keep_alive_;
+  CudaDevice& device_;
+  cudnnHandle_t handle_;
+  CudnnCompiler compiler_;
+};
+
+// All generated kernels of a plan as one source.
+std::string source_of(const LaunchPlan& plan) {
+  std::map<std::string, const std::string*> sources;  // equal kernels once
+  for (const Launch& launch : plan.launches) {
+    if (const auto* generated = std::get_if<GeneratedLaunch>(&launch.what)) {
+      sources.emplace(generated->name, &generated->source);
+    }
+  }
+  if (sources.empty()) return {};
+  std::string text = generated_prelude();
+  for (const auto& [name, source] : sources) text += *source;
+  return text;
+}
+
+class CudaExecutable final : public StepExecutable {
+ public:
+  CudaExecutable(std::shared_ptr<Session> session, PlannedStep step,
+                 std::unique_ptr<device::Buffer> counters)
+      : StepExecutable(std::move(step), counters->data()),
+        session_(std::move(session)),
+        counters_(std::move(counters)),
+        kernels_(launches().launches.size()) {
+    load_kernels();
+  }
+  ~CudaExecutable() override { drop_graph(); }
+
+  void run(device::Stream& stream, device::RingState* ring) override {
+    const device::NvtxRange range("step");
+    CudaStream& cuda = cuda_stream(stream);
+    cuda.device().make_current();
+    if (resolve(ring)) {
+      drop_graph();
+      is_warm_ = false;
+    }
+    if (!is_warm_) {
+      // cuDNN loads its kernels at their first launch, which a capture does not allow.
+      enqueue_all(stream);
+      is_warm_ = true;
+      return;
+    }
+    if (graph_ == nullptr) capture(cuda);
+    cuda.device().check(cudaGraphLaunch(graph_, cuda.handle()), "cudaGraphLaunch");
+  }
+
+ private:
+  void load_kernels() {
+    const std::string source = source_of(launches());
+    if (!source.empty()) {
+      module_ = std::make_unique<Module>(session_->device(),
+                                         compile_source(source, session_->capability()));
+    }
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+      const auto& what = launches().launches[i].what;
+      if (const auto* own = std::get_if<KernelLaunch>(&what)) {
+        kernels_[i] = function_of(own->kernel);
+      } else if (const auto* generated = std::get_if<GeneratedLaunch>(&what)) {
+        kernels_[i] = module_->kernel(generated->name);
+      }
+    }
+  }
+
+  void enqueue(device::Stream& stream, std::size_t index) override {
+    const Launch& launch = launches().launches[index];
+    const device::NvtxRange range(launch.label.c_str());
+    CudaStream& cuda = cuda_stream(stream);
+    if (const auto* own = std::get_if<KernelLaunch>(&launch.what)) {
+      launch_kernel(cuda, index, own->grid);
+    } else if (const auto* generated = std::get_if<GeneratedLaunch>(&launch.what)) {
+      launch_kernel(cuda, index, generated->grid);
+    } else if (const auto* dnn = std::get_if<DnnLaunch>(&launch.what)) {
+      session_->compiler().plan(dnn->spec)->run(session_->handle_on(cuda), bound(index).dnn);
+    } else if (const auto* zero = std::get_if<ZeroLaunch>(&launch.what)) {
+      cuda.fill_zero(bound(index).zero, zero->bytes);
+    }
+  }
+
+  void launch_kernel(CudaStream& stream, std::size_t index, const Grid& grid) {
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(grid.blocks);
+    config.blockDim = dim3(grid.threads);
+    config.dynamicSmemBytes = grid.shared_bytes;
+    config.stream = stream.handle();
+    void* arguments[] = {const_cast<std::byte*>(bound(index).arguments.data())};
+    stream.device().check(cudaLaunchKernelExC(&config, kernels_[index], arguments),
+                          launches().launches[index].label.c_str());
+  }
+
+  void enqueue_all(device::Stream& stream) {
+    for (std::size_t i = 0; i < kernels_.size(); ++i) enqueue(stream, i);
+  }
+
+  // Thread-local: the feed's threads may allocate pinned memory and query events meanwhile.
+  void capture(CudaStream& stream) {
+    CudaDevice& device = stream.device();
+    device.check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal),
+                 "cudaStreamBeginCapture");
+    cudaGraph_t graph = nullptr;
+    try {
+      enqueue_all(stream);
+    } catch (...) {
+      cudaStreamEndCapture(stream.handle(), &graph);  // the first error is the one to tell
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      throw;
+    }
+    device.check(cudaStreamEndCapture(stream.handle(), &graph), "cudaStreamEndCapture");
+    const cudaError_t made = cudaGraphInstantiate(&graph_, graph, 0);
+    cudaGraphDestroy(graph);
+    device.check(made, "cudaGraphInstantiate");
+  }
+
+  void drop_graph() {
+    if (graph_ == nullptr) return;
+    if (session_->device().try_make_current()) cudaGraphExecDestroy(graph_);
+    graph_ = nullptr;
+  }
+
+  std::shared_ptr<Session> session_;
+  std::unique_ptr<device::Buffer> counters_;
+  std::unique_ptr<Module> module_;
+  std::vector<const void*> kernels_;  // by launch; null where cuDNN works
+  cudaGraphExec_t graph_ = nullptr;
+  bool is_warm_ = false;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(std::shared_ptr<device::Device> device)
+      : session_(std::make_shared<Session>(std::move(device))) {}
+
+  std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
+                                      std::vector<graph::ValueId> keep,
+                                      CompileOptions options) override {
+    PlannedStep step = plan_step(std::move(graph), keep, options, session_->compiler(), {});
+    auto counters = session_->device().allocate(step.plan.counter_bytes);
+    return std::make_unique<CudaExecutable>(session_, std::move(step), std::move(counters));
+  }
+
+ private:
+  std::shared_ptr<Session> session_;
+};
+
+}  // namespace
+}  // namespace cuda
+
+std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<device::Device> device) {
+  return std::make_unique<cuda::CudaBackend>(std::move(device));
+}
+
+}  // namespace stoker::backend

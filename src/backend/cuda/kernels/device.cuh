@@ -1,0 +1,153 @@
+// What all kernels share. nvcc compiles them for GPUs; g++ compiles the same source for the
+// emulator of the tests.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cuda/kernels/params.h"
+#include "backend/cuda/kernels/tiling.h"
+
+#if defined(__CUDACC__)
+#define STOKER_UNROLL _Pragma("unroll")
+#define STOKER_UNROLL_4 _Pragma("unroll 4")
+#else
+// The language is the emulator's, a header of the tests that stands before this one.
+#define STOKER_UNROLL
+#define STOKER_UNROLL_4
+#endif
+
+// Two blocks on a multiprocessor: at most 128 registers a thread.
+#define STOKER_KERNEL __global__ void __launch_bounds__(kBlockThreads, 2)
+
+namespace stoker::backend::cuda {
+
+// ---- Packs: 128 bits at once --------------------------------------------------------------------
+template <class T, int N>
+struct alignas(sizeof(T) * N) Vector {
+  T at[N];
+};
+template <int N>
+using Floats = Vector<float, N>;
+
+template <int N, class T>
+__device__ __forceinline__ Vector<T, N> load(const T* from) {
+  return *reinterpret_cast<const Vector<T, N>*>(from);
+}
+template <class T, int N>
+__device__ __forceinline__ void store(T* to, const Vector<T, N>& pack) {
+  *reinterpret_cast<Vector<T, N>*>(to) = pack;
+}
+template <int N>
+__device__ __forceinline__ Floats<N> all(float value) {
+  Floats<N> pack;
+  STOKER_UNROLL for (int i = 0; i < N; ++i) pack.at[i] = value;
+  return pack;
+}
+
+// ---- The grid -----------------------------------------------------------------------------------
+__device__ __forceinline__ std::int64_t thread_of_grid() {
+  return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
+__device__ __forceinline__ std::int64_t threads_of_grid() {
+  return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+}
+
+// Whether this block is the last of `blocks` to come here: to all its threads, which then see what
+// all threads of those blocks wrote before. The counter is zero again after the last one.
+__device__ __forceinline__ bool is_last_block(std::uint32_t* counter, unsigned blocks) {
+  __threadfence();
+  __syncthreads();
+  const bool is_last = threadIdx.x == 0 && atomicInc(counter, blocks - 1) == blocks - 1;
+  const bool result = __syncthreads_or(is_last ? 1 : 0) != 0;
+  __threadfence();
+  return result;
+}
+
+// ---- Teams: the threads that share a row --------------------------------------------------------
+struct Sum {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct Largest {
+  __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
+  __device__ unsigned long long operator()(unsigned long long a, unsigned long long b) const {
+    return a > b ? a : b;
+  }
+};
+
+// The order of a reduction is fixed, and all threads get the same bits.
+class WarpTeam {
+ public:
+  // `size` is a power of two.
+  __device__ explicit WarpTeam(int size) : size_(size) {
+    const unsigned lane = threadIdx.x % 32;
+    rank_ = static_cast<int>(lane) & (size - 1);
+    mask_ = (0xffffffffU >> (32 - size)) << (lane - static_cast<unsigned>(rank_));
+  }
+  __device__ int size() const { return size_; }
+  __device__ int rank() const { return rank_; }
+
+  template <class T, class Op>
+  __device__ T reduce(T value, Op op) const {
+    for (int bits = size_ / 2; bits > 0; bits /= 2) {
+      value = op(value, __shfl_xor_sync(mask_, value, bits));
+    }
+    return value;
+  }
+
+ private:
+  int size_, rank_;
+  unsigned mask_;
+};
+
+// One of 8 bytes for each warp.
+using TeamScratch = unsigned long long[kBlockThreads / 32];
+
+class BlockTeam {
+ public:
+  __device__ explicit BlockTeam(TeamScratch& scratch) : scratch_(scratch) {}
+  __device__ int size() const { return kBlockThreads; }
+  __device__ int rank() const { return static_cast<int>(threadIdx.x); }
+
+  template <class T, class Op>
+  __device__ T reduce(T value, Op op) const {
+    T* of_warps = reinterpret_cast<T*>(scratch_);
+    value = WarpTeam(32).reduce(value, op);
+    if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
+    __syncthreads();
+    value = of_warps[0];
+    for (int i = 1; i < kBlockThreads / 32; ++i) value = op(value, of_warps[i]);
+    __syncthreads();
+    return value;
+  }
+
+ private:
+  TeamScratch& scratch_;
+};
+
+// f(team, row) for all rows; a team comes to the end of a row before it begins the next one.
+template <class F>
+__device__ __forceinline__ void each_row(std::int64_t rows, int columns, TeamScratch& scratch,
+                                         F f) {
+  const int size = threads_per_row(columns);
+  if (size == kBlockThreads) {
+    const BlockTeam team(scratch);
+    for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) f(team, row);
+  } else {
+    const WarpTeam team(size);
+    const std::int64_t step = threads_of_grid() / size;
+    for (std::int64_t row = thread_of_grid() / size; row < rows; row += step) f(team, row);
+  }
+}
+
+// f(column) for the columns where this thread's packs begin.
+template <int N, class Team, class F>
+__device__ __forceinline__ void each_pack(const Team& team, int columns, F f) {
+  for (int c = team.rank() * N; c < columns; c += team.size() * N) f(c);
+}
+
+}  // namespace stoker::backend::cuda

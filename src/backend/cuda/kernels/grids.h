@@ -1,0 +1,28 @@
+// How each kernel is launched: blocks and threads from its parameters, and what memory it needs.
+// Pointers are not looked at. Nothing depends on the device: the same sums in the same order on
+// every GPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cuda/kernels/params.h"
+#include "backend/cuda/launch_plan.h"
+
+namespace stoker::backend::cuda {
+
+#define STOKER_CUDA_KERNEL(name) Grid grid_of(const name##_params& params);
+#include "backend/cuda/kernels/kernels.def"
+#undef STOKER_CUDA_KERNEL
+
+// Counters (of 4 bytes) that softmax_cross_entropy with class numbers and one_hot need; ingest
+// needs one.
+inline constexpr int kLabelCounters = 2;
+
+// Of batch_norm_statistics and batch_norm_backward_sums: parts of the rows, bytes of partial sums,
+// and counters.
+int batch_norm_parts(std::int64_t rows, std::int32_t channels);
+std::size_t batch_norm_partials_bytes(std::int64_t rows, std::int32_t channels);
+int batch_norm_counters(std::int32_t channels);
+
+}  // namespace stoker::backend::cuda

@@ -1,0 +1,206 @@
+// The parameters of our kernels: plain structs, passed by value. Read by nvcc, by the host compiler
+// where launches are made, and by the emulator of the tests. float32 unless said otherwise; images
+// NHWC, convolution kernels HWIO; matrices row by row. Tensors begin at multiples of 16 bytes.
+// Counters are zero when a kernel begins and when it has ended.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace stoker::device {
+struct RingState;
+}
+namespace stoker::plan {
+struct Scalars;
+}
+
+namespace stoker::backend::cuda {
+
+// How labels are given.
+enum class Labels : std::int32_t { int32_classes, float_classes, float_rows };
+
+// Copies the batch at the ring's cursor into the step's fixed input buffer, checks the block's
+// header, and moves the cursor on (the last block to finish does).
+struct ingest_params {
+  device::RingState* ring = {};
+  plan::Scalars* scalars = {};
+  std::byte* to = {};       // the input space: fields at the offsets that they have in the block
+  std::int64_t begin = {};  // bytes of the block to copy, multiples of 16
+  std::int64_t end = {};
+  std::uint32_t* counter = {};
+};
+
+// ops::advance. `largest_gradient` may be null. One thread.
+struct advance_params {
+  const float* loss = {};
+  const float* largest_gradient = {};
+  plan::Scalars* scalars = {};
+  std::int32_t node = {};  // for Scalars::error_node
+};
+
+struct softmax_params {  // softmax and log_softmax
+  const float* x = {};
+  float* y = {};
+  std::int64_t rows = {};
+  std::int32_t columns = {};
+  std::int32_t log = {};
+};
+struct sparsemax_params {
+  const float* x = {};
+  float* y = {};
+  std::int64_t rows = {};
+  std::int32_t columns = {};
+};
+struct softmax_cross_entropy_params {
+  const float* logits = {};
+  const void* labels = {};
+  float* loss = {};      // [rows]
+  float* gradient = {};  // [rows, columns]
+  plan::Scalars* scalars = {};
+  std::uint32_t* counters =
+      {};                  // two: blocks that are done, the first bad row; null for float_rows
+  std::int64_t rows = {};  // less than 2^32 - 1
+  std::int32_t columns = {};
+  Labels kind = {};
+  std::int32_t node = {};  // for Scalars::error_node
+};
+struct one_hot_params {
+  const std::int32_t* labels = {};
+  float* y = {};
+  plan::Scalars* scalars = {};
+  std::uint32_t* counters = {};  // two: blocks that are done, the first bad row
+  std::int64_t rows = {};        // less than 2^32 - 1
+  std::int32_t classes = {};
+  std::int32_t node = {};
+};
+struct argmax_params {
+  const float* x = {};
+  std::int32_t* y = {};
+  std::int64_t rows = {};
+  std::int32_t columns = {};
+};
+
+// x [outer, from, inner] <-> y [outer, extent, inner]; elements of 1, 2 or 4 bytes for slice.
+struct slice_params {
+  const void* x = {};
+  void* y = {};
+  std::int64_t outer = {}, from = {}, inner = {}, begin = {}, extent = {};
+  std::int32_t element_bytes = {};
+};
+struct slice_backward_params {
+  const float* dy = {};
+  float* dx = {};
+  std::int64_t outer = {}, from = {}, inner = {}, begin = {}, extent = {};
+};
+
+struct Window {
+  std::int32_t n = {}, h = {}, w = {}, c = {}, p = {}, q = {};  // x [n, h, w, c], y [n, p, q, c]
+  std::int32_t window_h = {}, window_w = {}, stride_h = {}, stride_w = {}, before_h = {},
+               before_w = {};
+};
+struct pool2d_params {
+  const float* x = {};
+  float* y = {};
+  std::uint8_t* argmax = {};  // null when averaging
+  Window at = {};
+};
+struct pool2d_backward_params {
+  const float* dy = {};
+  const std::uint8_t* argmax = {};  // null when averaging
+  float* dx = {};
+  Window at = {};
+};
+
+// Over rows of x [rows, channels]. Sums go through partials [parts, 2, channels]: each block writes
+// those of its part of the rows, and the last block of a tile of channels adds them in order. How
+// many parts and counters (one a tile): grids.h.
+struct batch_norm_statistics_params {
+  const float* x = {};
+  float* mean = {};
+  float* variance = {};  // biased
+  float* partials = {};
+  std::uint32_t* counters = {};
+  std::int64_t rows = {};
+  std::int32_t channels = {};
+  std::int32_t parts = {};
+};
+struct batch_norm_apply_params {
+  const float* x = {};
+  const float* mean = {};
+  const float* variance = {};
+  const float* gamma = {};
+  const float* beta = {};
+  float* y = {};
+  std::int64_t rows = {};
+  std::int32_t channels = {};
+  float epsilon = {};
+};
+struct batch_norm_backward_sums_params {
+  const float* x = {};
+  const float* dy = {};
+  const float* mean = {};
+  const float* variance = {};
+  float* dgamma = {};
+  float* dbeta = {};
+  float* partials = {};
+  std::uint32_t* counters = {};
+  std::int64_t rows = {};
+  std::int32_t channels = {};
+  std::int32_t parts = {};
+  float epsilon = {};
+};
+struct batch_norm_backward_apply_params {
+  const float* x = {};
+  const float* dy = {};
+  const float* mean = {};
+  const float* variance = {};
+  const float* gamma = {};
+  const float* dgamma = {};
+  const float* dbeta = {};
+  float* dx = {};
+  std::int64_t rows = {};
+  std::int32_t channels = {};
+  float epsilon = {};
+};
+
+// What runs where cuDNN refuses: right, not fast. y[m, n] = epilogue(sum_k a b + bias).
+struct matmul_params {
+  const float* a = {};
+  const float* b = {};
+  const float* bias = {};  // [n], or null
+  float* y = {};
+  std::int32_t m = {}, n = {}, k = {};
+  std::int32_t transpose_a = {}, transpose_b = {};
+  std::int32_t relu = {};
+};
+struct Convolution {
+  std::int32_t n = {}, h = {}, w = {}, c = {};  // image
+  std::int32_t kh = {}, kw = {}, o = {}, p = {},
+               q = {};  // kernel [kh, kw, c / groups, o], result [n, p, q, o]
+  std::int32_t stride_h = {}, stride_w = {}, dilation_h = {}, dilation_w = {}, before_h = {},
+               before_w = {};
+  std::int32_t groups = {};
+};
+struct conv2d_params {
+  const float* x = {};
+  const float* kernel = {};
+  const float* bias = {};  // or null
+  float* y = {};
+  Convolution at = {};
+  std::int32_t relu = {};
+};
+struct conv2d_backward_data_params {
+  const float* dy = {};
+  const float* kernel = {};
+  float* dx = {};
+  Convolution at = {};
+};
+struct conv2d_backward_weights_params {
+  const float* x = {};
+  const float* dy = {};
+  float* dkernel = {};
+  float* dbias = {};  // or null
+  Convolution at = {};
+};
+
+}  // namespace stoker::backend::cuda

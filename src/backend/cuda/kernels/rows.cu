@@ -1,0 +1,3 @@
+// Kernels along rows.
+#include "backend/cuda/kernels/labels.cuh"
+#include "backend/cuda/kernels/softmax.cuh"

@@ -1,0 +1,62 @@
+// How threads share out the work: read by the kernels, and by grids.cpp where launches are made.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define STOKER_HOST_DEVICE __host__ __device__
+#else
+#define STOKER_HOST_DEVICE
+#endif
+
+namespace stoker::backend::cuda {
+
+// Of every block but advance's. Two such blocks on a multiprocessor: no more than 128 registers.
+inline constexpr int kBlockThreads = 256;
+
+STOKER_HOST_DEVICE constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+// Floats that a thread loads at once, where rows of `columns` allow it.
+STOKER_HOST_DEVICE constexpr int pack_width(std::int64_t columns) {
+  return columns % 4 == 0 ? 4 : 1;
+}
+
+// The smallest power of two that is at least min(wanted, limit).
+STOKER_HOST_DEVICE constexpr int power_of_two(std::int64_t wanted, int limit) {
+  int power = 1;
+  while (power < wanted && power < limit) power *= 2;
+  return power;
+}
+
+// ---- Rows: softmax and its relatives ------------------------------------------------------------
+// A part of a warp for each row, a whole warp, or the block.
+inline constexpr int kWarpColumns = 1024;
+
+STOKER_HOST_DEVICE constexpr int threads_per_row(int columns) {
+  return columns > kWarpColumns ? kBlockThreads : power_of_two(divide_up(columns, 4), 32);
+}
+
+// ---- Channels: batch norm -----------------------------------------------------------------------
+// A block is `lanes` threads wide along the channels, each with a pack of them, and goes down the
+// rows with the other threads. Wider tensors take several such tiles.
+struct ChannelTiling {
+  int width;  // channels a thread
+  int lanes;  // threads side by side
+  int rows;   // threads one below the other
+  int tiles;
+
+  STOKER_HOST_DEVICE constexpr explicit ChannelTiling(int channels)
+      : width(pack_width(channels)),
+        lanes(power_of_two(channels / width, 32)),
+        rows(kBlockThreads / lanes),
+        tiles(static_cast<int>(divide_up(channels / width, lanes))) {}
+};
+
+// ---- Matrix product, weights' gradient ----------------------------------------------------------
+inline constexpr int kTile = 64;         // of y: kTile x kTile, 4 x 4 a thread
+inline constexpr int kTileDepth = 16;    // of a and b, at a time
+inline constexpr int kWeightLanes = 32;  // output channels a block
+
+}  // namespace stoker::backend::cuda

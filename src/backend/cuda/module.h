@@ -1,0 +1,34 @@
+// Generated source as kernels of a device: compiled by NVRTC, kept on disk for the next time.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "device/cuda/cuda_device.h"
+
+namespace stoker::backend::cuda {
+
+// Machine code for `capability` (90 is 9.0), from the cache or from NVRTC. Throws DeviceError with
+// NVRTC's log where the source does not compile.
+std::vector<std::byte> compile_source(const std::string& source, int capability);
+
+// Kernels that are loaded until this goes.
+class Module {
+ public:
+  Module(device::CudaDevice& device, const std::vector<std::byte>& code);
+  ~Module();
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // For cudaLaunchKernelExC.
+  const void* kernel(const std::string& name) const;
+
+ private:
+  device::CudaDevice& device_;
+  cudaLibrary_t library_ = nullptr;
+};
+
+}  // namespace stoker::backend::cuda

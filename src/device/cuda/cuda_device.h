@@ -1,0 +1,101 @@
+// CUDA behind the device interface: one call of CUDA's a line, no decisions. Only this folder and
+// backend/cuda/ include this header; what is launched on a stream is the backend's.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "device/cuda/health.h"
+#include "device/device.h"
+
+namespace stoker::device {
+
+struct CudaProperties {
+  std::string name;
+  int capability_major = 0;
+  int capability_minor = 0;
+  int multiprocessors = 0;
+  std::size_t memory_bytes = 0;
+};
+
+// Of the primary context. Any thread may call it; make_cuda_device() makes the only one of each
+// ordinal, which lives until the process ends, so that what it makes may refer to it.
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int ordinal);
+
+  const std::string& name() const override { return name_; }
+  bool reads_host_memory() const override { return false; }
+  std::unique_ptr<Buffer> allocate(std::size_t bytes) override;
+  std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override;
+  std::optional<DeviceMemory> memory() override;
+  std::unique_ptr<Stream> make_stream() override;
+  std::unique_ptr<Event> make_event() override;
+
+  int ordinal() const { return ordinal_; }
+  const CudaProperties& properties() const { return properties_; }
+
+  // Before calls of CUDA's: throws if the device is broken, and makes it the thread's current one.
+  void make_current();
+  // Around each of them: throws DeviceError with CUDA's name for the error.
+  void check(cudaError_t error, const char* call) { health_.check(error, call); }
+  // What destructors do instead: false if the device is broken and must not be called; and errors
+  // that nobody can be told.
+  bool try_make_current() noexcept;
+  void note(cudaError_t error, const char* call) noexcept { health_.note(error, call); }
+
+ private:
+  const int ordinal_;
+  const std::string name_;
+  Health health_;
+  CudaProperties properties_;
+};
+
+class CudaEvent final : public Event {
+ public:
+  explicit CudaEvent(CudaDevice& device);
+  ~CudaEvent() override;
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+
+  bool has_passed() override;
+  void synchronize() override;
+
+  cudaEvent_t handle() const { return event_; }
+
+ private:
+  CudaDevice& device_;
+  cudaEvent_t event_ = nullptr;
+};
+
+// Not synchronised with the default stream. Copies from or to host memory that is not pinned block
+// the host as CUDA's do.
+class CudaStream final : public Stream {
+ public:
+  explicit CudaStream(CudaDevice& device);
+  ~CudaStream() override;
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+
+  void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override;
+  void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override;
+  void fill_zero(std::byte* to, std::size_t bytes) override;
+  // Runs `work` at once on the calling thread: it is host code that enqueues on handle().
+  void launch(Work& work) override;
+  void record(Event& event) override;
+  void wait(Event& event) override;
+  void synchronize() override;
+
+  CudaDevice& device() const { return device_; }
+  cudaStream_t handle() const { return stream_; }
+
+ private:
+  CudaDevice& device_;
+  cudaStream_t stream_ = nullptr;
+};
+
+}  // namespace stoker::device

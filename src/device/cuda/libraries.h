@@ -1,0 +1,70 @@
+// NVRTC and cuDNN, loaded when CUDA is first asked for. Nothing links to them: a program that needs
+// them at load time would not start where they are missing.
+#pragma once
+
+#include <cudnn.h>
+#include <nvrtc.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace stoker::device {
+
+// Where libraries are looked for, in this order.
+struct LibrarySearch {
+  std::vector<std::string> first;  // folders
+  bool loader = true;              // wherever dlopen looks by itself
+  std::vector<std::string> last;   // folders
+};
+
+// First the folders of STOKER_CUDA_LIBRARIES (separated by colons), last those of the CUDA toolkit:
+// CUDA_HOME, CUDA_PATH, /usr/local/cuda.
+LibrarySearch default_search();
+
+// Functions by their names in NVRTC without the prefix. All of them are there when `problem` is
+// empty; otherwise it says in one line what is missing, and none may be called.
+struct Nvrtc {
+  std::string problem;
+  int major = 0;
+  int minor = 0;
+
+  decltype(&nvrtcVersion) version = nullptr;
+  decltype(&nvrtcGetErrorString) get_error_string = nullptr;
+  decltype(&nvrtcGetNumSupportedArchs) get_num_supported_archs = nullptr;
+  decltype(&nvrtcGetSupportedArchs) get_supported_archs = nullptr;
+  decltype(&nvrtcCreateProgram) create_program = nullptr;
+  decltype(&nvrtcDestroyProgram) destroy_program = nullptr;
+  decltype(&nvrtcCompileProgram) compile_program = nullptr;
+  decltype(&nvrtcGetCUBINSize) get_cubin_size = nullptr;
+  decltype(&nvrtcGetCUBIN) get_cubin = nullptr;
+  decltype(&nvrtcGetPTXSize) get_ptx_size = nullptr;
+  decltype(&nvrtcGetPTX) get_ptx = nullptr;
+  decltype(&nvrtcGetProgramLogSize) get_program_log_size = nullptr;
+  decltype(&nvrtcGetProgramLog) get_program_log = nullptr;
+};
+
+// The same for cuDNN. `handle` is what cudnn_frontend's dynamic loading wants.
+struct Cudnn {
+  std::string problem;
+  void* handle = nullptr;
+  std::size_t version = 0;  // 91900 is 9.19.0
+
+  decltype(&cudnnGetVersion) get_version = nullptr;
+  decltype(&cudnnGetCudartVersion) get_cudart_version = nullptr;
+  decltype(&cudnnGetErrorString) get_error_string = nullptr;
+  decltype(&cudnnGetLastErrorString) get_last_error_string = nullptr;
+  decltype(&cudnnCreate) create = nullptr;
+  decltype(&cudnnDestroy) destroy = nullptr;
+  decltype(&cudnnSetStream) set_stream = nullptr;
+};
+
+// What is loaded stays loaded until the process ends: threads of these libraries may outlive us.
+Nvrtc load_nvrtc(const LibrarySearch& search);
+Cudnn load_cudnn(const LibrarySearch& search);
+
+// Loaded from default_search() at the first call.
+const Nvrtc& nvrtc();
+const Cudnn& cudnn();
+
+}  // namespace stoker::device

@@ -1,0 +1,103 @@
+// Launches our CUDA kernels on the emulator, in several orders, and compares.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "backend/cuda/emulation/kernels.h"
+#include "backend/cuda/kernels/grids.h"
+#include "backend/cuda/kernels/params.h"
+#include "backend/node_run.h"
+
+namespace stoker::test {
+
+inline constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+#define STOKER_CUDA_KERNEL(name)                                              \
+  inline backend::cuda::KernelId id_of(const backend::cuda::name##_params&) { \
+    return backend::cuda::KernelId::name;                                     \
+  }
+#include "backend/cuda/kernels/kernels.def"
+#undef STOKER_CUDA_KERNEL
+
+template <class Params>
+void launch(const Params& params) {
+  backend::cuda::run_emulated(id_of(params), grid_of(params), &params);
+}
+
+// With fewer blocks than grid_of says: each works on several parts, as it does where there are more
+// parts than blocks may be. (Batch norm cuts its sums by the number of blocks.)
+template <class Params>
+void launch_few_blocks(const Params& params) {
+  backend::cuda::Grid grid = grid_of(params);
+  constexpr bool kIsBatchNorm = requires { params.channels; };
+  if (!kIsBatchNorm) grid.blocks = (grid.blocks + 2) / 3;
+  backend::cuda::run_emulated(id_of(params), grid, &params);
+}
+
+// An output that no kernel has written. Allocated exactly, so that AddressSanitizer sees its ends.
+inline std::vector<float> unwritten(std::int64_t count) {
+  return std::vector<float>(static_cast<std::size_t>(count), kNaN);
+}
+
+// Numbers, and their elements by signed index.
+inline std::vector<float> random(std::int64_t count, std::uint32_t seed = 1) {
+  return noise(static_cast<std::size_t>(count), 1.0f, seed);
+}
+inline double at(const std::vector<float>& x, std::int64_t i) {
+  return x[static_cast<std::size_t>(i)];
+}
+inline double& at(std::vector<double>& x, std::int64_t i) { return x[static_cast<std::size_t>(i)]; }
+inline std::vector<double> zeros(std::int64_t count) {
+  return std::vector<double>(static_cast<std::size_t>(count));
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+// Launches in three orders of blocks and threads, once with fewer blocks: the outputs must have the
+// same bits.
+template <class Params>
+void launch_in_all_orders(const Params& params,
+                          std::initializer_list<std::vector<float>*> outputs) {
+  std::vector<std::vector<float>> first;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    for (auto* output : outputs) std::fill(output->begin(), output->end(), kNaN);
+    backend::cuda::reseed_emulation(seed);
+    seed == 3 ? launch_few_blocks(params) : launch(params);
+    std::size_t i = 0;
+    for (const auto* output : outputs) {
+      if (seed == 1) {
+        first.push_back(*output);
+      } else {
+        EXPECT_TRUE(same_bits(first[i++], *output)) << "output " << i << " with seed " << seed;
+      }
+    }
+  }
+}
+
+// |received - expected| <= tolerance (1 + |expected|); NaN and infinity as they are.
+template <class Expected>
+void expect_close(const std::vector<float>& received, const std::vector<Expected>& expected,
+                  double tolerance) {
+  ASSERT_EQ(received.size(), expected.size());
+  for (std::size_t i = 0; i < received.size(); ++i) {
+    const auto e = static_cast<double>(expected[i]);
+    const double r = received[i];
+    if (e != e ? r != r : r == e) continue;
+    ASSERT_LE(std::abs(r - e), tolerance * (1.0 + std::abs(e))) << "at " << i;
+  }
+}
+
+}  // namespace stoker::test

@@ -1,0 +1,188 @@
+// What cuda_device.cpp asks of CUDA, on a runtime that is a fake: order, errors, and silence after
+// an error that ended the device. Only in builds with CUDA's headers; links no CUDA.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+
+#include "device/cuda/cuda_device.h"
+#include "device/cuda/libraries.h"
+#include "device/cuda_startup/fake_runtime.h"
+#include "device/cuda_status.h"
+#include "stoker/error.h"
+
+namespace stoker::device {
+namespace {
+
+using stoker::testing::fake_runtime;
+
+class CudaDeviceCalls : public ::testing::Test {
+ protected:
+  void SetUp() override { fake_runtime() = {}; }
+
+  static std::string thrown_by(const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const DeviceError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  static bool is_zero(const Buffer& buffer) {
+    return std::all_of(buffer.data(), buffer.data() + buffer.bytes(),
+                       [](std::byte byte) { return byte == std::byte{0}; });
+  }
+};
+
+TEST_F(CudaDeviceCalls, the_device_knows_itself) {
+  const CudaDevice device(1);
+  EXPECT_EQ(device.name(), "cuda:1");
+  EXPECT_EQ(device.properties().name, "Fake");
+  EXPECT_EQ(device.properties().capability_major, 9);
+  EXPECT_EQ(device.properties().multiprocessors, 132);
+  EXPECT_EQ(device.properties().memory_bytes, 1000u);
+}
+
+TEST_F(CudaDeviceCalls, a_machine_with_all_of_it_is_usable_and_hands_out_one_device) {
+  const CudaStatus& status = cuda_status();
+  if (!nvrtc().problem.empty() || !cudnn().problem.empty()) GTEST_SKIP() << status.line;
+  EXPECT_TRUE(status.usable) << status.line;
+  EXPECT_EQ(status.line.find("cuda:0 Fake, compute capability 9.0, driver 13."), 0u) << status.line;
+  EXPECT_EQ(make_cuda_device(0), make_cuda_device(0));
+  EXPECT_EQ(thrown_by([] { make_cuda_device(1); }),
+            "cuda:1: there is no device cuda:1, the last one is cuda:0");
+}
+
+TEST_F(CudaDeviceCalls, memory_is_zero_when_it_is_made) {
+  CudaDevice device(0);
+  EXPECT_TRUE(is_zero(*device.allocate(100)));
+  EXPECT_TRUE(is_zero(*device.allocate_pinned(100)));
+  EXPECT_NE(device.allocate(0)->data(), nullptr);
+  EXPECT_EQ(fake_runtime().count("cudaFree"), 2);
+  EXPECT_EQ(fake_runtime().count("cudaFreeHost"), 1);
+}
+
+TEST_F(CudaDeviceCalls, streams_do_not_wait_for_the_default_stream_and_events_measure_nothing) {
+  CudaDevice device(0);
+  device.make_stream();
+  device.make_event();
+  EXPECT_EQ(fake_runtime().stream_flags, unsigned{cudaStreamNonBlocking});
+  EXPECT_EQ(fake_runtime().event_flags, unsigned{cudaEventDisableTiming});
+  EXPECT_EQ(fake_runtime().count("cudaStreamDestroy"), 1);
+  EXPECT_EQ(fake_runtime().count("cudaEventDestroy"), 1);
+}
+
+TEST_F(CudaDeviceCalls, out_of_memory_says_how_much_there_was) {
+  CudaDevice device(0);
+  fake_runtime().answers = {{"cudaMalloc", cudaErrorMemoryAllocation},
+                            {"cudaHostAlloc", cudaErrorMemoryAllocation}};
+  EXPECT_EQ(thrown_by([&] { device.allocate(1073741824); }),
+            "cuda:0: out of memory: no 1073741824 bytes for a buffer (free: 300 of 1000)");
+  EXPECT_EQ(fake_runtime().last_error, cudaSuccess);
+  EXPECT_EQ(thrown_by([&] { device.allocate_pinned(1073741824); }),
+            "cuda:0: no 1073741824 bytes of pinned memory of the host");
+  EXPECT_EQ(fake_runtime().last_error, cudaSuccess);
+  fake_runtime().answers.clear();
+  EXPECT_TRUE(is_zero(*device.allocate(100)));
+}
+
+TEST_F(CudaDeviceCalls, an_event_that_has_not_passed_is_no_error) {
+  CudaDevice device(0);
+  const auto event = device.make_event();
+  fake_runtime().answers = {{"cudaEventQuery", cudaErrorNotReady}};
+  EXPECT_FALSE(event->has_passed());
+  EXPECT_EQ(fake_runtime().last_error, cudaSuccess);
+  fake_runtime().answers.clear();
+  EXPECT_TRUE(event->has_passed());
+}
+
+TEST_F(CudaDeviceCalls, every_call_is_made_on_its_own_device) {
+  CudaDevice device(0);
+  const auto stream = device.make_stream();
+  const auto event = device.make_event();
+  std::array<std::byte, 4> a{}, b{};
+  const std::vector<std::function<void()>> uses = {
+      [&] { stream->copy_to_device(a.data(), b.data(), 4); },
+      [&] { stream->copy_to_host(a.data(), b.data(), 4); },
+      [&] { stream->fill_zero(a.data(), 4); },
+      [&] { stream->record(*event); },
+      [&] { stream->wait(*event); },
+      [&] { stream->synchronize(); },
+      [&] { event->synchronize(); },
+      [&] { event->has_passed(); },
+  };
+  for (const auto& use : uses) {
+    fake_runtime().calls.clear();
+    use();
+    ASSERT_EQ(fake_runtime().calls.size(), 2u);
+    EXPECT_EQ(fake_runtime().calls.front(), "cudaSetDevice") << fake_runtime().calls.back();
+  }
+}
+
+TEST_F(CudaDeviceCalls, work_runs_on_the_calling_thread) {
+  struct Counting final : Work {
+    void run() override { ++runs; }
+    int runs = 0;
+  } work;
+  CudaDevice device(0);
+  device.make_stream()->launch(work);
+  EXPECT_EQ(work.runs, 1);
+}
+
+TEST_F(CudaDeviceCalls, an_ordinary_error_leaves_the_device_as_it_was) {
+  CudaDevice device(0);
+  const auto stream = device.make_stream();
+  std::byte byte{};
+  fake_runtime().answers = {{"cudaMemsetAsync", cudaErrorInvalidValue}};
+  EXPECT_EQ(thrown_by([&] { stream->fill_zero(&byte, 1); }),
+            "cuda:0: cudaErrorFake in cudaMemsetAsync (as told)");
+  EXPECT_EQ(fake_runtime().last_error, cudaSuccess);
+  fake_runtime().answers.clear();
+  EXPECT_EQ(thrown_by([&] { stream->fill_zero(&byte, 1); }), "");
+}
+
+TEST_F(CudaDeviceCalls, after_a_sticky_error_nothing_is_called_any_more) {
+  CudaDevice device(0);
+  std::byte byte{};
+  std::string first;
+  {
+    const auto stream = device.make_stream();
+    const auto event = device.make_event();
+    const auto memory = device.allocate(1);
+    const auto pinned = device.allocate_pinned(1);
+    fake_runtime().answers = {{"cudaStreamSynchronize", cudaErrorIllegalAddress}};
+    first = thrown_by([&] { stream->synchronize(); });
+    EXPECT_NE(first, "");
+    fake_runtime().calls.clear();
+    const std::vector<std::function<void()>> uses = {
+        [&] { device.allocate(1); },
+        [&] { device.allocate_pinned(1); },
+        [&] { device.make_stream(); },
+        [&] { device.make_event(); },
+        [&] { stream->copy_to_device(&byte, &byte, 1); },
+        [&] { stream->copy_to_host(&byte, &byte, 1); },
+        [&] { stream->fill_zero(&byte, 1); },
+        [&] { stream->record(*event); },
+        [&] { stream->wait(*event); },
+        [&] { stream->synchronize(); },
+        [&] { event->synchronize(); },
+        [&] { event->has_passed(); },
+    };
+    for (const auto& use : uses) EXPECT_EQ(thrown_by(use), first);
+  }  // destructors
+  EXPECT_EQ(fake_runtime().calls, std::vector<std::string>());
+}
+
+TEST_F(CudaDeviceCalls, a_sticky_error_in_a_destructor_comes_out_of_the_next_call) {
+  CudaDevice device(0);
+  fake_runtime().answers = {{"cudaFree", cudaErrorLaunchFailure}};
+  device.allocate(1);
+  fake_runtime().calls.clear();
+  EXPECT_NE(thrown_by([&] { device.allocate(1); }).find("in cudaFree"), std::string::npos);
+  EXPECT_EQ(fake_runtime().calls, std::vector<std::string>());
+}
+
+}  // namespace
+}  // namespace stoker::device

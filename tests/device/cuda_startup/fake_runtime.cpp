@@ -1,0 +1,124 @@
+#include "device/cuda_startup/fake_runtime.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace stoker::testing {
+
+FakeRuntime& fake_runtime() {
+  static FakeRuntime runtime;
+  return runtime;
+}
+
+cudaError_t FakeRuntime::answer(const std::string& call) {
+  calls.push_back(call);
+  const auto found = answers.find(call);
+  const cudaError_t error = found == answers.end() ? cudaSuccess : found->second;
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+int FakeRuntime::count(const std::string& call) const {
+  return static_cast<int>(std::count(calls.begin(), calls.end(), call));
+}
+
+}  // namespace stoker::testing
+
+namespace {
+
+using stoker::testing::fake_runtime;
+
+cudaError_t answer(const char* call) { return fake_runtime().answer(call); }
+
+// Not zero, so that a buffer that nobody cleared shows.
+cudaError_t allocate(const char* call, void** data, std::size_t bytes) {
+  const cudaError_t error = answer(call);
+  if (error != cudaSuccess) return error;
+  *data = std::malloc(bytes);
+  std::memset(*data, 0xa5, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t release(const char* call, void* data) {
+  std::free(data);
+  return answer(call);
+}
+
+template <class Handle>
+cudaError_t make(const char* call, Handle* handle) {
+  static int any = 0;
+  *handle = reinterpret_cast<Handle>(&any);
+  return answer(call);
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* cudaGetErrorName(cudaError_t) { return "cudaErrorFake"; }
+const char* cudaGetErrorString(cudaError_t) { return "as told"; }
+cudaError_t cudaGetLastError() { return std::exchange(fake_runtime().last_error, cudaSuccess); }
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return answer("cudaDriverGetVersion");
+}
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return answer("cudaGetDeviceCount");
+}
+cudaError_t cudaSetDevice(int) { return answer("cudaSetDevice"); }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  std::strcpy(properties->name, "Fake");
+  properties->major = 9;
+  properties->multiProcessorCount = 132;
+  properties->totalGlobalMem = 1000;
+  return answer("cudaGetDeviceProperties");
+}
+
+cudaError_t cudaMalloc(void** data, std::size_t bytes) {
+  return allocate("cudaMalloc", data, bytes);
+}
+cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned) {
+  return allocate("cudaHostAlloc", data, bytes);
+}
+cudaError_t cudaFree(void* data) { return release("cudaFree", data); }
+cudaError_t cudaFreeHost(void* data) { return release("cudaFreeHost", data); }
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  *free = 300;
+  *total = 1000;
+  return answer("cudaMemGetInfo");
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t) {
+  const cudaError_t error = answer("cudaMemcpyAsync");
+  if (error == cudaSuccess) std::memcpy(to, from, bytes);
+  return error;
+}
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+  std::memset(to, value, bytes);
+  return answer("cudaMemsetAsync");
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  fake_runtime().stream_flags = flags;
+  return make("cudaStreamCreateWithFlags", stream);
+}
+cudaError_t cudaStreamDestroy(cudaStream_t) { return answer("cudaStreamDestroy"); }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return answer("cudaStreamSynchronize"); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) {
+  return answer("cudaStreamWaitEvent");
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  fake_runtime().event_flags = flags;
+  return make("cudaEventCreateWithFlags", event);
+}
+cudaError_t cudaEventDestroy(cudaEvent_t) { return answer("cudaEventDestroy"); }
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return answer("cudaEventRecord"); }
+cudaError_t cudaEventQuery(cudaEvent_t) { return answer("cudaEventQuery"); }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return answer("cudaEventSynchronize"); }
+
+}  // extern "C"

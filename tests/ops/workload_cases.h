@@ -1,0 +1,261 @@
+// Ops at the sizes of the benchmarks' workloads: ops_bench times them, workload_cases_test.cpp runs
+// each once. They have no references; the harness's own cases, which are small, say what is right.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/format.h"
+#include "ops/cases.h"
+
+namespace stoker::cases {
+
+struct WorkloadCase {
+  std::string op;
+  OpCase c;
+};
+
+class WorkloadTable {
+ public:
+  using Pair = std::array<std::int64_t, 2>;
+  using Expr = graph::Expr;
+  using Graph = graph::Graph;
+  using Inputs = std::span<const graph::Value>;
+
+  void add(std::string op, std::string name, std::vector<OpInput> inputs, test::BuildOp build) {
+    OpCase c;
+    c.name = std::move(name);
+    c.inputs = std::move(inputs);
+    c.build = std::move(build);
+    all_.push_back({std::move(op), std::move(c)});
+  }
+  // An op of one input and one output.
+  void add(std::string op, std::string name, OpInput x, graph::Value (*build)(graph::Value)) {
+    add(std::move(op), std::move(name), {std::move(x)},
+        [build](Graph&, Inputs in) { return std::vector{build(in[0])}; });
+  }
+  std::vector<WorkloadCase> take() { return std::move(all_); }
+
+  struct Product {
+    std::int64_t m, k, n;
+    bool transpose_a = false, transpose_b = false, bias = false, relu = false;
+  };
+  void matmul(const std::string& workload, const Product& p) {
+    std::vector<OpInput> inputs{uniform(p.transpose_a ? Shape{p.k, p.m} : Shape{p.m, p.k}),
+                                uniform(p.transpose_b ? Shape{p.n, p.k} : Shape{p.k, p.n})};
+    if (p.bias) inputs.push_back(uniform({p.n}));
+    add("matmul",
+        format(workload, ' ', p.m, 'x', p.k, 'x', p.n, p.transpose_a ? " a^T" : "",
+               p.transpose_b ? " b^T" : "", tail(p.bias, p.relu)),
+        std::move(inputs), [p](Graph&, Inputs in) {
+          return finish(ops::matmul(in[0], in[1], p.transpose_a, p.transpose_b), in, p.bias,
+                        p.relu);
+        });
+  }
+
+  // Forwards, the gradient of the kernel, and that of x.
+  void dense(const std::string& workload, std::int64_t batch, std::int64_t in, std::int64_t units,
+             bool relu) {
+    matmul(workload, {.m = batch, .k = in, .n = units, .bias = true, .relu = relu});
+    matmul(workload, {.m = in, .k = batch, .n = units, .transpose_a = true});
+    matmul(workload, {.m = batch, .k = units, .n = in, .transpose_b = true});
+  }
+
+  struct Convolution {
+    Shape x, kernel;
+    Pair strides{1, 1}, before{0, 0}, after{0, 0};
+    bool bias = false, relu = false;
+    bool is_first = false;  // of a model: x has no gradient
+  };
+  void conv2d(const std::string& workload, const Convolution& conv) {
+    ops::Conv2DAttributes a;
+    a.strides = conv.strides;
+    a.padding_before = conv.before;
+    a.padding_after = conv.after;
+    const auto extent = [&](std::size_t d) {
+      return (conv.x[d + 1] + a.padding_before[d] + a.padding_after[d] - conv.kernel[d]) /
+                 a.strides[d] +
+             1;
+    };
+    const Shape y{conv.x[0], extent(0), extent(1), conv.kernel[3]};
+    const std::string name = format(workload, ' ', conv.x, " kernel ", conv.kernel,
+                                    a.strides == Pair{1, 1} ? "" : " strided");
+    std::vector<OpInput> inputs{uniform(conv.x), uniform(conv.kernel)};
+    if (conv.bias) inputs.push_back(uniform({conv.kernel[3]}));
+    add("conv2d", name + tail(conv.bias, conv.relu), std::move(inputs),
+        [a, conv](Graph&, Inputs in) {
+          return finish(ops::conv2d(in[0], in[1], a), in, conv.bias, conv.relu);
+        });
+    if (!conv.is_first) {
+      add("conv2d_backward_data", name, {uniform(y), uniform(conv.kernel)},
+          [a, conv](Graph&, Inputs in) {
+            return std::vector{ops::conv2d_backward_data(in[0], in[1], conv.x, a)};
+          });
+    }
+    a.has_bias = conv.bias;
+    add("conv2d_backward_weights", name + tail(conv.bias, false), {uniform(conv.x), uniform(y)},
+        [a, conv](Graph&, Inputs in) {
+          return ops::conv2d_backward_weights(in[0], in[1], conv.kernel, a);
+        });
+  }
+
+  void max_pooling(const std::string& workload, Shape x) {
+    const Shape y{x[0], x[1] / 2, x[2] / 2, x[3]};
+    add("pool2d", format(workload, ' ', x), {spread(x)}, [](Graph& graph, Inputs in) {
+      // With the places of the maxima, as training wants them.
+      const graph::Value y = ops::pool2d(in[0], {});
+      return std::vector{y, graph.value(graph.nodes().back().outputs[1])};
+    });
+    add("pool2d_backward", format(workload, ' ', x), {uniform(y), whole(y, DType::uint8, 0, 3)},
+        [x](Graph&, Inputs in) { return std::vector{ops::pool2d_backward(in[0], in[1], x, {})}; });
+  }
+
+  void batch_norm(const std::string& workload, Shape x) {
+    const Shape channels{x.back()};
+    const OpInput positive = uniform(channels, 0.5, 1.5);
+    add("batch_norm", format(workload, ' ', x), {uniform(x), positive, uniform(channels)},
+        [](Graph&, Inputs in) {
+          const auto result = ops::batch_norm(in[0], in[1], in[2], 1e-3f);
+          return std::vector{result.y, result.mean, result.variance};
+        });
+    add("batch_norm_backward", format(workload, ' ', x),
+        {uniform(x), positive, uniform(channels), positive, uniform(x)},
+        [x, channels](Graph& graph, Inputs in) {
+          return graph.append(
+              ops::op(ops::OpIndex::batch_norm_backward), {in.begin(), in.end()},
+              std::make_shared<ops::BatchNormAttributes>(),
+              {{DType::float32, x}, {DType::float32, channels}, {DType::float32, channels}});
+        });
+  }
+
+  void relu_gradient(const std::string& workload, const Shape& shape) {
+    add("pointwise", format(workload, " relu's gradient ", shape), {uniform(shape), uniform(shape)},
+        [](Graph&, Inputs in) {
+          return std::vector{ops::map(in[0], in[1], [](Expr y, Expr dy) {
+            return select(y, dy, Expr{y.expression, y.expression->constant(0.0f)});
+          })};
+        });
+  }
+  void dropout(const std::string& workload, const Shape& shape) {
+    add("pointwise", format(workload, " dropout ", shape), {uniform(shape)}, [](Graph&, Inputs in) {
+      return std::vector{ops::map(in[0], [](Expr x) {
+        const Expr u{x.expression, x.expression->append({.op = graph::ExprOp::uniform})};
+        return select(less(u, 0.5f), Expr{x.expression, x.expression->constant(0.0f)}, x * 2.0f);
+      })};
+    });
+  }
+  // Its results are written beside the old values here, not over them.
+  void adam(const std::string& workload, std::int64_t parameters) {
+    const Shape flat{parameters};
+    add("pointwise", format(workload, " adam ", flat),
+        {uniform(flat), uniform(flat), uniform(flat), uniform(flat, 0.0, 1.0)},
+        [](Graph&, Inputs in) {
+          graph::Expression e;
+          const Expr p{&e, e.input(0)}, g{&e, e.input(1)}, m{&e, e.input(2)}, v{&e, e.input(3)};
+          const Expr new_m = m + (g - m) * 0.1f;
+          const Expr new_v = v + (square(g) - v) * 0.001f;
+          for (const Expr x : {p - new_m * 0.001f / (sqrt(new_v) + 1e-7f), new_m, new_v}) {
+            e.add_output(x.id);
+          }
+          return ops::pointwise({in.begin(), in.end()}, e);
+        });
+  }
+  void sum(const std::string& workload, const std::string& what, const Shape& shape,
+           std::vector<std::int64_t> axes) {
+    add("reduce", format(workload, ' ', what, ' ', shape), {uniform(shape)},
+        [axes = std::move(axes)](Graph&, Inputs in) {
+          return std::vector{ops::reduce_mean(in[0], axes)};
+        });
+  }
+
+ private:
+  static std::string tail(bool bias, bool relu) {
+    return std::string(bias ? " bias" : "") + (relu ? " relu" : "");
+  }
+  static std::vector<graph::Value> finish(graph::Value y, Inputs in, bool bias, bool relu) {
+    if (bias) y = ops::add(y, in[2]);
+    if (relu) y = ops::map(y, [](Expr x) { return graph::relu(x); });
+    return {y};
+  }
+
+  std::vector<WorkloadCase> all_;
+};
+
+inline std::vector<WorkloadCase> workload_cases() {
+  WorkloadTable t;
+  t.matmul("square", {.m = 1024, .k = 1024, .n = 1024});
+  for (const std::int64_t b : {32, 128}) {
+    const std::string mlp = format("mlp-b", b), cnn = format("cnn-b", b);
+    t.dense(mlp, b, 784, 128, true);
+    t.dense(mlp, b, 128, 10, false);
+    t.dense(cnn, b, 1600, 10, false);
+    t.conv2d(cnn, {.x = {b, 28, 28, 1},
+                   .kernel = {3, 3, 1, 32},
+                   .bias = true,
+                   .relu = true,
+                   .is_first = true});
+    t.conv2d(cnn, {.x = {b, 13, 13, 32}, .kernel = {3, 3, 32, 64}, .bias = true, .relu = true});
+    t.max_pooling(cnn, {b, 26, 26, 32});
+    t.max_pooling(cnn, {b, 11, 11, 64});
+    t.relu_gradient(cnn, {b, 26, 26, 32});
+    t.relu_gradient(cnn, {b, 11, 11, 64});
+    t.dropout(cnn, {b, 1600});
+    t.sum(cnn, "bias gradient", {b * 26 * 26, 32}, {0});
+    t.add("softmax_cross_entropy", mlp, {uniform({b, 10}), whole({b}, DType::int32, 0, 9)},
+          [](auto&, auto in) { return std::vector{ops::softmax_cross_entropy(in[0], in[1])}; });
+    t.add("argmax", mlp, spread({b, 10}), ops::argmax);
+  }
+  t.adam("cnn", 34'944);
+  t.adam("mlp", 101'824);
+
+  const std::string resnet = "resnet20-b128";
+  const WorkloadTable::Pair one{1, 1};
+  t.conv2d(resnet, {.x = {128, 32, 32, 3},
+                    .kernel = {3, 3, 3, 16},
+                    .before = one,
+                    .after = one,
+                    .is_first = true});
+  for (const std::int64_t filters : {16, 32, 64}) {
+    const std::int64_t extent = 512 / filters;
+    const Shape x{128, extent, extent, filters};
+    t.conv2d(resnet, {.x = x, .kernel = {3, 3, filters, filters}, .before = one, .after = one});
+    t.batch_norm(resnet, x);
+    if (filters == 64) continue;
+    t.conv2d(resnet,
+             {.x = x, .kernel = {3, 3, filters, 2 * filters}, .strides = {2, 2}, .after = one});
+  }
+  t.sum(resnet, "global average pooling", {128, 8, 8, 64}, {1, 2});
+  t.sum(resnet, "of all parameters", {272'474}, {0});
+
+  t.add("softmax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::softmax);
+  t.add("sparsemax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::sparsemax);
+  t.add("one_hot", "transformer-b32 tokens", whole({32, 64}, DType::int32, 0, 999),
+        [](graph::Value x) { return ops::one_hot(x, 1000); });
+  t.add("slice", "lstm-b128 a step of (128, 28, 28)", uniform({128, 28, 28}),
+        [](graph::Value x) { return ops::slice(x, 1, 14, 1); });
+  t.add("slice_backward", "lstm-b128 a step of (128, 28, 28)", {uniform({128, 1, 28})},
+        [](graph::Graph& graph, auto in) {
+          auto attributes = std::make_shared<ops::SliceAttributes>();
+          attributes->axis = 1;
+          attributes->begin = 14;
+          attributes->extent = 1;
+          return graph.append(ops::op(ops::OpIndex::slice_backward), {in[0]}, attributes,
+                              {{DType::float32, {128, 28, 28}}});
+        });
+  // What a node that does nothing costs.
+  t.add("reshape", "cnn-b128 flatten", uniform({128, 5, 5, 64}), [](graph::Value x) {
+    return ops::reshape(x, {128, 1600});
+  });
+  t.add("advance", "any", {uniform({})}, [](auto&, auto in) {
+    ops::advance(in[0]);
+    return std::vector<graph::Value>{};
+  });
+  return t.take();
+}
+
+}  // namespace stoker::cases
