@@ -155,6 +155,15 @@ DnnTarget DnnTarget::of_properties(const std::string& json) {
   return target;
 }
 
+std::string properties_of_device(int ordinal) {
+  load_cudnn();
+  fe::DeviceProperties properties;
+  std::vector<std::uint8_t> json;
+  check(properties.set_device_id(ordinal).build(), "properties of a device");
+  check(properties.serialize(json), "properties of a device");
+  return {json.begin(), json.end()};
+}
+
 struct DnnPlan::Impl {
   std::shared_ptr<Graph> graph;
   std::shared_ptr<fe::ExecutionPlan> plan;  // null where nothing was compiled

@@ -26,6 +26,9 @@ class DnnTarget {
   std::shared_ptr<const Impl> impl_;
 };
 
+// What of_properties() takes, of a device that is here.
+std::string properties_of_device(int ordinal);
+
 struct DnnOptions {
   // Engines that want more are passed over.
   std::size_t workspace_limit = std::size_t{64} << 20;

@@ -1,7 +1,9 @@
 // Runs planned steps on a GPU: op by op the first time, then as one captured graph.
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "backend/backend.h"
@@ -68,6 +70,18 @@ class Session {
   CudaDevice& device_;
   cudnnHandle_t handle_;
   CudnnCompiler compiler_;
+};
+
+// STOKER_TF32=0: float32 products without TF32. STOKER_CUDNN=0: kernels of ours in cuDNN's place.
+// For tests, and to find out who is to blame; read whenever a program is compiled.
+bool is_off(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && std::string_view(value) == "0";
+}
+
+class RefusesAll final : public DnnCompiler {
+ public:
+  std::optional<std::size_t> workspace_of(const DnnSpec&) override { return std::nullopt; }
 };
 
 // All generated kernels of a plan as one source.
@@ -202,7 +216,11 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,
                                       CompileOptions options) override {
-    PlannedStep step = plan_step(std::move(graph), keep, options, session_->compiler(), {});
+    RefusesAll refuses_all;
+    DnnCompiler& dnn =
+        is_off("STOKER_CUDNN") ? static_cast<DnnCompiler&>(refuses_all) : session_->compiler();
+    PlannedStep step =
+        plan_step(std::move(graph), keep, options, dnn, {.tf32 = !is_off("STOKER_TF32")});
     auto counters = session_->device().allocate(step.plan.counter_bytes);
     return std::make_unique<CudaExecutable>(session_, std::move(step), std::move(counters));
   }

@@ -141,26 +141,34 @@ class EmulatedExecutable final : public cuda::StepExecutable, private device::Wo
  public:
   EmulatedExecutable(cuda::PlannedStep step, std::unique_ptr<device::Buffer> counters)
       : StepExecutable(std::move(step), counters->data()), counters_(std::move(counters)) {
+    if (Library::instance().is_collecting()) find_kernels();
+  }
+
+  void run(device::Stream& stream, device::RingState* ring) override {
+    if (is_stale(ring)) stream.synchronize();  // launches that still read the old pointers
+    resolve(ring);
+    find_kernels();
+    stream.launch(*this);
+  }
+
+ private:
+  // Not before they are needed: a plan may be there to be looked at.
+  void find_kernels() {
+    if (!entries_.empty()) return;
     for (const cuda::Launch& launch : launches().launches) {
       const auto* generated = std::get_if<cuda::GeneratedLaunch>(&launch.what);
       entries_.push_back(generated != nullptr ? Library::instance().find(*generated) : nullptr);
     }
   }
 
-  void run(device::Stream& stream, device::RingState* ring) override {
-    if (is_stale(ring)) stream.synchronize();  // launches that still read the old pointers
-    resolve(ring);
-    stream.launch(*this);
-  }
-
- private:
   // device::Work
   void run() override {
-    for (std::size_t i = 0; i < entries_.size(); ++i) run_launch(i);
+    for (std::size_t i = 0; i < launches().launches.size(); ++i) run_launch(i);
   }
 
   void enqueue(device::Stream& stream, std::size_t index) override {
     stream.synchronize();
+    find_kernels();
     run_launch(index);
   }
 
@@ -185,28 +193,37 @@ class EmulatedExecutable final : public cuda::StepExecutable, private device::Wo
   std::vector<Entry> entries_;
 };
 
+cuda::LaunchPlan latest_plan;
+
 class EmulatedBackend final : public backend::Backend {
  public:
-  explicit EmulatedBackend(Dnn dnn) : compiler_(dnn), device_(device::make_cpu_device()) {}
+  explicit EmulatedBackend(std::shared_ptr<cuda::DnnCompiler> dnn)
+      : compiler_(std::move(dnn)), device_(device::make_cpu_device()) {}
 
   std::unique_ptr<backend::Executable> compile(std::unique_ptr<graph::Graph> graph,
                                                std::vector<graph::ValueId> keep,
                                                backend::CompileOptions options) override {
-    cuda::PlannedStep step = cuda::plan_step(std::move(graph), keep, options, compiler_, {});
+    cuda::PlannedStep step = cuda::plan_step(std::move(graph), keep, options, *compiler_, {});
+    latest_plan = step.plan;
     auto counters = device_->allocate(step.plan.counter_bytes);
     return std::make_unique<EmulatedExecutable>(std::move(step), std::move(counters));
   }
 
  private:
-  Compiler compiler_;
+  std::shared_ptr<cuda::DnnCompiler> compiler_;
   std::shared_ptr<device::Device> device_;
 };
 
 }  // namespace
 
 std::unique_ptr<backend::Backend> make_emulated_backend(Dnn dnn) {
-  return std::make_unique<EmulatedBackend>(dnn);
+  return make_emulated_backend(std::make_shared<Compiler>(dnn));
 }
+std::unique_ptr<backend::Backend> make_emulated_backend(std::shared_ptr<cuda::DnnCompiler> dnn) {
+  return std::make_unique<EmulatedBackend>(std::move(dnn));
+}
+
+const cuda::LaunchPlan& last_plan() { return latest_plan; }
 
 void collect_into(const std::string& file) { Library::instance().collect_into(file); }
 

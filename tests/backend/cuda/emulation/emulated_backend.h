@@ -6,6 +6,8 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/cuda/cudnn_plan.h"
+#include "backend/cuda/launch_plan.h"
 
 namespace stoker::emulation {
 
@@ -16,6 +18,12 @@ enum class Dnn {
 
 // `threads` counts for nothing.
 std::unique_ptr<backend::Backend> make_emulated_backend(Dnn dnn = Dnn::accepts_all);
+// With what this one accepts.
+std::unique_ptr<backend::Backend> make_emulated_backend(
+    std::shared_ptr<backend::cuda::DnnCompiler> dnn);
+
+// Of what any such backend has compiled last.
+const backend::cuda::LaunchPlan& last_plan();
 
 // Generated sources become kernels of a shared object, which takes the compiler a second each time.
 // A first run that only collects the sources of all tests makes one object of them:

@@ -1,0 +1,76 @@
+// Training steps as an H200 would get them: cuDNN itself says what it takes, for the device's
+// properties.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "backend/cuda/emulation/emulated_backend.h"
+#include "stoker/stoker.h"
+
+namespace stoker {
+namespace {
+
+namespace cuda = backend::cuda;
+
+std::shared_ptr<cuda::DnnCompiler> h200() {
+  static const auto compiler = [] {
+    const auto folder = std::filesystem::path(__FILE__).parent_path() / "device_properties";
+    std::ostringstream text;
+    text << std::ifstream(folder / "h200.json").rdbuf();
+    return std::make_shared<cuda::CudnnCompiler>(cuda::DnnTarget::of_properties(text.str()));
+  }();
+  return compiler;
+}
+
+const cuda::LaunchPlan& plan_for_h200(Sequential model) {
+  model.compile(
+      {.optimizer = Adam(), .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+  model.memory_report(128);
+  return emulation::last_plan();
+}
+
+class StepsOnAnH200 : public testing::Test {
+ protected:
+  StepsOnAnH200() {
+    backend::replace_backends([](const std::shared_ptr<device::Device>&, int) {
+      return emulation::make_emulated_backend(h200());
+    });
+  }
+  ~StepsOnAnH200() override { backend::replace_backends(nullptr); }
+
+  static int own_products(const cuda::LaunchPlan& plan) {
+    int found = 0;
+    for (const cuda::Launch& launch : plan.launches) {
+      const auto* own = std::get_if<cuda::KernelLaunch>(&launch.what);
+      if (own == nullptr) continue;
+      found += own->kernel == cuda::KernelId::matmul || own->kernel == cuda::KernelId::conv2d ||
+               own->kernel == cuda::KernelId::conv2d_backward_data ||
+               own->kernel == cuda::KernelId::conv2d_backward_weights;
+    }
+    return found;
+  }
+};
+
+TEST_F(StepsOnAnH200, an_mlp_takes_at_most_12_launches) {
+  const cuda::LaunchPlan& plan = plan_for_h200(
+      Sequential({Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}), Dense(10)}));
+  std::cout << plan.text();
+  EXPECT_LE(plan.launches.size(), 12U);
+  EXPECT_EQ(own_products(plan), 0);
+}
+
+TEST_F(StepsOnAnH200, a_cnn_takes_at_most_30_launches) {
+  const cuda::LaunchPlan& plan =
+      plan_for_h200(Sequential({Input({28, 28, 1}), Conv2D(32, 3, {.activation = "relu"}),
+                                MaxPooling2D(2), Conv2D(64, 3, {.activation = "relu"}),
+                                MaxPooling2D(2), Flatten(), Dropout(0.5), Dense(10)}));
+  std::cout << plan.text();
+  EXPECT_LE(plan.launches.size(), 30U);
+  EXPECT_EQ(own_products(plan), 0);
+}
+
+}  // namespace
+}  // namespace stoker
