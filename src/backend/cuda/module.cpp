@@ -1,5 +1,6 @@
 #include "backend/cuda/module.h"
 
+#include "backend/cuda/architecture.h"
 #include "backend/cuda/code_cache.h"
 #include "core/format.h"
 #include "device/cuda/libraries.h"
@@ -24,19 +25,25 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  std::vector<std::byte> compile(int capability) {
-    const std::string architecture = format("--gpu-architecture=sm_", capability);
-    const char* options[] = {architecture.c_str(), "--std=c++17", "-default-device"};
+  // Machine code for "sm_90", PTX for "compute_90".
+  std::vector<std::byte> compile(const std::string& architecture) {
+    const std::string option = "--gpu-architecture=" + architecture;
+    const char* options[] = {option.c_str(), "--std=c++17", "-default-device"};
     const nvrtcResult result = nvrtc_.compile_program(program_, 3, options);
     if (result != NVRTC_SUCCESS) {
       throw DeviceError(
-          format("NVRTC: ", nvrtc_.get_error_string(result), " for sm_", capability, "\n", log()));
+          format("NVRTC: ", nvrtc_.get_error_string(result), " for ", architecture, "\n", log()));
     }
+    const bool machine_code = architecture.starts_with("sm_");
     std::size_t bytes = 0;
-    require(nvrtc_, nvrtc_.get_cubin_size(program_, &bytes), "nvrtcGetCUBINSize");
+    require(nvrtc_,
+            machine_code ? nvrtc_.get_cubin_size(program_, &bytes)
+                         : nvrtc_.get_ptx_size(program_, &bytes),
+            "the size of the code");
     std::vector<std::byte> code(bytes);
-    require(nvrtc_, nvrtc_.get_cubin(program_, reinterpret_cast<char*>(code.data())),
-            "nvrtcGetCUBIN");
+    auto* to = reinterpret_cast<char*>(code.data());
+    require(nvrtc_, machine_code ? nvrtc_.get_cubin(program_, to) : nvrtc_.get_ptx(program_, to),
+            "the code");
     return code;
   }
 
@@ -53,16 +60,30 @@ class Program {
   nvrtcProgram program_ = nullptr;
 };
 
+std::vector<int> supported_by(const device::Nvrtc& nvrtc) {
+  int count = 0;
+  require(nvrtc, nvrtc.get_num_supported_archs(&count), "nvrtcGetNumSupportedArchs");
+  std::vector<int> supported(static_cast<std::size_t>(count));
+  require(nvrtc, nvrtc.get_supported_archs(supported.data()), "nvrtcGetSupportedArchs");
+  return supported;
+}
+
 }  // namespace
 
 std::vector<std::byte> compile_source(const std::string& source, int capability) {
   const device::Nvrtc& nvrtc = device::nvrtc();
   if (!nvrtc.problem.empty()) throw DeviceError(nvrtc.problem);
+  const std::string architecture = architecture_for(supported_by(nvrtc), capability);
+  if (architecture.empty()) {
+    throw DeviceError(format("NVRTC ", nvrtc.major, '.', nvrtc.minor,
+                             " makes no code for compute capability ", capability / 10, '.',
+                             capability % 10));
+  }
   const std::string key =
-      format("sm_", capability, " nvrtc ", nvrtc.major, '.', nvrtc.minor, '\n', source);
+      format(architecture, " nvrtc ", nvrtc.major, '.', nvrtc.minor, '\n', source);
   CodeCache cache = CodeCache::standard();
   if (auto code = cache.find(key)) return *std::move(code);
-  std::vector<std::byte> code = Program(nvrtc, source).compile(capability);
+  std::vector<std::byte> code = Program(nvrtc, source).compile(architecture);
   cache.store(key, code);
   return code;
 }

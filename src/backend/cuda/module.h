@@ -11,8 +11,8 @@
 
 namespace stoker::backend::cuda {
 
-// Machine code for `capability` (90 is 9.0), from the cache or from NVRTC. Throws DeviceError with
-// NVRTC's log where the source does not compile.
+// Code for `capability` (90 is 9.0), from the cache or from NVRTC: PTX for a GPU that NVRTC does
+// not know yet. Throws DeviceError with NVRTC's log where the source does not compile.
 std::vector<std::byte> compile_source(const std::string& source, int capability);
 
 // Kernels that are loaded until this goes.
