@@ -32,6 +32,10 @@ struct ModelOptions {
   // Threads that compute, the calling one included; 0: one for each core that the process may use.
   int threads = 0;
   Device device = Device::best();
+  // On a GPU: matrix products and convolutions round the fractions of their float32 operands to 10
+  // bits (TF32), for tensor cores to multiply; sums stay float32. False: plain float32. From
+  // outside: STOKER_TF32=0.
+  bool tf32 = true;
 };
 
 struct CompileOptions {

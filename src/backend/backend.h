@@ -54,6 +54,8 @@ class Executable {
 struct CompileOptions {
   // false: the nodes run as they were appended, without the passes. Tests compare the two.
   bool optimize = true;
+  // Products of float32 on tensor cores, which round operands to TF32; only CUDA has them.
+  bool tf32 = true;
 };
 
 class Backend {

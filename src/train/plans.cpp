@@ -96,8 +96,8 @@ std::unique_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_opt
   if (!step.keep.empty()) plan->output = step.keep[0];
   // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
   const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
-  plan->executable =
-      state.backend().compile(std::move(step.graph), step.keep, {.optimize = !eager});
+  plan->executable = state.backend().compile(std::move(step.graph), step.keep,
+                                             {.optimize = !eager, .tf32 = options.tf32});
   plan->mode = mode;
   plan->spec = spec;
   plan->offsets = offsets;

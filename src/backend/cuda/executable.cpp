@@ -73,7 +73,8 @@ class Session {
 };
 
 // STOKER_TF32=0: float32 products without TF32. STOKER_CUDNN=0: kernels of ours in cuDNN's place.
-// For tests, and to find out who is to blame; read whenever a program is compiled.
+// STOKER_CUDA_GRAPHS=0: each step launch by launch. For tests, and to find out who is to blame;
+// read whenever a program is compiled.
 bool is_off(const char* variable) {
   const char* value = std::getenv(variable);
   return value != nullptr && std::string_view(value) == "0";
@@ -118,7 +119,7 @@ class CudaExecutable final : public StepExecutable {
       drop_graph();
       is_warm_ = false;
     }
-    if (!is_warm_) {
+    if (!is_warm_ || !uses_graph_) {
       // cuDNN loads its kernels at their first launch, which a capture does not allow.
       enqueue_all(stream);
       is_warm_ = true;
@@ -206,6 +207,7 @@ class CudaExecutable final : public StepExecutable {
   std::vector<const void*> kernels_;  // by launch; null where cuDNN works
   cudaGraphExec_t graph_ = nullptr;
   bool is_warm_ = false;
+  const bool uses_graph_ = !is_off("STOKER_CUDA_GRAPHS");
 };
 
 class CudaBackend final : public Backend {
@@ -219,8 +221,8 @@ class CudaBackend final : public Backend {
     RefusesAll refuses_all;
     DnnCompiler& dnn =
         is_off("STOKER_CUDNN") ? static_cast<DnnCompiler&>(refuses_all) : session_->compiler();
-    PlannedStep step =
-        plan_step(std::move(graph), keep, options, dnn, {.tf32 = !is_off("STOKER_TF32")});
+    options.tf32 = options.tf32 && !is_off("STOKER_TF32");
+    PlannedStep step = plan_step(std::move(graph), keep, options, dnn);
     auto counters = session_->device().allocate(step.plan.counter_bytes);
     return std::make_unique<CudaExecutable>(session_, std::move(step), std::move(counters));
   }

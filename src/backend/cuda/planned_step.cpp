@@ -41,17 +41,16 @@ std::int64_t aligned(std::int64_t bytes) {
 }  // namespace
 
 PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<ValueId>& keep,
-                      const CompileOptions& compile, DnnCompiler& dnn,
-                      const LowerOptions& options) {
+                      const CompileOptions& options, DnnCompiler& dnn) {
   const Accepts accepts = [&](const DnnSpec& spec) {
     DnnSpec asked = spec;
     asked.tf32 = options.tf32;
     return accepted_product(asked, dnn).has_value();
   };
   const auto last_of_group =
-      compile.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);
+      options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);
   PlannedStep step;
-  step.plan = lower(*graph, last_of_group, dnn, options);
+  step.plan = lower(*graph, last_of_group, dnn, {.tf32 = options.tf32});
   step.program = plan::lay_out(
       std::move(graph), keep,
       [&](NodeId node) { return step.plan.workspace_bytes[static_cast<std::size_t>(node)]; },

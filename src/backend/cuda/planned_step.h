@@ -21,7 +21,7 @@ struct PlannedStep {
 
 // Runs the passes, lowers and lays out. `keep`: values that are read after the step.
 PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
-                      const CompileOptions& compile, DnnCompiler& dnn, const LowerOptions& options);
+                      const CompileOptions& options, DnnCompiler& dnn);
 
 // A launch's arguments with the pointers in.
 struct BoundLaunch {

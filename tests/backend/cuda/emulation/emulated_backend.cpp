@@ -203,7 +203,7 @@ class EmulatedBackend final : public backend::Backend {
   std::unique_ptr<backend::Executable> compile(std::unique_ptr<graph::Graph> graph,
                                                std::vector<graph::ValueId> keep,
                                                backend::CompileOptions options) override {
-    cuda::PlannedStep step = cuda::plan_step(std::move(graph), keep, options, *compiler_, {});
+    cuda::PlannedStep step = cuda::plan_step(std::move(graph), keep, options, *compiler_);
     latest_plan = step.plan;
     auto counters = device_->allocate(step.plan.counter_bytes);
     return std::make_unique<EmulatedExecutable>(std::move(step), std::move(counters));
