@@ -368,7 +368,7 @@ void print(const Values&... values) {
 
 void measure(const Workload& workload, int rounds) {
   Training training(workload);
-  const int threads = backend::cpu::available_cores();
+  const int threads = backend::cpu::default_threads();
   backend::cpu::ComputeArena arena(threads);
   Matmul matmul;
   Copy copy(training.working_set(), threads);

@@ -29,7 +29,8 @@ struct ModelOptions {
   // Initial weights, dropout, shuffling and generators draw from it: the same seed gives the same
   // training.
   std::uint64_t seed = 0;
-  // Threads that compute, the calling one included; 0: one for each core that the process may use.
+  // Threads that compute, the calling one included; 0: STOKER_THREADS of the environment, else one
+  // for each core that the process may use.
   int threads = 0;
   Device device = Device::best();
   // On a GPU: matrix products and convolutions round the fractions of their float32 operands to 10

@@ -46,7 +46,8 @@ class ComputeArena {
   int threads_;
 };
 
-// Cores that this process may run on.
-int available_cores();
+// What STOKER_THREADS says, else the cores that this process may run on. Throws ValueError when the
+// variable is no number of threads.
+int default_threads();
 
 }  // namespace stoker::backend::cpu

@@ -237,7 +237,7 @@ class CpuBackend final : public Backend {
 }  // namespace cpu
 
 std::unique_ptr<Backend> make_cpu_backend(int threads) {
-  return std::make_unique<cpu::CpuBackend>(threads > 0 ? threads : cpu::available_cores());
+  return std::make_unique<cpu::CpuBackend>(threads > 0 ? threads : cpu::default_threads());
 }
 
 }  // namespace stoker::backend
