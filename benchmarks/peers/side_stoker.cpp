@@ -3,7 +3,7 @@
 //
 //   side_stoker WORKLOAD BATCH
 //
-// Reads lines "steps N" from standard input, answers "seconds S".
+// Reads lines "steps N" from standard input, answers "seconds S loss L", the mean loss.
 
 #include <stoker/stoker.h>
 
@@ -62,7 +62,7 @@ int run(const std::string& workload, std::int64_t batch) {
     labels_of(y.data<Label>().data(), labels, batch_context.sequence);
   };
   const auto train = [&](auto& source, std::int64_t steps) {
-    model.fit_generator(source, {.steps_per_epoch = steps, .verbose = 0});
+    return model.fit_generator(source, {.steps_per_epoch = steps, .verbose = 0})["loss"].back();
   };
   auto classes = generator<float, std::int32_t>({.x = {batch, 28, 28, 1}, .y = {batch}}, fill);
   auto values = generator<float, float>({.x = {batch, 4}, .y = {batch, 4}}, fill);
@@ -71,13 +71,9 @@ int run(const std::string& workload, std::int64_t batch) {
     std::int64_t steps = 0;
     std::cin >> steps;
     const auto start = std::chrono::steady_clock::now();
-    if (is_tiny) {
-      train(values, steps);
-    } else {
-      train(classes, steps);
-    }
+    const double loss = is_tiny ? train(values, steps) : train(classes, steps);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    std::cout << "seconds " << seconds.count() << std::endl;
+    std::cout << "seconds " << seconds.count() << " loss " << loss << std::endl;
   }
   return EXIT_SUCCESS;
 }
