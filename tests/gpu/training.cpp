@@ -1,0 +1,200 @@
+#include "gpu/training.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "core/format.h"
+#include "optimizers/optimizer.h"
+#include "support/device_under_test.h"
+#include "support/slot_memory.h"
+
+namespace stoker::gpu {
+namespace {
+
+constexpr std::int64_t kBatches = 16;  // in memory, used again and again
+
+Value mlp(const Value& x) { return Dense(10)(Dense(128, {.activation = "relu"})(Flatten()(x))); }
+
+Value cnn(const Value& x) {
+  Value y = MaxPooling2D(2)(Conv2D(32, 3, {.activation = "relu"})(x));
+  y = MaxPooling2D(2)(Conv2D(64, 3, {.activation = "relu"})(y));
+  return Dense(10)(Dropout(0.5)(Flatten()(y)));
+}
+
+Value tiny(const Value& x) { return Dense(4)(x); }
+
+// Large batches: little work on many bytes, and as much work as an upload takes on fast links.
+Value shallow(const Value& x) { return Dense(4)(x); }
+Value deep(const Value& x) {
+  return Dense(4)(Dense(1024, {.activation = "relu"})(Dense(1024, {.activation = "relu"})(x)));
+}
+
+const Workload all_workloads[] = {
+    {"mlp-b32", 32, {28, 28, 1}, mlp},        {"mlp-b128", 128, {28, 28, 1}, mlp},
+    {"cnn-b32", 32, {28, 28, 1}, cnn},        {"cnn-b128", 128, {28, 28, 1}, cnn},
+    {"tiny-b1", 1, {4}, tiny, true},          {"stream-shallow", 256, {8192}, shallow, true},
+    {"stream-deep", 256, {8192}, deep, true},
+};
+
+}  // namespace
+
+const Workload& workload_of(const std::string& name) {
+  for (const Workload& workload : all_workloads) {
+    if (workload.name == name) return workload;
+  }
+  throw ValueError("unknown workload " + name);
+}
+
+// ---- The source --------------------------------------------------------------------------------
+
+class Training::Batches final : public Source {
+ public:
+  explicit Batches(const Workload& workload) {
+    spec_.inputs = {{"x", DType::float32, workload.input.with_batch(workload.batch)}};
+    spec_.targets = {workload.regression ? Field{"y", DType::float32, {workload.batch, 4}}
+                                         : Field{"y", DType::int32, {workload.batch}}};
+    Random random(1);
+    for (std::size_t i = 0; i < spec_.field_count(); ++i) {
+      const Field& field = spec_.field(i);
+      Shape all = field.shape;
+      all[0] *= kBatches;
+      Tensor& tensor = fields_.emplace_back(all, field.dtype);
+      if (field.dtype == DType::float32) {
+        random.fill_uniform(tensor.data<float>());
+      } else {
+        for (auto& label : tensor.data<std::int32_t>()) {
+          label = static_cast<std::int32_t>(random.integer(0, 10));
+        }
+      }
+    }
+  }
+
+  const BatchSpec& spec() const override { return spec_; }
+  bool endless() const override { return true; }
+  std::int64_t fill(BatchContext& batch, const Slot& slot) override {
+    for (std::size_t i = 0; i < spec_.field_count(); ++i) copy(batch.sequence, i, slot.field(i));
+    return spec_.batch_size();
+  }
+  void copy(std::int64_t sequence, std::size_t field, std::byte* to) const {
+    const std::size_t bytes = fields_[field].bytes() / kBatches;
+    const auto* from = static_cast<const std::byte*>(fields_[field].raw());
+    std::memcpy(to, from + static_cast<std::size_t>(sequence % kBatches) * bytes, bytes);
+  }
+
+ private:
+  BatchSpec spec_;
+  std::vector<Tensor> fields_;
+};
+
+// ---- The stages --------------------------------------------------------------------------------
+
+// As many batches as a ring can have, on the device for good, and one of them on the host.
+struct Training::Resident {
+  Resident(device::Device& device, std::size_t bytes)
+      : host(device.allocate_pinned(bytes)),
+        ring_host(device.allocate_pinned(sizeof(device::RingState))),
+        ring(device.allocate(sizeof(device::RingState))) {
+    for (int i = 0; i < device::kMaxDeviceSlots; ++i) blocks.push_back(device.allocate(bytes));
+  }
+  std::unique_ptr<device::Buffer> host, ring_host, ring;
+  std::vector<std::unique_ptr<device::Buffer>> blocks;
+};
+
+Training::Training(const Workload& workload)
+    : workload_(workload),
+      input_(Input(workload.input)),
+      source_(std::make_shared<Batches>(workload)),
+      layout_(source_->spec()),
+      model_("gpu", {input_}, workload.network(input_),
+             {.seed = 1, .device = Device(test::device_under_test().device)}) {
+  // What Model::compile does; it would hide the program.
+  CompileOptions options;
+  if (workload.regression) {
+    options.optimizer = SGD();
+    options.loss = "mse";
+  } else {
+    options.optimizer = Adam({.learning_rate = 1e-3});
+    options.loss = SparseCategoricalCrossentropy({.from_logits = true});
+  }
+  model_.prepare_training(*options.optimizer.base());
+  model_.state.write_scalars([&] {
+    plan::Scalars scalars = model_.state.read_scalars();
+    scalars.learning_rate = static_cast<float>(options.optimizer.base()->common().learning_rate);
+    return scalars;
+  }());
+  model_.compiled.emplace().options = std::move(options);
+}
+
+Training::~Training() { model_.settle(); }
+
+backend::Executable& Training::executable() {
+  return *model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch)
+              .executable;
+}
+
+void Training::fit(std::int64_t steps) {
+  const History history =
+      model_.fit(source_, {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = 10});
+  loss_ = history["loss"].back();
+}
+
+int Training::launches() { return executable().primitives(); }
+std::size_t Training::batch_bytes() const { return layout_.bytes; }
+
+void Training::run_resident(std::int64_t steps) {
+  device::Device& device = model_.state.device();
+  device::Stream& stream = model_.state.stream();
+  if (!resident_) {
+    resident_ = std::make_unique<Resident>(device, layout_.bytes);
+    auto* ring = new (resident_->ring_host->data()) device::RingState;
+    ring->slots = device::kMaxDeviceSlots;
+    for (int i = 0; i < device::kMaxDeviceSlots; ++i) {
+      std::byte* host = resident_->host->data();
+      new (host) device::SlotHeader{static_cast<std::uint64_t>(i), workload_.batch};
+      for (std::size_t f = 0; f < layout_.offsets.size(); ++f) {
+        source_->copy(i, f, host + layout_.offsets[f]);
+      }
+      ring->blocks[i] = resident_->blocks[static_cast<std::size_t>(i)]->data();
+      stream.copy_to_device(ring->blocks[i], host, layout_.bytes);
+      stream.synchronize();
+    }
+  }
+  backend::Executable& program = executable();
+  auto* ring = reinterpret_cast<device::RingState*>(resident_->ring->data());
+  for (std::int64_t i = 0; i < steps; ++i) {
+    // Back to the first batch, whose header tells its number.
+    if (i % device::kMaxDeviceSlots == 0) {
+      stream.copy_to_device(resident_->ring->data(), resident_->ring_host->data(),
+                            sizeof(device::RingState));
+    }
+    program.run(stream, ring);
+  }
+  stream.synchronize();
+  if (const auto found = model_.state.read_scalars(); found.error != plan::StepError::none) {
+    throw Error(format("a step recorded error ", static_cast<int>(found.error)));
+  }
+}
+
+void Training::generate(std::int64_t steps) {
+  const test::SlotMemory memory(source_->spec());
+  for (std::int64_t i = 0; i < steps; ++i) {
+    for (std::size_t f = 0; f < layout_.offsets.size(); ++f) {
+      source_->copy(i, f, memory.slot().field(f));
+    }
+  }
+}
+
+void Training::upload(std::int64_t steps) {
+  run_resident(0);
+  const auto stream = model_.state.device().make_stream();
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const auto slot = static_cast<std::size_t>(i % device::kMaxDeviceSlots);
+    stream->copy_to_device(resident_->blocks[slot]->data() + device::kHeaderBytes,
+                           resident_->host->data() + device::kHeaderBytes,
+                           layout_.bytes - device::kHeaderBytes);
+  }
+  stream->synchronize();
+}
+
+}  // namespace stoker::gpu

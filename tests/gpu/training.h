@@ -1,0 +1,60 @@
+// Workloads of the benchmark suite `peers`, and two that are bound by copies: trained as a user
+// does, and stage by stage.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "feed/feed.h"
+#include "stoker/stoker.h"
+#include "train/model_impl.h"
+
+namespace stoker::gpu {
+
+struct Workload {
+  const char* name;
+  std::int64_t batch;
+  Shape input;
+  Value (*network)(const Value&);
+  bool regression = false;  // the mean squared error by SGD; otherwise 10 classes by Adam
+};
+// Throws ValueError when there is none of that name.
+const Workload& workload_of(const std::string& name);
+
+// On the device under test.
+class Training {
+ public:
+  explicit Training(const Workload& workload);
+  ~Training();
+
+  void fit(std::int64_t steps);
+  double loss() const { return loss_; }
+  // Launches of a step. On CUDA each is a node of its graph; of cuDNN's, one or a few.
+  int launches();
+  std::size_t batch_bytes() const;
+
+  // The stages of a step one by one, each as often as its turn comes in `steps` steps. Batches lie
+  // on the device for the first; the last two never touch the model.
+  void run_resident(std::int64_t steps);
+  void generate(std::int64_t steps);
+  void upload(std::int64_t steps);
+
+ private:
+  class Batches;
+  struct Resident;
+
+  backend::Executable& executable();
+
+  const Workload& workload_;
+  Value input_;
+  std::shared_ptr<Batches> source_;
+  feed::SlotLayout layout_;
+  Model::Impl model_;
+  std::unique_ptr<Resident> resident_;
+  double loss_ = 0.0;
+};
+
+}  // namespace stoker::gpu
