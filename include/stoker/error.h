@@ -48,6 +48,12 @@ class DataError : public Error {
   using Error::Error;
 };
 
+// Ctrl-C, where fit was told to throw it.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
+};
+
 // Files: missing, truncated, malformed.
 class IoError : public Error {
  public:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <limits>
@@ -202,6 +203,23 @@ void convert(const T* from, To* to, std::size_t count) {
   std::transform(from, from + count, to, [](T value) { return static_cast<To>(value); });
 }
 
+// Adds what passes between its construction and its destruction to the batch's converted_ns.
+class Conversion {
+ public:
+  explicit Conversion(BatchContext& batch) : batch_(batch) {}
+  ~Conversion() {
+    batch_.converted_ns += std::chrono::duration_cast<std::chrono::nanoseconds>(
+                               std::chrono::steady_clock::now() - begin_)
+                               .count();
+  }
+  Conversion(const Conversion&) = delete;
+  Conversion& operator=(const Conversion&) = delete;
+
+ private:
+  BatchContext& batch_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
 // Memory of the source's own type for one field; none where the slot's own will do.
 template <class T, class To>
 struct Staging {
@@ -263,6 +281,7 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
         [&](auto&... own) {
           const std::int64_t filled = source_->fill(batch, own.take(fields)...);
           const std::int64_t size = this->spec().batch_size();
+          const Conversion conversion(batch);
           if (filled > 0 && filled <= size) (own.give(fields, filled, size), ...);
           return filled;
         },
@@ -276,6 +295,9 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
   bool endless() const override { return source_->endless(); }
   bool pure() const override { return source_->pure(); }
   void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
+  void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
+  bool epochs_apart() const override { return source_->epochs_apart(); }
+  bool shuffles_batches() const override { return source_->shuffles_batches(); }
 
  private:
   std::shared_ptr<BatchGenerator<T...>> source_;

@@ -31,8 +31,11 @@ class Logs {
 
 struct History {
   std::vector<std::int64_t> epoch;  // numbers of the epochs that were run, from 0
-  std::map<std::string, std::vector<double>> history;  // "loss", "accuracy", "val_loss", ...
-  FeedReport feed;                                     // of the whole fit
+  // "loss", "accuracy", "val_loss", ..., and of the feed, in seconds by epoch: "feed_wall",
+  // "feed_waited_for_generator", "feed_waited_for_upload", "feed_waited_for_launch",
+  // "feed_computed".
+  std::map<std::string, std::vector<double>> history;
+  FeedReport feed;  // of the whole fit
   std::vector<FeedReport> feed_by_epoch;
 
   // history[name]; throws ValueError, listing the names there are, when there is none.

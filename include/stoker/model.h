@@ -55,6 +55,15 @@ struct ValidationData {
   Tensor sample_weight{};
 };
 
+enum class OnInterrupt : std::uint8_t {
+  // Finishes the step, joins the feed's threads, and leaves the program by std::exit(130).
+  exit,
+  // The same, and throws Interrupted; the model can be used.
+  raise,
+  // Leaves the signal alone.
+  ignore,
+};
+
 // In this order, since designated initialisers must come in the order of the members.
 struct FitOptions {
   // Batches in an epoch. Needed for a source that never ends; otherwise an epoch is what the source
@@ -70,14 +79,27 @@ struct FitOptions {
   std::optional<SourceHandle> validation_generator{};
   std::optional<std::int64_t> validation_steps{};  // needed when that source never ends
   std::int64_t validation_freq = 1;                // every so many epochs
-  bool shuffle = true;                             // of tensors, each epoch
+  bool shuffle = true;  // of tensors' rows, and of a Sequence's batches, each epoch
   // The loss of a sample is multiplied by its class's weight; classes that are not here weigh 1.
   // Not together with sample weights. Validation is not weighted.
   std::map<std::int64_t, double> class_weight{};
   Tensor sample_weight{};          // (rows), of tensors; generators have a field for it
   std::int64_t initial_epoch = 0;  // epochs before it are skipped
-  int max_queue_size = 10;         // batches generated ahead of the step
-  int workers = 1;                 // AUTOTUNE means one for now
+  // Batches generated ahead of the step, or AUTOTUNE: as many as help.
+  int max_queue_size = 10;
+  // Threads that generate, or AUTOTUNE: as many as help, adjusted while training goes on. A source
+  // that is not pure has one, whatever this says.
+  int workers = 1;
+  // What to do with batches in which the generator wrote a NaN.
+  NanPolicy nan_policy = NanPolicy::stop;
+  // Seconds that one batch may be waited for before fit throws DataError; 0: for ever. The call of
+  // the generator that hangs is left behind on its thread.
+  double generator_timeout = 0.0;
+  // What Ctrl-C does while fit runs, in a program that has no handler of its own for it.
+  OnInterrupt on_interrupt = OnInterrupt::exit;
+  // Where to write a trace of every batch's way from the generator to its step, for Perfetto or
+  // chrome://tracing; empty: nowhere. Holds the last 65,536 stages of each thread.
+  std::string trace{};
 };
 
 struct EvaluateOptions {
@@ -85,7 +107,9 @@ struct EvaluateOptions {
   int verbose = 1;
   std::int64_t batch_size = 32;
   int max_queue_size = 10;
-  int workers = 1;
+  int workers = 1;  // as fit's
+  NanPolicy nan_policy = NanPolicy::stop;
+  double generator_timeout = 0.0;
 };
 
 struct PredictOptions {
@@ -93,7 +117,9 @@ struct PredictOptions {
   int verbose = 0;
   std::int64_t batch_size = 32;
   int max_queue_size = 10;
-  int workers = 1;
+  int workers = 1;  // as fit's
+  NanPolicy nan_policy = NanPolicy::stop;
+  double generator_timeout = 0.0;
 };
 
 class Model {
@@ -114,8 +140,9 @@ class Model {
 
   // Trains. Tensors are cut into batches; generators give theirs. Throws ValueError before
   // compile(); ShapeError and DTypeError for batches that do not fit the model; DataError for what
-  // a generator did or for labels out of range; NumericError when the loss is not finite. After
-  // any of them the model is as it was after the last good step, and usable.
+  // a generator did or for labels out of range; NumericError when the loss is not finite;
+  // Interrupted on Ctrl-C where on_interrupt says so. After any of them the model is as it was
+  // after the last good step, and usable.
   History fit(const Tensor& x, const Tensor& y, FitOptions options = {});
   History fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options = {});
   History fit(SourceHandle source, FitOptions options = {});
@@ -141,6 +168,9 @@ class Model {
   // mean until reset_metrics(); here nothing runs on.)
   Logs train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
   Logs test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
+  // How the time since the first train_on_batch() divides: between the calls the device waited for
+  // the caller. Starts over.
+  FeedReport take_on_batch_report();
 
   // All weights, layer by layer, trainable ones first within a layer, as Keras lists them.
   std::vector<Tensor> get_weights() const;

@@ -18,6 +18,14 @@ namespace stoker {
 // Let Stoker choose (workers, queue sizes).
 inline constexpr int AUTOTUNE = -1;
 
+// What to do with a batch in which a generator wrote a NaN.
+enum class NanPolicy : std::uint8_t {
+  stop,   // DataError, naming batch, field, row and element
+  skip,   // do not train on it, warn once, count it; the epoch has a step less
+  warn,   // train on it all the same, warn once, count it
+  allow,  // do not look
+};
+
 // One part of a batch; the shape's first extent is the batch size.
 struct Field {
   std::string name{};  // "x", "y", "sample_weight", or "x0", "x1", ... when there are several
@@ -50,6 +58,9 @@ struct BatchContext {
   std::int64_t index = 0;     // of the batch within its epoch, from 0
   std::int64_t sequence = 0;  // of the batch in this fit, from 0
   Random random{};
+  // Nanoseconds that an adapter (cast) spent on converting this batch; it adds them, the verdict
+  // reads them.
+  std::int64_t converted_ns = 0;
 };
 
 // A place for one batch: writable memory for every field, aligned to 64 bytes. Pinned where the
@@ -83,10 +94,19 @@ class Source {
   virtual std::optional<std::int64_t> batches_per_epoch() const { return std::nullopt; }
   // Never ends: fit then needs steps_per_epoch.
   virtual bool endless() const { return false; }
-  // fill() depends on nothing but its arguments and may run on several threads at a time.
+  // fill() depends on nothing but its arguments and may run on several threads at a time. Where
+  // only the source knows how long an epoch is, it may then be asked for a few batches beyond the
+  // end: their result is dropped.
   virtual bool pure() const { return false; }
-  // Called before the first batch of each epoch, between two calls of fill().
+  // Called before the first batch of each epoch, and after the last one has been filled. Between
+  // two calls of fill() where epochs_apart() says so; otherwise fills of the epoch before may be
+  // under way.
   virtual void begin_epoch(std::int64_t epoch) { (void)epoch; }
+  virtual void end_epoch(std::int64_t epoch) { (void)epoch; }
+  virtual bool epochs_apart() const { return !pure(); }
+  // fit's option `shuffle` is for this source: it may be asked for the batches of an epoch in any
+  // order. For sources with batches_per_epoch().
+  virtual bool shuffles_batches() const { return false; }
 };
 
 }  // namespace stoker

@@ -20,6 +20,7 @@ void merge(StageTotals& into, const StageTotals& from) {
   into.max_ns = std::max(into.max_ns, from.max_ns);
   into.count += from.count;
   into.sum_ns += from.sum_ns;
+  into.durations += from.durations;
 }
 
 }  // namespace
@@ -28,6 +29,8 @@ const char* name_of(Stage stage) {
   switch (stage) {
     case Stage::generate:
       return "generate";
+    case Stage::convert:
+      return "convert";
     case Stage::wait_for_slot:
       return "wait_for_slot";
     case Stage::wait_for_generator:
@@ -59,6 +62,8 @@ void Track::add(Stage stage, std::int64_t duration_ns) {
   if (count == 0 || duration < totals.min.load(kRelaxed)) totals.min.store(duration, kRelease);
   if (count == 0 || duration > totals.max.load(kRelaxed)) totals.max.store(duration, kRelease);
   totals.sum.store(totals.sum.load(kRelaxed) + duration, kRelease);
+  Word& bucket = totals.buckets[DurationHistogram::bucket_of(static_cast<std::int64_t>(duration))];
+  bucket.store(bucket.load(kRelaxed) + 1, kRelease);
   totals.count.store(count + 1, kRelease);
 }
 
@@ -74,6 +79,7 @@ void Track::stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, st
     for (Totals& totals : totals_) {
       totals.count.store(0, kRelease);
       totals.sum.store(0, kRelease);
+      for (Word& bucket : totals.buckets) bucket.store(0, kRelease);
     }
   }
   add(stage, end_ns - begin_ns);
@@ -94,9 +100,16 @@ bool Track::read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& t
   if (epoch_.load(kAcquire) == epoch) {
     for (std::size_t i = 0; i < kStages; ++i) {
       const Totals& from = totals_[i];
-      totals[i] = {from.count.load(kAcquire), static_cast<std::int64_t>(from.sum.load(kAcquire)),
+      totals[i] = {from.count.load(kAcquire),
+                   static_cast<std::int64_t>(from.sum.load(kAcquire)),
                    static_cast<std::int64_t>(from.min.load(kAcquire)),
-                   static_cast<std::int64_t>(from.max.load(kAcquire))};
+                   static_cast<std::int64_t>(from.max.load(kAcquire)),
+                   {}};
+      if (totals[i].count == 0) continue;
+      for (std::size_t bucket = 0; bucket < from.buckets.size(); ++bucket) {
+        totals[i].durations.add_bucket(bucket, from.buckets[bucket].load(kAcquire));
+      }
+      totals[i].durations.add_total(totals[i].sum_ns);
     }
   }
   return version % 2 == 0 && version_.load(kRelaxed) == version;

@@ -10,10 +10,13 @@
 #include <memory>
 #include <vector>
 
+#include "stoker/histogram.h"
+
 namespace stoker {
 
 enum class Stage : std::uint8_t {
   generate,            // the user's source fills a slot
+  convert,             // of that, an adapter's conversion to the slot's types
   wait_for_slot,       // a worker waits for a free slot: it is ahead
   wait_for_generator,  // the consumer waits for a full slot: the worker is behind
   upload,              // the copy of a slot to the device
@@ -22,7 +25,7 @@ enum class Stage : std::uint8_t {
   compute,             // the device runs the step
   callback,            // the user's callbacks and the display
 };
-inline constexpr std::size_t kStages = 8;
+inline constexpr std::size_t kStages = 9;
 
 // "wait_for_generator", ... as the enumerators are spelled.
 const char* name_of(Stage stage);
@@ -50,6 +53,7 @@ struct StageTotals {
   std::int64_t sum_ns = 0;
   std::int64_t min_ns = 0;
   std::int64_t max_ns = 0;
+  DurationHistogram durations;
 };
 
 struct TimelineTotals {
@@ -79,6 +83,7 @@ class alignas(64) Track {
   };
   struct Totals {
     Word count{0}, sum{0}, min{0}, max{0};
+    std::array<Word, DurationHistogram::kBuckets> buckets{};
   };
 
   void add(Stage stage, std::int64_t duration_ns);

@@ -41,6 +41,9 @@ class ClassWeightedSource final : public Source {
   bool endless() const override { return source_->endless(); }
   bool pure() const override { return source_->pure(); }
   void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
+  void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
+  bool epochs_apart() const override { return source_->epochs_apart(); }
+  bool shuffles_batches() const override { return source_->shuffles_batches(); }
 
   std::int64_t fill(BatchContext& batch, const Slot& slot) override {
     const std::int64_t rows = source_->fill(batch, slot.with_spec(source_->spec()));

@@ -44,6 +44,9 @@ class Event {
   virtual ~Event() = default;
   virtual bool has_passed() = 0;
   virtual void synchronize() = 0;
+  // Between the last record of `earlier` and that of this, both of which have passed; negative when
+  // they came the other way round. For events from make_timed_event().
+  virtual double seconds_since(Event& earlier) = 0;
 };
 
 // A captured program: what a stream runs as a whole. Stays alive and unchanged until it has run.
@@ -70,7 +73,7 @@ class Stream {
   virtual void synchronize() = 0;
 };
 
-class Device {
+class Device : public std::enable_shared_from_this<Device> {
  public:
   virtual ~Device() = default;
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
@@ -83,7 +86,13 @@ class Device {
   virtual std::optional<DeviceMemory> memory() { return std::nullopt; }
   virtual std::unique_ptr<Stream> make_stream() = 0;
   virtual std::unique_ptr<Event> make_event() = 0;
+  virtual std::unique_ptr<Event> make_timed_event() = 0;
 };
+
+// Memory of the host that no device knows of. Throws OutOfMemory.
+std::unique_ptr<Buffer> allocate_pageable(std::size_t bytes);
+// Pinned memory or, where that is refused, such memory: for little, which nobody waits for.
+std::unique_ptr<Buffer> allocate_staging(Device& device, std::size_t bytes);
 
 std::shared_ptr<Device> make_cpu_device();
 std::shared_ptr<Device> make_simulated_device(const SimulatedOptions& options);

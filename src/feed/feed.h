@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/timeline.h"
@@ -21,6 +23,8 @@ namespace stoker::feed {
 using device::kHeaderBytes;
 using device::SlotHeader;
 
+inline constexpr int kDeviceSlots = 3;
+
 struct SlotLayout {
   // Throws ShapeError for fields without a known size or with different batch sizes.
   explicit SlotLayout(const BatchSpec& spec);
@@ -34,28 +38,48 @@ struct FeedOptions {
   std::int64_t first_epoch = 0;  // above 0 when training goes on where it was left
   // Empty: an epoch lasts until the source ends it.
   std::optional<std::int64_t> steps_per_epoch{};
-  int max_queue_size = 10;  // batches filled ahead of the step; at least 1; AUTOTUNE means 10
-  int workers = 1;          // at least 1, or AUTOTUNE; any number means one for now
+  // Batches filled ahead of the step; at least 1, or AUTOTUNE: as many as help, within
+  // queue_bytes.
+  int max_queue_size = 10;
+  // Threads that fill; at least 1, or AUTOTUNE. A source that is not pure has one whatever this
+  // says.
+  int workers = 1;
   std::uint64_t seed = 0;
+  bool shuffle = false;  // the order of batches of a source with shuffles_batches()
+  NanPolicy nan_policy = NanPolicy::stop;
+  // How long one batch may be waited for; 0: for ever.
+  double timeout_seconds = 0.0;
+  std::size_t queue_bytes = std::size_t{256} << 20;  // of a ring that AUTOTUNE chooses
+  std::size_t stamps_per_track = 1024;               // that the timeline keeps
+  // Told what the user should know while training goes on, a line without its end. On the thread
+  // that calls next(), or that constructs the feed. Empty: to standard error.
+  std::function<void(const std::string&)> warn{};
+  // Asked now and then while next() waits: true makes it give up, as stop() does.
+  std::function<bool()> should_stop{};
 };
 
 // A batch in its slot. Valid until it is released.
 struct Batch {
   std::byte* block = nullptr;
   std::int64_t rows = 0;
-  std::int64_t sequence = 0;   // BatchContext's
-  std::uint64_t position = 0;  // in the ring, for release()
+  std::int64_t sequence = 0;    // BatchContext's
+  std::uint64_t position = 0;   // in the ring, for release()
+  std::int64_t filled_ns = 0;   // when it was there, on the host's clock
+  std::int64_t awaited_ns = 0;  // how long next() waited for it
 };
 
 // One consumer thread calls next() and release(); the feed's own threads fill. Every batch is
 // pulled exactly once; at most max_queue_size + 1 batches ahead of the step, across the ends of
 // epochs; never more than epochs * steps_per_epoch in all. The destructor stops and joins the
-// threads: a call of fill() that is under way finishes first.
+// threads: a call of fill() that is under way finishes first. Only one that timed out is left
+// behind: its thread ends when the call does, and keeps what it writes to until then.
 //
 // With steps_per_epoch, epochs of the training divide one stream of batches. A source that knows
 // its batches_per_epoch is passed through to its end and then begun again; where a pass ends within
 // an epoch, that epoch is cut short (Keras does the same and warns). Any other source begins its
 // epochs with the training's, and is expected not to end.
+//
+// Batches come in the same order, with the same random numbers, for any number of workers.
 class Feed {
  public:
   // Starts pulling. Throws ValueError for an option out of range or an endless source without
@@ -69,11 +93,11 @@ class Feed {
   // The next batch of the current epoch, waiting for it if need be; empty when the epoch is over:
   // after steps_per_epoch batches, or when the source ended it. The next call then begins the next
   // epoch; after the last epoch, and once the source ran out, it stays empty. When the source
-  // threw, returned an impossible number of rows, or gave no batch at all: joins the threads and
-  // throws DataError naming the batch ("batch 17 (epoch 2, batch 7 of it)", all counted from 1),
-  // with the original nested; so does every later call. Throws ValueError when the caller still
-  // holds the slot that the next batch would lie in, max_queue_size + 1 batches before. Allocates
-  // nothing.
+  // threw, returned an impossible number of rows, wrote a NaN, took too long, or gave no batch at
+  // all: joins the threads and throws DataError naming the batch ("batch 17 (epoch 2, batch 7 of
+  // it)", all counted from 1), with the original nested; so does every later call. Throws
+  // ValueError when the caller still holds the slot that the next batch would lie in,
+  // max_queue_size + 1 batches before. Allocates nothing.
   std::optional<Batch> next();
   // The slot of the batch that next() would return is still held by an earlier one: release that
   // first.
@@ -84,13 +108,26 @@ class Feed {
   // batches_per_epoch, or at the very beginning of an epoch after the first. The epoch was cut
   // short and there are no more.
   bool ran_out() const;
+  // Stops pulling: next() stays empty.
+  void stop();
+
+  // What one step, and one upload, took by itself: what AUTOTUNE weighs the generator against.
+  void note_step(std::int64_t ns);
+  void note_upload(std::int64_t ns);
 
   const SlotLayout& layout() const;
+  int ring_size() const;
+  int workers() const;     // that fill at present
+  int queue_size() const;  // batches that may be filled ahead at present
+
   // Times since the last call: waiting in next() and time in the generator, batches and bytes.
   // wall, computed and other are the caller's to add. For the consumer thread.
   FeedReport take_report();
-  // Stamps of generate, wait_for_slot (track 0, the producer's) and wait_for_generator (track 1).
+  // Stamps of the workers (tracks 0, 1, ...), then a track each for the consumer and the device's
+  // two streams.
   const Timeline& timeline() const;
+  Timeline& timeline();
+  std::size_t consumer_track() const;
 
  private:
   struct Impl;

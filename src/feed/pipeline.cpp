@@ -1,7 +1,9 @@
 #include "feed/pipeline.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "feed/device_clock.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
@@ -23,43 +25,42 @@ struct Pipeline::Impl {
       initial.slots = kDeviceSlots;
       const SlotLayout layout(source->spec());
       for (int s = 0; s < kDeviceSlots; ++s) {
-        slots.push_back({device.allocate(layout.bytes), device.make_event(), device.make_event(),
-                         std::nullopt});
-        initial.blocks[s] = slots.back().block->data();
+        blocks.push_back(device.allocate(layout.bytes));
+        initial.blocks[s] = blocks.back()->data();
       }
     }
     compute.copy_to_device(state->data(), bytes_of(&initial), sizeof(initial));
     compute.synchronize();
     feed.emplace(std::move(source), options, device);
+    if (copy) {
+      // A batch's pinned slot is free for another when its upload has passed, which waited for the
+      // step that read the device slot before.
+      const int in_flight = feed->ring_size() + kDeviceSlots + 2;
+      clock.emplace(device, *copy, compute, *feed, in_flight);
+      uploading.resize(static_cast<std::size_t>(in_flight));
+    }
   }
 
-  struct DeviceSlot {
-    std::unique_ptr<device::Buffer> block;
-    std::unique_ptr<device::Event> uploaded;
-    std::unique_ptr<device::Event> stepped;
-    std::optional<Batch> uploading{};  // whose pinned slot the copy still reads
-  };
-
-  DeviceSlot& slot(std::uint64_t batch) { return slots[batch % slots.size()]; }
+  Batch& uploading_at(std::uint64_t batch) { return uploading[batch % uploading.size()]; }
 
   void upload(const Batch& batch) {
-    DeviceSlot& to = slot(issued);
-    // The slot's last upload ended long ago as a rule: its pinned slot must go back first.
-    if (to.uploading) finish(to, true);
-    copy->wait(*to.stepped);
-    copy->copy_to_device(to.block->data(), batch.block, feed->layout().bytes);
-    copy->record(*to.uploaded);
-    compute.wait(*to.uploaded);
-    to.uploading = batch;
+    clock->issue(issued, batch);
+    if (issued >= kDeviceSlots) copy->wait(clock->stepped(issued - kDeviceSlots));
+    copy->copy_to_device(blocks[issued % kDeviceSlots]->data(), batch.block, feed->layout().bytes);
+    copy->record(clock->uploaded(issued));
+    compute.wait(clock->uploaded(issued));
+    uploading_at(issued) = batch;
   }
 
-  // Gives the pinned slot back if its upload has passed, or waits for that.
-  void finish(DeviceSlot& slot, bool wait) {
-    if (!slot.uploading) return;
-    if (wait) slot.uploaded->synchronize();
-    if (!wait && !slot.uploaded->has_passed()) return;
-    feed->release(*slot.uploading);
-    slot.uploading.reset();
+  // Gives pinned slots back whose uploads have passed; waits for the oldest where the feed has no
+  // other slot left. Looking is a call of the device's, so the newest is left to the next time.
+  void release_uploaded() {
+    while (released < issued) {
+      const bool must = feed->holds_next_slot();
+      if (must) clock->uploaded(released).synchronize();
+      if (!must && (issued - released <= 1 || !clock->uploaded(released).has_passed())) return;
+      feed->release(uploading_at(released++));
+    }
   }
 
   device::Device& device;
@@ -67,8 +68,16 @@ struct Pipeline::Impl {
   std::optional<Feed> feed;
   std::unique_ptr<device::Buffer> state;
   std::unique_ptr<device::Stream> copy;
-  std::vector<DeviceSlot> slots;
-  std::uint64_t issued = 0;  // batches handed to the device so far
+  std::vector<std::unique_ptr<device::Buffer>> blocks;  // the device's slots
+  std::optional<DeviceClock> clock;
+  std::vector<Batch> uploading;  // whose pinned slots copies may still read
+  std::uint64_t issued = 0;      // batches handed to the device so far
+  std::uint64_t released = 0;    // of those, with their pinned slots given back
+  bool in_epoch = false;
+
+  // Where the step reads the slot itself.
+  std::int64_t step_begin_ns = 0;
+  FeedReport stepped;
 };
 
 Pipeline::Pipeline(std::shared_ptr<Source> source, const FeedOptions& options,
@@ -88,15 +97,16 @@ Pipeline::~Pipeline() {
 
 std::optional<Batch> Pipeline::next() {
   Impl& impl = *impl_;
-  // Pinned slots go back as soon as their uploads have passed; when the feed has no other slot
-  // left, the oldest is waited for.
-  const std::size_t in_flight = impl.slots.size();
-  for (std::size_t i = 0; i < in_flight; ++i) {
-    Impl::DeviceSlot& oldest = impl.slots[(impl.issued + i) % in_flight];
-    impl.finish(oldest, impl.feed->holds_next_slot());
+  if (!impl.in_epoch) {
+    impl.in_epoch = true;
+    if (impl.clock) impl.clock->begin_epoch(now_ns());
   }
+  if (impl.copy) impl.release_uploaded();
   std::optional<Batch> batch = impl.feed->next();
-  if (!batch) return batch;
+  if (!batch) {
+    impl.in_epoch = false;
+    return batch;
+  }
   // The ring's own count: the feed's counts the ends of epochs too.
   auto* header = reinterpret_cast<SlotHeader*>(batch->block);
   header->sequence = impl.issued;
@@ -106,6 +116,7 @@ std::optional<Batch> Pipeline::next() {
   } else {
     auto* ring = reinterpret_cast<device::RingState*>(impl.state->data());
     ring->blocks[0] = batch->block;
+    impl.step_begin_ns = now_ns();
   }
   return batch;
 }
@@ -113,11 +124,35 @@ std::optional<Batch> Pipeline::next() {
 void Pipeline::consumed(const Batch& batch) {
   Impl& impl = *impl_;
   if (impl.copy) {
-    impl.compute.record(*impl.slot(impl.issued).stepped);
+    impl.compute.record(impl.clock->stepped(impl.issued));
+    impl.clock->launched(impl.issued);
   } else {
+    const std::int64_t end = now_ns();
+    const std::int64_t took = end - impl.step_begin_ns;
+    impl.stepped.step.add(took);
+    impl.feed->note_step(took);
+    impl.feed->timeline()
+        .track(impl.feed->consumer_track())
+        .stamp(Stage::compute, static_cast<std::uint64_t>(batch.sequence), impl.step_begin_ns, end);
     impl.feed->release(batch);
   }
   ++impl.issued;
+}
+
+FeedReport Pipeline::take_report() {
+  Impl& impl = *impl_;
+  FeedReport report = impl.feed->take_report();
+  if (impl.clock) {
+    impl.copy->synchronize();
+    impl.compute.synchronize();
+    impl.clock->settle();
+    impl.clock->report(report);
+  } else {
+    report.step = impl.stepped.step;
+    report.computed = report.step.total();
+    impl.stepped = {};
+  }
+  return report;
 }
 
 device::RingState* Pipeline::ring() {

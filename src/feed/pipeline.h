@@ -13,8 +13,6 @@
 
 namespace stoker::feed {
 
-inline constexpr int kDeviceSlots = 3;
-
 // Everything is issued by the one thread that calls next() and consumed(), in this order, since an
 // event covers only what has been recorded before it is waited for:
 //
@@ -40,6 +38,10 @@ class Pipeline {
 
   device::RingState* ring();
   Feed& feed();
+
+  // Feed::take_report() with the device's side of it: what it waited for, uploads, steps. wall,
+  // other and cpu are the caller's to add. Waits for the device.
+  FeedReport take_report();
 
  private:
   struct Impl;

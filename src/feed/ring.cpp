@@ -45,40 +45,76 @@ bool spin_until(std::int64_t duration_ns, Condition condition) {
 
 }  // namespace
 
-Ring::Ring(const SlotLayout& layout, int slots, device::Device& device)
-    : slots_(static_cast<std::size_t>(slots)), nap_(kShortestNap) {
+Ring::Ring(const SlotLayout& layout, int slots, device::Device& device) : nap_(kShortestNap) {
+  allocate(layout, slots, device);
+  set_depth(size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     slot.turn.store(2 * i, std::memory_order_relaxed);
-    try {
-      slot.memory = device.allocate_pinned(layout.bytes);
-    } catch (const device::OutOfMemory& error) {
-      throw DeviceError(format("the generator's ring needs ", slots_.size(), " slots of ",
-                               layout.bytes, " bytes of the host's memory (", error.what(),
-                               "): a smaller max_queue_size or smaller batches need less"));
-    }
     for (const std::size_t offset : layout.offsets) {
       slot.fields.push_back(slot.memory->data() + offset);
     }
   }
 }
 
+void Ring::allocate(const SlotLayout& layout, int slots, device::Device& device) {
+  std::vector<std::unique_ptr<device::Buffer>> blocks;
+  std::string refusal;
+  while (static_cast<int>(blocks.size()) < slots && refusal.empty()) {
+    try {
+      blocks.push_back(device.allocate_pinned(layout.bytes));
+    } catch (const device::OutOfMemory& error) {
+      refusal = error.what();
+    }
+  }
+  if (!refusal.empty() && (blocks.size() >= 2 || device.reads_host_memory())) {
+    // Not all that could be had: the rest of the program wants some too.
+    const auto fewer = static_cast<int>((blocks.size() + 1) / 2);
+    if (fewer < std::min(slots, 2)) {
+      throw DeviceError(format("the generator's ring needs ", slots, " slots of ", layout.bytes,
+                               " bytes of the host's memory (", refusal,
+                               "): a smaller max_queue_size or smaller batches need less"));
+    }
+    blocks.resize(static_cast<std::size_t>(fewer));
+    shortage_ = format("the generator's ring has ", fewer, " slots instead of ", slots, " (",
+                       refusal, "): a smaller max_queue_size or smaller batches need less");
+  } else if (!refusal.empty()) {
+    blocks.clear();
+    while (static_cast<int>(blocks.size()) < slots) {
+      blocks.push_back(device::allocate_pageable(layout.bytes));
+    }
+    shortage_ = format(
+        "batches are staged in pageable memory, from which copies to the device are "
+        "slower and wait for each other (",
+        refusal, ")");
+  }
+  slots_ = std::vector<Slot>(blocks.size());
+  for (std::size_t i = 0; i < blocks.size(); ++i) slots_[i].memory = std::move(blocks[i]);
+}
+
+bool Ring::is_free(std::uint64_t sequence) const {
+  if (turn(sequence) != 2 * sequence) return false;
+  const auto ahead = static_cast<std::uint64_t>(depth());
+  if (ahead >= slots_.size() || sequence < ahead) return true;
+  return turn(sequence - ahead) > 2 * (sequence - ahead) + 1;
+}
+
 // Towards half of the ring being free when the worker wakes up for this batch.
 void Ring::adapt_nap(std::uint64_t sequence) {
+  const auto used = static_cast<std::size_t>(depth());
   std::size_t free = 0;
-  while (free < slots_.size() && is_free(sequence + free)) ++free;
-  if (free < slots_.size() / 4) nap_ = std::min(2 * nap_, kLongestNap);
-  if (free > slots_.size() / 2) nap_ = std::max(nap_ / 2, kShortestNap);
+  while (free < used && is_free(sequence + free)) ++free;
+  if (free < used / 4) nap_ = std::min(2 * nap_, kLongestNap);
+  if (free > used / 2) nap_ = std::max(nap_ / 2, kShortestNap);
 }
 
 bool Ring::wait_until_free(std::uint64_t sequence) {
   const auto done = [&] { return is_stopped() || is_free(sequence); };
   if (spin_until(kWorkerSpinNs, done)) return !is_stopped();
   std::unique_lock lock(mutex_);
-  const std::atomic<std::uint64_t>& turn = slot(sequence).turn;
   for (;;) {
     worker_asleep_.store(true);  // anew each time: who wakes us clears it
-    if (is_stopped() || turn.load() == 2 * sequence) break;
+    if (done()) break;
     if (naps()) {
       slot_freed_.wait_for(lock, nap_);
       adapt_nap(sequence);
@@ -91,6 +127,7 @@ bool Ring::wait_until_free(std::uint64_t sequence) {
 }
 
 void Ring::publish(std::uint64_t sequence) {
+  published_.fetch_add(1, std::memory_order_relaxed);
   slot(sequence).turn.store(2 * sequence + 1);
   if (!consumer_asleep_.load()) return;
   // The lock is for a consumer that has looked at the turn but does not sleep yet.
@@ -98,16 +135,19 @@ void Ring::publish(std::uint64_t sequence) {
   slot_filled_.notify_one();
 }
 
-void Ring::wait_until_full(std::uint64_t sequence) {
+bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
   // A nap must not go on while there is nothing to compute on.
   if (worker_asleep_.load()) wake_worker();
   const auto done = [&] { return is_full(sequence); };
-  if (spin_until(kConsumerSpinNs, done)) return;
+  if (spin_until(kConsumerSpinNs, done)) return true;
+  const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
   std::unique_lock lock(mutex_);
   consumer_asleep_.store(true);
   const std::atomic<std::uint64_t>& turn = slot(sequence).turn;
-  while (turn.load() != 2 * sequence + 1) slot_filled_.wait(lock);
+  const auto filled = [&] { return turn.load() == 2 * sequence + 1; };
+  const bool full = slot_filled_.wait_until(lock, deadline, filled);
   consumer_asleep_.store(false);
+  return full;
 }
 
 void Ring::release(std::uint64_t sequence) {

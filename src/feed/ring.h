@@ -1,4 +1,4 @@
-// The ring of pinned slots between a worker that fills and a consumer that reads, in order.
+// The ring of pinned slots between the workers that fill and a consumer that reads, in order.
 #pragma once
 
 #include <atomic>
@@ -8,12 +8,25 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "device/device.h"
 #include "feed/feed.h"
 
 namespace stoker::feed {
+
+// What a worker tells of what it put into a slot, for the consumer alone.
+struct SlotNote {
+  std::int64_t epoch = 0;  // of the training
+  std::int64_t rows = 0;   // or why there are none: kEnded, kFailed, kSkipped
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  bool has_nan = false;
+};
+inline constexpr std::int64_t kEnded = 0;     // no batch: the source ended the epoch
+inline constexpr std::int64_t kFailed = -1;   // no batch: see WorkerPool::failure()
+inline constexpr std::int64_t kSkipped = -2;  // a batch that is not to be used
 
 // Batch n (an end of an epoch counts as one) lives in slot n % size. A slot's turn counts its
 // states up, so that order needs no queue:
@@ -22,24 +35,35 @@ namespace stoker::feed {
 //   2 n + 1          full with batch n: who reads it (uploading, or the step itself) owns it
 //   2 (n + size)     free again, for the batch that comes a round later
 //
-// Every wait is short spinning, then sleep: a worker that has filled the ring must leave its core
-// to the step. Waking somebody costs the waker 5 to 20 microseconds, which the step must not pay: a
-// worker that is ahead wakes by a timer instead, about when half of the ring has become free, and
-// is woken by the consumer only where that has no batch, or where the ring is too small to wait
-// for. Nothing here allocates after the constructor.
+// Any worker publishes; one at a time waits for a free slot. Every wait is short spinning, then
+// sleep: a worker that has filled the ring must leave its core to the step. Waking somebody costs
+// the waker 5 to 20 microseconds, which the step must not pay: a worker that is ahead wakes by a
+// timer instead, about when half of the ring has become free, and is woken by the consumer only
+// where that has no batch, or where the ring is too small to wait for. Nothing here allocates after
+// the constructor.
 class Ring {
  public:
-  // Throws DeviceError when there is no memory.
+  // `slots` as wanted; fewer, down to two, where that much pinned memory is refused, and pageable
+  // memory where no pinned memory is to be had. shortage() then says so. Throws DeviceError when
+  // there is no memory at all.
   Ring(const SlotLayout& layout, int slots, device::Device& device);
 
   int size() const { return static_cast<int>(slots_.size()); }
+  // Empty when all went as asked for.
+  const std::string& shortage() const { return shortage_; }
   std::byte* block(std::uint64_t sequence) { return slot(sequence).memory->data(); }
   // By field, for Source's Slot.
   std::byte* const* fields(std::uint64_t sequence) { return slot(sequence).fields.data(); }
+  // Written before publish(), read before release().
+  SlotNote& note(std::uint64_t sequence) { return slot(sequence).note; }
 
-  // ---- The worker's side ----
-  bool is_free(std::uint64_t sequence) const { return turn(sequence) == 2 * sequence; }
-  // False when the ring was stopped.
+  // How many slots are used at a time, at most size(). Any thread.
+  void set_depth(int depth) { depth_.store(depth, std::memory_order_relaxed); }
+  int depth() const { return depth_.load(std::memory_order_relaxed); }
+
+  // ---- The workers' side ----
+  bool is_free(std::uint64_t sequence) const;
+  // False when the ring was stopped. One thread at a time.
   bool wait_until_free(std::uint64_t sequence);
   void publish(std::uint64_t sequence);
   bool is_stopped() const { return stopped_.load(std::memory_order_relaxed); }
@@ -48,8 +72,13 @@ class Ring {
   bool is_full(std::uint64_t sequence) const { return turn(sequence) == 2 * sequence + 1; }
   // The consumer itself has not released the slot that this batch, its next one, would lie in.
   bool is_held(std::uint64_t sequence) const { return turn(sequence) < 2 * sequence; }
-  void wait_until_full(std::uint64_t sequence);
+  // False when it was not full by `deadline_ns` of the host's clock.
+  bool wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns);
   void release(std::uint64_t sequence);
+  // Slots that are full, from the consumer's next one on.
+  int filled(std::uint64_t sequence) const {
+    return static_cast<int>(published_.load(std::memory_order_relaxed) - sequence);
+  }
 
   // Wakes the worker for good. Any thread.
   void stop();
@@ -59,18 +88,23 @@ class Ring {
     std::atomic<std::uint64_t> turn{0};
     std::unique_ptr<device::Buffer> memory;
     std::vector<std::byte*> fields;
+    SlotNote note;
   };
 
+  void allocate(const SlotLayout& layout, int slots, device::Device& device);
   Slot& slot(std::uint64_t sequence) { return slots_[sequence % slots_.size()]; }
   std::uint64_t turn(std::uint64_t sequence) const {
-    return slots_[sequence % slots_.size()].turn.load(std::memory_order_acquire);
+    return slots_[sequence % slots_.size()].turn.load();
   }
-  bool naps() const { return slots_.size() >= 4; }
+  bool naps() const { return depth() >= 4; }
   void wake_worker();
   void adapt_nap(std::uint64_t sequence);
 
   std::vector<Slot> slots_;
+  std::string shortage_;
+  std::atomic<int> depth_{0};
   std::atomic<bool> stopped_{false};
+  std::atomic<std::uint64_t> published_{0};
 
   // Sleeping. Who goes to sleep says so first and then looks at the turn once more; who moves a
   // turn then looks whether somebody sleeps: sequentially consistent, so that one of them sees the

@@ -92,6 +92,13 @@ void ProgressBar::finish(std::int64_t step, const Logs& logs, std::int64_t now) 
   if (verbose_ != 0) draw(step, logs, now, true);
 }
 
+void ProgressBar::note(const FeedReport& report) {
+  using Class = FeedReport::Class;
+  const Class bound = report.classify();
+  if (verbose_ == 0 || bound == Class::nothing || bound == Class::compute_bound) return;
+  out_ << "  " << report.headline() << '\n' << std::flush;
+}
+
 void ProgressBar::draw(std::int64_t step, const Logs& logs, std::int64_t now, bool last) {
   const double elapsed = static_cast<double>(now - began_ns_) * 1e-9;
   const double per_step = step > 0 ? elapsed / static_cast<double>(step) : 0.0;

@@ -1,153 +1,208 @@
 // What held a fit back, in words, from how its time divides.
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdio>
 #include <string>
 
 #include "core/format.h"
+#include "report/text.h"
 #include "stoker/report.h"
 
 namespace stoker {
 namespace {
 
+using report::byte_size;
+using report::duration;
+using report::number;
+using report::percent;
+using report::rate;
+using report::ratio;
+
 constexpr double kComputeBound = 0.05;
-constexpr double kGeneratorBound = 0.20;
-constexpr double kWorthTelling = 0.05;  // of the wall time, for what neither waited nor computed
+constexpr double kBound = 0.20;
+constexpr double kWorthTelling = 0.05;  // of the wall time, for what is neither waiting nor step
 
-double ratio(double a, double b) { return b > 0.0 ? a / b : 0.0; }
-
-// Of the time that steps took, the share without a batch.
-double waiting_share(const FeedReport& report) {
-  return ratio(report.waited_for_generator, report.waited_for_generator + report.computed);
+double waited(const FeedReport& report) {
+  return report.waited_for_generator + report.waited_for_upload + report.waited_for_launch;
 }
 
-template <class... Values>
-std::string print(const char* text, Values... values) {
-  std::array<char, 64> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), text, values...);
-  return buffer.data();
-}
-
-std::string percent(double share) { return print("%.1f%%", 100.0 * share); }
-
-// To three digits: "0.80 µs", "5.10 ms", "12.3 s".
-std::string number(double value) {
-  return print(value < 9.995 ? "%.2f" : value < 99.95 ? "%.1f" : "%.0f", value);
-}
-
-std::string duration(double seconds) {
-  if (seconds < 0.9995e-3) return number(1e6 * seconds) + " µs";
-  if (seconds < 0.9995) return number(1e3 * seconds) + " ms";
-  return number(seconds) + " s";
-}
-
-// Per second, thousands separated: "12,345".
-std::string rate(double value) {
-  if (value < 99.95) return number(value);
-  std::string digits = print("%.0f", std::min(value, 1e15));
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
-  return digits;
-}
+double device_time(const FeedReport& report) { return waited(report) + report.computed; }
 
 std::string throughput(const FeedReport& report) {
   return rate(ratio(static_cast<double>(report.samples), report.wall)) + " samples/s";
 }
 
+// "waited 76.5% of it for the generator and 2.0% for uploads"
+std::string waits(const FeedReport& report) {
+  const double total = device_time(report);
+  const auto part = [&](double seconds) { return percent(ratio(seconds, total)); };
+  std::string text = format("waited ", part(report.waited_for_generator),
+                            report.by_hand ? " of it for its caller" : " of it for the generator");
+  const bool upload = report.device_slots > 0 || report.waited_for_upload > 0.0;
+  if (upload) {
+    text += format(", ", part(report.waited_for_upload), " for uploads and ",
+                   part(report.waited_for_launch), " to be launched");
+  }
+  return text;
+}
+
 std::string shares(const FeedReport& report) {
-  const double waiting = waiting_share(report);
-  const double total = report.waited_for_generator + report.computed;
+  const double total = device_time(report);
   std::string text =
-      format("the step computed ", percent(1.0 - waiting), " of the time and waited ",
-             percent(waiting), " of it for the generator (", duration(report.waited_for_generator),
-             " of ", duration(total), ").");
+      format("the step computed ", percent(ratio(report.computed, total)), " of the time and ",
+             waits(report), " (", duration(waited(report)), " of ", duration(total), ").");
   if (report.other > kWorthTelling * report.wall) {
     text += format(" Validation, callbacks and display took another ", duration(report.other), ".");
   }
   return text;
 }
 
-// "A batch took 5.10 ms to generate and 1.20 ms to compute"
-std::string per_batch(double generate, double compute) {
-  return format("A batch took ", duration(generate), " to generate and ", duration(compute),
-                " to compute");
+// "5.10 ms (9 in 10 below 6.20 ms)"
+std::string typical(const DurationHistogram& durations) {
+  const double mean = durations.mean();
+  const double late = durations.quantile(0.9);
+  std::string text = duration(mean);
+  if (late > 1.25 * mean) text += format(" (1 in 10 above ", duration(late), ")");
+  return text;
 }
 
-std::string when_compute_bound(const FeedReport& report, double generate, double compute) {
-  return format(per_batch(generate, compute), ": the generator is fast enough (",
-                throughput(report),
-                ").\nOnly a faster step shortens this: a larger batch_size, a smaller model, or a "
-                "faster device. A faster generator would save at most ",
-                percent(ratio(report.waited_for_generator, report.wall)), " of the run.\n");
-}
-
-// What a generator that is never waited for would bring, said as no more than that: on the CPU the
-// two share the cores.
-std::string gain(const FeedReport& report) {
-  const double without = report.wall - report.waited_for_generator;
-  return format("At best the run then takes ", duration(without), " instead of ",
-                duration(report.wall), ", ", number(ratio(report.wall, without)),
-                " times as fast (now ", throughput(report), ").\n");
-}
-
-std::string when_waiting(const FeedReport& report, double generate, double compute) {
-  const int workers = std::max(report.workers, 1);
-  const double every = generate / workers;  // with all of them at it
-  std::string text = per_batch(generate, compute);
-  if (every < compute) {
-    text += format(
-        ": on average the generator keeps up, but some batches (or the first) come late.\nMake the "
-        "slow ones cheaper: open files and build tables once, not in the batch that first needs "
-        "them; or raise max_queue_size, so that more batches are ready before a slow one. ");
-  } else {
-    text += format(
-        ": the generator delivers ", rate(ratio(1.0, every)), " batches/s, the step could take ",
-        rate(ratio(1.0, compute)),
-        ".\nMake a batch cheaper: compute once what every batch needs, draw random numbers in bulk "
-        "(batch.random.fill_uniform), fill float or uint8 fields directly instead of casting "
-        "double (uint8 with a Rescaling layer is a quarter of the bytes). ");
+// "A batch takes 5.10 ms to generate on 1 worker, 0.40 ms to upload (2.10 GB/s) and 1.20 ms to
+// compute."
+std::string stages(const FeedReport& report) {
+  std::string text = "A batch takes ";
+  if (report.generate.count() > 0) {
+    text += format(typical(report.generate), " to generate on ", report.workers,
+                   report.workers == 1 ? " worker" : " workers", ", ");
   }
-  return text + gain(report);
+  if (report.upload.count() > 0) {
+    const double speed = ratio(static_cast<double>(report.bytes),
+                               report.upload.mean() * static_cast<double>(report.batches));
+    text += format(typical(report.upload), " to upload (", byte_size(speed), "/s), ");
+  }
+  text.replace(text.size() - 2, 2, text.size() > 20 ? " and " : "");
+  text += format(typical(report.step), " to compute (", throughput(report), ").");
+  if (report.tuned) {
+    text += format(" AUTOTUNE chose ", report.workers, report.workers == 1 ? " worker" : " workers",
+                   " and a queue of ", report.queue_size, ".");
+  }
+  if (report.nan_batches > 0) text += format(" ", report.nan_batches, " batches held a NaN.");
+  return text;
+}
+
+std::string line(const Advice& advice) {
+  return format("- ", advice.change, ": ", duration(advice.seconds_per_batch), " → ",
+                duration(advice.predicted), " a step, ", number(advice.speedup()),
+                " times as fast; ", advice.reason, ".\n");
+}
+
+std::string what_to_change(const FeedReport& report) {
+  using Class = FeedReport::Class;
+  if (report.classify() == Class::compute_bound) {
+    return format(
+        "The batches come fast enough. Only a faster step shortens this: a larger batch_size, a "
+        "smaller model, or a faster device. Without any waiting the run would be ",
+        percent(ratio(waited(report), report.wall)), " shorter.\n");
+  }
+  const std::vector<Advice> advice = report.advice();
+  if (advice.empty()) {
+    return "The stages take about as long as each other: no single change makes a step more than "
+           "5% faster.\n";
+  }
+  std::string text = "What to change:\n";
+  for (const Advice& one : advice) text += line(one);
+  return text;
 }
 
 }  // namespace
 
 FeedReport::Class FeedReport::classify() const {
-  if (batches == 0 || waited_for_generator + computed <= 0.0) return Class::nothing;
-  const double waiting = waiting_share(*this);
-  if (waiting < kComputeBound) return Class::compute_bound;
-  return waiting > kGeneratorBound ? Class::generator_bound : Class::balanced;
+  const double total = device_time(*this);
+  if (batches == 0 || total <= 0.0) return Class::nothing;
+  const double share = waited(*this) / total;
+  if (share < kComputeBound) return Class::compute_bound;
+  if (share <= kBound) return Class::balanced;
+  const double most = std::max({waited_for_generator, waited_for_upload, waited_for_launch});
+  if (most == waited_for_generator) return Class::generator_bound;
+  return most == waited_for_upload ? Class::upload_bound : Class::launch_bound;
 }
+
+const char* FeedReport::name_of(Class bound) {
+  switch (bound) {
+    case Class::nothing:
+      return "nothing to judge";
+    case Class::compute_bound:
+      return "compute-bound";
+    case Class::generator_bound:
+      return "generator-bound";
+    case Class::upload_bound:
+      return "upload-bound";
+    case Class::launch_bound:
+      return "launch-bound";
+    case Class::balanced:
+      return "balanced";
+  }
+  return "unknown";
+}
+
+double FeedReport::seconds_per_batch() const {
+  return ratio(device_time(*this), static_cast<double>(batches));
+}
+
+double FeedReport::ideal_seconds_per_batch() const {
+  return std::max({generate.mean() / std::max(workers, 1), upload.mean(), step.mean()});
+}
+
+double FeedReport::occupancy() const { return ratio(ring_filled, static_cast<double>(batches)); }
 
 std::string FeedReport::verdict() const {
-  const auto count = static_cast<double>(batches);
-  const double generate = ratio(generated, count);
-  const double compute = ratio(computed, count);
-  switch (classify()) {
-    case Class::nothing:
-      return "nothing to judge: no batch was trained on.\n";
-    case Class::compute_bound:
-      return format("compute-bound: ", shares(*this), "\n",
-                    when_compute_bound(*this, generate, compute));
-    case Class::generator_bound:
-      return format("generator-bound: ", shares(*this), "\n",
-                    when_waiting(*this, generate, compute));
-    case Class::balanced:
-      return format("balanced: ", shares(*this), "\n", when_waiting(*this, generate, compute));
-  }
-  return {};
+  const Class bound = classify();
+  if (bound == Class::nothing) return "nothing to judge: no batch was trained on.\n";
+  return format(name_of(bound), ": ", shares(*this), "\n", stages(*this), "\n",
+                what_to_change(*this));
 }
 
-FeedReport& FeedReport::operator+=(const FeedReport& other_report) {
-  wall += other_report.wall;
-  waited_for_generator += other_report.waited_for_generator;
-  computed += other_report.computed;
-  other += other_report.other;
-  generated += other_report.generated;
-  batches += other_report.batches;
-  samples += other_report.samples;
-  bytes += other_report.bytes;
-  workers = std::max(workers, other_report.workers);
+std::string FeedReport::headline() const {
+  const Class bound = classify();
+  std::string text = name_of(bound);
+  if (bound == Class::nothing) return text;
+  text += format(": the step computed ", percent(ratio(computed, device_time(*this))),
+                 " of the time and ", waits(*this));
+  const std::vector<Advice> changes = advice();
+  if (!changes.empty()) {
+    text += format("; ", changes[0].change, " would make it ", number(changes[0].speedup()),
+                   " times as fast");
+  }
+  return text;
+}
+
+FeedReport& FeedReport::operator+=(const FeedReport& later) {
+  wall += later.wall;
+  waited_for_generator += later.waited_for_generator;
+  waited_for_upload += later.waited_for_upload;
+  waited_for_launch += later.waited_for_launch;
+  computed += later.computed;
+  other += later.other;
+  const double both = generated + later.generated;
+  generated_cpu_share =
+      ratio(generated * generated_cpu_share + later.generated * later.generated_cpu_share, both);
+  generated = both;
+  cpu += later.cpu;
+  batches += later.batches;
+  samples += later.samples;
+  bytes += later.bytes;
+  nan_batches += later.nan_batches;
+  generate += later.generate;
+  convert += later.convert;
+  wait_for_generator += later.wait_for_generator;
+  upload += later.upload;
+  step += later.step;
+  workers = later.workers;
+  max_workers = later.max_workers;
+  queue_size = later.queue_size;
+  device_slots = later.device_slots;
+  cores = later.cores;
+  ring_filled += later.ring_filled;
+  is_pure = later.is_pure;
+  tuned = later.tuned;
+  by_hand = later.by_hand;
   return *this;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "core/format.h"
 #include "core/timeline.h"
@@ -24,7 +25,9 @@ feed::FeedOptions feed_options(const Options& options, std::uint64_t seed) {
           .steps_per_epoch = options.steps,
           .max_queue_size = options.max_queue_size,
           .workers = options.workers,
-          .seed = seed};
+          .seed = seed,
+          .nan_policy = options.nan_policy,
+          .timeout_seconds = options.generator_timeout};
 }
 
 template <class Options>
@@ -113,6 +116,7 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
 
 Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
                                const Tensor& sample_weight) {
+  const std::int64_t begin = now_ns();
   const char* what = mode == Mode::train ? "train_on_batch" : "test_on_batch";
   require_compiled(what);
   Tensor storage;
@@ -140,7 +144,35 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
   const train::StepPlace place{0, static_cast<std::int64_t>(state.read_scalars().step)};
   run(step, reinterpret_cast<device::RingState*>(staging->ring->data()), place);
   check(step, place);
-  return read_logs();
+  Logs logs = read_logs();
+  if (mode == Mode::train) note_on_batch(begin, spec.batch_size());
+  return logs;
+}
+
+// Nothing is generated ahead of a call: from one to the next the device waits for the caller.
+void Model::Impl::note_on_batch(std::int64_t begin_ns, std::int64_t rows) {
+  const std::int64_t end = now_ns();
+  const auto seconds = [](std::int64_t ns) { return 1e-9 * static_cast<double>(ns); };
+  if (on_batch_end_ns > 0) {
+    const std::int64_t waited = begin_ns - on_batch_end_ns;
+    on_batch.generate.add(waited);
+    on_batch.waited_for_generator += seconds(waited);
+  }
+  on_batch.step.add(end - begin_ns);
+  on_batch.computed += seconds(end - begin_ns);
+  ++on_batch.batches;
+  on_batch.samples += rows;
+  on_batch_end_ns = end;
+}
+
+FeedReport Model::Impl::take_on_batch_report() {
+  FeedReport report = std::exchange(on_batch, FeedReport{});
+  on_batch_end_ns = 0;
+  report.by_hand = true;
+  report.generated = report.waited_for_generator;
+  report.wall = report.waited_for_generator + report.computed;
+  report.queue_size = 0;
+  return report;
 }
 
 // A ring of one slot.
@@ -150,7 +182,7 @@ void Model::Impl::stage(const train::Plan& step, const BatchSpec& spec,
   staging.reset();  // before another is taken
   train::Staging fresh;
   fresh.spec = spec;
-  fresh.host = device.allocate_pinned(layout.bytes);
+  fresh.host = device::allocate_staging(device, layout.bytes);
   try {
     if (!device.reads_host_memory()) fresh.device = device.allocate(layout.bytes);
     fresh.ring = device.allocate(sizeof(device::RingState));

@@ -1,15 +1,21 @@
 // The training loop.
+#include <time.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
+#include <thread>
 
 #include "core/format.h"
 #include "core/timeline.h"
 #include "data/array_source.h"
 #include "data/class_weights.h"
 #include "report/progress_bar.h"
+#include "report/trace.h"
 #include "stoker/array_source.h"
 #include "stoker/error.h"
+#include "train/interrupt.h"
 #include "train/look.h"
 #include "train/model_impl.h"
 
@@ -22,6 +28,9 @@ namespace {
 
 // How often the host looks at what the device has recorded.
 constexpr std::int64_t kLookInterval = 100'000'000;
+// That a timeline keeps of each thread.
+constexpr std::size_t kStamps = 1024;
+constexpr std::size_t kTracedStamps = 65536;
 
 double seconds(std::int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
@@ -76,29 +85,24 @@ void warn_short_epoch(std::int64_t epoch, std::int64_t batches, std::int64_t wan
             << "ended. The next epoch begins a new pass.\n";
 }
 
-// One epoch's way through the feed.
-struct EpochResult {
+// One epoch's way through the feed; returns its steps.
+std::int64_t run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& runner,
+                       train::Look& look, report::ProgressBar& bar,
+                       const train::InterruptScope& interrupt, std::int64_t epoch) {
   std::int64_t steps = 0;
-  double computed = 0.0;
-};
-
-EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& runner,
-                      train::Look& look, report::ProgressBar& bar, std::int64_t epoch) {
-  EpochResult result;
   train::StepPlace place{epoch, 0, model.state.read_scalars().step};
   std::int64_t next_look = now_ns() + kLookInterval;
   while (const auto batch = pipeline.next()) {
-    const std::int64_t begin = now_ns();
-    place.step = result.steps;
+    place.step = steps;
     runner.run(*batch, pipeline.ring(), place);
     pipeline.consumed(*batch);
-    ++result.steps;
+    ++steps;
+    if (interrupt.requested()) break;
     const std::int64_t end = now_ns();
-    result.computed += seconds(end - begin);
     if (!look.is_pending()) {
       if (end < next_look) continue;
       next_look = end + kLookInterval;
-      look.ask(result.steps);
+      look.ask(steps);
     }
     if (!look.has_arrived()) continue;
     runner.check(place, look.scalars());
@@ -106,7 +110,25 @@ EpochResult run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& 
   }
   runner.check(place);
   if (look.is_pending()) look.has_arrived();  // of no use to the next epoch
-  return result;
+  if (interrupt.requested()) {
+    throw Interrupted(format("fit: interrupted after step ", steps, " of epoch ", epoch + 1,
+                             "; the weights are those after it"));
+  }
+  return steps;
+}
+
+double process_cpu_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+void add_feed_keys(std::map<std::string, std::vector<double>>& history, const FeedReport& report) {
+  history["feed_wall"].push_back(report.wall);
+  history["feed_waited_for_generator"].push_back(report.waited_for_generator);
+  history["feed_waited_for_upload"].push_back(report.waited_for_upload);
+  history["feed_waited_for_launch"].push_back(report.waited_for_launch);
+  history["feed_computed"].push_back(report.computed);
 }
 
 }  // namespace
@@ -138,6 +160,19 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
 
 History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_options,
                          std::shared_ptr<Source> validation) {
+  try {
+    return fit_interruptibly(std::move(source), fit_options, std::move(validation));
+  } catch (const Interrupted& interrupted) {
+    if (fit_options.on_interrupt != OnInterrupt::exit) throw;
+    std::cout << std::endl;
+    std::cerr << interrupted.what() << std::endl;
+    std::exit(train::kInterruptedStatus);
+  }
+}
+
+History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
+                                       const FitOptions& fit_options,
+                                       std::shared_ptr<Source> validation) {
   require_compiled("fit");
   check_options(fit_options);
   train::require_end(*source, fit_options.steps_per_epoch, "fit", "steps_per_epoch");
@@ -167,13 +202,21 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     const feed::SlotLayout slots(validation->spec());
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }
-  feed::Pipeline pipeline = open_feed(plan, source,
-                                      {.epochs = epochs,
-                                       .first_epoch = fit_options.initial_epoch,
-                                       .steps_per_epoch = fit_options.steps_per_epoch,
-                                       .max_queue_size = fit_options.max_queue_size,
-                                       .workers = fit_options.workers,
-                                       .seed = options.seed});
+  const train::InterruptScope interrupt(fit_options.on_interrupt != OnInterrupt::ignore);
+  const std::size_t stamps = fit_options.trace.empty() ? kStamps : kTracedStamps;
+  feed::Pipeline pipeline =
+      open_feed(plan, source,
+                {.epochs = epochs,
+                 .first_epoch = fit_options.initial_epoch,
+                 .steps_per_epoch = fit_options.steps_per_epoch,
+                 .max_queue_size = fit_options.max_queue_size,
+                 .workers = fit_options.workers,
+                 .seed = options.seed,
+                 .shuffle = fit_options.shuffle,
+                 .nan_policy = fit_options.nan_policy,
+                 .timeout_seconds = fit_options.generator_timeout,
+                 .stamps_per_track = stamps,
+                 .should_stop = [&interrupt] { return interrupt.requested(); }});
   train::Look look(state, compiled->total_count);
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
@@ -185,37 +228,49 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     bar.begin_epoch(epoch, fit_options.epochs, steps);
     state.reset_metrics();
     const std::int64_t begin = now_ns();
-    const EpochResult result = run_epoch(*this, pipeline, runner, look, bar, epoch);
-    batches += result.steps;
+    const double cpu_begin = process_cpu_seconds();
+    const std::int64_t steps_run = run_epoch(*this, pipeline, runner, look, bar, interrupt, epoch);
+    const double cpu = process_cpu_seconds() - cpu_begin;
+    batches += steps_run;
     const bool ran_out = pipeline.feed().ran_out();
     if (ran_out) warn_ran_out(batches, *fit_options.steps_per_epoch * epochs);
     if (!ran_out && !warned && fit_options.steps_per_epoch &&
-        result.steps < *fit_options.steps_per_epoch) {
+        steps_run < *fit_options.steps_per_epoch) {
       warned = true;  // once a fit: it happens every pass
-      warn_short_epoch(epoch, result.steps, *fit_options.steps_per_epoch);
+      warn_short_epoch(epoch, steps_run, *fit_options.steps_per_epoch);
     }
-    if (result.steps == 0) break;  // it ran out exactly where an epoch ended
+    if (steps_run == 0) break;  // it ran out exactly where an epoch ended
 
     Logs logs = read_logs();
     if (validation && (epoch + 1) % fit_options.validation_freq == 0) {
       const Logs found = evaluate(validation, {.steps = fit_options.validation_steps,
                                                .verbose = 0,
                                                .max_queue_size = fit_options.max_queue_size,
-                                               .workers = fit_options.workers});
+                                               .workers = fit_options.workers,
+                                               .nan_policy = fit_options.nan_policy,
+                                               .generator_timeout = fit_options.generator_timeout});
       for (const auto& [key, value] : found) logs.set("val_" + key, value);
     }
     const std::int64_t end = now_ns();
-    bar.finish(result.steps, logs, end);
+    bar.finish(steps_run, logs, end);
 
-    FeedReport report = pipeline.feed().take_report();
+    FeedReport report = pipeline.take_report();
     report.wall = seconds(now_ns() - begin);
-    report.computed = result.computed;
-    report.other = std::max(0.0, report.wall - report.computed - report.waited_for_generator);
+    report.other = std::max(0.0, report.wall - report.computed - report.waited_for_generator -
+                                     report.waited_for_upload - report.waited_for_launch);
+    report.cpu = cpu;
+    report.cores = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
+    bar.note(report);
+    add_feed_keys(history.history, report);
     history.feed += report;
     history.feed_by_epoch.push_back(report);
     history.epoch.push_back(epoch);
     for (const auto& [key, value] : logs) history.history[key].push_back(value);
     if (ran_out) break;
+  }
+  if (!fit_options.trace.empty()) {
+    const feed::Feed& feed = pipeline.feed();
+    report::write_trace(feed.timeline(), feed.consumer_track(), fit_options.trace);
   }
   return history;
 }

@@ -8,7 +8,8 @@ namespace stoker::train {
 Look::Look(State& state, std::size_t totals)
     : state_(state),
       totals_(totals),
-      host_(state.device().allocate_pinned(sizeof(plan::Scalars) + totals * sizeof(float))),
+      host_(
+          device::allocate_staging(state.device(), sizeof(plan::Scalars) + totals * sizeof(float))),
       arrived_(state.device().make_event()) {}
 
 Look::~Look() {

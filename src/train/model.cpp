@@ -99,6 +99,7 @@ Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sampl
   return impl_->run_on_batch(Mode::train, x, y, sample_weight);
 }
 
+FeedReport Model::take_on_batch_report() { return impl_->take_on_batch_report(); }
 Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
   return impl_->run_on_batch(Mode::evaluate, x, y, sample_weight);
 }

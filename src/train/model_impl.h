@@ -67,6 +67,9 @@ struct Model::Impl {
   std::optional<train::Compiled> compiled;
   std::map<std::string, std::unique_ptr<train::Plan>> plans;
   std::optional<train::Staging> staging;
+  // Of train_on_batch since the last report, and when its last call ended.
+  FeedReport on_batch;
+  std::int64_t on_batch_end_ns = 0;
 
   // ---- plans.cpp ----
   void require_compiled(const char* what) const;
@@ -110,6 +113,8 @@ struct Model::Impl {
   // ---- fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
               std::shared_ptr<Source> validation = nullptr);
+  History fit_interruptibly(std::shared_ptr<Source> source, const FitOptions& options,
+                            std::shared_ptr<Source> validation);
   History fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
                       const FitOptions& options);
 
@@ -119,6 +124,8 @@ struct Model::Impl {
   Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
                     const Tensor& sample_weight);
 
+  void note_on_batch(std::int64_t begin_ns, std::int64_t rows);
+  FeedReport take_on_batch_report();
   // Memory for a batch that `step` runs on.
   void stage(const train::Plan& step, const BatchSpec& spec, const feed::SlotLayout& layout);
 

@@ -52,6 +52,7 @@ PUBLIC_HEADERS = {
     "optimizers.h": "optimizers",
     "array_source.h": "data",
     "generator.h": "data",
+    "histogram.h": "core",
     "idx.h": "data",
     "source.h": "data",
     "feed.h": "feed",

@@ -1,7 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "feed/throughput_model.h"
 #include "stoker/report.h"
 #include "support/contains.h"
+#include "support/json.h"
 
 namespace stoker {
 namespace {
@@ -9,17 +15,47 @@ namespace {
 using Class = FeedReport::Class;
 using test::contains;
 
+constexpr std::int64_t kMillisecond = 1'000'000;
+
+// A thousand batches of 32 rows, on a device that reads host memory.
 FeedReport report(double waited, double computed, double generated) {
   FeedReport result;
+  result.batches = 1000;
+  result.samples = 32000;
   result.waited_for_generator = waited;
   result.computed = computed;
   result.wall = waited + computed;
   result.generated = generated;
-  result.batches = 1000;
-  result.samples = 32000;
+  result.generate.add(static_cast<std::int64_t>(1e6 * generated), 1000);
+  result.step.add(static_cast<std::int64_t>(1e6 * computed), 1000);
   return result;
 }
 
+// The same on a device with memory of its own, whose uploads took `upload` seconds in all.
+FeedReport device_report(double waited_for_upload, double waited_for_launch, double computed,
+                         double upload) {
+  FeedReport result = report(0.0, computed, 0.5);
+  result.waited_for_upload = waited_for_upload;
+  result.waited_for_launch = waited_for_launch;
+  result.wall += waited_for_upload + waited_for_launch;
+  result.bytes = 1'000'000'000;
+  result.upload.add(static_cast<std::int64_t>(1e6 * upload), 1000);
+  result.device_slots = 3;
+  return result;
+}
+
+// The first advice that begins so; fails without one.
+Advice advice_of(const FeedReport& report, const std::string& change) {
+  std::string all;
+  for (const Advice& advice : report.advice()) {
+    if (advice.change.starts_with(change)) return advice;
+    all += "\n" + advice.change;
+  }
+  ADD_FAILURE() << "no advice begins with \"" << change << "\" among:" << all;
+  return {};
+}
+
+// ---- Classes ----
 TEST(Verdict, classes_change_at_5_and_at_20_percent_of_waiting) {
   EXPECT_EQ(report(0.0, 1.0, 0.5).classify(), Class::compute_bound);
   EXPECT_EQ(report(4.9, 95.1, 1.0).classify(), Class::compute_bound);
@@ -29,9 +65,16 @@ TEST(Verdict, classes_change_at_5_and_at_20_percent_of_waiting) {
   EXPECT_EQ(report(1.0, 0.0, 1.0).classify(), Class::generator_bound);
 }
 
+TEST(Verdict, what_was_waited_for_most_names_the_class) {
+  EXPECT_EQ(device_report(3.0, 0.0, 1.0, 4.0).classify(), Class::upload_bound);
+  EXPECT_EQ(device_report(0.1, 3.0, 1.0, 0.1).classify(), Class::launch_bound);
+  EXPECT_EQ(device_report(0.0, 0.01, 1.0, 0.1).classify(), Class::compute_bound);
+}
+
 TEST(Verdict, nothing_trained_is_nothing_to_judge) {
   EXPECT_EQ(FeedReport{}.classify(), Class::nothing);
   EXPECT_TRUE(contains(FeedReport{}.verdict(), "no batch was trained on"));
+  EXPECT_TRUE(FeedReport{}.advice().empty());
 }
 
 TEST(Verdict, other_work_does_not_count_as_computing) {
@@ -42,40 +85,154 @@ TEST(Verdict, other_work_does_not_count_as_computing) {
   EXPECT_TRUE(contains(mostly_validation.verdict(), "took another 100 s"));
 }
 
+// ---- Text ----
 TEST(Verdict, tells_of_a_fast_generator) {
   EXPECT_EQ(report(0.096, 12.204, 2.5).verdict(),
             "compute-bound: the step computed 99.2% of the time and waited 0.8% of it for the "
             "generator (96.0 ms of 12.3 s).\n"
-            "A batch took 2.50 ms to generate and 12.2 ms to compute: the generator is fast enough "
+            "A batch takes 2.50 ms to generate on 1 worker and 12.2 ms to compute "
             "(2,602 samples/s).\n"
-            "Only a faster step shortens this: a larger batch_size, a smaller model, or a faster "
-            "device. A faster generator would save at most 0.8% of the run.\n");
+            "The batches come fast enough. Only a faster step shortens this: a larger batch_size, "
+            "a smaller model, or a faster device. Without any waiting the run would be 0.8% "
+            "shorter.\n");
 }
 
-TEST(Verdict, tells_of_a_slow_generator_and_what_a_faster_one_brings) {
-  EXPECT_EQ(report(3.9, 1.2, 5.1).verdict(),
-            "generator-bound: the step computed 23.5% of the time and waited 76.5% of it for the "
-            "generator (3.90 s of 5.10 s).\n"
-            "A batch took 5.10 ms to generate and 1.20 ms to compute: the generator delivers 196 "
-            "batches/s, the step could take 833.\n"
-            "Make a batch cheaper: compute once what every batch needs, draw random numbers in "
-            "bulk (batch.random.fill_uniform), fill float or uint8 fields directly instead of "
-            "casting double (uint8 with a Rescaling layer is a quarter of the bytes). At best the "
-            "run then takes 1.20 s instead of 5.10 s, 4.25 times as fast (now 6,275 samples/s).\n");
+TEST(Verdict, tells_of_a_slow_generator_and_what_workers_bring) {
+  FeedReport slow = report(3.9, 1.2, 5.1);
+  slow.is_pure = true;
+  slow.generated_cpu_share = 0.9;
+  const std::string verdict = slow.verdict();
+  EXPECT_TRUE(contains(verdict,
+                       "generator-bound: the step computed 23.5% of the time and waited 76.5% of "
+                       "it for the generator (3.90 s of 5.10 s).\n"
+                       "A batch takes 5.10 ms to generate on 1 worker and 1.20 ms to compute "
+                       "(6,275 samples/s).\n"
+                       "What to change:\n"))
+      << verdict;
+  EXPECT_TRUE(contains(verdict, "- workers 1 → 5: 5.10 ms → 1.2")) << verdict;
+  EXPECT_TRUE(contains(verdict, "times as fast; beyond 5 the step is the limit.")) << verdict;
+  EXPECT_TRUE(contains(verdict, "- a cheaper batch: 5.10 ms → 1.2")) << verdict;
+  EXPECT_TRUE(contains(verdict, "it computes")) << verdict;
+  EXPECT_TRUE(contains(slow.headline(), "would make it 4.2")) << slow.headline();
 }
 
-TEST(Verdict, tells_of_a_generator_that_is_late_now_and_then) {
-  const std::string verdict = report(0.1, 0.9, 0.5).verdict();
-  EXPECT_TRUE(contains(verdict, "balanced: "));
-  EXPECT_TRUE(contains(verdict, "on average the generator keeps up"));
-  EXPECT_TRUE(contains(verdict, "max_queue_size"));
+TEST(Verdict, tells_of_uploads_and_their_speed) {
+  const std::string verdict = device_report(3.0, 0.0, 1.0, 4.0).verdict();
+  EXPECT_TRUE(contains(verdict,
+                       "upload-bound: the step computed 25.0% of the time and waited 0.0% "
+                       "of it for the generator, 75.0% for uploads"))
+      << verdict;
+  EXPECT_TRUE(contains(verdict, "4.00 ms to upload (250 MB/s)")) << verdict;
 }
 
 TEST(Verdict, short_times_are_told_in_microseconds) {
   EXPECT_TRUE(contains(report(0.0001, 0.0099, 0.0008).verdict(),
-                       "A batch took 0.80 µs to generate and 9.90 µs to compute"));
+                       "0.80 µs to generate on 1 worker and 9.90 µs to compute"));
 }
 
+// ---- Advice ----
+TEST(Advice, as_many_workers_as_the_step_can_use) {
+  FeedReport slow = report(2.0, 1.0, 3.0);  // 3 ms against 1 ms
+  slow.is_pure = true;
+  const Advice advice = advice_of(slow, "workers 1 → 3");
+  EXPECT_NEAR(advice.seconds_per_batch, 3e-3, 1e-5);
+  EXPECT_NEAR(advice.predicted, 1e-3, 5e-5);
+}
+
+TEST(Advice, says_what_several_workers_need_where_the_source_has_state) {
+  EXPECT_TRUE(contains(advice_of(report(2.0, 1.0, 3.0), "workers").reason, "pure(f)"));
+}
+
+TEST(Advice, no_more_workers_than_the_cores_can_serve) {
+  FeedReport slow = report(0.5, 1.0, 1.4);
+  slow.is_pure = true;
+  slow.cores = 2.0;
+  slow.cpu = 2.9;  // both cores are busy nearly all the time
+  slow.generated_cpu_share = 1.0;
+  for (const Advice& advice : slow.advice()) {
+    EXPECT_FALSE(advice.change.starts_with("workers")) << advice.change << ": " << advice.predicted;
+  }
+  EXPECT_GT(advice_of(slow, "a cheaper batch").speedup(), 1.2);
+}
+
+TEST(Advice, a_deeper_queue_where_batches_come_late_now_and_then) {
+  FeedReport late = report(0.0, 1.0, 0.0);
+  late.generate = {};
+  late.generate.add(kMillisecond / 5, 950);
+  late.generate.add(15 * kMillisecond, 50);  // 0.94 ms on average
+  late.generated = late.generate.total();
+  late.queue_size = 2;
+  late.waited_for_generator = 0.6;
+  late.wall = 1.6;
+  const Advice advice = advice_of(late, "max_queue_size 2 → ");
+  EXPECT_GT(advice.speedup(), 1.1);
+  EXPECT_LT(advice.speedup(), 1.6);
+}
+
+TEST(Advice, floats_instead_of_doubles_where_the_conversion_costs) {
+  FeedReport converting = report(2.0, 1.0, 3.0);
+  converting.convert.add(2 * kMillisecond, 1000);
+  const Advice advice = advice_of(converting, "fill float fields instead of casting double");
+  EXPECT_NEAR(advice.predicted, 1e-3, 1e-4);
+  EXPECT_TRUE(contains(advice.reason, "66.7%"));
+}
+
+TEST(Advice, fewer_bytes_where_uploads_are_slow) {
+  const FeedReport slow = device_report(3.0, 0.0, 1.0, 4.0);
+  EXPECT_NEAR(advice_of(slow, "uint8 fields").predicted, 1e-3, 1e-4);
+  EXPECT_NEAR(advice_of(slow, "bfloat16 fields").predicted, 2e-3, 1e-4);
+}
+
+TEST(Advice, larger_batches_where_launching_takes_longer_than_the_step) {
+  EXPECT_NEAR(advice_of(device_report(0.0, 3.0, 1.0, 0.1), "a batch_size").predicted, 1e-3, 1e-4);
+}
+
+TEST(Advice, a_generator_where_batches_are_handed_over_by_hand) {
+  FeedReport by_hand = report(1.0, 1.0, 1.0);
+  by_hand.by_hand = true;
+  EXPECT_NEAR(advice_of(by_hand, "fit_generator instead of").predicted, 1e-3, 1e-5);
+  EXPECT_TRUE(contains(by_hand.verdict(), "50.0% of it for its caller"));
+}
+
+TEST(Advice, none_where_only_a_faster_step_would_help) {
+  EXPECT_TRUE(report(0.01, 1.0, 0.5).advice().empty());
+}
+
+// ---- The model behind it ----
+feed::StageDurations stages(std::int64_t generate, std::int64_t upload, std::int64_t step) {
+  feed::StageDurations durations;
+  durations.generate.add(generate, 100);
+  if (upload > 0) durations.upload.add(upload, 100);
+  durations.step.add(step, 100);
+  return durations;
+}
+
+TEST(ThroughputModel, the_slowest_stage_sets_the_pace) {
+  const auto takes = [](std::int64_t generate, std::int64_t upload, std::int64_t step,
+                        int workers) {
+    return 1e3 * seconds_per_batch(stages(generate, upload, step),
+                                   {.workers = workers, .ring_slots = 11, .device_slots = 3});
+  };
+  EXPECT_NEAR(takes(3 * kMillisecond, kMillisecond, kMillisecond, 1), 3.0, 0.1);
+  EXPECT_NEAR(takes(3 * kMillisecond, kMillisecond, kMillisecond, 2), 1.5, 0.05);
+  EXPECT_NEAR(takes(3 * kMillisecond, kMillisecond, kMillisecond, 8), 1.0, 0.05);
+  EXPECT_NEAR(takes(kMillisecond, 4 * kMillisecond, kMillisecond, 1), 4.0, 0.1);
+  EXPECT_NEAR(takes(kMillisecond, kMillisecond, 4 * kMillisecond, 1), 4.0, 0.1);
+}
+
+TEST(ThroughputModel, a_ring_of_one_slot_overlaps_nothing) {
+  EXPECT_NEAR(1e3 * seconds_per_batch(stages(2 * kMillisecond, 0, 3 * kMillisecond),
+                                      {.workers = 4, .ring_slots = 1}),
+              5.0, 0.2);
+}
+
+TEST(ThroughputModel, is_no_faster_than_the_cores) {
+  EXPECT_NEAR(
+      seconds_per_batch(stages(kMillisecond, 0, kMillisecond), {.cpu_seconds = 6e-3, .cores = 2.0}),
+      3e-3, 1e-9);
+}
+
+// ---- Sums and JSON ----
 TEST(FeedReport, adds_up_over_epochs) {
   FeedReport first = report(1.0, 2.0, 3.0);
   first.other = 0.5;
@@ -94,6 +251,20 @@ TEST(FeedReport, adds_up_over_epochs) {
   EXPECT_EQ(first.samples, 64000);
   EXPECT_EQ(first.bytes, 1100U);
   EXPECT_EQ(first.workers, 3);
+  EXPECT_EQ(first.generate.count(), 2000U);
+}
+
+TEST(FeedReport, as_json_has_shares_percentiles_and_advice) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  slow.is_pure = true;
+  const test::Json json = test::Json::parse(slow.to_json());
+  EXPECT_EQ(json["class"].text(), "generator-bound");
+  EXPECT_EQ(json["waited_for_generator"].number(), 2.0);
+  EXPECT_EQ(json["batches"].integer(), 1000);
+  EXPECT_NEAR(json["stages"]["generate"]["p90"].number(), 3e-3, 4e-4);
+  EXPECT_EQ(json["stages"]["upload"]["count"].integer(), 0);
+  ASSERT_FALSE(json["advice"].items().empty());
+  EXPECT_GT(json["advice"].items()[0]["speedup"].number(), 2.0);
 }
 
 }  // namespace

@@ -219,8 +219,11 @@ TEST(BadInput, NonFiniteLossNamesItsStepAndKeepsTheWeights) {
         for (auto& label : y) label = 1;
         if (batch.sequence == 6) x[3] = std::numeric_limits<float>::quiet_NaN();
       });
-  const std::string message = message_of<NumericError>(
-      [&] { model.fit_generator(poisoned, {.steps_per_epoch = 4, .epochs = 3, .verbose = 0}); });
+  const std::string message = message_of<NumericError>([&] {
+    model.fit_generator(
+        poisoned,
+        {.steps_per_epoch = 4, .epochs = 3, .verbose = 0, .nan_policy = NanPolicy::allow});
+  });
   EXPECT_CONTAINS(message, "step 3 of epoch 2");
   EXPECT_EQ(model.iterations(), 6);
   expect_usable(model);
@@ -239,8 +242,10 @@ TEST(BadInput, ANaNThatTheLossDoesNotSeeLeavesTheWeightsAlone) {
         for (auto& label : y) label = 1;
         if (batch.sequence == 2) x[30] = std::numeric_limits<float>::quiet_NaN();
       });
-  const std::string message = message_of<NumericError>(
-      [&] { model.fit_generator(poisoned, {.steps_per_epoch = 6, .verbose = 0}); });
+  const std::string message = message_of<NumericError>([&] {
+    model.fit_generator(poisoned,
+                        {.steps_per_epoch = 6, .verbose = 0, .nan_policy = NanPolicy::allow});
+  });
   EXPECT_CONTAINS(message, "step 3 of epoch 1");
   for (const Tensor& weight : model.get_weights()) {
     for (const float value : weight.data<float>()) EXPECT_TRUE(std::isfinite(value));
@@ -339,7 +344,9 @@ TEST(BadInput, HistoryListsWhatThereIs) {
   Sequential model = classifier();
   auto good = batches();
   const History history = model.fit_generator(good, {.steps_per_epoch = 2, .verbose = 0});
-  EXPECT_CONTAINS(message_of<ValueError>([&] { (void)history["acuracy"]; }), "accuracy, loss");
+  const std::string message = message_of<ValueError>([&] { (void)history["acuracy"]; });
+  EXPECT_CONTAINS(message, "it has: accuracy, ");
+  EXPECT_CONTAINS(message, ", loss");
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ class HostBuffer final : public Buffer {
     bytes_ = bytes;
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size == 0 ? kAlignment : size));
     if (data_ == nullptr) {
-      throw OutOfMemory(format("cpu: no memory for a buffer of ", bytes, " bytes"));
+      throw OutOfMemory(format("no memory of the host for a buffer of ", bytes, " bytes"));
     }
     std::memset(data_, 0, size);
   }
@@ -30,6 +30,8 @@ class ImmediateEvent final : public Event {
  public:
   bool has_passed() override { return true; }
   void synchronize() override {}
+  // Nothing here happens later, so nobody measures it.
+  double seconds_since(Event&) override { return 0.0; }
 };
 
 class ImmediateStream final : public Stream {
@@ -74,12 +76,25 @@ class CpuDevice final : public Device {
   }
   std::unique_ptr<Stream> make_stream() override { return std::make_unique<ImmediateStream>(); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<ImmediateEvent>(); }
+  std::unique_ptr<Event> make_timed_event() override { return make_event(); }
 
  private:
   std::string name_ = "cpu";
 };
 
 }  // namespace
+
+std::unique_ptr<Buffer> allocate_pageable(std::size_t bytes) {
+  return std::make_unique<HostBuffer>(bytes);
+}
+
+std::unique_ptr<Buffer> allocate_staging(Device& device, std::size_t bytes) {
+  try {
+    return device.allocate_pinned(bytes);
+  } catch (const OutOfMemory&) {
+    return allocate_pageable(bytes);
+  }
+}
 
 std::shared_ptr<Device> make_cpu_device() { return std::make_shared<CpuDevice>(); }
 

@@ -125,14 +125,20 @@ std::optional<DeviceMemory> CudaDevice::memory() {
 }
 
 std::unique_ptr<Stream> CudaDevice::make_stream() { return std::make_unique<CudaStream>(*this); }
-std::unique_ptr<Event> CudaDevice::make_event() { return std::make_unique<CudaEvent>(*this); }
+std::unique_ptr<Event> CudaDevice::make_event() {
+  return std::make_unique<CudaEvent>(*this, false);
+}
+std::unique_ptr<Event> CudaDevice::make_timed_event() {
+  return std::make_unique<CudaEvent>(*this, true);
+}
 
 // ---- Events ----
 
-CudaEvent::CudaEvent(CudaDevice& device) : device_(device) {
+CudaEvent::CudaEvent(CudaDevice& device, bool timed) : device_(device) {
   device_.make_current();
-  device_.check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming),
-                "cudaEventCreateWithFlags");
+  device_.check(
+      cudaEventCreateWithFlags(&event_, timed ? cudaEventDefault : cudaEventDisableTiming),
+      "cudaEventCreateWithFlags");
 }
 
 CudaEvent::~CudaEvent() {
@@ -153,6 +159,15 @@ bool CudaEvent::has_passed() {
 void CudaEvent::synchronize() {
   device_.make_current();
   device_.check(cudaEventSynchronize(event_), "cudaEventSynchronize");
+}
+
+double CudaEvent::seconds_since(Event& earlier) {
+  device_.make_current();
+  float milliseconds = 0.0f;
+  device_.check(
+      cudaEventElapsedTime(&milliseconds, static_cast<CudaEvent&>(earlier).handle(), event_),
+      "cudaEventElapsedTime");
+  return 1e-3 * static_cast<double>(milliseconds);
 }
 
 // ---- Streams ----

@@ -35,6 +35,7 @@ class CudaDevice final : public Device {
   std::optional<DeviceMemory> memory() override;
   std::unique_ptr<Stream> make_stream() override;
   std::unique_ptr<Event> make_event() override;
+  std::unique_ptr<Event> make_timed_event() override;
 
   int ordinal() const { return ordinal_; }
   const CudaProperties& properties() const { return properties_; }
@@ -57,13 +58,14 @@ class CudaDevice final : public Device {
 
 class CudaEvent final : public Event {
  public:
-  explicit CudaEvent(CudaDevice& device);
+  CudaEvent(CudaDevice& device, bool timed);
   ~CudaEvent() override;
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
 
   bool has_passed() override;
   void synchronize() override;
+  double seconds_since(Event& earlier) override;
 
   cudaEvent_t handle() const { return event_; }
 

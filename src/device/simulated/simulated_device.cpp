@@ -143,6 +143,12 @@ class SimulatedEvent final : public Event {
     wait_for(last_record());
   }
 
+  double seconds_since(Event& earlier) override {
+    health_.call();
+    return std::chrono::duration<double>(due() - static_cast<SimulatedEvent&>(earlier).due())
+        .count();
+  }
+
   std::uint64_t record() {
     const std::lock_guard lock(mutex_);
     return ++recorded_;
@@ -157,6 +163,10 @@ class SimulatedEvent final : public Event {
     passed_ = mark;
     due_ = due;
     changed_.notify_all();
+  }
+  Clock::time_point due() {
+    const std::lock_guard lock(mutex_);
+    return due_;
   }
   Clock::time_point wait_for(std::uint64_t mark) {
     std::unique_lock lock(mutex_);
@@ -329,6 +339,7 @@ class SimulatedDevice final : public Device {
     health_.call();
     return std::make_unique<SimulatedEvent>(health_);
   }
+  std::unique_ptr<Event> make_timed_event() override { return make_event(); }
 
  private:
   std::string name_ = "simulated";

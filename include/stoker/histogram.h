@@ -1,0 +1,45 @@
+// How durations are distributed: counts on a logarithmic scale, and their exact sum.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace stoker {
+
+// A value; not synchronised. Buckets are a quarter of an octave wide, from 64 ns to 5 minutes; what
+// lies outside counts in the first or the last.
+class DurationHistogram {
+ public:
+  static constexpr std::size_t kBuckets = 128;
+
+  static std::size_t bucket_of(std::int64_t ns);
+  // The bounds of a bucket, in nanoseconds.
+  static double lower_bound(std::size_t bucket);
+
+  void add(std::int64_t ns, std::uint64_t count = 1);
+  // As many of a bucket, when they were counted elsewhere; `total_ns` is then to be added too.
+  void add_bucket(std::size_t bucket, std::uint64_t count) {
+    counts_[bucket] += count;
+    count_ += count;
+  }
+  void add_total(std::int64_t ns) { total_ns_ += ns; }
+
+  std::uint64_t count() const { return count_; }
+  std::uint64_t count(std::size_t bucket) const { return counts_[bucket]; }
+  double total() const { return 1e-9 * static_cast<double>(total_ns_); }  // seconds
+  double mean() const { return count_ == 0 ? 0.0 : total() / static_cast<double>(count_); }
+  // In seconds, to a tenth of its value; 0 when nothing was counted. q in [0, 1].
+  double quantile(double q) const;
+
+  DurationHistogram& operator+=(const DurationHistogram& other);
+  // What came since `earlier`, an older state of this.
+  DurationHistogram operator-(const DurationHistogram& earlier) const;
+
+ private:
+  std::array<std::uint64_t, kBuckets> counts_{};
+  std::uint64_t count_ = 0;
+  std::int64_t total_ns_ = 0;
+};
+
+}  // namespace stoker

@@ -1,0 +1,72 @@
+#include "stoker/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace stoker {
+namespace {
+
+constexpr int kFirstOctave = 6;  // 64 ns
+constexpr int kPerOctave = 4;
+
+}  // namespace
+
+// The two bits behind the leading one divide an octave in four linear parts: no logarithm, since
+// this runs for each batch.
+std::size_t DurationHistogram::bucket_of(std::int64_t ns) {
+  if (ns < std::int64_t{1} << kFirstOctave) return 0;
+  const auto value = static_cast<std::uint64_t>(ns);
+  const int octave = std::bit_width(value) - 1;
+  const auto part = static_cast<int>(value >> (octave - 2) & 3U);
+  const int bucket = (octave - kFirstOctave) * kPerOctave + part;
+  return std::min(static_cast<std::size_t>(bucket), kBuckets - 1);
+}
+
+double DurationHistogram::lower_bound(std::size_t bucket) {
+  if (bucket == 0) return 0.0;
+  const auto octave = static_cast<int>(bucket / kPerOctave);
+  const auto part = static_cast<double>(bucket % kPerOctave);
+  return std::ldexp(1.0 + part / kPerOctave, kFirstOctave + octave);
+}
+
+void DurationHistogram::add(std::int64_t ns, std::uint64_t count) {
+  add_bucket(bucket_of(ns), count);
+  add_total(ns * static_cast<std::int64_t>(count));
+}
+
+double DurationHistogram::quantile(double q) const {
+  if (count_ == 0) return 0.0;
+  const double wanted = std::clamp(q, 0.0, 1.0) * static_cast<double>(count_);
+  double below = 0.0;
+  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+    const auto here = static_cast<double>(counts_[bucket]);
+    if (here > 0.0 && below + here >= wanted) {
+      const double share = (wanted - below) / here;
+      const double low = lower_bound(bucket);
+      const double high = bucket + 1 < kBuckets ? lower_bound(bucket + 1) : 2.0 * low;
+      return 1e-9 * (low + share * (high - low));
+    }
+    below += here;
+  }
+  return 1e-9 * lower_bound(kBuckets - 1);
+}
+
+DurationHistogram& DurationHistogram::operator+=(const DurationHistogram& other) {
+  for (std::size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
+  count_ += other.count_;
+  total_ns_ += other.total_ns_;
+  return *this;
+}
+
+DurationHistogram DurationHistogram::operator-(const DurationHistogram& earlier) const {
+  DurationHistogram result;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    result.counts_[i] = counts_[i] - earlier.counts_[i];
+  }
+  result.count_ = count_ - earlier.count_;
+  result.total_ns_ = total_ns_ - earlier.total_ns_;
+  return result;
+}
+
+}  // namespace stoker

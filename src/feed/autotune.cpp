@@ -1,0 +1,105 @@
+#include "feed/autotune.h"
+
+#include <algorithm>
+
+namespace stoker::feed {
+namespace {
+
+// A window: long enough to mean something, short enough to adapt within an epoch.
+constexpr std::int64_t kWindowNs = 100'000'000;
+constexpr std::int64_t kFirstWindowNs = 20'000'000;
+constexpr std::uint64_t kWindowBatches = 6;
+// Fewer workers or slots are preferred when they cost no more than this.
+constexpr double kTolerance = 1.01;
+// A change that made a batch this much slower is taken back.
+constexpr double kSlower = 1.03;
+constexpr int kWindowsOfCeiling = 50;
+
+double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
+
+}  // namespace
+
+Autotune::Autotune(const TuneLimits& limits, const Choice& start)
+    : limits_(limits), choice_(start), ceiling_(limits.max_workers) {}
+
+bool Autotune::is_due(std::uint64_t batches, std::int64_t training_ns) const {
+  return batches >= begin_.batches + kWindowBatches &&
+         training_ns >= begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs);
+}
+
+std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
+  Measured window;
+  window.batches = measured.batches - begin_.batches;
+  window.training_ns = measured.training_ns - begin_.training_ns;
+  window.cpu_ns = measured.cpu_ns - begin_.cpu_ns;
+  window.durations = {measured.durations.generate - begin_.durations.generate,
+                      measured.durations.upload - begin_.durations.upload,
+                      measured.durations.step - begin_.durations.step, measured.durations.host};
+  begin_ = measured;
+  ++windows_;
+  // A full ring keeps the workers from filling: what they took before still holds.
+  if (window.durations.generate.count() == 0)
+    window.durations.generate = measured.durations.generate;
+  if (window.durations.step.count() == 0 || window.durations.generate.count() == 0) {
+    return std::nullopt;
+  }
+
+  const double took = seconds(window.training_ns) / static_cast<double>(window.batches);
+  if (before_ && took > kSlower * seconds_before_) {
+    if (choice_.workers > before_->workers) {
+      ceiling_ = before_->workers;
+      ceiling_until_ = windows_ + kWindowsOfCeiling;
+    }
+    choice_ = *before_;
+    before_.reset();
+    return choice_;
+  }
+  if (windows_ > ceiling_until_) ceiling_ = limits_.max_workers;
+  const Choice better = best(window);
+  if (better == choice_) {
+    before_.reset();
+    return std::nullopt;
+  }
+  before_ = choice_;
+  seconds_before_ = took;
+  choice_ = better;
+  return choice_;
+}
+
+Autotune::Choice Autotune::best(const Measured& window) const {
+  Arrangement arrangement{
+      .workers = choice_.workers,
+      .ring_slots = choice_.slots,
+      .device_slots = limits_.device_slots,
+      .cpu_seconds = seconds(window.cpu_ns) / static_cast<double>(window.batches),
+      .cores = limits_.cores};
+  const auto takes = [&](int workers, int slots) {
+    arrangement.workers = workers;
+    arrangement.ring_slots = slots;
+    return seconds_per_batch(window.durations, arrangement);
+  };
+  Choice best = choice_;
+  if (limits_.tune_workers) {
+    const int most = std::min(ceiling_, limits_.max_workers);
+    const int slots = limits_.tune_slots ? limits_.max_slots : choice_.slots;
+    const double fastest = takes(most, slots);
+    best.workers = most;
+    for (int workers = 1; workers < most; ++workers) {
+      if (takes(workers, slots) > kTolerance * fastest) continue;
+      best.workers = workers;
+      break;
+    }
+  }
+  if (limits_.tune_slots) {
+    const double fastest = takes(best.workers, limits_.max_slots);
+    best.slots = limits_.max_slots;
+    for (int slots = best.workers + 2; slots < limits_.max_slots; slots *= 2) {
+      if (takes(best.workers, slots) > kTolerance * fastest) continue;
+      best.slots = slots;
+      break;
+    }
+  }
+  return best;
+}
+
+}  // namespace stoker::feed

@@ -1,0 +1,63 @@
+// Chooses how many workers fill and how many batches may wait, while training goes on.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "core/timeline.h"
+#include "feed/throughput_model.h"
+
+namespace stoker::feed {
+
+struct TuneLimits {
+  int max_workers = 1;  // of a range that begins at 1
+  int max_slots = 11;   // of the ring
+  bool tune_workers = false;
+  bool tune_slots = false;
+  int device_slots = 0;
+  double cores = 1.0;
+};
+
+// Looks at what the stages took since its last change, and asks the throughput model for the fewest
+// workers, and the fewest slots, with which a batch takes no longer than with the most. What the
+// model promises is held against what then happens: a change that made training slower is taken
+// back, and not tried again for a while. No thread of its own.
+class Autotune {
+ public:
+  struct Choice {
+    int workers = 1;
+    int slots = 11;
+    friend bool operator==(const Choice&, const Choice&) = default;
+  };
+
+  Autotune(const TuneLimits& limits, const Choice& start);
+
+  // What has been measured so far in all; `training_ns` leaves out time in which nobody asked for
+  // batches.
+  struct Measured {
+    std::uint64_t batches = 0;
+    std::int64_t training_ns = 0;
+    std::int64_t cpu_ns = 0;  // of the process
+    StageDurations durations;
+  };
+  // Whether there is enough new to decide on: asked for each batch.
+  bool is_due(std::uint64_t batches, std::int64_t training_ns) const;
+  // Another choice, where one is better.
+  std::optional<Choice> decide(const Measured& measured);
+  const Choice& choice() const { return choice_; }
+
+ private:
+  Choice best(const Measured& window) const;
+
+  const TuneLimits limits_;
+  Choice choice_;
+  Measured begin_;  // of the window
+  int windows_ = 0;
+  // The choice before the last change, and what a batch took with it.
+  std::optional<Choice> before_;
+  double seconds_before_ = 0.0;
+  int ceiling_ = 0;        // of workers, for as long as
+  int ceiling_until_ = 0;  // this window
+};
+
+}  // namespace stoker::feed

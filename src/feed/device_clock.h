@@ -1,0 +1,72 @@
+// What uploads and steps took on a device that works by itself, and what it waited for between
+// steps, from the events that order them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/timeline.h"
+#include "device/device.h"
+#include "feed/feed.h"
+
+namespace stoker::feed {
+
+// Events and times of the batches that are under way. Batches are numbered as they are issued. One
+// thread uses it.
+//
+// A batch is accounted for when its events are about to be recorded again, so that nothing is asked
+// of the device before it is known: two calls a batch on CUDA, which wait for nothing. Times of the
+// device are chained from event to event, and tied to the host's clock where the device is idle.
+class DeviceClock {
+ public:
+  // `in_flight`: batches that may be under way, one more than can be issued before the first of
+  // them has been stepped. `compute` is idle.
+  DeviceClock(device::Device& device, device::Stream& copy, device::Stream& compute, Feed& feed,
+              int in_flight);
+
+  device::Event& uploaded(std::uint64_t batch) { return *place(batch).uploaded; }
+  device::Event& stepped(std::uint64_t batch) { return *place(batch).stepped; }
+
+  // The epoch begins: what the device did not do before it was not waiting.
+  void begin_epoch(std::int64_t now);
+  // The upload of the next batch is about to be issued.
+  void issue(std::uint64_t batch, const Batch& filled);
+  // Its step has been launched.
+  void launched(std::uint64_t batch);
+  // Both streams are idle: accounts for all batches.
+  void settle();
+
+  // Adds what was accounted for since the last call.
+  void report(FeedReport& report);
+
+ private:
+  struct Place {
+    std::unique_ptr<device::Event> uploaded;
+    std::unique_ptr<device::Event> stepped;
+    std::uint64_t sequence = 0;
+    std::int64_t filled_ns = 0;
+    std::int64_t issued_ns = 0;
+    std::int64_t launched_ns = 0;
+    std::int64_t epoch_ns = 0;
+    std::int64_t stepped_ns = 0;  // once it is accounted for
+  };
+
+  Place& place(std::uint64_t batch) { return places_[batch % places_.size()]; }
+  void account();
+  void wait(const Place& batch, std::int64_t from, std::int64_t begin, std::int64_t uploaded_ns);
+
+  Feed& feed_;
+  std::vector<Place> places_;
+  std::unique_ptr<device::Event> first_uploaded_;  // stand for those of the batch before the first
+  std::unique_ptr<device::Event> first_stepped_;
+  std::int64_t epoch_ns_ = 0;
+  std::int64_t uploaded_ns_ = 0;  // of the last batch accounted for
+  std::int64_t stepped_ns_ = 0;
+  std::uint64_t accounted_ = 0;  // batches
+  std::uint64_t launched_ = 0;
+  FeedReport since_;
+};
+
+}  // namespace stoker::feed

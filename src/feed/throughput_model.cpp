@@ -1,0 +1,77 @@
+#include "feed/throughput_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "stoker/random.h"
+
+namespace stoker::feed {
+namespace {
+
+constexpr std::size_t kBatches = 2048;
+constexpr std::size_t kWarmUp = 512;  // until the ring has filled or run empty
+
+// Draws durations as they were measured, up to the width of a bucket; their mean is exact.
+class Sampler {
+ public:
+  Sampler(const DurationHistogram& measured, std::uint32_t stream) : random_(0, stream) {
+    if (measured.count() == 0) return;
+    double sum = 0.0;
+    for (std::size_t i = 0; i < kQuantiles; ++i) {
+      values_[i] = measured.quantile((static_cast<double>(i) + 0.5) / kQuantiles);
+      sum += values_[i];
+    }
+    const double scale = sum > 0.0 ? measured.mean() * kQuantiles / sum : 0.0;
+    for (double& value : values_) value *= scale;
+  }
+  double draw() { return values_[random_.word() % kQuantiles]; }
+
+ private:
+  static constexpr std::size_t kQuantiles = 128;
+  std::array<double, kQuantiles> values_{};
+  Random random_;
+};
+
+}  // namespace
+
+double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement) {
+  Sampler generate(durations.generate, 0);
+  Sampler upload(durations.upload, 1);
+  Sampler step(durations.step, 2);
+  const auto ring = static_cast<std::size_t>(std::max(arrangement.ring_slots, 1));
+  const auto slots = static_cast<std::size_t>(std::max(arrangement.device_slots, 0));
+
+  std::vector<double> worker_free(static_cast<std::size_t>(std::max(arrangement.workers, 1)), 0.0);
+  std::vector<double> slot_free(ring, 0.0);
+  std::vector<double> stepped(std::max<std::size_t>(slots, 1), 0.0);
+  double claimed = 0.0;  // batches are claimed in order
+  double host = 0.0;
+  double uploaded = 0.0;
+  double step_end = 0.0;
+  double warm = 0.0;
+  for (std::size_t n = 0; n < kBatches; ++n) {
+    auto worker = std::min_element(worker_free.begin(), worker_free.end());
+    claimed = std::max({claimed, *worker, slot_free[n % ring]});
+    const double filled = claimed + arrangement.generate_scale * generate.draw();
+    *worker = filled;
+    if (slots == 0) {
+      step_end = std::max(step_end, filled) + durations.host + step.draw();
+      slot_free[n % ring] = step_end;
+    } else {
+      host = std::max(host, filled) + durations.host;
+      uploaded =
+          std::max({uploaded, host, stepped[n % slots]}) + arrangement.upload_scale * upload.draw();
+      slot_free[n % ring] = uploaded;
+      step_end = std::max(step_end, uploaded) + step.draw();
+      stepped[n % slots] = step_end;
+    }
+    if (n + 1 == kWarmUp) warm = step_end;
+  }
+  const double acted = (step_end - warm) / static_cast<double>(kBatches - kWarmUp);
+  return std::max(acted, arrangement.cpu_seconds / std::max(arrangement.cores, 1.0));
+}
+
+}  // namespace stoker::feed

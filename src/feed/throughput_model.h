@@ -1,0 +1,33 @@
+// What a batch would take with other workers or another queue: the ring and the device acted out on
+// the durations that were measured.
+#pragma once
+
+#include "stoker/histogram.h"
+
+namespace stoker::feed {
+
+// What the stages of a batch took, each where nothing kept it waiting.
+struct StageDurations {
+  DurationHistogram generate;
+  DurationHistogram upload;  // none where the step reads the slot itself
+  DurationHistogram step;
+  double host = 0.0;  // seconds of the host to hand a batch to the device
+};
+
+struct Arrangement {
+  int workers = 1;
+  int ring_slots = 11;
+  int device_slots = 0;  // 0: the step reads the slot itself
+  // CPU seconds that a batch costs, generator and step together, and the cores that provide them:
+  // no arrangement is faster than that. 0: not known.
+  double cpu_seconds = 0.0;
+  double cores = 1.0;
+  // What becomes of the durations.
+  double generate_scale = 1.0;
+  double upload_scale = 1.0;
+};
+
+// Seconds from batch to batch in the steady state. The same inputs give the same result.
+double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement);
+
+}  // namespace stoker::feed

@@ -1,0 +1,207 @@
+// What to change and what it brings: the throughput model, asked about other arrangements.
+#include <algorithm>
+#include <cmath>
+
+#include "core/format.h"
+#include "feed/throughput_model.h"
+#include "report/text.h"
+#include "stoker/report.h"
+
+namespace stoker {
+namespace {
+
+using feed::Arrangement;
+using report::duration;
+using report::number;
+using report::percent;
+using report::ratio;
+
+// Less is not worth a change.
+constexpr double kWorthwhile = 1.05;
+// More workers, or more slots, are advised as long as they bring this.
+constexpr double kStillHelps = 0.98;
+constexpr int kMostWorkers = 64;
+constexpr int kMostSlots = 129;
+// Of the generator's time: from where on a part of it is named.
+constexpr double kWorthNaming = 0.15;
+
+class Adviser {
+ public:
+  explicit Adviser(const FeedReport& report)
+      : report_(report),
+        durations_{report.generate, report.upload, report.step, host_of(report)},
+        now_{.workers = report.workers,
+             .ring_slots = report.queue_size + 1,
+             .device_slots = report.device_slots,
+             .cpu_seconds = ratio(report.cpu, static_cast<double>(report.batches)),
+             .cores = report.cores},
+        modelled_(feed::seconds_per_batch(durations_, now_)) {}
+
+  std::vector<Advice> run() {
+    using Class = FeedReport::Class;
+    const Class bound = report_.classify();
+    if (bound == Class::nothing || bound == Class::compute_bound) return {};
+    if (report_.by_hand) {
+      advise_overlap();
+      return advice_;
+    }
+    const double most = std::max(
+        {report_.waited_for_generator, report_.waited_for_upload, report_.waited_for_launch});
+    if (most == report_.waited_for_generator) {
+      advise_workers();
+      advise_queue();
+      advise_conversion();
+      advise_cheaper_batches();
+    } else if (most == report_.waited_for_upload) {
+      advise_smaller_uploads();
+    } else {
+      advise_larger_batches();
+    }
+    std::stable_sort(advice_.begin(), advice_.end(),
+                     [](const Advice& a, const Advice& b) { return a.predicted < b.predicted; });
+    return advice_;
+  }
+
+ private:
+  // What the host adds to each batch, as far as the device waited for it.
+  static double host_of(const FeedReport& report) {
+    return ratio(report.waited_for_launch, static_cast<double>(report.batches));
+  }
+
+  // What was measured, times what the model says of the change: so that what the model does not
+  // know of cancels out.
+  double predict(const Arrangement& arrangement) const {
+    return report_.seconds_per_batch() *
+           ratio(feed::seconds_per_batch(durations_, arrangement), modelled_);
+  }
+
+  void add(std::string change, std::string reason, double predicted) {
+    const double now = report_.seconds_per_batch();
+    if (predicted <= 0.0 || now < kWorthwhile * predicted) return;
+    advice_.push_back({std::move(change), std::move(reason), now, predicted});
+  }
+
+  // The fewest workers that are as good as many.
+  int enough_workers() const {
+    Arrangement many = now_;
+    many.workers = kMostWorkers;
+    const double best = feed::seconds_per_batch(durations_, many);
+    for (int workers = now_.workers; workers < kMostWorkers; ++workers) {
+      many.workers = workers;
+      if (kStillHelps * feed::seconds_per_batch(durations_, many) <= best) return workers;
+    }
+    return kMostWorkers;
+  }
+
+  void advise_workers() {
+    Arrangement more = now_;
+    more.workers = enough_workers();
+    // As many batches under way as there are workers, and as many ready.
+    more.ring_slots = std::max(now_.ring_slots, 2 * more.workers + 1);
+    if (more.workers == now_.workers) return;
+    const double predicted = predict(more);
+    std::string change = format("workers ", now_.workers, " → ", more.workers);
+    if (more.ring_slots > now_.ring_slots) {
+      change += format(" and max_queue_size ", now_.ring_slots - 1, " → ", more.ring_slots - 1);
+    }
+    std::string reason = format("beyond ", more.workers, " ", limit(more), " is the limit");
+    if (!report_.is_pure) {
+      reason +=
+          ". Several workers need a source whose batches do not depend on the call before: a "
+          "Sequence, a Dataset, a captureless lambda, or pure(f)";
+    }
+    add(std::move(change), std::move(reason), predicted);
+  }
+
+  // What keeps a batch from being faster than in this arrangement.
+  const char* limit(const Arrangement& arrangement) const {
+    const double acted = feed::seconds_per_batch(durations_, arrangement);
+    const double cores = ratio(arrangement.cpu_seconds, arrangement.cores);
+    if (cores >= kStillHelps * acted) return "the number of cores";
+    return durations_.upload.mean() > durations_.step.mean() ? "the upload" : "the step";
+  }
+
+  void advise_queue() {
+    Arrangement deeper = now_;
+    deeper.ring_slots = kMostSlots;
+    const double best = feed::seconds_per_batch(durations_, deeper);
+    for (int queue = now_.ring_slots - 1; queue + 1 < kMostSlots; queue *= 2) {
+      deeper.ring_slots = queue + 1;
+      if (kStillHelps * feed::seconds_per_batch(durations_, deeper) <= best) break;
+    }
+    if (deeper.ring_slots == now_.ring_slots) return;
+    add(format("max_queue_size ", now_.ring_slots - 1, " → ", deeper.ring_slots - 1),
+        "on average the generator keeps up, but some batches come late: with more of them ready "
+        "the "
+        "step does not notice",
+        predict(deeper));
+  }
+
+  void advise_conversion() {
+    const double share = ratio(report_.convert.total(), report_.generate.total());
+    if (share < kWorthNaming) return;
+    Arrangement without = now_;
+    without.generate_scale = 1.0 - share;
+    without.cpu_seconds -= ratio(report_.convert.total(), static_cast<double>(report_.batches));
+    add("fill float fields instead of casting double",
+        format(percent(share), " of the generator's time goes into the conversion"),
+        predict(without));
+  }
+
+  void advise_cheaper_batches() {
+    Arrangement free = now_;
+    free.generate_scale = 0.0;
+    free.cpu_seconds -= ratio(report_.generated * report_.generated_cpu_share,
+                              static_cast<double>(report_.batches));
+    const char* how =
+        report_.generated_cpu_share > 0.5
+            ? "it computes: compute once what every batch needs, draw random numbers in bulk "
+              "(batch.random.fill_uniform), write uint8 fields and let the step rescale them. This "
+              "is what a generator would bring that costs nothing"
+            : "it mostly waits, for a disk or a lock: read larger pieces, keep files open, or "
+              "cache() the data. This is what a generator would bring that costs nothing";
+    add("a cheaper batch", how, predict(free));
+  }
+
+  void advise_smaller_uploads() {
+    Arrangement bytes = now_;
+    bytes.upload_scale = 0.25;
+    add("uint8 fields with a Rescaling layer, where the data allow it",
+        "a quarter of the bytes of float32; the step casts them on the device", predict(bytes));
+    bytes.upload_scale = 0.5;
+    add("bfloat16 fields", "half of the bytes of float32; the step casts them on the device",
+        predict(bytes));
+    bytes.upload_scale = 0.0;
+    add("cache_on_device(), where the data set fits the device's memory",
+        "batches are then gathered there, and nothing is uploaded", predict(bytes));
+  }
+
+  void advise_larger_batches() {
+    // Four batches in one cost the host as much as one.
+    const double per_batch = report_.seconds_per_batch();
+    const double device = ratio(report_.computed, static_cast<double>(report_.batches));
+    add("a batch_size four times as large",
+        "the step is so short that handing it over takes longer; time is told for as many samples "
+        "as a batch has now",
+        std::max(device, 0.25 * per_batch));
+  }
+
+  void advise_overlap() {
+    add("fit_generator instead of train_on_batch in a loop",
+        "the generator then fills the coming batches while the step computes",
+        std::max(report_.computed, report_.waited_for_generator) /
+            static_cast<double>(report_.batches));
+  }
+
+  const FeedReport& report_;
+  const feed::StageDurations durations_;
+  const Arrangement now_;
+  const double modelled_;
+  std::vector<Advice> advice_;
+};
+
+}  // namespace
+
+std::vector<Advice> FeedReport::advice() const { return Adviser(*this).run(); }
+
+}  // namespace stoker
