@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "stoker/array_source.h"
+#include "stoker/coroutine.h"
 #include "stoker/device.h"
 #include "stoker/dtype.h"
 #include "stoker/error.h"
@@ -20,6 +21,7 @@
 #include "stoker/optimizers.h"
 #include "stoker/random.h"
 #include "stoker/report.h"
+#include "stoker/sequence.h"
 #include "stoker/shape.h"
 #include "stoker/source.h"
 #include "stoker/tensor.h"

@@ -90,6 +90,7 @@ struct Feed::Impl {
   Waited wait(std::int64_t begin_ns);
   void give_up();
   void end_epoch();
+  void end_source();
   void warn(const std::string& what) const;
   void warn_of_starvation(std::int64_t now, std::int64_t waited_ns);
   void warn_of_nan(const SlotNote& note);
@@ -240,7 +241,21 @@ void Feed::Impl::end_epoch() {
   if ((epoch == schedule.end_epoch() || ran_out) && sequence > 0) {
     pool.stop();  // some may be about to ask for batches beyond the end
     pool.join();
+    end_source();
+  }
+}
+
+void Feed::Impl::end_source() {
+  try {
     source.end_epoch(schedule.source_epoch(epoch - 1));
+  } catch (const std::exception& error) {
+    try {
+      std::throw_with_nested(
+          DataError(format("the end of epoch ", epoch, ", after its last batch: ", error.what())));
+    } catch (...) {
+      failed = std::current_exception();
+      throw;
+    }
   }
 }
 

@@ -1,0 +1,47 @@
+// Sequences: batches that can be asked for by number, in any order and by several threads. What
+// Keras calls PyDataset.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "stoker/generator.h"
+
+namespace stoker {
+
+// To derive from:
+//
+//   class Faces : public Sequence<std::uint8_t, std::int32_t> {
+//    public:
+//     Faces() : Sequence({.x = {32, 64, 64, 3}, .y = {32}}) {}
+//     std::int64_t size() const override { return 313; }  // batches in an epoch
+//     std::int64_t fill(BatchContext& batch, std::span<std::uint8_t> x,
+//                       std::span<std::int32_t> y) override {
+//       ...;  // batch.index is the batch's number, in [0, size())
+//       return 32;
+//     }
+//   };
+//
+// fill() is called by as many threads at a time as `workers` says, each time with memory of its
+// own; what else it changes it has to guard itself. `shuffle` of fit, true by default, gives the
+// batches another order each epoch. size() stays the same while a fit runs.
+template <class... T>
+class Sequence : public BatchGenerator<T...> {
+ public:
+  using BatchGenerator<T...>::BatchGenerator;
+
+  virtual std::int64_t size() const = 0;
+  // Around each epoch, while no thread is in fill(): to reshuffle what fill() reads, say. Since the
+  // feed reads ahead, the step may still be at batches of the epoch that has ended.
+  virtual void on_epoch_begin() {}
+  virtual void on_epoch_end() {}
+
+  std::optional<std::int64_t> batches_per_epoch() const final { return size(); }
+  bool pure() const final { return true; }
+  bool epochs_apart() const final { return true; }
+  bool shuffles_batches() const final { return true; }
+  void begin_epoch(std::int64_t) final { on_epoch_begin(); }
+  void end_epoch(std::int64_t) final { on_epoch_end(); }
+};
+
+}  // namespace stoker
