@@ -234,7 +234,8 @@ History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
     batches += steps_run;
     const bool ran_out = pipeline.feed().ran_out();
     if (ran_out) warn_ran_out(batches, *fit_options.steps_per_epoch * epochs);
-    if (!ran_out && !warned && fit_options.steps_per_epoch &&
+    const bool skipped = fit_options.nan_policy == NanPolicy::skip;
+    if (!ran_out && !warned && !skipped && fit_options.steps_per_epoch &&
         steps_run < *fit_options.steps_per_epoch) {
       warned = true;  // once a fit: it happens every pass
       warn_short_epoch(epoch, steps_run, *fit_options.steps_per_epoch);

@@ -1,0 +1,253 @@
+// fit's options of the feed, and what it leaves behind of it.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stoker/stoker.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "support/json.h"
+
+namespace stoker {
+namespace {
+
+Sequential regressor(Device device = Device::cpu()) {
+  Sequential model({Input({4}), Dense(1)}, {.seed = 3, .threads = 1, .device = std::move(device)});
+  model.compile({.optimizer = SGD({.learning_rate = 0.01}), .loss = "mse"});
+  return model;
+}
+
+auto random_batches() {
+  return generator<float, float>({.x = {8, 4}, .y = {8, 1}},
+                                 [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+                                   batch.random.fill_uniform(x);
+                                   for (std::size_t row = 0; row < 8; ++row) y[row] = x[4 * row];
+                                 });
+}
+
+// ---- Ctrl-C ----
+// The exit status of a child that trains for ever and is sent SIGINT: once, or twice.
+int status_of_interrupted(int signals, bool hang) {
+  const pid_t child = fork();
+  if (child == 0) {
+    // No test output from here.
+    if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(1);
+    Sequential model = regressor();
+    const pid_t parent = getppid();
+    auto source =
+        generator<float, float>({.x = {8, 4}, .y = {8, 1}},
+                                [&](BatchContext& batch, std::span<float> x, std::span<float> y) {
+                                  std::ranges::fill(x, 0.5f);
+                                  std::ranges::fill(y, 0.5f);
+                                  if (batch.index == 20)
+                                    kill(parent, SIGUSR1);  // training is under way
+                                  if (batch.index > 20 && hang) pause();
+                                });
+    model.fit_generator(source, {.steps_per_epoch = std::int64_t{1} << 40, .verbose = 0});
+    _exit(2);
+  }
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  int received = 0;
+  sigwait(&set, &received);
+  for (int i = 0; i < signals; ++i) kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+class Interrupt : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, &before_);
+  }
+  void TearDown() override { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+TEST_F(Interrupt, ends_the_program_with_130_after_the_step) {
+  EXPECT_EQ(status_of_interrupted(1, false), 130);
+}
+
+TEST_F(Interrupt, a_second_one_does_not_wait_for_anything) {
+  EXPECT_EQ(status_of_interrupted(2, true), 130);
+}
+
+TEST_F(Interrupt, does_not_wait_for_a_generator_that_hangs) {
+  EXPECT_EQ(status_of_interrupted(1, true), 130);
+}
+
+TEST(OnInterrupt, raise_throws_and_leaves_the_model_usable) {
+  Sequential model = regressor();
+  auto source = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5f);
+        if (batch.index == 30) raise(SIGINT);
+      });
+  EXPECT_THROW(model.fit_generator(source, {.steps_per_epoch = std::int64_t{1} << 40,
+                                            .verbose = 0,
+                                            .on_interrupt = OnInterrupt::raise}),
+               Interrupted);
+  EXPECT_GT(model.iterations(), 0);
+  auto good = random_batches();
+  model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
+}
+
+std::atomic<int> handled{0};
+
+TEST(OnInterrupt, a_programs_own_handler_stays) {
+  struct sigaction ours {};
+  struct sigaction before {};
+  ours.sa_handler = [](int) { ++handled; };
+  sigaction(SIGINT, &ours, &before);
+  Sequential model = regressor();
+  auto source = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5f);
+        if (batch.index == 3) raise(SIGINT);
+      });
+  model.fit_generator(source, {.steps_per_epoch = 10, .verbose = 0});
+  EXPECT_EQ(handled, 1);
+  EXPECT_EQ(model.iterations(), 10);
+  sigaction(SIGINT, &before, nullptr);
+}
+
+// ---- Traces ----
+TEST(Trace, leads_every_batch_from_the_worker_to_its_step) {
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("stoker-trace-" + std::to_string(getpid()));
+  for (const Device& device : {Device::cpu(), Device::simulated()}) {
+    Sequential model = regressor(device);
+    auto batches = random_batches();
+    model.fit_generator(
+        batches,
+        {.steps_per_epoch = 12, .epochs = 2, .verbose = 0, .workers = 2, .trace = path.string()});
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    std::filesystem::remove(path);
+    std::map<std::string, std::set<std::int64_t>> batches_of;  // stages and arrows
+    std::set<std::string> threads;
+    const test::Json trace = test::Json::parse(text.str());
+    for (const test::Json& event : trace["traceEvents"].items()) {
+      const std::string phase = event["ph"].text();
+      if (phase == "X") {
+        batches_of[event["name"].text()].insert(event["args"]["batch"].integer());
+        EXPECT_GE(event["dur"].number(), 0.0);
+      } else if (phase == "M") {
+        threads.insert(event["args"]["name"].text());
+      } else {
+        batches_of[phase].insert(event["id"].integer());
+      }
+    }
+    for (const char* stage : {"generate", "compute", "s", "f"}) {
+      EXPECT_EQ(batches_of[stage].size(), 24U) << stage << " on " << device.name();
+    }
+    if (device.name() == "simulated") {
+      EXPECT_EQ(batches_of["upload"].size(), 24U);
+      EXPECT_EQ(batches_of["t"].size(), 24U);
+    }
+    EXPECT_TRUE(threads.contains("worker 1"));
+  }
+}
+
+TEST(Trace, to_a_folder_that_is_not_there_is_an_error) {
+  Sequential model = regressor();
+  auto batches = random_batches();
+  EXPECT_THROW(
+      model.fit_generator(
+          batches, {.steps_per_epoch = 2, .verbose = 0, .trace = "/nonexistent/folder/trace.json"}),
+      IoError);
+}
+
+// ---- Reports ----
+TEST(Report, its_parts_add_up_to_the_wall_time_on_both_devices) {
+  for (const Device& device : {Device::cpu(), Device::simulated({.step_seconds = 0.002})}) {
+    Sequential model = regressor(device);
+    auto batches = random_batches();
+    const History history =
+        model.fit_generator(batches, {.steps_per_epoch = 50, .epochs = 2, .verbose = 0});
+    for (const FeedReport& report : history.feed_by_epoch) {
+      EXPECT_EQ(report.batches, 50);
+      EXPECT_EQ(report.step.count(), 50U) << device.name();
+      EXPECT_EQ(report.generate.count() > 0, true);
+      const double parts = report.waited_for_generator + report.waited_for_upload +
+                           report.waited_for_launch + report.computed + report.other;
+      EXPECT_NEAR(parts, report.wall, 0.02 * report.wall + 1e-3) << device.name();
+    }
+    EXPECT_EQ(history.feed.batches, 100);
+    EXPECT_EQ(history["feed_computed"].size(), 2U);
+    if (device.name() == "simulated") {
+      EXPECT_EQ(history.feed.upload.count(), 100U);
+      EXPECT_GE(history.feed.computed, 100 * 0.002);
+      EXPECT_EQ(history.feed.classify(), FeedReport::Class::compute_bound);
+    }
+  }
+}
+
+TEST(Report, of_train_on_batch_tells_what_the_caller_took_between_the_calls) {
+  Sequential model = regressor();
+  const Tensor x = Tensor::normal({8, 4}, 0, 1, 1);
+  const Tensor y = Tensor::normal({8, 1}, 0, 1, 2);
+  for (int i = 0; i < 5; ++i) model.train_on_batch(x, y);
+  const FeedReport report = model.take_on_batch_report();
+  EXPECT_EQ(report.batches, 5);
+  EXPECT_EQ(report.samples, 40);
+  EXPECT_EQ(report.generate.count(), 4U);
+  EXPECT_TRUE(report.by_hand);
+  EXPECT_EQ(model.take_on_batch_report().batches, 0);
+}
+
+// ---- NaNs ----
+TEST(NanPolicy, a_skipped_batch_is_no_step) {
+  Sequential model = regressor();
+  auto source = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5f);
+        if (batch.index == 2) y[3] = std::numeric_limits<float>::quiet_NaN();
+      });
+  const History history = model.fit_generator(
+      source, {.steps_per_epoch = 6, .verbose = 0, .nan_policy = NanPolicy::skip});
+  EXPECT_EQ(model.iterations(), 5);
+  EXPECT_EQ(history.feed.nan_batches, 1);
+}
+
+TEST(Timeout, of_a_generator_leaves_the_model_usable) {
+  Sequential model = regressor();
+  const auto go = std::make_shared<std::atomic<bool>>(false);  // the call outlives this test
+  auto source = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [go](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5f);
+        if (batch.index == 3) go->wait(false);
+      });
+  EXPECT_THROW(
+      model.fit_generator(source, {.steps_per_epoch = 6, .verbose = 0, .generator_timeout = 0.05}),
+      DataError);
+  EXPECT_EQ(model.iterations(), 3);
+  auto good = random_batches();
+  model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
+  go->store(true);
+  go->notify_all();
+}
+
+}  // namespace
+}  // namespace stoker
