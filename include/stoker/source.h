@@ -78,6 +78,29 @@ class Slot {
   std::byte* const* fields_;
 };
 
+namespace device {
+class Device;
+class Stream;
+}  // namespace device
+
+// The half of a source that fills the device's memory itself; most sources have none. See
+// stoker/device_source.h.
+class DeviceFiller {
+ public:
+  virtual ~DeviceFiller() = default;
+  // Memory that Source::fill() has for this batch in its slot's field 0, and the only memory that
+  // it has: fill() says how many rows there are, and may leave a note there.
+  virtual std::size_t host_bytes() const { return 0; }
+  // Before the first batch of a feed.
+  virtual void prepare(device::Device&, device::Stream&) {}
+  // Fills `slot`, which lies on the device, by what it enqueues on `stream`. `host` is what fill()
+  // wrote, and stays until that has run.
+  virtual void fill_on_device(BatchContext& batch, std::int64_t rows, const std::byte* host,
+                              const Slot& slot, device::Stream& stream) = 0;
+  // False: where the stream is no CUDA stream, it writes the slot itself before it returns.
+  virtual bool enqueues() const = 0;
+};
+
 // A source of batches. fill() is called on a thread of the feed, for one batch after another and
 // never by two threads at a time unless pure() says that is safe. It may throw; the exception comes
 // out of fit as DataError with the batch's number, the original nested in it.
@@ -107,6 +130,8 @@ class Source {
   // fit's option `shuffle` is for this source: it may be asked for the batches of an epoch in any
   // order. For sources with batches_per_epoch().
   virtual bool shuffles_batches() const { return false; }
+  // Not null: the batches do not come by way of slots of the host.
+  virtual DeviceFiller* device_filler() { return nullptr; }
 };
 
 }  // namespace stoker

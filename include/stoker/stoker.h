@@ -7,6 +7,7 @@
 #include "stoker/array_source.h"
 #include "stoker/coroutine.h"
 #include "stoker/device.h"
+#include "stoker/device_source.h"
 #include "stoker/dtype.h"
 #include "stoker/error.h"
 #include "stoker/generator.h"

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "stoker/device.h"
@@ -66,12 +67,21 @@ class Stream {
   virtual void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void fill_zero(std::byte* to, std::size_t bytes) = 0;
+  // Row rows[i] of `from` becomes row i of `to`, both on the device. `rows` is the host's.
+  virtual void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                           std::span<const std::int64_t> rows) = 0;
   virtual void launch(Work& work) = 0;
   virtual void record(Event& event) = 0;
   // What is enqueued from now on starts after what `event` has recorded so far.
   virtual void wait(Event& event) = 0;
   virtual void synchronize() = 0;
+  // The cudaStream_t that it is; null on other devices.
+  virtual void* native() { return nullptr; }
 };
+
+// What gather_rows() does, by the host on memory that it can reach.
+void gather_rows_now(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                     std::span<const std::int64_t> rows);
 
 class Device : public std::enable_shared_from_this<Device> {
  public:

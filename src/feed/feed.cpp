@@ -42,11 +42,11 @@ std::int64_t process_cpu_ns() {
 }
 
 // As many as may wait for the step, and the one that it reads; no more than there are batches.
-int slots_for(const FeedOptions& options, const Source& source) {
+int slots_for(const FeedOptions& options, Source& source) {
   const Schedule schedule(options, source);  // checks the options too
   std::int64_t slots = std::int64_t{options.max_queue_size} + 1;
   if (options.max_queue_size == AUTOTUNE) {
-    const SlotLayout layout(source.spec());
+    const SlotLayout layout = SlotLayout::of_host(source);
     slots = std::clamp<std::int64_t>(static_cast<std::int64_t>(options.queue_bytes / layout.bytes),
                                      kFewestSlots, kMostSlots);
   }
@@ -312,6 +312,7 @@ std::optional<Batch> Feed::Impl::next() {
     if (autotune) tune();
     const std::uint64_t here = position++;
     return Batch{.block = ring.block(here),
+                 .context = &ring.note(here).context,
                  .rows = note.rows,
                  .sequence = static_cast<std::int64_t>(sequence++),
                  .position = here,
@@ -360,7 +361,10 @@ void Feed::Impl::tune() {
 Feed::Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device)
     : impl_(std::make_unique<Impl>(std::move(source), options, device)) {}
 
-Feed::~Feed() = default;
+Feed::~Feed() {
+  // Who wants to stop does not wait for a generator that hangs.
+  if (impl_->options.should_stop && impl_->options.should_stop()) impl_->give_up();
+}
 
 std::optional<Batch> Feed::next() { return impl_->next(); }
 

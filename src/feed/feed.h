@@ -28,9 +28,15 @@ inline constexpr int kDeviceSlots = 3;
 struct SlotLayout {
   // Throws ShapeError for fields without a known size or with different batch sizes.
   explicit SlotLayout(const BatchSpec& spec);
+  // Of slots of the host: a source that fills the device's memory has nothing but a note there, of
+  // host_bytes(), as field 0.
+  static SlotLayout of_host(Source& source);
   std::vector<std::size_t> offsets;  // by field
   std::size_t bytes = 0;             // of the whole block
   std::size_t row_bytes = 0;         // of one row of all fields, without padding
+
+ private:
+  SlotLayout() = default;
 };
 
 struct FeedOptions {
@@ -61,6 +67,7 @@ struct FeedOptions {
 // A batch in its slot. Valid until it is released.
 struct Batch {
   std::byte* block = nullptr;
+  BatchContext* context = nullptr;  // for a source's other half, on the device
   std::int64_t rows = 0;
   std::int64_t sequence = 0;    // BatchContext's
   std::uint64_t position = 0;   // in the ring, for release()
@@ -115,7 +122,7 @@ class Feed {
   void note_step(std::int64_t ns);
   void note_upload(std::int64_t ns);
 
-  const SlotLayout& layout() const;
+  const SlotLayout& layout() const;  // of slots of the host
   int ring_size() const;
   int workers() const;     // that fill at present
   int queue_size() const;  // batches that may be filled ahead at present

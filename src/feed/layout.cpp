@@ -42,4 +42,13 @@ SlotLayout::SlotLayout(const BatchSpec& spec) : bytes(kHeaderBytes) {
   }
 }
 
+SlotLayout SlotLayout::of_host(Source& source) {
+  const DeviceFiller* filler = source.device_filler();
+  if (filler == nullptr) return SlotLayout(source.spec());
+  SlotLayout layout;
+  layout.offsets = {kHeaderBytes};
+  layout.bytes = kHeaderBytes + filler->host_bytes();
+  return layout;
+}
+
 }  // namespace stoker::feed

@@ -1,6 +1,7 @@
 #include "feed/pipeline.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "feed/device_clock.h"
@@ -18,17 +19,27 @@ struct Pipeline::Impl {
   // What may be refused comes before the feed, which asks the source for batches at once.
   Impl(std::shared_ptr<Source> source, const FeedOptions& options, device::Device& on,
        device::Stream& steps)
-      : device(on), compute(steps), state(device.allocate(sizeof(device::RingState))) {
+      : device(on),
+        compute(steps),
+        spec(source->spec()),
+        filler(source->device_filler()),
+        layout(spec),
+        state(device.allocate(sizeof(device::RingState))) {
     device::RingState initial;
     if (!device.reads_host_memory()) {
       copy = device.make_stream();
       initial.slots = kDeviceSlots;
-      const SlotLayout layout(source->spec());
-      for (int s = 0; s < kDeviceSlots; ++s) {
+    }
+    if (copy || filler != nullptr) {
+      for (int s = 0; s < initial.slots; ++s) {
         blocks.push_back(device.allocate(layout.bytes));
         initial.blocks[s] = blocks.back()->data();
+        for (const std::size_t offset : layout.offsets) {
+          fields.push_back(blocks.back()->data() + offset);
+        }
       }
     }
+    if (filler != nullptr) filler->prepare(device, copy ? *copy : compute);
     compute.copy_to_device(state->data(), bytes_of(&initial), sizeof(initial));
     compute.synchronize();
     feed.emplace(std::move(source), options, device);
@@ -45,11 +56,24 @@ struct Pipeline::Impl {
 
   void upload(const Batch& batch) {
     clock->issue(issued, batch);
-    if (issued >= kDeviceSlots) copy->wait(clock->stepped(issued - kDeviceSlots));
-    copy->copy_to_device(blocks[issued % kDeviceSlots]->data(), batch.block, feed->layout().bytes);
+    const std::uint64_t slot = issued % kDeviceSlots;
+    if (issued >= kDeviceSlots) {
+      device::Event& read = clock->stepped(issued - kDeviceSlots);
+      copy->wait(read);
+      if (filler != nullptr && !filler->enqueues() && copy->native() == nullptr) read.synchronize();
+    }
+    if (filler != nullptr) fill(batch, slot, *copy);
+    copy->copy_to_device(blocks[slot]->data(), batch.block,
+                         filler != nullptr ? kHeaderBytes : layout.bytes);
     copy->record(clock->uploaded(issued));
     compute.wait(clock->uploaded(issued));
     uploading_at(issued) = batch;
+  }
+
+  // By the source's own half on the device.
+  void fill(const Batch& batch, std::uint64_t slot, device::Stream& stream) {
+    filler->fill_on_device(*batch.context, batch.rows, batch.block + feed->layout().offsets[0],
+                           Slot(spec, fields.data() + slot * layout.offsets.size()), stream);
   }
 
   // Gives pinned slots back whose uploads have passed; waits for the oldest where the feed has no
@@ -65,10 +89,14 @@ struct Pipeline::Impl {
 
   device::Device& device;
   device::Stream& compute;
+  const BatchSpec spec;
+  DeviceFiller* const filler;  // null: batches are uploaded
+  const SlotLayout layout;     // of the device's slots
   std::optional<Feed> feed;
   std::unique_ptr<device::Buffer> state;
   std::unique_ptr<device::Stream> copy;
   std::vector<std::unique_ptr<device::Buffer>> blocks;  // the device's slots
+  std::vector<std::byte*> fields;                       // of all of them
   std::optional<DeviceClock> clock;
   std::vector<Batch> uploading;  // whose pinned slots copies may still read
   std::uint64_t issued = 0;      // batches handed to the device so far
@@ -115,7 +143,12 @@ std::optional<Batch> Pipeline::next() {
     impl.upload(*batch);
   } else {
     auto* ring = reinterpret_cast<device::RingState*>(impl.state->data());
-    ring->blocks[0] = batch->block;
+    if (impl.filler != nullptr) {
+      impl.fill(*batch, 0, impl.compute);
+      std::memcpy(ring->blocks[0], batch->block, kHeaderBytes);
+    } else {
+      ring->blocks[0] = batch->block;
+    }
     impl.step_begin_ns = now_ns();
   }
   return batch;

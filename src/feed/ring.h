@@ -19,6 +19,7 @@ namespace stoker::feed {
 // What a worker tells of what it put into a slot, for the consumer alone.
 struct SlotNote {
   std::int64_t epoch = 0;  // of the training
+  BatchContext context{};  // as a source with a DeviceFiller was given it
   std::int64_t rows = 0;   // or why there are none: kEnded, kFailed, kSkipped
   std::int64_t begin_ns = 0;
   std::int64_t end_ns = 0;

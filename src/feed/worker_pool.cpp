@@ -34,7 +34,7 @@ WorkerPool::Shared::Shared(std::shared_ptr<Source> from, const FeedOptions& opti
     : device(on.weak_from_this().lock()),
       source(std::move(from)),
       schedule(options, *source),
-      layout(source->spec()),
+      layout(SlotLayout::of_host(*source)),
       ring(layout, slots, on),
       // The workers', the consumer's, the copy stream's and the compute stream's.
       timeline(static_cast<std::size_t>(workers) + 3, options.stamps_per_track) {}
@@ -234,7 +234,10 @@ void WorkerPool::Crew::begin_epoch(Worker& worker, Claim& claim) {
 // Fills the slot and publishes it.
 void WorkerPool::Crew::fill(Worker& worker, int number, const Claim& claim) {
   SlotNote& note = ring_.note(claim.position);
-  note = {.epoch = claim.epoch, .rows = kFailed, .begin_ns = now_ns(), .end_ns = 0};
+  note.epoch = claim.epoch;
+  note.rows = kFailed;
+  note.has_nan = false;
+  note.begin_ns = note.end_ns = now_ns();
   worker.since_ns.store(note.begin_ns);
   worker.filling.store(claim.position + 1);
   if (!claim.failed) note.rows = pull(worker, number, claim, note);
@@ -266,6 +269,7 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
     const BatchSpec& spec = source_.spec();
     const bool measure = worker.last_ns > kLongFillNs || claim.batch % kCpuTimeEvery == 0;
     const std::int64_t cpu_begin = measure ? thread_cpu_ns() : 0;
+    if (source_.device_filler() != nullptr) note.context = batch;
     note.begin_ns = now_ns();
     const std::int64_t rows = source_.fill(batch, Slot(spec, ring_.fields(claim.position)));
     note.end_ns = now_ns();
@@ -284,7 +288,8 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
           format("expected 0 to ", spec.batch_size(), " rows, the batch size, received ", rows));
     }
     if (rows == 0 && claim.batch == 0) throw DataError("the generator gave no batch");
-    if (rows > 0 && options_.nan_policy != NanPolicy::allow) check_for_nan(claim, rows, note);
+    const bool look = options_.nan_policy != NanPolicy::allow && source_.device_filler() == nullptr;
+    if (rows > 0 && look) check_for_nan(claim, rows, note);
     return rows > 0 && note.has_nan && options_.nan_policy == NanPolicy::skip ? kSkipped : rows;
   } catch (const std::exception& error) {
     fail(claim, error.what());

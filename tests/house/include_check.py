@@ -44,6 +44,7 @@ PUBLIC_HEADERS = {
     "shape.h": "core",
     "tensor.h": "core",
     "device.h": "device",
+    "device_source.h": "feed",
     "activations.h": "layers",
     "initializers.h": "initializers",
     "layers.h": "layers",

@@ -36,29 +36,31 @@ auto random_batches() {
 }
 
 // ---- Ctrl-C ----
-// The exit status of a child that trains for ever and is sent SIGINT: once, or twice.
+// Trains for ever, tells its parent when that is under way, and never returns.
+[[noreturn]] void train_for_ever(bool hang) noexcept {
+  // No test output from here.
+  if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(1);
+  Sequential model = regressor();
+  const pid_t parent = getppid();
+  auto source = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [&](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5f);
+        if (batch.index == 20) kill(parent, SIGUSR1);
+        if (batch.index > 20 && hang) pause();
+      });
+  model.fit_generator(source, {.steps_per_epoch = std::int64_t{1} << 40, .verbose = 0});
+  _exit(2);
+}
+
+// The exit status of a child that trains and is sent SIGINT.
 int status_of_interrupted(int signals, bool hang) {
   const pid_t child = fork();
-  if (child == 0) {
-    // No test output from here.
-    if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(1);
-    Sequential model = regressor();
-    const pid_t parent = getppid();
-    auto source =
-        generator<float, float>({.x = {8, 4}, .y = {8, 1}},
-                                [&](BatchContext& batch, std::span<float> x, std::span<float> y) {
-                                  std::ranges::fill(x, 0.5f);
-                                  std::ranges::fill(y, 0.5f);
-                                  if (batch.index == 20)
-                                    kill(parent, SIGUSR1);  // training is under way
-                                  if (batch.index > 20 && hang) pause();
-                                });
-    model.fit_generator(source, {.steps_per_epoch = std::int64_t{1} << 40, .verbose = 0});
-    _exit(2);
-  }
+  if (child == 0) train_for_ever(hang);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGCHLD);  // where it ends without having trained
   int received = 0;
   sigwait(&set, &received);
   for (int i = 0; i < signals; ++i) kill(child, SIGINT);
@@ -73,6 +75,7 @@ class Interrupt : public ::testing::Test {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, &before_);
   }
   void TearDown() override { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -196,7 +199,8 @@ TEST(Report, its_parts_add_up_to_the_wall_time_on_both_devices) {
     EXPECT_EQ(history["feed_computed"].size(), 2U);
     if (device.name() == "simulated") {
       EXPECT_EQ(history.feed.upload.count(), 100U);
-      EXPECT_GE(history.feed.computed, 100 * 0.002);
+      // A step counts from when the host has launched it, a little after it began.
+      EXPECT_GE(history.feed.computed, 0.95 * 100 * 0.002);
       EXPECT_EQ(history.feed.classify(), FeedReport::Class::compute_bound);
     }
   }
@@ -233,12 +237,13 @@ TEST(NanPolicy, a_skipped_batch_is_no_step) {
 TEST(Timeout, of_a_generator_leaves_the_model_usable) {
   Sequential model = regressor();
   const auto go = std::make_shared<std::atomic<bool>>(false);  // the call outlives this test
-  auto source = generator<float, float>(
-      {.x = {8, 4}, .y = {8, 1}}, [go](BatchContext& batch, std::span<float> x, std::span<float> y) {
-        std::ranges::fill(x, 0.5f);
-        std::ranges::fill(y, 0.5f);
-        if (batch.index == 3) go->wait(false);
-      });
+  auto source =
+      generator<float, float>({.x = {8, 4}, .y = {8, 1}},
+                              [go](BatchContext& batch, std::span<float> x, std::span<float> y) {
+                                std::ranges::fill(x, 0.5f);
+                                std::ranges::fill(y, 0.5f);
+                                if (batch.index == 3) go->wait(false);
+                              });
   EXPECT_THROW(
       model.fit_generator(source, {.steps_per_epoch = 6, .verbose = 0, .generator_timeout = 0.05}),
       DataError);

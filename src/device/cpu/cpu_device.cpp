@@ -43,6 +43,10 @@ class ImmediateStream final : public Stream {
     std::memcpy(to, from, bytes);
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
+  void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                   std::span<const std::int64_t> rows) override {
+    gather_rows_now(to, from, row_bytes, rows);
+  }
   void launch(Work& work) override { work.run(); }
   void record(Event&) override {}
   void wait(Event&) override {}
@@ -83,6 +87,14 @@ class CpuDevice final : public Device {
 };
 
 }  // namespace
+
+void gather_rows_now(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                     std::span<const std::int64_t> rows) {
+  for (const std::int64_t row : rows) {
+    std::memcpy(to, from + static_cast<std::size_t>(row) * row_bytes, row_bytes);
+    to += row_bytes;
+  }
+}
 
 std::unique_ptr<Buffer> allocate_pageable(std::size_t bytes) {
   return std::make_unique<HostBuffer>(bytes);

@@ -199,6 +199,25 @@ void CudaStream::fill_zero(std::byte* to, std::size_t bytes) {
   device_.check(cudaMemsetAsync(to, 0, bytes, stream_), "cudaMemsetAsync");
 }
 
+void CudaStream::gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                             std::span<const std::int64_t> rows) {
+  if (rows.empty()) return;
+  targets_.clear();
+  sources_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    targets_.push_back(to + i * row_bytes);
+    sources_.push_back(from + static_cast<std::size_t>(rows[i]) * row_bytes);
+  }
+  sizes_.assign(rows.size(), row_bytes);
+  cudaMemcpyAttributes attributes{};
+  attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
+  std::size_t first = 0;
+  device_.make_current();
+  device_.check(cudaMemcpyBatchAsync(targets_.data(), sources_.data(), sizes_.data(), rows.size(),
+                                     &attributes, &first, 1, stream_),
+                "cudaMemcpyBatchAsync");
+}
+
 void CudaStream::launch(Work& work) {
   device_.make_current();
   work.run();

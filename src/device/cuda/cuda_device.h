@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "device/cuda/health.h"
 #include "device/device.h"
@@ -86,11 +87,16 @@ class CudaStream final : public Stream {
   void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void fill_zero(std::byte* to, std::size_t bytes) override;
+  // One call of cudaMemcpyBatchAsync.
+  void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                   std::span<const std::int64_t> rows) override;
   // Runs `work` at once on the calling thread: it is host code that enqueues on handle().
   void launch(Work& work) override;
   void record(Event& event) override;
   void wait(Event& event) override;
   void synchronize() override;
+
+  void* native() override { return stream_; }
 
   CudaDevice& device() const { return device_; }
   cudaStream_t handle() const { return stream_; }
@@ -98,6 +104,10 @@ class CudaStream final : public Stream {
  private:
   CudaDevice& device_;
   cudaStream_t stream_ = nullptr;
+  // Of gather_rows(), kept for the next.
+  std::vector<void*> targets_;
+  std::vector<const void*> sources_;
+  std::vector<std::size_t> sizes_;
 };
 
 }  // namespace stoker::device

@@ -193,6 +193,12 @@ struct Zero {
   std::byte* to;
   std::size_t bytes;
 };
+struct Gather {
+  std::byte* to;
+  const std::byte* from;
+  std::size_t row_bytes;
+  std::span<const std::int64_t> rows;
+};
 struct Launch {
   Work* work;
 };
@@ -205,7 +211,7 @@ struct Wait {
   std::uint64_t mark;
 };
 struct Command {
-  std::variant<Copy, Zero, Launch, Record, Wait> what;
+  std::variant<Copy, Zero, Gather, Launch, Record, Wait> what;
   Clock::time_point pushed;
 };
 
@@ -233,6 +239,10 @@ class SimulatedStream final : public Stream {
     push(Copy{to, from, bytes, false});
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { push(Zero{to, bytes}); }
+  void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+                   std::span<const std::int64_t> rows) override {
+    push(Gather{to, from, row_bytes, rows});
+  }
   void launch(Work& work) override { push(Launch{&work}); }
   void record(Event& event) override {
     auto& own = static_cast<SimulatedEvent&>(event);
@@ -288,6 +298,9 @@ class SimulatedStream final : public Stream {
     take(copy.upload && rate > 0.0 ? static_cast<double>(copy.bytes) / rate : 0.0);
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
+  void execute(const Gather& gather) {
+    gather_rows_now(gather.to, gather.from, gather.row_bytes, gather.rows);
+  }
   void execute(const Launch& launch) {
     launch.work->run();
     take(health_.options().step_seconds);

@@ -98,6 +98,28 @@ TEST_F(CudaDeviceCalls, an_event_that_has_not_passed_is_no_error) {
   EXPECT_TRUE(event->has_passed());
 }
 
+TEST_F(CudaDeviceCalls, rows_are_gathered_by_one_call) {
+  CudaDevice device(0);
+  const auto stream = device.make_stream();
+  const std::array<std::int64_t, 3> rows{2, 0, 2};
+  const std::array<std::int32_t, 6> from{1, 2, 3, 4, 5, 6};
+  std::array<std::int32_t, 6> to{};
+  fake_runtime().calls.clear();
+  stream->gather_rows(reinterpret_cast<std::byte*>(to.data()),
+                      reinterpret_cast<const std::byte*>(from.data()), 8, rows);
+  EXPECT_EQ(to, (std::array<std::int32_t, 6>{5, 6, 1, 2, 5, 6}));
+  EXPECT_EQ(fake_runtime().count("cudaMemcpyBatchAsync"), 1);
+  EXPECT_NE(stream->native(), nullptr);
+}
+
+TEST_F(CudaDeviceCalls, timed_events_tell_what_passed_between_them) {
+  CudaDevice device(0);
+  const auto begin = device.make_timed_event();
+  const auto end = device.make_timed_event();
+  EXPECT_EQ(fake_runtime().event_flags, unsigned{cudaEventDefault});
+  EXPECT_DOUBLE_EQ(end->seconds_since(*begin), 2e-3);  // as the fake has it
+}
+
 TEST_F(CudaDeviceCalls, every_call_is_made_on_its_own_device) {
   CudaDevice device(0);
   const auto stream = device.make_stream();

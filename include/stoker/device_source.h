@@ -1,0 +1,84 @@
+// Sources whose batches are made where they are used: in the device's memory. Nothing is uploaded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "stoker/array_source.h"
+#include "stoker/generator.h"
+#include "stoker/tensor.h"
+
+namespace stoker {
+
+// Where a generator of device memory works. On CUDA it enqueues its kernels and copies on
+// `cuda_stream`, a cudaStream_t, and neither waits for them nor touches the memory from the host.
+// On other devices cuda_stream is null, and it writes the memory itself before it returns.
+struct DeviceQueue {
+  void* cuda_stream = nullptr;
+};
+
+namespace detail {
+
+void* native_of(device::Stream& stream);
+
+template <class F, class... T>
+class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
+ public:
+  using BatchGenerator<T...>::fill;
+  DeviceGenerator(const BatchShapes& shapes, F function)
+      : BatchGenerator<T...>(shapes), function_(std::move(function)) {}
+
+  // On the feed's thread there is nothing to do.
+  std::int64_t fill(BatchContext&, const Slot&) override { return this->spec().batch_size(); }
+  std::int64_t fill(BatchContext&, std::span<T>...) override { return this->spec().batch_size(); }
+  bool endless() const override { return true; }
+  DeviceFiller* device_filler() override { return this; }
+
+  void fill_on_device(BatchContext& batch, std::int64_t, const std::byte*, const Slot& slot,
+                      device::Stream& stream) override {
+    call(batch, DeviceQueue{native_of(stream)}, slot, std::index_sequence_for<T...>{});
+  }
+  bool enqueues() const override { return false; }
+
+ private:
+  template <std::size_t... I>
+  void call(BatchContext& batch, DeviceQueue queue, const Slot& slot, std::index_sequence<I...>) {
+    function_(batch, queue,
+              std::span<T>(reinterpret_cast<T*>(slot.field(I)),
+                           static_cast<std::size_t>(this->spec().field(I).shape.elements()))...);
+  }
+
+  F function_;
+};
+
+}  // namespace detail
+
+// An endless generator that fills device memory:
+//
+//   auto noise = device_generator<float, std::int32_t>(
+//       {.x = {32, 28, 28, 1}, .y = {32}},
+//       [](BatchContext& batch, DeviceQueue queue, std::span<float> x, std::span<std::int32_t> y) {
+//         fill_kernel<<<grid, block, 0, static_cast<cudaStream_t>(queue.cuda_stream)>>>(...);
+//       });
+//
+// Called for one batch after another on the thread that calls fit, between launches of steps: it
+// should return soon. The spans lie in device memory.
+template <class... T, class F>
+requires std::invocable<F&, BatchContext&, DeviceQueue, std::span<T>...> Generator<T...>
+device_generator(const BatchShapes& shapes, F function) {
+  return Generator<T...>(
+      std::make_shared<detail::DeviceGenerator<F, T...>>(shapes, std::move(function)));
+}
+
+// As array_source(), the same batches in the same order, but the tensors are copied to the device
+// once, when a fit first uses the source there, and batches are gathered on it. They stay there as
+// long as the source lives. The fit throws DeviceError where they do not fit.
+SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options = {});
+SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
+                             std::optional<Tensor> sample_weight, ArrayOptions options = {});
+
+}  // namespace stoker

@@ -1,0 +1,117 @@
+// Tensors that are kept on the device, and batches gathered there.
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "core/format.h"
+#include "data/permutation.h"
+#include "device/device.h"
+#include "stoker/device_source.h"
+#include "stoker/error.h"
+
+namespace stoker {
+
+namespace detail {
+
+void* native_of(device::Stream& stream) { return stream.native(); }
+
+}  // namespace detail
+
+namespace {
+
+// The feed's worker chooses the rows of a batch and writes their numbers into the pinned slot; the
+// rest is the device's.
+class DeviceCache final : public Source, public DeviceFiller {
+ public:
+  DeviceCache(std::vector<Tensor> tensors, std::shared_ptr<Source> source,
+              const ArrayOptions& options)
+      : tensors_(std::move(tensors)), source_(std::move(source)), rows_(tensors_[0].shape()[0]) {
+    if (options.shuffle) orders_.emplace(rows_, options.seed);
+  }
+
+  const BatchSpec& spec() const override { return source_->spec(); }
+  std::optional<std::int64_t> batches_per_epoch() const override {
+    return source_->batches_per_epoch();
+  }
+  bool pure() const override { return true; }
+  DeviceFiller* device_filler() override { return this; }
+
+  std::int64_t fill(BatchContext& batch, const Slot& slot) override {
+    const std::int64_t size = spec().batch_size();
+    const std::int64_t first = batch.index * size;
+    if (batch.index < 0 || first >= rows_) return 0;
+    const std::int64_t count = std::min(size, rows_ - first);
+    auto* numbers = reinterpret_cast<std::int64_t*>(slot.field(0));
+    if (orders_) {
+      const auto order = orders_->of_epoch(batch.epoch);
+      std::copy_n(order.rows().begin() + first, count, numbers);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) numbers[i] = first + i;
+    }
+    return count;
+  }
+
+  std::size_t host_bytes() const override {
+    return static_cast<std::size_t>(spec().batch_size()) * sizeof(std::int64_t);
+  }
+
+  void prepare(device::Device& device, device::Stream& stream) override {
+    const std::shared_ptr<device::Device> kept = device.weak_from_this().lock();
+    if (device_ == kept && !columns_.empty()) return;
+    columns_.clear();
+    std::vector<std::unique_ptr<device::Buffer>> columns;
+    for (const Tensor& tensor : tensors_) {
+      columns.push_back(device.allocate(tensor.bytes()));
+      stream.copy_to_device(columns.back()->data(), static_cast<const std::byte*>(tensor.raw()),
+                            tensor.bytes());
+    }
+    stream.synchronize();
+    device_ = kept;
+    columns_ = std::move(columns);
+  }
+
+  void fill_on_device(BatchContext&, std::int64_t rows, const std::byte* host, const Slot& slot,
+                      device::Stream& stream) override {
+    const std::span<const std::int64_t> numbers(reinterpret_cast<const std::int64_t*>(host),
+                                                static_cast<std::size_t>(rows));
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::size_t row_bytes = tensors_[i].bytes() / static_cast<std::size_t>(rows_);
+      stream.gather_rows(slot.field(i), columns_[i]->data(), row_bytes, numbers);
+    }
+  }
+  bool enqueues() const override { return true; }
+
+ private:
+  const std::vector<Tensor> tensors_;
+  const std::shared_ptr<Source> source_;  // for its spec
+  const std::int64_t rows_;
+  std::optional<data::Permutations> orders_;
+  std::shared_ptr<device::Device> device_;  // before what lies on it
+  std::vector<std::unique_ptr<device::Buffer>> columns_;
+};
+
+}  // namespace
+
+SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options) {
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> targets;
+  inputs.push_back(std::move(x));
+  targets.push_back(std::move(y));
+  return cache_on_device(std::move(inputs), std::move(targets), std::nullopt, options);
+}
+
+SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
+                             std::optional<Tensor> sample_weight, ArrayOptions options) {
+  std::vector<Tensor> tensors = inputs;
+  tensors.insert(tensors.end(), targets.begin(), targets.end());
+  if (sample_weight) tensors.push_back(*sample_weight);
+  // Checks everything, and says what a batch is.
+  const SourceHandle arrays =
+      array_source(std::move(inputs), std::move(targets), std::move(sample_weight), options);
+  return SourceHandle(std::make_shared<DeviceCache>(std::move(tensors), arrays.source(), options));
+}
+
+}  // namespace stoker
