@@ -6,6 +6,7 @@
 
 #include "stoker/array_source.h"
 #include "stoker/coroutine.h"
+#include "stoker/dataset.h"
 #include "stoker/device.h"
 #include "stoker/device_source.h"
 #include "stoker/dtype.h"

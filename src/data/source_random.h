@@ -11,6 +11,7 @@ namespace stoker::data {
 enum class RandomStage : std::uint32_t {
   batch,    // BatchContext::random; the ordinal is the batch's index in its epoch
   shuffle,  // an array source's order of rows
+  element,  // a Dataset's stage; the ordinal is the element's number
 };
 
 // A key of its own for every epoch and stage, itself a word of Philox. Taking the user's seed as

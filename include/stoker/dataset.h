@@ -1,0 +1,362 @@
+// Pipelines of elements, with tf.data's names and meanings: where they come from, what is done to
+// each, and how they become batches.
+//
+//   auto images = Dataset<std::uint8_t, std::int32_t>::from_tensor_slices({x, y});
+//   auto batches = images
+//       .shuffle(60000, 7)
+//       .map<float, std::int32_t>({Shape{28, 28, 1}, Shape{}},
+//            [](MapContext& context, std::span<const std::uint8_t> pixels,
+//               std::span<const std::int32_t> label, std::span<float> image,
+//               std::span<std::int32_t> out) { ... })
+//       .batch(128);
+//   model.fit(batches, {.epochs = 10, .workers = AUTOTUNE});
+//
+// An element is a tuple of components; component i has elements of the i-th type and a shape of its
+// own. A Dataset is a value that describes; copies are cheap and share what they describe. Nothing
+// runs until batches are asked for, and then rows are written where they will be read: the last
+// map writes into the slot of the feed.
+//
+// Elements that can be asked for by number (from tensors, by maps, batches, whole shuffles) are
+// made by the feed's workers, as many as `workers` of fit says. After filter, from_generator, a
+// shuffle with a smaller buffer, cache and the like they come one after another; `workers` of map,
+// and prefetch, then have threads of their own.
+//
+// Random numbers and orders are functions of the seed, the epoch, the stage and the element: the
+// same for any number of workers.
+#pragma once
+
+#include "stoker/dataset_stages.h"
+#include "stoker/generator.h"
+
+namespace stoker {
+
+struct MapOptions {
+  int workers = 1;  // AUTOTUNE: one for each core
+};
+struct ShuffleOptions {
+  bool reshuffle_each_iteration = true;
+};
+struct BatchOptions {
+  bool drop_remainder = false;
+};
+struct WindowOptions {
+  std::int64_t shift = 0;  // 0: the size
+  std::int64_t stride = 1;
+  bool drop_remainder = false;
+};
+struct InterleaveOptions {
+  std::int64_t cycle_length = 2;
+  std::int64_t block_length = 1;
+};
+
+template <class... T>
+class Dataset {
+  static_assert(sizeof...(T) > 0, "A Dataset has at least one component");
+  static_assert((is_slot_type<T> && ...),
+                "A Dataset's elements are float, int32_t, uint8_t, bfloat16 or float16");
+
+ public:
+  static constexpr std::int64_t kInfinite = detail::kInfinite;           // cardinality, repeat
+  static constexpr std::int64_t kUnknown = detail::kUnknownCardinality;  // cardinality
+  using Shapes = std::array<Shape, sizeof...(T)>;
+
+  explicit Dataset(detail::StagePtr<T...> stage) : stage_(std::move(stage)) {}
+
+  // ---- Sources ----
+  // Rows of tensors of these types. Throws ShapeError when their numbers differ, DTypeError.
+  static Dataset from_tensor_slices(std::array<Tensor, sizeof...(T)> tensors) {
+    Shapes rows;
+    const std::int64_t count = tensors[0].shape().rank() == 0 ? 0 : tensors[0].shape()[0];
+    detail::for_each_index<sizeof...(T)>([&](auto i) {
+      using Element = std::tuple_element_t<i, std::tuple<T...>>;
+      static_cast<void>(tensors[i].template data<Element>());
+      if (tensors[i].shape().rank() == 0 || tensors[i].shape()[0] != count) {
+        throw ShapeError(
+            "Dataset::from_tensor_slices: expected as many rows of each tensor, "
+            "received " +
+            to_string(tensors[0].shape()) + " and " + to_string(tensors[i].shape()));
+      }
+      rows[i] = detail::without_rows(tensors[i].shape());
+    });
+    return Dataset(std::make_shared<detail::TensorSlices<T...>>(std::move(tensors), rows, count));
+  }
+  // `start(epoch)` gives a function for one pass: bool next(std::span<T>... components) writes an
+  // element of these shapes, or returns false at the end.
+  template <class Start>
+  static Dataset from_generator(Shapes shapes, Start start) {
+    return Dataset(std::make_shared<detail::GeneratedStage<Start, T...>>(shapes, std::move(start)));
+  }
+
+  // ---- Which elements ----
+  // Elements in another order: drawn from the next `buffer` ones. A buffer that holds all of them,
+  // where they can be asked for by number, gives an even order and needs no memory for them.
+  Dataset shuffle(std::int64_t buffer, std::uint64_t seed = 0, ShuffleOptions options = {}) const {
+    require(buffer >= 1, "shuffle: expected a buffer of at least 1");
+    return make<detail::ShuffleStage<T...>>(stage_, buffer, seed, options.reshuffle_each_iteration);
+  }
+  // `count` times over; for ever without an argument. Every round is shuffled anew.
+  Dataset repeat(std::int64_t count = kInfinite) const {
+    return make<detail::RepeatStage<T...>>(stage_, count < 0 ? kInfinite : count);
+  }
+  Dataset take(std::int64_t count) const {  // -1: all
+    return make<detail::StridedStage<T...>>(stage_, 0, 1, count < 0 ? kInfinite : count);
+  }
+  Dataset skip(std::int64_t count) const {  // -1: all, which leaves none
+    if (count < 0) return take(0);
+    return make<detail::StridedStage<T...>>(stage_, count, 1, kInfinite);
+  }
+  // Of `shards` parts the one of this index: elements index, index + shards, ...
+  Dataset shard(std::int64_t shards, std::int64_t index) const {
+    require(shards >= 1 && index >= 0 && index < shards,
+            "shard: expected an index within [0, shards)");
+    return make<detail::StridedStage<T...>>(stage_, index, shards, kInfinite);
+  }
+  // Those for which predicate(std::span<const T>...) holds.
+  template <class Predicate>
+  Dataset filter(Predicate predicate) const {
+    static_assert(std::is_invocable_r_v<bool, const Predicate&, std::span<const T>...>,
+                  "filter takes bool f(std::span<const T>...)");
+    return make<detail::FilterStage<Predicate, T...>>(stage_, std::move(predicate));
+  }
+  Dataset concatenate(const Dataset& other) const {
+    for (std::size_t i = 0; i < sizeof...(T); ++i) {
+      if (!(other.stage_->shapes()[i] == stage_->shapes()[i])) {
+        detail::throw_wrong_shape(stage_->shapes()[i], other.stage_->shapes()[i]);
+      }
+    }
+    return make<detail::ConcatenateStage<T...>>(stage_, other.stage_);
+  }
+
+  // ---- What they are ----
+  // In place: f([MapContext&,] std::span<T>... components).
+  template <class F>
+  Dataset map(F f, MapOptions options = {}) const {
+    const int workers = workers_of(options);
+    if (workers > 1) {
+      return make<detail::ParallelMapStage<F, T...>>(stage_, std::move(f), workers);
+    }
+    return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f));
+  }
+  // To elements of other types or shapes: f([MapContext&,] std::span<const T>...,
+  // std::span<Out>...).
+  template <class... Out, class F>
+  requires(sizeof...(Out) > 0) Dataset<Out...> map(const std::array<Shape, sizeof...(Out)>& shapes,
+                                                   F f)
+  const {
+    return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
+        stage_, shapes, std::move(f)));
+  }
+  // Each element with its number in front.
+  Dataset<std::int32_t, T...> enumerate() const;
+  // Elements of the data sets that f(std::span<const T>...) makes of elements, in turn.
+  template <class F>
+  auto interleave(F f, InterleaveOptions options = {}) const {
+    require(options.cycle_length >= 1 && options.block_length >= 1,
+            "interleave: expected cycle_length and block_length of at least 1");
+    using Result = std::invoke_result_t<const F&, std::span<const T>...>;
+    return interleaved(std::move(f), options, static_cast<Result*>(nullptr));
+  }
+
+  // ---- Batches ----
+  Dataset batch(std::int64_t size, BatchOptions options = {}) const {
+    require(size >= 1, "batch: expected a size of at least 1");
+    for (const Shape& shape : stage_->shapes()) {
+      if (shape.elements() < 0 || has_unknown(shape)) {
+        throw ShapeError("Dataset::batch: expected elements of one shape, received " +
+                         to_string(shape) + ". padded_batch() takes elements of different shapes");
+      }
+    }
+    return make<detail::BatchStage<T...>>(stage_, size, options.drop_remainder);
+  }
+  // Fills elements up to `shapes`, or, where an extent is Shape::kUnknown, to the largest of the
+  // batch, with `values`.
+  Dataset padded_batch(std::int64_t size, Shapes shapes, std::tuple<T...> values = {},
+                       BatchOptions options = {}) const {
+    require(size >= 1, "padded_batch: expected a size of at least 1");
+    return make<detail::PaddedBatchStage<T...>>(stage_, size, std::move(shapes), std::move(values),
+                                                options.drop_remainder);
+  }
+  Dataset unbatch() const { return make<detail::UnbatchStage<T...>>(stage_); }
+  // Windows as elements with an axis in front; the last ones may be short.
+  Dataset window(std::int64_t size, WindowOptions options = {}) const {
+    require(size >= 1 && options.stride >= 1 && options.shift >= 0,
+            "window: expected a size and a stride of at least 1");
+    return make<detail::WindowStage<T...>>(stage_, size, options.shift == 0 ? size : options.shift,
+                                           options.stride, options.drop_remainder);
+  }
+
+  // ---- Keeping and reading ahead ----
+  // In memory or, with a path, in a file that a later run reads too. The first pass that comes to
+  // its end fills it; what was random before it stays as that pass had it.
+  Dataset cache(std::string path = {}) const {
+    return make<detail::CacheStage<T...>>(stage_, std::move(path));
+  }
+  // Up to `count` elements ahead (AUTOTUNE: 2), by a thread of its own where elements come one
+  // after another. The feed reads batches ahead in any case: max_queue_size of fit.
+  Dataset prefetch(std::int64_t count = AUTOTUNE) const {
+    return make<detail::PrefetchStage<T...>>(stage_, count < 1 ? 2 : count);
+  }
+
+  // ---- What there is ----
+  // Elements in a pass; kInfinite, or kUnknown where only a pass can tell.
+  std::int64_t cardinality() const { return stage_->cardinality(); }
+  const Shapes& element_shapes() const { return stage_->shapes(); }
+  bool is_random_access() const { return stage_->is_random_access(); }
+  const detail::StagePtr<T...>& stage() const { return stage_; }
+
+  // Calls f(std::span<const T>...) for each element of a pass.
+  template <class F>
+  void for_each(F f, std::int64_t epoch = 0, std::uint64_t seed = 0) const {
+    const auto cursor = stage_->begin({seed, epoch});
+    detail::Sinks<T...> element;
+    while (cursor->next(element)) {
+      std::apply(
+          [&](const auto&... sinks) {
+            f(sinks.values().first(static_cast<std::size_t>(sinks.shape().elements()))...);
+          },
+          std::as_const(element));
+    }
+  }
+
+  // As a source of batches: the data set's last stage made them. One component is the input, two
+  // are input and target, three have sample weights last. `inputs` says how many components are
+  // inputs where that is not so. Throws ShapeError where batches have no shape of their own.
+  SourceHandle source(std::uint64_t seed = 0, std::size_t inputs = 0) const;
+  operator SourceHandle() const { return source(); }
+
+ private:
+  template <class S, class... A>
+  Dataset make(A&&... arguments) const {
+    return Dataset(std::make_shared<S>(std::forward<A>(arguments)...));
+  }
+  static void require(bool holds, const char* what) {
+    if (!holds) throw ValueError(std::string("Dataset::") + what);
+  }
+  static bool has_unknown(const Shape& shape) {
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+      if (shape[i] == Shape::kUnknown) return true;
+    }
+    return false;
+  }
+  static int workers_of(const MapOptions& options) {
+    require(options.workers >= 1 || options.workers == AUTOTUNE,
+            "map: expected at least 1 worker or AUTOTUNE");
+    if (options.workers != AUTOTUNE) return options.workers;
+    return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  }
+  template <class F, class... Out>
+  Dataset<Out...> interleaved(F f, const InterleaveOptions& options, Dataset<Out...>*) const {
+    // The shapes are those of what the first element gives.
+    detail::Sinks<T...> element;
+    std::array<Shape, sizeof...(Out)> shapes{};
+    if (stage_->begin({})->next(element)) {
+      shapes =
+          std::apply([&](const auto&... sinks) { return f(sinks.values()...).element_shapes(); },
+                     std::as_const(element));
+    }
+    return Dataset<Out...>(std::make_shared<detail::InterleaveStage<F, std::tuple<T...>, Out...>>(
+        stage_, shapes, std::move(f), options.cycle_length, options.block_length));
+  }
+
+  detail::StagePtr<T...> stage_;
+};
+
+// first, first + step, ... below `end`, as tf.data's range.
+inline Dataset<std::int32_t> range(std::int32_t first, std::int32_t end, std::int32_t step = 1) {
+  if (step == 0) throw ValueError("range: expected a step other than 0");
+  const std::int64_t distance = std::int64_t{end} - first;
+  const std::int64_t count = distance / step + (distance % step != 0 ? 1 : 0);
+  return Dataset<std::int32_t>(
+      std::make_shared<detail::RangeStage>(first, step, std::max<std::int64_t>(0, count)));
+}
+inline Dataset<std::int32_t> range(std::int32_t end) { return range(0, end); }
+
+// The elements of two data sets side by side; ends with the shorter.
+template <class... A, class... B>
+Dataset<A..., B...> zip(const Dataset<A...>& a, const Dataset<B...>& b) {
+  return Dataset<A..., B...>(
+      std::make_shared<detail::ZipStage<std::tuple<A...>, std::tuple<B...>>>(a.stage(), b.stage()));
+}
+
+template <class... T>
+Dataset<std::int32_t, T...> Dataset<T...>::enumerate() const {
+  return zip(range(0, std::numeric_limits<std::int32_t>::max()), *this);
+}
+
+namespace detail {
+
+// Batches by number, by any worker; or one after another.
+template <class... T>
+class DatasetSource final : public BatchGenerator<T...> {
+ public:
+  using BatchGenerator<T...>::fill;
+  DatasetSource(StagePtr<T...> stage, const BatchShapes& shapes, std::uint64_t seed)
+      : BatchGenerator<T...>(shapes), stage_(std::move(stage)), seed_(seed) {}
+
+  std::int64_t fill(BatchContext& batch, std::span<T>... fields) override {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      Sinks<T...> out{Sink<T>(fields, stage_->shapes()[I])...};
+      if (pure()) {
+        const std::int64_t count = stage_->cardinality();
+        if (count != kInfinite && batch.index >= count) return std::int64_t{0};
+        stage_->get({seed_, batch.epoch}, batch.index, out);
+      } else if (!next(batch, out)) {
+        return std::int64_t{0};
+      }
+      const std::int64_t rows = std::get<0>(out).rows();
+      return rows >= 0 ? rows : this->spec().batch_size();
+    }
+    (std::index_sequence_for<T...>{});
+  }
+  bool pure() const override { return stage_->is_random_access(); }
+  bool endless() const override { return stage_->cardinality() == kInfinite; }
+  std::optional<std::int64_t> batches_per_epoch() const override {
+    const std::int64_t count = stage_->cardinality();
+    return count >= 0 ? std::optional(count) : std::nullopt;
+  }
+
+ private:
+  bool next(const BatchContext& batch, Sinks<T...>& out) {
+    // A pass that is under way goes on where steps_per_epoch cuts it into epochs; another fit, or
+    // another pass of known length, begins anew.
+    const bool anew = batch.sequence == 0 || (batch.index == 0 && stage_->cardinality() >= 0);
+    if (!cursor_ || anew) {
+      cursor_.reset();
+      cursor_ = stage_->begin({seed_, batch.epoch});
+    }
+    if (cursor_->next(out)) return true;
+    cursor_.reset();
+    return false;
+  }
+
+  const StagePtr<T...> stage_;
+  const std::uint64_t seed_;
+  std::unique_ptr<Cursor<T...>> cursor_;
+};
+
+}  // namespace detail
+
+template <class... T>
+SourceHandle Dataset<T...>::source(std::uint64_t seed, std::size_t inputs) const {
+  const Shapes& all = stage_->shapes();
+  for (const Shape& shape : all) {
+    if (shape.rank() == 0 || has_unknown(shape)) {
+      throw ShapeError(
+          "Dataset: expected batches, with a batch axis and every extent known, "
+          "received elements " +
+          to_string(shape) + ". Call batch() last");
+    }
+  }
+  if (inputs == 0) inputs = 1;
+  require(inputs <= sizeof...(T), "source: expected no more inputs than components");
+  BatchShapes shapes;
+  shapes.inputs.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(inputs));
+  if (sizeof...(T) > inputs) shapes.targets = {all[inputs]};
+  if (sizeof...(T) > inputs + 1) shapes.sample_weight = all[inputs + 1];
+  require(sizeof...(T) <= inputs + 2,
+          "source: expected inputs, a target and sample weights at most");
+  return SourceHandle(std::static_pointer_cast<Source>(
+      std::make_shared<detail::DatasetSource<T...>>(stage_, shapes, seed)));
+}
+
+}  // namespace stoker

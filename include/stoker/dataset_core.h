@@ -1,0 +1,189 @@
+// What the stages of a Dataset have in common. Programs include stoker/dataset.h.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "stoker/dtype.h"
+#include "stoker/error.h"
+#include "stoker/random.h"
+#include "stoker/shape.h"
+#include "stoker/source.h"
+
+namespace stoker::detail {
+
+inline constexpr std::int64_t kInfinite = -1;
+inline constexpr std::int64_t kUnknownCardinality = -2;
+
+// One way through a data set. Everything random in it is a function of this, of the stage, and of
+// the element's number.
+struct Pass {
+  std::uint64_t seed = 0;
+  std::int64_t epoch = 0;
+};
+
+Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal);
+[[noreturn]] void throw_wrong_shape(const Shape& expected, const Shape& received);
+[[noreturn]] void throw_in_stage(const std::string& stage, std::int64_t ordinal);
+
+// Where one component of an element is written: memory of a fixed shape (a row of the pinned slot),
+// or memory of its own that grows to what is written.
+template <class T>
+class Sink {
+ public:
+  Sink() = default;
+  Sink(std::span<T> memory, const Shape& shape) : memory_(memory), shape_(shape), fixed_(true) {}
+
+  // Memory for a component of this shape. Throws ShapeError where the shape is fixed to another.
+  std::span<T> take(const Shape& shape) {
+    if (fixed_) {
+      if (!(shape == shape_)) throw_wrong_shape(shape_, shape);
+      return memory_;
+    }
+    shape_ = shape;
+    own_.resize(static_cast<std::size_t>(shape.elements()));
+    return own_;
+  }
+  // The memory that was taken has fewer rows after all.
+  void set_rows(std::int64_t rows) { rows_ = rows; }
+
+  bool is_fixed() const { return fixed_; }
+  std::int64_t rows() const { return rows_; }
+  Shape shape() const {
+    Shape shape = shape_;
+    if (rows_ >= 0) shape[0] = rows_;
+    return shape;
+  }
+  std::span<const T> values() const { return fixed_ ? std::span<const T>(memory_) : own_; }
+  std::span<T> values() { return fixed_ ? memory_ : std::span<T>(own_); }
+  void reset() { rows_ = -1; }
+
+ private:
+  std::span<T> memory_;
+  std::vector<T> own_;
+  Shape shape_;
+  bool fixed_ = false;
+  std::int64_t rows_ = -1;
+};
+
+template <class... T>
+using Sinks = std::tuple<Sink<T>...>;
+
+template <class... T>
+void copy_element(const Sinks<T...>& from, Sinks<T...>& to) {
+  const auto copy = [](const auto& source, auto& target) {
+    target.reset();
+    const auto values = source.values();
+    const auto count = static_cast<std::size_t>(source.shape().elements());
+    // A short batch goes into memory for a whole one.
+    if (target.is_fixed() && source.rows() >= 0) {
+      std::copy_n(values.begin(), count, target.values().begin());
+    } else {
+      std::copy_n(values.begin(), count, target.take(source.shape()).begin());
+    }
+    if (source.rows() >= 0) target.set_rows(source.rows());
+  };
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (copy(std::get<I>(from), std::get<I>(to)), ...);
+  }
+  (std::index_sequence_for<T...>{});
+}
+
+// Goes through the elements once. One thread at a time.
+template <class... T>
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  // False at the end; the sinks then hold nothing.
+  virtual bool next(Sinks<T...>& out) = 0;
+};
+
+// A step of the pipeline: immutable, shared, and usable by any number of cursors at a time.
+template <class... T>
+class Stage {
+ public:
+  using Shapes = std::array<Shape, sizeof...(T)>;
+
+  Stage(const Shapes& shapes, std::uint32_t depth) : shapes_(shapes), depth_(depth) {}
+  virtual ~Stage() = default;
+
+  // Of an element's components; an extent that differs from element to element is kUnknown.
+  const Shapes& shapes() const { return shapes_; }
+  // The number of stages before it: part of the key of its random numbers.
+  std::uint32_t depth() const { return depth_; }
+  virtual std::int64_t cardinality() const = 0;
+  virtual std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const = 0;
+
+  // Elements can be asked for by number, in any order and by several threads.
+  virtual bool is_random_access() const { return false; }
+  virtual void get(const Pass&, std::int64_t, Sinks<T...>&) const {}
+
+ private:
+  const Shapes shapes_;
+  const std::uint32_t depth_;
+};
+
+template <class... T>
+using StagePtr = std::shared_ptr<const Stage<T...>>;
+
+// For stages whose elements can be asked for by number.
+template <class... T>
+class IndexCursor final : public Cursor<T...> {
+ public:
+  IndexCursor(const Stage<T...>& stage, const Pass& pass) : stage_(stage), pass_(pass) {}
+  bool next(Sinks<T...>& out) override {
+    const std::int64_t count = stage_.cardinality();
+    if (count != kInfinite && next_ >= count) return false;
+    stage_.get(pass_, next_++, out);
+    return true;
+  }
+
+ private:
+  const Stage<T...>& stage_;
+  const Pass pass_;
+  std::int64_t next_ = 0;
+};
+
+template <class... T>
+class FunctionCursor final : public Cursor<T...> {
+ public:
+  explicit FunctionCursor(std::function<bool(Sinks<T...>&)> next) : next_(std::move(next)) {}
+  bool next(Sinks<T...>& out) override { return next_(out); }
+
+ private:
+  std::function<bool(Sinks<T...>&)> next_;
+};
+
+// An order of [0, size) for each pass.
+class EpochOrder {
+ public:
+  EpochOrder(std::int64_t size, std::uint64_t seed, bool reshuffle);
+  ~EpochOrder();
+  EpochOrder(const EpochOrder&) = delete;
+  EpochOrder& operator=(const EpochOrder&) = delete;
+  std::int64_t at(std::int64_t epoch, std::int64_t index) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Bytes of a cache's file: whole or not at all.
+void write_cache(const std::string& path, const std::string& signature, std::int64_t elements,
+                 std::span<const std::byte> bytes);
+// Empty when there is no such file. Throws IoError for one that is none of ours, or of other
+// shapes.
+std::optional<std::vector<std::byte>> read_cache(const std::string& path,
+                                                 const std::string& signature,
+                                                 std::int64_t& elements);
+
+}  // namespace stoker::detail
