@@ -1,0 +1,207 @@
+// Images in memory: PNG and JPEG files, sizes, and random changes of them for training.
+//
+// An image is (height, width, channels), rows first, as Keras has it; elements are float or
+// std::uint8_t. Functions change it in place, or write into memory of the size asked for; none
+// keeps memory beyond the call but for one buffer of the thread. Safe to call from several threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "stoker/dataset.h"
+#include "stoker/random.h"
+#include "stoker/tensor.h"
+
+namespace stoker {
+
+struct ImageSize {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 3;
+
+  std::size_t elements() const { return static_cast<std::size_t>(height * width * channels); }
+  friend bool operator==(const ImageSize&, const ImageSize&) = default;
+};
+
+// ---- Files ----
+// A PNG or JPEG, told by its content, as uint8 (height, width, channels). `channels`: 1 gray, 3
+// RGB, 4 RGB and alpha (PNG only), whatever the file has. At most 2^28 pixels. Throws IoError,
+// naming the file, for one that is missing, damaged, too large, or neither.
+Tensor read_image(const std::string& path, int channels = 3);
+// The same of a file's bytes; `name` is for messages.
+Tensor decode_image(std::span<const std::byte> bytes, int channels = 3,
+                    const std::string& name = "image");
+// Straight into memory of another size: decoded, and resized by bilinear interpolation.
+void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size);
+void write_png(const std::string& path, std::span<const std::uint8_t> pixels,
+               const ImageSize& size);
+
+// ---- Sizes ----
+enum class Interpolation : std::uint8_t { bilinear, nearest };
+// Keras's Resizing: pixel centres at half pixels, no smoothing where it gets smaller. uint8 rounds
+// to nearest. Throws ShapeError where the channels differ or the spans do not fit the sizes.
+void resize(std::span<const float> from, const ImageSize& from_size, std::span<float> to,
+            const ImageSize& to_size, Interpolation interpolation = Interpolation::bilinear);
+void resize(std::span<const std::uint8_t> from, const ImageSize& from_size,
+            std::span<std::uint8_t> to, const ImageSize& to_size,
+            Interpolation interpolation = Interpolation::bilinear);
+// The part of to_size whose upper left corner is at (top, left).
+template <class T>
+void crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
+          const ImageSize& to_size, std::int64_t top, std::int64_t left);
+// Keras's CenterCrop, for images at least as large as what is cut out.
+template <class T>
+void center_crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
+                 const ImageSize& to_size);
+
+// ---- Changes ----
+enum class Fill : std::uint8_t {
+  constant,  // k k | a b c | k k
+  nearest,   // a a | a b c | c c
+  reflect,   // b a | a b c | c b
+  wrap,      // b c | a b c | a b
+};
+struct AffineOptions {
+  double angle = 0.0;   // radians, counterclockwise
+  double zoom_y = 1.0;  // above 1: what is seen gets smaller
+  double zoom_x = 1.0;
+  double shift_y = 0.0;  // pixels, downwards and to the right
+  double shift_x = 0.0;
+  Fill fill = Fill::reflect;
+  double value = 0.0;  // of Fill::constant
+};
+// Rotation and zoom about the centre, then a shift, with bilinear interpolation: what Keras's
+// RandomRotation, RandomZoom and RandomTranslation do.
+template <class T>
+void affine(std::span<T> image, const ImageSize& size, const AffineOptions& options);
+template <class T>
+void flip_horizontal(std::span<T> image, const ImageSize& size);
+template <class T>
+void flip_vertical(std::span<T> image, const ImageSize& size);
+// Adds `delta`; values are kept within [0, 255].
+template <class T>
+void brighten(std::span<T> image, double delta);
+// (x - mean) * factor + mean, the mean of each channel; within [0, 255].
+template <class T>
+void contrast(std::span<T> image, const ImageSize& size, double factor);
+// (x - mean) / stddev by channel.
+void normalize(std::span<float> image, const ImageSize& size, std::span<const float> mean,
+               std::span<const float> stddev);
+// A square of `side` pixels about (y, x), as far as it lies in the image, becomes `value` (DeVries
+// and Taylor, "Improved Regularization of CNNs with Cutout", 2017).
+template <class T>
+void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int64_t x,
+            std::int64_t side, double value = 0.0);
+// Rows of a batch become l row + (1 - l) partner, and so do the targets, which are rows of class
+// values; each l is drawn from Beta(alpha, alpha), the partner is the row behind (Zhang et al.,
+// "mixup: Beyond Empirical Risk Minimization", 2018).
+void mixup(std::span<float> images, std::span<float> targets, std::int64_t rows, double alpha,
+           Random& random);
+
+// ---- For Dataset::map ----
+// Each changes the first component, by random numbers of the element's own; the others stay. Names
+// and meanings of factors are those of Keras's layers: one number f means [-f, f].
+namespace augment {
+
+struct Flip {
+  ImageSize size;
+  bool horizontal = true;
+  bool vertical = false;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    const bool by_width = horizontal && context.random.uniform() < 0.5f;
+    const bool by_height = vertical && context.random.uniform() < 0.5f;
+    if (by_width) flip_horizontal(image, size);
+    if (by_height) flip_vertical(image, size);
+  }
+};
+// Shares of height and width.
+struct Shift {
+  ImageSize size;
+  float height_factor = 0.1f;
+  float width_factor = 0.1f;
+  Fill fill = Fill::reflect;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    const float y = context.random.uniform(-height_factor, height_factor);
+    const float x = context.random.uniform(-width_factor, width_factor);
+    affine(image, size,
+           {.shift_y = y * static_cast<double>(size.height),
+            .shift_x = x * static_cast<double>(size.width),
+            .fill = fill});
+  }
+};
+// Shares of a whole turn.
+struct Rotate {
+  ImageSize size;
+  float factor = 0.05f;
+  Fill fill = Fill::reflect;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    constexpr double kTurn = 6.283185307179586;
+    affine(image, size, {.angle = kTurn * context.random.uniform(-factor, factor), .fill = fill});
+  }
+};
+// 0.2: what is seen gets up to 20% smaller or larger, its sides in proportion.
+struct Zoom {
+  ImageSize size;
+  float factor = 0.2f;
+  Fill fill = Fill::reflect;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    const double zoom = 1.0 + context.random.uniform(-factor, factor);
+    affine(image, size, {.zoom_y = zoom, .zoom_x = zoom, .fill = fill});
+  }
+};
+// Shares of 255.
+struct Brightness {
+  float factor = 0.2f;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    brighten(image, 255.0 * context.random.uniform(-factor, factor));
+  }
+};
+struct Contrast {
+  ImageSize size;
+  float factor = 0.2f;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    contrast(image, size, 1.0 + context.random.uniform(-factor, factor));
+  }
+};
+struct Cutout {
+  ImageSize size;
+  std::int64_t side = 8;
+  template <class T, class... Rest>
+  void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
+    const std::int64_t y = context.random.integer(0, size.height);
+    const std::int64_t x = context.random.integer(0, size.width);
+    cutout(image, size, y, x, side);
+  }
+};
+// To a smaller size: dataset.map<T, Label>({Shape{28, 28, 3}, Shape{}}, augment::Crop{from, to}).
+// The other components are copied.
+struct Crop {
+  ImageSize from;
+  ImageSize to;
+  template <class T, class U>
+  void operator()(MapContext& context, std::span<const T> image, std::span<T> out) const {
+    const std::int64_t top = context.random.integer(0, from.height - to.height + 1);
+    const std::int64_t left = context.random.integer(0, from.width - to.width + 1);
+    crop(image, from, out, to, top, left);
+  }
+  template <class T, class Label>
+  void operator()(MapContext& context, std::span<const T> image, std::span<const Label> label,
+                  std::span<T> out, std::span<Label> label_out) const {
+    const std::int64_t top = context.random.integer(0, from.height - to.height + 1);
+    const std::int64_t left = context.random.integer(0, from.width - to.width + 1);
+    crop(image, from, out, to, top, left);
+    std::copy(label.begin(), label.end(), label_out.begin());
+  }
+};
+
+}  // namespace augment
+}  // namespace stoker

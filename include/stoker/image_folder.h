@@ -1,0 +1,36 @@
+// Folders of images, one subfolder for each class.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "stoker/dataset.h"
+#include "stoker/image.h"
+
+namespace stoker {
+
+struct ImageFolderOptions {
+  ImageSize size{.height = 256, .width = 256, .channels = 3};  // of every image, after resizing
+  bool shuffle = true;                                         // anew each epoch
+  std::uint64_t seed = 0;
+};
+
+// The elements can be asked for by number, so the feed's workers decode them: straight into the
+// slot, where batch() is the only stage behind.
+//
+//   ImageFolder photos = image_folder("photos", {.size = {224, 224, 3}});
+//   model.fit(photos.dataset.batch(32), {.epochs = 10, .workers = AUTOTUNE});
+struct ImageFolder {
+  Dataset<std::uint8_t, std::int32_t> dataset;  // (height, width, channels), and a class number
+  std::vector<std::string> class_names;         // of the numbers, sorted
+  std::vector<std::string> files;               // sorted by class and name
+  std::vector<std::int32_t> labels;             // of the files
+};
+
+// As Keras's image_dataset_from_directory, of files that end in png, jpg or jpeg. Only looks for
+// them; a file that can't be decoded is an error of the batch that it is in. Throws IoError when
+// the folder is missing or holds no class with an image.
+ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options = {});
+
+}  // namespace stoker

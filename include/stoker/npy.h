@@ -1,0 +1,27 @@
+// NumPy's files: .npy, one array, and .npz, a zip archive of them (NEP 1; the zip format as
+// PKWARE's APPNOTE 6.3 has it).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "stoker/tensor.h"
+
+namespace stoker {
+
+struct NpyOptions {
+  // float64 becomes float32 and int64 int32, if every number fits; otherwise such a file is a
+  // DTypeError that says so.
+  bool convert = false;
+};
+
+// float32, float16, int32, uint8 and bool (as uint8), little-endian, in C or Fortran order. The
+// file is not trusted: at most 2^33 bytes, and exactly as many as its header says. Throws IoError
+// for a file that is missing, damaged or none of NumPy's, DTypeError for other element types.
+Tensor read_npy(const std::string& path, NpyOptions options = {});
+// By name, without the ".npy" that it has in the archive. Stored or deflated; no zip64.
+std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options = {});
+// Whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
+void write_npy(const std::string& path, const Tensor& tensor);
+
+}  // namespace stoker

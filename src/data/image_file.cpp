@@ -1,0 +1,206 @@
+// PNG through libpng's simplified interface, JPEG through libjpeg-turbo.
+#include <cerrno>
+#include <csetjmp>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+
+// Needs size_t and FILE from before it.
+#include <jpeglib.h>
+#include <png.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/format.h"
+#include "data/byte_source.h"
+#include "stoker/error.h"
+#include "stoker/image.h"
+
+namespace stoker {
+namespace {
+
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 28;
+
+[[noreturn]] void fail(const std::string& name, const std::string& what) {
+  throw IoError(format(name, ": ", what));
+}
+
+// What the file says, before memory is taken for it.
+void check_size(const std::string& name, std::uint64_t width, std::uint64_t height) {
+  if (width == 0 || height == 0 || width > kMaxPixels || height > kMaxPixels / width) {
+    fail(name, format("expected an image of at most 2^28 pixels, received ", width, " x ", height));
+  }
+}
+
+std::vector<std::byte> read_bytes(const std::string& path, std::vector<std::byte> bytes = {}) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             std::fclose);
+  if (!file) fail(path, std::strerror(errno));
+  bytes.clear();
+  std::size_t filled = 0;
+  do {
+    bytes.resize(filled + (std::size_t{1} << 16) + filled / 2);
+    filled += std::fread(bytes.data() + filled, 1, bytes.size() - filled, file.get());
+    if (filled > kMaxFileBytes) fail(path, "expected an image file of at most 1 GiB");
+  } while (filled == bytes.size());
+  if (std::ferror(file.get()) != 0) fail(path, "could not be read");
+  bytes.resize(filled);
+  return bytes;
+}
+
+// Where pixels go: memory that is asked for once the size is known.
+struct Target {
+  std::vector<std::uint8_t> pixels;
+  ImageSize size;
+};
+
+// ---- PNG ----
+bool is_png(std::span<const std::byte> bytes) {
+  constexpr unsigned char kSignature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  return bytes.size() >= sizeof kSignature &&
+         std::memcmp(bytes.data(), kSignature, sizeof kSignature) == 0;
+}
+
+void decode_png(std::span<const std::byte> bytes, int channels, const std::string& name,
+                Target& target) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  const std::unique_ptr<png_image, void (*)(png_image*)> owner(&image, png_image_free);
+  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0) {
+    fail(name, format("a damaged PNG (", image.message, ")"));
+  }
+  check_size(name, image.width, image.height);
+  image.format = channels == 1 ? PNG_FORMAT_GRAY : channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA;
+  target.size = {image.height, image.width, channels};
+  target.pixels.resize(target.size.elements());
+  // Transparent pixels of a file without alpha in the result lie on black.
+  const png_color background{0, 0, 0};
+  if (png_image_finish_read(&image, &background, target.pixels.data(), 0, nullptr) == 0) {
+    fail(name, format("a damaged PNG (", image.message, ")"));
+  }
+}
+
+// ---- JPEG ----
+struct JpegErrors {
+  jpeg_error_mgr base;
+  std::jmp_buf where;
+  char message[JMSG_LENGTH_MAX];
+};
+
+[[noreturn]] void leave(j_common_ptr info) {
+  auto* errors = reinterpret_cast<JpegErrors*>(info->err);
+  errors->base.format_message(info, errors->message);
+  std::longjmp(errors->where, 1);
+}
+
+// A warning (a truncated file, for one) is an error: what is missing would be grey.
+void complain(j_common_ptr info, int level) {
+  if (level < 0) leave(info);
+}
+
+bool is_jpeg(std::span<const std::byte> bytes) {
+  return bytes.size() >= 3 && bytes[0] == std::byte{0xff} && bytes[1] == std::byte{0xd8} &&
+         bytes[2] == std::byte{0xff};
+}
+
+// Between setjmp and its return nothing with a destructor may come to life: `header` and `pixels`
+// are called with decoding suspended.
+bool read_jpeg(jpeg_decompress_struct& info, JpegErrors& errors, std::span<const std::byte> bytes,
+               int channels) {
+  if (setjmp(errors.where) != 0) return false;
+  jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  jpeg_read_header(&info, TRUE);
+  info.out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  return true;
+}
+
+bool read_scanlines(jpeg_decompress_struct& info, JpegErrors& errors, std::uint8_t* pixels,
+                    std::size_t pitch) {
+  if (setjmp(errors.where) != 0) return false;
+  jpeg_start_decompress(&info);
+  while (info.output_scanline < info.output_height) {
+    JSAMPROW row = pixels + info.output_scanline * pitch;
+    jpeg_read_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_decompress(&info);
+  return true;
+}
+
+void decode_jpeg(std::span<const std::byte> bytes, int channels, const std::string& name,
+                 Target& target) {
+  if (channels == 4) fail(name, "a JPEG has no alpha: expected 1 or 3 channels, received 4");
+  JpegErrors errors{};
+  jpeg_decompress_struct info{};
+  info.err = jpeg_std_error(&errors.base);
+  errors.base.error_exit = leave;
+  errors.base.emit_message = complain;
+  jpeg_create_decompress(&info);
+  const std::unique_ptr<jpeg_decompress_struct, void (*)(jpeg_decompress_struct*)> owner(
+      &info, jpeg_destroy_decompress);
+  const auto check = [&](bool read) {
+    if (!read) fail(name, format("a damaged JPEG (", errors.message, ")"));
+  };
+  check(read_jpeg(info, errors, bytes, channels));
+  check_size(name, info.image_width, info.image_height);
+  target.size = {info.image_height, info.image_width, channels};
+  target.pixels.resize(target.size.elements());
+  check(read_scanlines(info, errors, target.pixels.data(),
+                       static_cast<std::size_t>(target.size.width * channels)));
+}
+
+void decode(std::span<const std::byte> bytes, int channels, const std::string& name,
+            Target& target) {
+  if (channels != 1 && channels != 3 && channels != 4) {
+    throw ValueError(format(name, ": expected 1, 3 or 4 channels, received ", channels));
+  }
+  if (is_png(bytes)) return decode_png(bytes, channels, name, target);
+  if (is_jpeg(bytes)) return decode_jpeg(bytes, channels, name, target);
+  fail(name, "expected a PNG or a JPEG, received neither");
+}
+
+}  // namespace
+
+Tensor decode_image(std::span<const std::byte> bytes, int channels, const std::string& name) {
+  Target target;
+  decode(bytes, channels, name, target);
+  return Tensor::from<std::uint8_t>({target.size.height, target.size.width, target.size.channels},
+                                    target.pixels);
+}
+
+Tensor read_image(const std::string& path, int channels) {
+  return decode_image(read_bytes(path), channels, path);
+}
+
+void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size) {
+  // Kept by the thread, for the next image.
+  thread_local std::vector<std::byte> bytes;
+  thread_local Target target;
+  bytes = read_bytes(path, std::move(bytes));
+  decode(bytes, static_cast<int>(size.channels), path, target);
+  resize(std::span<const std::uint8_t>(target.pixels), target.size, to, size);
+}
+
+void write_png(const std::string& path, std::span<const std::uint8_t> pixels,
+               const ImageSize& size) {
+  if (pixels.size() != size.elements() || (size.channels != 1 && size.channels != 3)) {
+    throw ShapeError(format("write_png: expected ", size.height, " x ", size.width, " x ",
+                            size.channels, " elements of 1 or 3 channels, received ",
+                            pixels.size()));
+  }
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(size.width);
+  image.height = static_cast<png_uint_32>(size.height);
+  image.format = size.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t length = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::vector<std::byte> bytes(length);
+  if (png_image_write_to_memory(&image, bytes.data(), &length, 0, pixels.data(), 0, nullptr) == 0) {
+    fail(path, format("could not be encoded (", image.message, ")"));
+  }
+  write_file(path, std::span<const std::byte>(bytes).first(length));
+}
+
+}  // namespace stoker
