@@ -18,6 +18,7 @@
 #include "core/format.h"
 #include "device/device.h"
 #include "stoker/error.h"
+#include "stoker/random.h"
 
 namespace stoker::device {
 namespace {
@@ -313,6 +314,8 @@ class SimulatedStream final : public Stream {
   // Makes the work that was just done last `seconds`, if it did not last longer by itself.
   void take(double seconds) {
     if (seconds <= 0.0) return;
+    const auto jitter = static_cast<float>(health_.options().jitter);
+    if (jitter > 0.0f) seconds *= 1.0 + random_.uniform(-jitter, jitter);
     due_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     std::this_thread::sleep_until(due_);
     // Work that really takes longer than it was told to is late, and so is all after it.
@@ -326,6 +329,7 @@ class SimulatedStream final : public Stream {
   std::uint64_t pushed_ = 0;
   std::uint64_t done_ = 0;
   bool stopping_ = false;
+  Random random_;          // the same jitter in every run
   Clock::time_point due_;  // when everything executed so far should have been done
   std::thread thread_;
 };
