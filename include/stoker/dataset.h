@@ -131,24 +131,24 @@ class Dataset {
   // In place: f([MapContext&,] std::span<T>... components).
   template <class F>
   Dataset map(F f, MapOptions options = {}) const {
-    const int workers = workers_of(options);
-    if (workers > 1) {
-      return make<detail::ParallelMapStage<F, T...>>(stage_, std::move(f), workers);
-    }
-    return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f));
+    return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f), workers_of(options));
   }
   // To elements of other types or shapes: f([MapContext&,] std::span<const T>...,
-  // std::span<Out>...).
+  // std::span<Out>...). A short batch or window comes with the rows that it has, and results whose
+  // first extent is the batch's are as short.
   template <class... Out, class F>
   requires(sizeof...(Out) > 0) Dataset<Out...> map(const std::array<Shape, sizeof...(Out)>& shapes,
-                                                   F f)
+                                                   F f, MapOptions options = {})
   const {
     return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
-        stage_, shapes, std::move(f)));
+        stage_, shapes, std::move(f), workers_of(options)));
   }
   // Each element with its number in front.
   Dataset<std::int32_t, T...> enumerate() const;
-  // Elements of the data sets that f(std::span<const T>...) makes of elements, in turn.
+  // Elements of the data sets that f(std::span<const T>...) makes of elements: block_length of
+  // each in turn, of cycle_length at a time. Where one ends, the turn passes on, and the next one
+  // is opened in its place when the turn comes round. Calls f for the first element at once, for
+  // the shapes.
   template <class F>
   auto interleave(F f, InterleaveOptions options = {}) const {
     require(options.cycle_length >= 1 && options.block_length >= 1,
@@ -173,6 +173,13 @@ class Dataset {
   Dataset padded_batch(std::int64_t size, Shapes shapes, std::tuple<T...> values = {},
                        BatchOptions options = {}) const {
     require(size >= 1, "padded_batch: expected a size of at least 1");
+    for (std::size_t i = 0; i < sizeof...(T); ++i) {
+      if (shapes[i].rank() == stage_->shapes()[i].rank()) continue;
+      throw ShapeError(
+          "Dataset::padded_batch: expected a shape of as many axes as that of the "
+          "elements, " +
+          to_string(stage_->shapes()[i]) + ", received " + to_string(shapes[i]));
+    }
     return make<detail::PaddedBatchStage<T...>>(stage_, size, std::move(shapes), std::move(values),
                                                 options.drop_remainder);
   }
@@ -251,7 +258,7 @@ class Dataset {
     std::array<Shape, sizeof...(Out)> shapes{};
     if (stage_->begin({})->next(element)) {
       shapes =
-          std::apply([&](const auto&... sinks) { return f(sinks.values()...).element_shapes(); },
+          std::apply([&](const auto&... sinks) { return f(sinks.present()...).element_shapes(); },
                      std::as_const(element));
     }
     return Dataset<Out...>(std::make_shared<detail::InterleaveStage<F, std::tuple<T...>, Out...>>(
@@ -280,7 +287,8 @@ Dataset<A..., B...> zip(const Dataset<A...>& a, const Dataset<B...>& b) {
 
 template <class... T>
 Dataset<std::int32_t, T...> Dataset<T...>::enumerate() const {
-  return zip(range(0, std::numeric_limits<std::int32_t>::max()), *this);
+  return zip(Dataset<std::int32_t>(std::make_shared<detail::RangeStage>(0, 1, detail::kInfinite)),
+             *this);
 }
 
 namespace detail {
@@ -298,8 +306,14 @@ class DatasetSource final : public BatchGenerator<T...> {
       Sinks<T...> out{Sink<T>(fields, stage_->shapes()[I])...};
       if (pure()) {
         const std::int64_t count = stage_->cardinality();
-        if (count != kInfinite && batch.index >= count) return std::int64_t{0};
-        stage_->get({seed_, batch.epoch}, batch.index, out);
+        if (count == kInfinite) {
+          // One pass, which steps_per_epoch cuts into epochs.
+          stage_->get({seed_, 0}, batch.sequence, out);
+        } else if (batch.index < count) {
+          stage_->get({seed_, batch.epoch}, batch.index, out);
+        } else {
+          return std::int64_t{0};
+        }
       } else if (!next(batch, out)) {
         return std::int64_t{0};
       }
@@ -322,7 +336,7 @@ class DatasetSource final : public BatchGenerator<T...> {
     const bool anew = batch.sequence == 0 || (batch.index == 0 && stage_->cardinality() >= 0);
     if (!cursor_ || anew) {
       cursor_.reset();
-      cursor_ = stage_->begin({seed_, batch.epoch});
+      cursor_ = stage_->begin({seed_, endless() ? 0 : batch.epoch});
     }
     if (cursor_->next(out)) return true;
     cursor_.reset();

@@ -31,6 +31,11 @@ struct Pass {
   std::int64_t epoch = 0;
 };
 
+// The pass of a branch: beside others at the same depth it draws numbers of its own.
+inline Pass branch_of(const Pass& pass, std::int64_t branch) {
+  return {pass.seed + static_cast<std::uint64_t>(branch) * 0xd1342543de82ef95U, pass.epoch};
+}
+
 Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal);
 [[noreturn]] void throw_wrong_shape(const Shape& expected, const Shape& received);
 [[noreturn]] void throw_in_stage(const std::string& stage, std::int64_t ordinal);
@@ -65,6 +70,13 @@ class Sink {
   }
   std::span<const T> values() const { return fixed_ ? std::span<const T>(memory_) : own_; }
   std::span<T> values() { return fixed_ ? memory_ : std::span<T>(own_); }
+  // The values of the rows that there are.
+  std::span<const T> present() const {
+    return rows_ < 0 ? values() : values().first(static_cast<std::size_t>(shape().elements()));
+  }
+  std::span<T> present() {
+    return rows_ < 0 ? values() : values().first(static_cast<std::size_t>(shape().elements()));
+  }
   void reset() { rows_ = -1; }
 
  private:

@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <variant>
 
 #include "stoker/dataset_core.h"
 #include "stoker/tensor.h"
@@ -88,18 +89,33 @@ class GeneratedStage final : public Stage<T...> {
       : Stage<T...>(shapes, 0), start_(std::move(start)) {}
   std::int64_t cardinality() const override { return kUnknownCardinality; }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    auto function = start_(pass.epoch);
-    return std::make_unique<FunctionCursor<T...>>(
-        [this, function = std::move(function)](Sinks<T...>& out) mutable {
-          return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (std::get<I>(out).reset(), ...);
-            return static_cast<bool>(function(std::get<I>(out).take(this->shapes()[I])...));
-          }
-          (std::index_sequence_for<T...>{});
-        });
+    return std::make_unique<Reader>(this->shapes(), start_(pass.epoch));
   }
 
  private:
+  using Function = std::invoke_result_t<const Start&, std::int64_t>;
+
+  // No FunctionCursor: the function may own what cannot be copied, an open file say.
+  class Reader final : public Cursor<T...> {
+   public:
+    Reader(const typename Stage<T...>::Shapes& shapes, Function function)
+        : shapes_(shapes), function_(std::move(function)) {}
+    bool next(Sinks<T...>& out) override {
+      if (ended_) return false;
+      ended_ = ![&]<std::size_t... I>(std::index_sequence<I...>) {
+        (std::get<I>(out).reset(), ...);
+        return static_cast<bool>(function_(std::get<I>(out).take(shapes_[I])...));
+      }
+      (std::index_sequence_for<T...>{});
+      return !ended_;
+    }
+
+   private:
+    const typename Stage<T...>::Shapes shapes_;
+    Function function_;
+    bool ended_ = false;
+  };
+
   const Start start_;
 };
 
@@ -165,7 +181,7 @@ class FilterStage final : public Stage<T...> {
     return std::make_unique<FunctionCursor<T...>>([this, inner](Sinks<T...>& out) {
       while (inner->next(out)) {
         const bool keep = std::apply(
-            [&](auto&... sinks) { return predicate_(std::as_const(sinks).values()...); }, out);
+            [&](auto&... sinks) { return predicate_(std::as_const(sinks).present()...); }, out);
         if (keep) return true;
       }
       return false;
@@ -218,8 +234,11 @@ class RepeatStage final : public Stage<T...> {
  private:
   // Each round is an epoch of its own to what is before: another order, other random numbers.
   Pass inner(const Pass& pass, std::int64_t round) const {
-    const std::int64_t rounds = count_ == kInfinite ? std::int64_t{1} << 32 : count_;
-    return {pass.seed, pass.epoch * rounds + round};
+    const auto rounds =
+        static_cast<std::uint64_t>(count_ == kInfinite ? std::int64_t{1} << 32 : count_);
+    const std::uint64_t epoch =
+        static_cast<std::uint64_t>(pass.epoch) * rounds + static_cast<std::uint64_t>(round);
+    return {pass.seed, static_cast<std::int64_t>(epoch & (~std::uint64_t{0} >> 1))};
   }
   const StagePtr<T...> input_;
   const std::int64_t count_;
@@ -244,11 +263,11 @@ class ConcatenateStage final : public Stage<T...> {
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     const std::int64_t count = first_->cardinality();
     if (index < count) return first_->get(pass, index, out);
-    second_->get(pass, index - count, out);
+    second_->get(branch_of(pass, 1), index - count, out);
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> a = first_->begin(pass);
-    std::shared_ptr<Cursor<T...>> b = second_->begin(pass);
+    std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1));
     return std::make_unique<FunctionCursor<T...>>(
         [a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
   }
@@ -315,6 +334,114 @@ class ShuffleStage final : public Stage<T...> {
   std::unique_ptr<EpochOrder> order_;
 };
 
+// ---- Threads ----
+// Elements made ahead by threads of its own and given in order: what map with workers, and
+// prefetch, become. `ask` reads the next of what is before, into `held` or where it is to be; one
+// thread at a time is in it. `work` makes the element of it, on all threads.
+template <class Held, class... T>
+class AheadCursor final : public Cursor<T...> {
+ public:
+  using Ask = std::function<bool(Held& held, Sinks<T...>& element)>;
+  using Work = std::function<void(Held& held, Sinks<T...>& element, std::int64_t ordinal)>;
+
+  AheadCursor(Ask ask, Work work, int workers, std::int64_t ahead)
+      : ask_(std::move(ask)),
+        work_(std::move(work)),
+        places_(static_cast<std::size_t>(std::max<std::int64_t>(ahead, workers))) {
+    try {
+      for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { run(); });
+    } catch (...) {  // the system has no more threads
+      stop();
+      throw;
+    }
+  }
+  ~AheadCursor() override { stop(); }
+
+  bool next(Sinks<T...>& out) override {
+    std::unique_lock lock(mutex_);
+    Place& place = place_of(taken_);
+    changed_.wait(lock, [&] { return place.ready || taken_ == end_; });
+    if (!place.ready) return false;
+    if (place.error) std::rethrow_exception(place.error);
+    lock.unlock();
+    copy_element(place.element, out);
+    lock.lock();
+    place.ready = false;
+    ++taken_;
+    changed_.notify_all();
+    return true;
+  }
+
+ private:
+  struct Place {
+    Held held;
+    Sinks<T...> element;
+    std::exception_ptr error;
+    bool ready = false;
+  };
+  static constexpr std::int64_t kNotYet = -1;
+
+  Place& place_of(std::int64_t n) { return places_[static_cast<std::size_t>(n) % places_.size()]; }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    const auto room = static_cast<std::int64_t>(places_.size());
+    for (;;) {
+      changed_.wait(lock, [&] {
+        return stopping_ || end_ != kNotYet || (!asking_ && asked_ < taken_ + room);
+      });
+      if (stopping_ || end_ != kNotYet) return;
+      asking_ = true;
+      const std::int64_t ordinal = asked_++;
+      Place& place = place_of(ordinal);
+      place.error = nullptr;
+      lock.unlock();
+      bool found = false;
+      try {
+        found = ask_(place.held, place.element);
+      } catch (...) {
+        place.error = std::current_exception();
+      }
+      lock.lock();
+      asking_ = false;
+      if (!found) end_ = place.error ? asked_ : ordinal;  // nothing comes after an error
+      changed_.notify_all();
+      if (found) {
+        lock.unlock();
+        try {
+          work_(place.held, place.element, ordinal);
+        } catch (...) {
+          place.error = std::current_exception();
+        }
+        lock.lock();
+      }
+      place.ready = found || place.error;
+      changed_.notify_all();
+    }
+  }
+
+  const Ask ask_;
+  const Work work_;
+  std::vector<Place> places_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::int64_t asked_ = 0;
+  std::int64_t taken_ = 0;
+  std::int64_t end_ = kNotYet;  // elements there are, once that is known
+  bool asking_ = false;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
 // ---- Stages that change elements ----
 // Calls f for one element: with its context first, if it takes one.
 template <class F, class... Arguments>
@@ -338,10 +465,11 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
 template <class F, class... T>
 class MapInPlaceStage final : public Stage<T...> {
  public:
-  MapInPlaceStage(StagePtr<T...> input, F f)
+  MapInPlaceStage(StagePtr<T...> input, F f, int workers)
       : Stage<T...>(input->shapes(), input->depth() + 1),
         input_(std::move(input)),
-        f_(std::move(f)) {}
+        f_(std::move(f)),
+        workers_(workers) {}
   std::int64_t cardinality() const override { return input_->cardinality(); }
   bool is_random_access() const override { return input_->is_random_access(); }
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
@@ -349,8 +477,18 @@ class MapInPlaceStage final : public Stage<T...> {
     apply(pass, index, out);
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    if (workers_ == 1 && is_random_access()) {
+      return std::make_unique<IndexCursor<T...>>(*this, pass);
+    }
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    if (workers_ > 1) {
+      return std::make_unique<AheadCursor<std::monostate, T...>>(
+          [inner](std::monostate, Sinks<T...>& element) { return inner->next(element); },
+          [this, pass](std::monostate, Sinks<T...>& element, std::int64_t ordinal) {
+            apply(pass, ordinal, element);
+          },
+          workers_, 2 * workers_);
+    }
     return std::make_unique<FunctionCursor<T...>>(
         [this, inner, pass, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
           if (!inner->next(out)) return false;
@@ -363,13 +501,14 @@ class MapInPlaceStage final : public Stage<T...> {
   void apply(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
     try {
       MapContext context = context_of(*this, pass, ordinal);
-      std::apply([&](auto&... sinks) { call_map(f_, context, sinks.values()...); }, out);
+      std::apply([&](auto&... sinks) { call_map(f_, context, sinks.present()...); }, out);
     } catch (...) {
       throw_in_stage("map", ordinal);
     }
   }
   const StagePtr<T...> input_;
   const F f_;
+  const int workers_;
 };
 
 // Memory of the thread for one element, kept for the next: a call must not allocate. As many as
@@ -403,8 +542,11 @@ class MapStage;
 template <class F, class... In, class... Out>
 class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
  public:
-  MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f)
-      : Stage<Out...>(shapes, input->depth() + 1), input_(std::move(input)), f_(std::move(f)) {}
+  MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f, int workers)
+      : Stage<Out...>(shapes, input->depth() + 1),
+        input_(std::move(input)),
+        f_(std::move(f)),
+        workers_(workers) {}
   std::int64_t cardinality() const override { return input_->cardinality(); }
   bool is_random_access() const override { return input_->is_random_access(); }
   void get(const Pass& pass, std::int64_t index, Sinks<Out...>& out) const override {
@@ -413,8 +555,18 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     apply(pass, index, *element, out);
   }
   std::unique_ptr<Cursor<Out...>> begin(const Pass& pass) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<Out...>>(*this, pass);
+    if (workers_ == 1 && is_random_access()) {
+      return std::make_unique<IndexCursor<Out...>>(*this, pass);
+    }
     std::shared_ptr<Cursor<In...>> inner = input_->begin(pass);
+    if (workers_ > 1) {
+      return std::make_unique<AheadCursor<Sinks<In...>, Out...>>(
+          [inner](Sinks<In...>& held, Sinks<Out...>&) { return inner->next(held); },
+          [this, pass](Sinks<In...>& held, Sinks<Out...>& out, std::int64_t ordinal) {
+            apply(pass, ordinal, held, out);
+          },
+          workers_, 2 * workers_);
+    }
     auto element = std::make_shared<Sinks<In...>>();
     return std::make_unique<FunctionCursor<Out...>>(
         [this, inner, element, pass, ordinal = std::int64_t{0}](Sinks<Out...>& out) mutable {
@@ -431,17 +583,28 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
       MapContext context = context_of(*this, pass, ordinal);
       [&]<std::size_t... I, std::size_t... O>(std::index_sequence<I...>,
                                               std::index_sequence<O...>) {
-        (std::get<O>(out).reset(), ...);
-        call_map(f_, context, std::get<I>(element).values()...,
-                 std::get<O>(out).take(this->shapes()[O])...);
+        (prepare(std::get<O>(out), this->shapes()[O], element), ...);
+        call_map(f_, context, std::get<I>(element).present()..., std::get<O>(out).present()...);
       }
       (std::index_sequence_for<In...>{}, std::index_sequence_for<Out...>{});
     } catch (...) {
       throw_in_stage("map", ordinal);
     }
   }
+  // A short batch stays short: so does what has the batch's first extent.
+  template <class O>
+  void prepare(Sink<O>& out, const Shape& shape, const Sinks<In...>& element) const {
+    out.reset();
+    out.take(shape);
+    for_each_index<sizeof...(In)>([&](auto i) {
+      const std::int64_t rows = std::get<i>(element).rows();
+      if (rows < 0 || shape.rank() == 0 || shape[0] != input_->shapes()[i][0]) return;
+      out.set_rows(rows);
+    });
+  }
   const StagePtr<In...> input_;
   const F f_;
+  const int workers_;
 };
 
 template <class A, class B>
@@ -466,13 +629,13 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
   void get(const Pass& pass, std::int64_t index, Sinks<A..., B...>& out) const override {
     with_parts(out, [&](Sinks<A...>& a, Sinks<B...>& b) {
       a_->get(pass, index, a);
-      b_->get(pass, index, b);
+      b_->get(branch_of(pass, 1), index, b);
       return true;
     });
   }
   std::unique_ptr<Cursor<A..., B...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<A...>> first = a_->begin(pass);
-    std::shared_ptr<Cursor<B...>> second = b_->begin(pass);
+    std::shared_ptr<Cursor<B...>> second = b_->begin(branch_of(pass, 1));
     return std::make_unique<FunctionCursor<A..., B...>>([first, second](Sinks<A..., B...>& out) {
       return with_parts(
           out, [&](Sinks<A...>& a, Sinks<B...>& b) { return first->next(a) && second->next(b); });
@@ -561,6 +724,11 @@ class BatchStage final : public Stage<T...> {
     for (Shape& shape : shapes) shape = with_rows(size, shape);
     return shapes;
   }
+  // A short window, or a short batch, does not fill its row.
+  template <class E>
+  static void require_whole(const Sink<E>& element, const Shape& shape) {
+    if (element.rows() >= 0) throw_wrong_shape(shape, element.shape());
+  }
   template <class Next>
   std::int64_t fill(Sinks<T...>& out, Next&& next) const {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -574,6 +742,7 @@ class BatchStage final : public Stage<T...> {
         Sinks<T...> element{
             Sink<T>(std::get<I>(memory).subspan(at * sizes[I], sizes[I]), input_->shapes()[I])...};
         if (!next(row, element)) break;
+        (require_whole(std::get<I>(element), input_->shapes()[I]), ...);
       }
       if (row < size_) (std::get<I>(out).set_rows(row), ...);
       return row;
@@ -815,8 +984,10 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
       Sinks<In...> element;
       std::vector<Lane> lanes;
       std::size_t lane = 0;
-      std::int64_t given = 0;  // of the lane's block
-      bool ended = false;
+      std::int64_t given = 0;   // of the lane's block
+      std::int64_t opened = 0;  // lanes so far
+      std::int64_t open = 0;    // lanes now
+      bool ended = false;       // there are no more to open
     };
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
@@ -827,31 +998,26 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
         s.lane = (s.lane + 1) % s.lanes.size();
         s.given = 0;
       };
-      for (std::size_t empty = 0; empty < s.lanes.size();) {
+      while (!s.ended || s.open > 0) {
         Lane& lane = s.lanes[s.lane];
-        if (!lane.cursor && !s.ended) {
-          if (s.inner->next(s.element)) {
-            lane.stage = std::apply(
-                [&](auto&... sinks) { return f_(std::as_const(sinks).values()...).stage(); },
-                s.element);
-            lane.cursor = lane.stage->begin(pass);
-          } else {
-            s.ended = true;
-          }
-        }
-        if (lane.cursor && lane.cursor->next(out)) {
-          if (++s.given == block_) next_lane();
-          return true;
-        }
         if (lane.cursor) {
-          lane.cursor.reset();  // another may take its place
-          s.given = 0;
-          empty = 0;
-          if (s.ended) next_lane();
-          continue;
+          if (lane.cursor->next(out)) {
+            if (++s.given == block_) next_lane();
+            return true;
+          }
+          lane.cursor.reset();  // another takes its place when its turn comes round
+          --s.open;
+          next_lane();
+        } else if (!s.ended && s.inner->next(s.element)) {
+          lane.stage = std::apply(
+              [&](auto&... sinks) { return f_(std::as_const(sinks).present()...).stage(); },
+              s.element);
+          lane.cursor = lane.stage->begin(branch_of(pass, s.opened++));
+          ++s.open;
+        } else {
+          s.ended = true;
+          next_lane();
         }
-        ++empty;
-        next_lane();
       }
       return false;
     });
@@ -864,105 +1030,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
   const std::int64_t block_;
 };
 
-// ---- Threads ----
-// Elements of `input`, made ahead by threads of its own and given in order: what map with workers,
-// and prefetch, become where elements cannot be asked for by number. Only one thread at a time asks
-// the input; `work` runs on all.
-template <class... T>
-class AheadCursor final : public Cursor<T...> {
- public:
-  using Work = std::function<void(Sinks<T...>&, std::int64_t ordinal)>;
-
-  AheadCursor(std::unique_ptr<Cursor<T...>> input, Work work, int workers, std::int64_t ahead)
-      : input_(std::move(input)),
-        work_(std::move(work)),
-        places_(static_cast<std::size_t>(std::max<std::int64_t>(ahead, workers))) {
-    for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { run(); });
-  }
-  ~AheadCursor() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  bool next(Sinks<T...>& out) override {
-    std::unique_lock lock(mutex_);
-    Place& place = place_of(taken_);
-    changed_.wait(lock, [&] { return place.ready || taken_ == end_; });
-    if (!place.ready) return false;
-    if (place.error) std::rethrow_exception(place.error);
-    lock.unlock();
-    copy_element(place.element, out);
-    lock.lock();
-    place.ready = false;
-    ++taken_;
-    changed_.notify_all();
-    return true;
-  }
-
- private:
-  struct Place {
-    Sinks<T...> element;
-    std::exception_ptr error;
-    bool ready = false;
-  };
-  static constexpr std::int64_t kNotYet = -1;
-
-  Place& place_of(std::int64_t n) { return places_[static_cast<std::size_t>(n) % places_.size()]; }
-
-  void run() {
-    std::unique_lock lock(mutex_);
-    const auto room = static_cast<std::int64_t>(places_.size());
-    for (;;) {
-      changed_.wait(lock, [&] {
-        return stopping_ || end_ != kNotYet || (!asking_ && asked_ < taken_ + room);
-      });
-      if (stopping_ || end_ != kNotYet) return;
-      asking_ = true;
-      const std::int64_t ordinal = asked_++;
-      Place& place = place_of(ordinal);
-      place.error = nullptr;
-      lock.unlock();
-      bool found = false;
-      try {
-        found = input_->next(place.element);
-      } catch (...) {
-        place.error = std::current_exception();
-      }
-      lock.lock();
-      asking_ = false;
-      if (!found) end_ = place.error ? asked_ : ordinal;  // nothing comes after an error
-      changed_.notify_all();
-      if (found) {
-        lock.unlock();
-        try {
-          work_(place.element, ordinal);
-        } catch (...) {
-          place.error = std::current_exception();
-        }
-        lock.lock();
-      }
-      place.ready = found || place.error;
-      changed_.notify_all();
-    }
-  }
-
-  const std::unique_ptr<Cursor<T...>> input_;
-  const Work work_;
-  std::vector<Place> places_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t asked_ = 0;
-  std::int64_t taken_ = 0;
-  std::int64_t end_ = kNotYet;  // elements there are, once that is known
-  bool asking_ = false;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
-};
-
+// ---- Reading ahead ----
 // Threads of its own for what is before it, where elements cannot be asked for by number; where
 // they can, the feed's workers do that.
 template <class... T>
@@ -976,49 +1044,15 @@ class PrefetchStage final : public Stage<T...> {
     input_->get(pass, index, out);
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    return std::make_unique<AheadCursor<T...>>(
-        input_->begin(pass), [](Sinks<T...>&, std::int64_t) {}, 1, ahead_);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    return std::make_unique<AheadCursor<std::monostate, T...>>(
+        [inner](std::monostate, Sinks<T...>& element) { return inner->next(element); },
+        [](std::monostate, Sinks<T...>&, std::int64_t) {}, 1, ahead_);
   }
 
  private:
   const StagePtr<T...> input_;
   const std::int64_t ahead_;
-};
-
-// As MapInPlaceStage, by several workers.
-template <class F, class... T>
-class ParallelMapStage final : public Stage<T...> {
- public:
-  ParallelMapStage(StagePtr<T...> input, F f, int workers)
-      : Stage<T...>(input->shapes(), input->depth() + 1),
-        input_(std::move(input)),
-        f_(std::move(f)),
-        workers_(workers) {}
-  std::int64_t cardinality() const override { return input_->cardinality(); }
-  bool is_random_access() const override { return input_->is_random_access(); }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
-    input_->get(pass, index, out);
-    apply(pass, index, out);
-  }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    return std::make_unique<AheadCursor<T...>>(
-        input_->begin(pass),
-        [this, pass](Sinks<T...>& element, std::int64_t ordinal) { apply(pass, ordinal, element); },
-        workers_, 2 * workers_);
-  }
-
- private:
-  void apply(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
-    try {
-      MapContext context = context_of(*this, pass, ordinal);
-      std::apply([&](auto&... sinks) { call_map(f_, context, sinks.values()...); }, out);
-    } catch (...) {
-      throw_in_stage("map", ordinal);
-    }
-  }
-  const StagePtr<T...> input_;
-  const F f_;
-  const int workers_;
 };
 
 // ---- Caches ----
@@ -1127,6 +1161,9 @@ class CacheStage final : public Stage<T...> {
         }
         const auto memory = std::get<i>(elements.back()).take(shape);
         take(memory.data(), memory.size_bytes());
+        if (shape.rank() > 0 && shape[0] != this->shapes()[i][0]) {
+          std::get<i>(elements.back()).set_rows(shape[0]);
+        }
       });
     }
     elements_ = std::move(elements);

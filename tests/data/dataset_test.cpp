@@ -237,15 +237,15 @@ TEST(Dataset, windows_shift_stride_and_drop) {
   EXPECT_EQ(range(7).window(3, {.shift = 2}).cardinality(), 4);
 }
 
-TEST(Dataset, interleave_takes_blocks_in_turn_and_opens_the_next_where_one_ends) {
+TEST(Dataset, interleave_takes_blocks_in_turn_and_opens_the_next_in_its_turn) {
   const auto lanes = [](std::span<const std::int32_t> x) {
     return range(10 * x[0], 10 * x[0] + x[0] + 1);
   };
   // Data sets {10, 11}, {20, 21, 22}, {30, 31, 32, 33}.
   EXPECT_EQ(first_values(range(1, 4).interleave(lanes, {.cycle_length = 2, .block_length = 1})),
-            (Ints{10, 20, 11, 21, 30, 22, 31, 32, 33}));
+            (Ints{10, 20, 11, 21, 22, 30, 31, 32, 33}));
   EXPECT_EQ(first_values(range(1, 4).interleave(lanes, {.cycle_length = 2, .block_length = 2})),
-            (Ints{10, 11, 20, 21, 30, 31, 22, 32, 33}));
+            (Ints{10, 11, 20, 21, 22, 30, 31, 32, 33}));
 }
 
 // ---- Caches ----
