@@ -111,9 +111,11 @@ class Side:
         }
         self.loss = math.nan
         start = time.monotonic()
+        # A group to kill, but no session of its own: Linux shares the cores out between sessions
+        # first, and a slow generator is in its program's.
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, text=True,
-            env=environment | setting.environment, start_new_session=True)
+            env=environment | setting.environment, process_group=0)
         try:
             self.train(1)
         except RuntimeError:
