@@ -79,7 +79,8 @@ struct Feed::Impl {
         pool(shared, {.workers = threads,
                       .seed = options.seed,
                       .shuffle = options.shuffle,
-                      .nan_policy = options.nan_policy}) {
+                      .nan_policy = options.nan_policy,
+                      .shares_cores = device.reads_host_memory()}) {
     if (!ring.shortage().empty()) warn(ring.shortage());
     start_tuning(device);
   }

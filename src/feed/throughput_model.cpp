@@ -58,14 +58,14 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
     const double filled = claimed + arrangement.generate_scale * generate.draw();
     *worker = filled;
     if (slots == 0) {
-      step_end = std::max(step_end, filled) + durations.host + step.draw();
+      step_end = std::max(step_end, filled) + durations.host + arrangement.step_scale * step.draw();
       slot_free[n % ring] = step_end;
     } else {
       host = std::max(host, filled) + durations.host;
       uploaded =
           std::max({uploaded, host, stepped[n % slots]}) + arrangement.upload_scale * upload.draw();
       slot_free[n % ring] = uploaded;
-      step_end = std::max(step_end, uploaded) + step.draw();
+      step_end = std::max(step_end, uploaded) + arrangement.step_scale * step.draw();
       stepped[n % slots] = step_end;
     }
     if (n + 1 == kWarmUp) warm = step_end;

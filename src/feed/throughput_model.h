@@ -25,6 +25,7 @@ struct Arrangement {
   // What becomes of the durations.
   double generate_scale = 1.0;
   double upload_scale = 1.0;
+  double step_scale = 1.0;
 };
 
 // Seconds from batch to batch in the steady state. The same inputs give the same result.

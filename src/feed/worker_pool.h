@@ -34,6 +34,8 @@ class WorkerPool {
     std::uint64_t seed = 0;
     bool shuffle = false;
     NanPolicy nan_policy = NanPolicy::stop;
+    // The step computes on the same cores: where both want one, it comes first.
+    bool shares_cores = false;
   };
 
   // All that threads touch. A thread that was left behind in a call of fill() keeps it alive.

@@ -52,7 +52,7 @@ class Adviser {
       advise_queue();
       advise_conversion();
       advise_cheaper_batches();
-    } else if (most == report_.waited_for_upload) {
+    } else if (most == report_.waited_for_upload && !is_small()) {
       advise_smaller_uploads();
     } else {
       advise_larger_batches();
@@ -142,7 +142,7 @@ class Adviser {
     if (share < kWorthNaming) return;
     Arrangement without = now_;
     without.generate_scale = 1.0 - share;
-    without.cpu_seconds -= ratio(report_.convert.total(), static_cast<double>(report_.batches));
+    take_off_cores(without, report_.convert.total());
     add("fill float fields instead of casting double",
         format(percent(share), " of the generator's time goes into the conversion"),
         predict(without));
@@ -151,8 +151,7 @@ class Adviser {
   void advise_cheaper_batches() {
     Arrangement free = now_;
     free.generate_scale = 0.0;
-    free.cpu_seconds -= ratio(report_.generated * report_.generated_cpu_share,
-                              static_cast<double>(report_.batches));
+    take_off_cores(free, report_.generated * report_.generated_cpu_share);
     const char* how =
         report_.generated_cpu_share > 0.5
             ? "it computes: compute once what every batch needs, draw random numbers in bulk "
@@ -161,6 +160,16 @@ class Adviser {
             : "it mostly waits, for a disk or a lock: read larger pieces, keep files open, or "
               "cache() the data. This is what a generator would bring that costs nothing";
     add("a cheaper batch", how, predict(free));
+  }
+
+  // Where the step computes on the same cores, it gets faster by what the generator leaves to it:
+  // in the end it takes what its own CPU time takes on all of them.
+  void take_off_cores(Arrangement& arrangement, double generator_cpu) const {
+    const double saved = ratio(generator_cpu, static_cast<double>(report_.batches));
+    arrangement.cpu_seconds = std::max(0.0, now_.cpu_seconds - saved);
+    if (report_.device_slots > 0 || report_.cpu <= 0.0) return;
+    const double own = arrangement.cpu_seconds / std::max(report_.cores, 1.0);
+    arrangement.step_scale = std::clamp(ratio(own, report_.step.mean()), 0.25, 1.0);
   }
 
   void advise_smaller_uploads() {
@@ -181,9 +190,15 @@ class Adviser {
     const double per_batch = report_.seconds_per_batch();
     const double device = ratio(report_.computed, static_cast<double>(report_.batches));
     add("a batch_size four times as large",
-        "the step is so short that handing it over takes longer; time is told for as many samples "
-        "as a batch has now",
+        "a batch is so small that handing it over takes longer than computing on it; time is told "
+        "for as many samples as a batch has now",
         std::max(device, 0.25 * per_batch));
+  }
+
+  // An upload of so little takes what it takes to begin one.
+  bool is_small() const {
+    constexpr double kBytes = 64.0 * 1024.0;
+    return static_cast<double>(report_.bytes) < kBytes * static_cast<double>(report_.batches);
   }
 
   void advise_overlap() {

@@ -187,6 +187,12 @@ TEST(Advice, larger_batches_where_launching_takes_longer_than_the_step) {
   EXPECT_NEAR(advice_of(device_report(0.0, 3.0, 1.0, 0.1), "a batch_size").predicted, 1e-3, 1e-4);
 }
 
+TEST(Advice, larger_batches_where_so_little_is_uploaded_that_beginning_to_takes_longest) {
+  FeedReport tiny = device_report(3.0, 0.0, 1.0, 4.0);
+  tiny.bytes = 256'000;
+  EXPECT_NEAR(advice_of(tiny, "a batch_size").predicted, 1e-3, 1e-4);
+}
+
 TEST(Advice, a_generator_where_batches_are_handed_over_by_hand) {
   FeedReport by_hand = report(1.0, 1.0, 1.0);
   by_hand.by_hand = true;

@@ -313,7 +313,10 @@ class SimulatedStream final : public Stream {
 
   // Makes the work that was just done last `seconds`, if it did not last longer by itself.
   void take(double seconds) {
-    if (seconds <= 0.0) return;
+    if (seconds <= 0.0) {
+      due_ = std::max(due_, Clock::now());  // as long as it took
+      return;
+    }
     const auto jitter = static_cast<float>(health_.options().jitter);
     if (jitter > 0.0f) seconds *= 1.0 + random_.uniform(-jitter, jitter);
     due_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));

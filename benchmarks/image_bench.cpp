@@ -1,0 +1,161 @@
+// Images a second and core from a folder: read, decoded, resized and put into a slot by the
+// library, against libjpeg-turbo and libpng called by hand, and the same resizing.
+#include <benchmark/benchmark.h>
+#include <stoker/stoker.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+// Needs size_t and FILE from before it.
+#include <jpeglib.h>
+#include <png.h>
+
+namespace {
+
+using namespace stoker;  // NOLINT(google-build-using-namespace)
+
+constexpr ImageSize kStored{375, 500, 3};
+constexpr ImageSize kWanted{224, 224, 3};
+constexpr std::int64_t kImages = 64;
+
+// Something between noise and a plain surface.
+std::vector<std::uint8_t> picture(std::int64_t number) {
+  std::vector<std::uint8_t> pixels(kStored.elements());
+  for (std::int64_t y = 0; y < kStored.height; ++y) {
+    for (std::int64_t x = 0; x < kStored.width; ++x) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        const double wave = std::sin(0.05 * static_cast<double>(x + number) * (1.0 + 0.2 * c)) +
+                            std::cos(0.07 * static_cast<double>(y));
+        pixels[static_cast<std::size_t>((y * kStored.width + x) * 3 + c)] =
+            static_cast<std::uint8_t>(127.0 + 60.0 * wave + static_cast<double>((x * y) % 5));
+      }
+    }
+  }
+  return pixels;
+}
+
+void write_jpeg(const std::string& path, const std::vector<std::uint8_t>& pixels) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  jpeg_stdio_dest(&info, file);
+  info.image_width = static_cast<JDIMENSION>(kStored.width);
+  info.image_height = static_cast<JDIMENSION>(kStored.height);
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, 90, TRUE);
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = const_cast<std::uint8_t*>(pixels.data()) +
+                   info.next_scanline * static_cast<std::size_t>(kStored.width * 3);
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  std::fclose(file);
+}
+
+// A folder of one class, gone when the program ends.
+struct Folder {
+  explicit Folder(bool jpeg)
+      : path(std::filesystem::temp_directory_path() /
+             ("stoker-image-bench-" + std::to_string(getpid()) + (jpeg ? "j" : "p"))) {
+    std::filesystem::create_directories(path / "all");
+    for (std::int64_t i = 0; i < kImages; ++i) {
+      files.push_back((path / "all" / (std::to_string(i) + (jpeg ? ".jpg" : ".png"))).string());
+      if (jpeg) {
+        write_jpeg(files.back(), picture(i));
+      } else {
+        write_png(files.back(), picture(i), kStored);
+      }
+    }
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+  std::vector<std::string> files;
+};
+
+const Folder& folder(bool jpeg) {
+  static const Folder jpegs(true);
+  static const Folder pngs(false);
+  return jpeg ? jpegs : pngs;
+}
+
+std::vector<char> read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void by_hand(const std::string& path, bool jpeg, std::vector<std::uint8_t>& pixels,
+             std::span<std::uint8_t> to) {
+  const std::vector<char> bytes = read(path);
+  if (jpeg) {
+    jpeg_decompress_struct info{};
+    jpeg_error_mgr errors{};
+    info.err = jpeg_std_error(&errors);
+    jpeg_create_decompress(&info);
+    jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    jpeg_read_header(&info, TRUE);
+    jpeg_start_decompress(&info);
+    while (info.output_scanline < info.output_height) {
+      JSAMPROW row = pixels.data() + info.output_scanline * std::size_t{info.output_width} * 3;
+      jpeg_read_scanlines(&info, &row, 1);
+    }
+    jpeg_finish_decompress(&info);
+    jpeg_destroy_decompress(&info);
+  } else {
+    png_image image{};
+    image.version = PNG_IMAGE_VERSION;
+    png_image_begin_read_from_memory(&image, bytes.data(), bytes.size());
+    image.format = PNG_FORMAT_RGB;
+    png_image_finish_read(&image, nullptr, pixels.data(), 0, nullptr);
+  }
+  resize(std::span<const std::uint8_t>(pixels), kStored, to, kWanted);
+}
+
+// Arguments: 1 for JPEG, 0 for PNG; 1 for the library, 0 by hand.
+void images(benchmark::State& state) {
+  const bool jpeg = state.range(0) == 1;
+  const Folder& stored = folder(jpeg);
+  if (state.range(1) == 1) {
+    const ImageFolder photos =
+        image_folder(stored.path.string(), {.size = kWanted, .shuffle = false});
+    const SourceHandle source = photos.dataset.batch(kImages);
+    std::vector<std::uint8_t> slot(kImages * kWanted.elements());
+    std::vector<std::int32_t> labels(kImages);
+    std::byte* fields[] = {reinterpret_cast<std::byte*>(slot.data()),
+                           reinterpret_cast<std::byte*>(labels.data())};
+    BatchContext batch;
+    for (auto _ : state) source.source()->fill(batch, Slot(source.source()->spec(), fields));
+  } else {
+    std::vector<std::uint8_t> pixels(kStored.elements());
+    std::vector<std::uint8_t> slot(kWanted.elements());
+    for (auto _ : state) {
+      for (const std::string& file : stored.files) by_hand(file, jpeg, pixels, slot);
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * kImages);
+}
+BENCHMARK(images)
+    ->ArgNames({"jpeg", "library"})
+    ->Args({1, 0})
+    ->Args({1, 1})
+    ->Args({0, 0})
+    ->Args({0, 1})
+    ->Repetitions(5)
+    ->ReportAggregatesOnly(false)
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+
+BENCHMARK_MAIN();
