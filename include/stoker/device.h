@@ -18,6 +18,7 @@ class Device;
 struct SimulatedOptions {
   double upload_bytes_per_second = 0.0;  // 0: as fast as memory is
   double step_seconds = 0.0;             // a step takes at least as long
+  double launch_seconds = 0.0;           // the host is busy for so long to launch a step
   double jitter = 0.0;                   // 0.2: uploads and steps take up to 20% less or more
   std::int64_t memory_bytes = 0;         // of the device; 0: without a limit
   // Faults. The n-th allocation of device memory is refused; all pinned memory is; the n-th call

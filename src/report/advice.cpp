@@ -51,7 +51,6 @@ class Adviser {
       advise_workers();
       advise_queue();
       advise_conversion();
-      advise_cheaper_batches();
     } else if (most == report_.waited_for_upload && !is_small()) {
       advise_smaller_uploads();
     } else {
@@ -59,6 +58,8 @@ class Adviser {
     }
     std::stable_sort(advice_.begin(), advice_.end(),
                      [](const Advice& a, const Advice& b) { return a.predicted < b.predicted; });
+    // Last: it says what is to be had, not how.
+    if (most == report_.waited_for_generator) advise_cheaper_batches();
     return advice_;
   }
 

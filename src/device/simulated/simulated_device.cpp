@@ -244,7 +244,14 @@ class SimulatedStream final : public Stream {
                    std::span<const std::int64_t> rows) override {
     push(Gather{to, from, row_bytes, rows});
   }
-  void launch(Work& work) override { push(Launch{&work}); }
+  void launch(Work& work) override {
+    const Clock::time_point end =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                           std::chrono::duration<double>(health_.options().launch_seconds));
+    push(Launch{&work});
+    while (Clock::now() < end) {  // a driver does not sleep
+    }
+  }
   void record(Event& event) override {
     auto& own = static_cast<SimulatedEvent&>(event);
     push(Record{&own, own.record()});
