@@ -7,12 +7,16 @@ namespace {
 
 // A window: long enough to mean something, short enough to adapt within an epoch.
 constexpr std::int64_t kWindowNs = 100'000'000;
-constexpr std::int64_t kFirstWindowNs = 20'000'000;
-constexpr std::uint64_t kWindowBatches = 6;
+constexpr std::int64_t kFirstWindowNs = 10'000'000;
+constexpr std::uint64_t kWindowBatches = 4;
+// A deeper queue than this needs a reason, a shallower one spares nothing worth having.
+constexpr int kFewestSlots = 7;
 // Fewer workers or slots are preferred when they cost no more than this.
 constexpr double kTolerance = 1.01;
-// A change that made a batch this much slower is taken back.
-constexpr double kSlower = 1.03;
+// More workers that made a batch this much slower are taken back: they cost the step its cores.
+constexpr double kSlower = 1.10;
+// From this share of what the cores can do at most, they are what there is to share.
+constexpr double kCoresAreBusy = 0.9;
 constexpr int kWindowsOfCeiling = 50;
 
 double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
@@ -45,11 +49,9 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   }
 
   const double took = seconds(window.training_ns) / static_cast<double>(window.batches);
-  if (before_ && took > kSlower * seconds_before_) {
-    if (choice_.workers > before_->workers) {
-      ceiling_ = before_->workers;
-      ceiling_until_ = windows_ + kWindowsOfCeiling;
-    }
+  if (before_ && choice_.workers > before_->workers && took > kSlower * seconds_before_) {
+    ceiling_ = before_->workers;
+    ceiling_until_ = windows_ + kWindowsOfCeiling;
     choice_ = *before_;
     before_.reset();
     return choice_;
@@ -89,11 +91,17 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       best.workers = workers;
       break;
     }
+    // Workers leave the cores to the step and take them while it waits: then all cores can be used.
+    const double busy = arrangement.cpu_seconds / std::max(arrangement.cores, 1.0);
+    if (limits_.device_slots == 0 && busy > kCoresAreBusy * fastest) {
+      best.workers = std::clamp(static_cast<int>(limits_.cores), best.workers, most);
+    }
   }
   if (limits_.tune_slots) {
     const double fastest = takes(best.workers, limits_.max_slots);
     best.slots = limits_.max_slots;
-    for (int slots = best.workers + 2; slots < limits_.max_slots; slots *= 2) {
+    const int fewest = std::max(kFewestSlots, best.workers + 2);
+    for (int slots = std::min(fewest, limits_.max_slots); slots < limits_.max_slots; slots *= 2) {
       if (takes(best.workers, slots) > kTolerance * fastest) continue;
       best.slots = slots;
       break;

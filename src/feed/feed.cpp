@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kMostSlots = 33;  // that AUTOTUNE takes
 constexpr int kFewestSlots = 3;
-constexpr int kFirstWorkers = 2;
 // From when on the user is told that nothing comes.
 constexpr std::int64_t kStarvedNs = 1'000'000'000;
 constexpr double kStarvedShare = 0.2;
@@ -328,8 +327,11 @@ void Feed::Impl::start_tuning(device::Device& device) {
   const bool tune_workers = options.workers == AUTOTUNE && threads > 1;
   const bool tune_slots = options.max_queue_size == AUTOTUNE;
   if (!tune_workers && !tune_slots) return;
-  const Autotune::Choice start{.workers = tune_workers ? std::min(kFirstWorkers, threads) : threads,
-                               .slots = slots};
+  // From above, so that the beginning is not slow: on a CPU as many as there are cores to share.
+  const bool shares_cores = device.reads_host_memory();
+  const Autotune::Choice start{
+      .workers = tune_workers && shares_cores ? std::min(cores(), threads) : threads,
+      .slots = slots};
   autotune.emplace(TuneLimits{.max_workers = threads,
                               .max_slots = slots,
                               .tune_workers = tune_workers,
@@ -369,7 +371,7 @@ Feed::~Feed() {
 
 std::optional<Batch> Feed::next() { return impl_->next(); }
 
-bool Feed::holds_next_slot() const { return impl_->ring.is_held(impl_->position); }
+bool Feed::holds_next_slot() const { return impl_->ring.waits_for_release(impl_->position); }
 
 void Feed::release(const Batch& batch) { impl_->ring.release(batch.position); }
 
@@ -387,6 +389,9 @@ const SlotLayout& Feed::layout() const { return impl_->shared->layout; }
 int Feed::ring_size() const { return impl_->ring.size(); }
 int Feed::workers() const { return impl_->pool.active(); }
 int Feed::queue_size() const { return impl_->ring.depth() - 1; }
+void Feed::set_queue_size(int batches) {
+  impl_->ring.set_depth(std::clamp(batches + 1, 1, impl_->ring.size()));
+}
 
 const Timeline& Feed::timeline() const { return impl_->shared->timeline; }
 Timeline& Feed::timeline() { return impl_->shared->timeline; }

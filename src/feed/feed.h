@@ -106,8 +106,8 @@ class Feed {
   // ValueError when the caller still holds the slot that the next batch would lie in,
   // max_queue_size + 1 batches before. Allocates nothing.
   std::optional<Batch> next();
-  // The slot of the batch that next() would return is still held by an earlier one: release that
-  // first.
+  // The batch that next() would return can't be filled before an earlier one is released: it waits
+  // for the slot of that one, or for its place in the queue. Release the oldest first.
   bool holds_next_slot() const;
   // The step that read the batch is done with it.
   void release(const Batch& batch);
@@ -126,6 +126,8 @@ class Feed {
   int ring_size() const;
   int workers() const;     // that fill at present
   int queue_size() const;  // batches that may be filled ahead at present
+  // Fewer than there are slots for, or all of them.
+  void set_queue_size(int batches);
 
   // Times since the last call: waiting in next() and time in the generator, batches and bytes.
   // wall, computed and other are the caller's to add. For the consumer thread.

@@ -92,6 +92,14 @@ void Ring::allocate(const SlotLayout& layout, int slots, device::Device& device)
   for (std::size_t i = 0; i < blocks.size(); ++i) slots_[i].memory = std::move(blocks[i]);
 }
 
+bool Ring::waits_for_release(std::uint64_t sequence) const {
+  if (is_full(sequence)) return false;
+  const auto ahead = static_cast<std::uint64_t>(depth());
+  if (is_held(sequence)) return true;
+  return ahead < slots_.size() && sequence >= ahead &&
+         turn(sequence - ahead) <= 2 * (sequence - ahead) + 1;
+}
+
 bool Ring::is_free(std::uint64_t sequence) const {
   if (turn(sequence) != 2 * sequence) return false;
   const auto ahead = static_cast<std::uint64_t>(depth());

@@ -73,6 +73,9 @@ class Ring {
   bool is_full(std::uint64_t sequence) const { return turn(sequence) == 2 * sequence + 1; }
   // The consumer itself has not released the slot that this batch, its next one, would lie in.
   bool is_held(std::uint64_t sequence) const { return turn(sequence) < 2 * sequence; }
+  // Nobody fills this batch before the consumer has released an earlier one: the one whose slot it
+  // takes, or, where fewer slots are used than there are, the one that many before it.
+  bool waits_for_release(std::uint64_t sequence) const;
   // False when it was not full by `deadline_ns` of the host's clock.
   bool wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns);
   void release(std::uint64_t sequence);

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "device/device.h"
+#include "feed/pipeline.h"
 
 namespace stoker {
 namespace {
@@ -156,6 +157,22 @@ TEST(Simulated, OutOfMemoryIsADeviceError) {
   }
   EXPECT_GT(refused, 5);
   EXPECT_LT(refused, 90);
+}
+
+// Slots that uploads still read come back only when the trainer asks for the next batch.
+TEST(Simulated, AQueueThatIsMadeShorterDoesNotKeepTheWorkersFromTheirSlots) {
+  const auto device = device::make_simulated_device({.step_seconds = 0.0});
+  const auto compute = device->make_stream();
+  auto source = generator<float>({.x = {2, 8}}, [](BatchContext&, std::span<float>) {});
+  feed::Pipeline pipeline(source.source(),
+                          {.steps_per_epoch = 400, .max_queue_size = 20, .timeout_seconds = 20.0},
+                          *device, *compute);
+  std::int64_t batches = 0;
+  while (const auto batch = pipeline.next()) {
+    pipeline.consumed(*batch);
+    if (++batches % 50 == 0) pipeline.feed().set_queue_size(static_cast<int>(1 + batches / 50 % 4));
+  }
+  EXPECT_EQ(batches, 400);
 }
 
 TEST(Simulated, WithoutPinnedMemoryTrainingGivesTheSameWeights) {
