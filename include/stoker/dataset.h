@@ -25,7 +25,10 @@
 // same for any number of workers.
 #pragma once
 
-#include "stoker/dataset_stages.h"
+#include "stoker/dataset_batch.h"
+#include "stoker/dataset_cache.h"
+#include "stoker/dataset_map.h"
+#include "stoker/dataset_select.h"
 #include "stoker/generator.h"
 
 namespace stoker {

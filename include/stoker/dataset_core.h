@@ -198,4 +198,12 @@ std::optional<std::vector<std::byte>> read_cache(const std::string& path,
                                                  const std::string& signature,
                                                  std::int64_t& elements);
 
+template <std::size_t N, class F>
+void for_each_index(F&& f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (f(std::integral_constant<std::size_t, I>{}), ...);
+  }
+  (std::make_index_sequence<N>{});
+}
+
 }  // namespace stoker::detail

@@ -1,0 +1,374 @@
+// Elements of a Dataset together: batches, windows, several data sets in turn.
+// Programs include stoker/dataset.h.
+#pragma once
+
+#include "stoker/dataset_core.h"
+
+namespace stoker {
+
+namespace detail {
+
+// ---- Batches ----
+inline Shape with_rows(std::int64_t rows, const Shape& row) {
+  Shape shape{rows};
+  for (std::size_t i = 0; i < row.rank(); ++i) shape.push_back(row[i]);
+  return shape;
+}
+inline Shape without_rows(const Shape& shape) {
+  Shape row;
+  for (std::size_t i = 1; i < shape.rank(); ++i) row.push_back(shape[i]);
+  return row;
+}
+
+// Rows are written where the batch is: in the feed's slot, where that is the last stage.
+template <class... T>
+class BatchStage final : public Stage<T...> {
+ public:
+  BatchStage(StagePtr<T...> input, std::int64_t size, bool drop_remainder)
+      : Stage<T...>(batched(input->shapes(), size), input->depth() + 1),
+        input_(std::move(input)),
+        size_(size),
+        drop_(drop_remainder) {}
+
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (all < 0) return all;
+    return drop_ ? all / size_ : (all + size_ - 1) / size_;
+  }
+  bool is_random_access() const override {
+    return input_->is_random_access() && input_->cardinality() != kUnknownCardinality;
+  }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    const std::int64_t all = input_->cardinality();
+    const std::int64_t first = index * size_;
+    const std::int64_t rows = all == kInfinite ? size_ : std::min(size_, all - first);
+    fill(out, [&](std::int64_t row, Sinks<T...>& element) {
+      if (row >= rows) return false;
+      input_->get(pass, first + row, element);
+      return true;
+    });
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    return std::make_unique<FunctionCursor<T...>>([this, inner](Sinks<T...>& out) {
+      const std::int64_t rows =
+          fill(out, [&](std::int64_t, Sinks<T...>& element) { return inner->next(element); });
+      return drop_ ? rows == size_ : rows > 0;
+    });
+  }
+
+ private:
+  static typename Stage<T...>::Shapes batched(typename Stage<T...>::Shapes shapes,
+                                              std::int64_t size) {
+    for (Shape& shape : shapes) shape = with_rows(size, shape);
+    return shapes;
+  }
+  // A short window, or a short batch, does not fill its row.
+  template <class E>
+  static void require_whole(const Sink<E>& element, const Shape& shape) {
+    if (element.rows() >= 0) throw_wrong_shape(shape, element.shape());
+  }
+  template <class Next>
+  std::int64_t fill(Sinks<T...>& out, Next&& next) const {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (std::get<I>(out).reset(), ...);
+      const std::tuple<std::span<T>...> memory{std::get<I>(out).take(this->shapes()[I])...};
+      const std::array<std::size_t, sizeof...(T)> sizes{std::get<I>(memory).size() /
+                                                        static_cast<std::size_t>(size_)...};
+      std::int64_t row = 0;
+      for (; row < size_; ++row) {
+        const auto at = static_cast<std::size_t>(row);
+        Sinks<T...> element{
+            Sink<T>(std::get<I>(memory).subspan(at * sizes[I], sizes[I]), input_->shapes()[I])...};
+        if (!next(row, element)) break;
+        (require_whole(std::get<I>(element), input_->shapes()[I]), ...);
+      }
+      if (row < size_) (std::get<I>(out).set_rows(row), ...);
+      return row;
+    }
+    (std::index_sequence_for<T...>{});
+  }
+  const StagePtr<T...> input_;
+  const std::int64_t size_;
+  const bool drop_;
+};
+
+// Elements of different shapes, filled up to a common one.
+template <class... T>
+class PaddedBatchStage final : public Stage<T...> {
+ public:
+  PaddedBatchStage(StagePtr<T...> input, std::int64_t size, typename Stage<T...>::Shapes padded,
+                   std::tuple<T...> values, bool drop_remainder)
+      : Stage<T...>(batched(padded, size), input->depth() + 1),
+        input_(std::move(input)),
+        size_(size),
+        padded_(std::move(padded)),
+        values_(std::move(values)),
+        drop_(drop_remainder) {}
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (all < 0) return all;
+    return drop_ ? all / size_ : (all + size_ - 1) / size_;
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    auto rows = std::make_shared<std::vector<Sinks<T...>>>(static_cast<std::size_t>(size_));
+    return std::make_unique<FunctionCursor<T...>>([this, inner, rows](Sinks<T...>& out) {
+      std::int64_t count = 0;
+      while (count < size_ && inner->next((*rows)[static_cast<std::size_t>(count)])) ++count;
+      if (count == 0 || (drop_ && count < size_)) return false;
+      for_each_index<sizeof...(T)>([&](auto i) { pad<i>(*rows, count, out); });
+      return true;
+    });
+  }
+
+ private:
+  static typename Stage<T...>::Shapes batched(typename Stage<T...>::Shapes shapes,
+                                              std::int64_t size) {
+    for (Shape& shape : shapes) shape = with_rows(size, shape);
+    return shapes;
+  }
+  template <std::size_t I>
+  void pad(const std::vector<Sinks<T...>>& rows, std::int64_t count, Sinks<T...>& out) const {
+    Shape shape = padded_[I];
+    for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
+      if (shape[axis] != Shape::kUnknown) continue;
+      shape[axis] = 0;
+      for (std::int64_t row = 0; row < count; ++row) {
+        shape[axis] =
+            std::max(shape[axis], std::get<I>(rows[static_cast<std::size_t>(row)]).shape()[axis]);
+      }
+    }
+    auto& sink = std::get<I>(out);
+    sink.reset();
+    const auto memory = sink.take(with_rows(size_, shape));
+    if (count < size_) sink.set_rows(count);
+    std::fill(memory.begin(), memory.end(), std::get<I>(values_));
+    const auto row_size = static_cast<std::size_t>(shape.elements());
+    for (std::int64_t row = 0; row < count; ++row) {
+      const auto& element = std::get<I>(rows[static_cast<std::size_t>(row)]);
+      copy_corner(element.values().data(), element.shape(),
+                  memory.data() + static_cast<std::size_t>(row) * row_size, shape, 0);
+    }
+  }
+  template <class E>
+  static void copy_corner(const E* from, const Shape& small, E* to, const Shape& large,
+                          std::size_t axis) {
+    if (axis == small.rank()) {
+      *to = *from;
+      return;
+    }
+    if (small[axis] > large[axis]) throw_wrong_shape(large, small);
+    std::int64_t from_step = 1;
+    std::int64_t to_step = 1;
+    for (std::size_t i = axis + 1; i < small.rank(); ++i) {
+      from_step *= small[i];
+      to_step *= large[i];
+    }
+    if (axis + 1 == small.rank()) {
+      std::copy_n(from, small[axis], to);
+      return;
+    }
+    for (std::int64_t i = 0; i < small[axis]; ++i) {
+      copy_corner(from + i * from_step, small, to + i * to_step, large, axis + 1);
+    }
+  }
+  const StagePtr<T...> input_;
+  const std::int64_t size_;
+  const typename Stage<T...>::Shapes padded_;
+  const std::tuple<T...> values_;
+  const bool drop_;
+};
+
+template <class... T>
+class UnbatchStage final : public Stage<T...> {
+ public:
+  explicit UnbatchStage(StagePtr<T...> input)
+      : Stage<T...>(rows_of(input->shapes()), input->depth() + 1), input_(std::move(input)) {}
+  std::int64_t cardinality() const override {
+    return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    struct State {
+      std::unique_ptr<Cursor<T...>> inner;
+      Sinks<T...> batch;
+      std::int64_t next = 0;
+      std::int64_t rows = 0;
+    };
+    auto state = std::make_shared<State>();
+    state->inner = input_->begin(pass);
+    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
+      while (state->next == state->rows) {
+        if (!state->inner->next(state->batch)) return false;
+        state->next = 0;
+        state->rows = std::get<0>(state->batch).shape()[0];
+      }
+      for_each_index<sizeof...(T)>([&](auto i) {
+        const auto& from = std::get<i>(state->batch);
+        const Shape row = without_rows(from.shape());
+        const auto size = static_cast<std::size_t>(row.elements());
+        const auto values =
+            from.values().subspan(static_cast<std::size_t>(state->next) * size, size);
+        std::get<i>(out).reset();
+        std::copy(values.begin(), values.end(), std::get<i>(out).take(row).begin());
+      });
+      ++state->next;
+      return true;
+    });
+  }
+
+ private:
+  static typename Stage<T...>::Shapes rows_of(typename Stage<T...>::Shapes shapes) {
+    for (Shape& shape : shapes) shape = without_rows(shape);
+    return shapes;
+  }
+  const StagePtr<T...> input_;
+};
+
+// Windows of `size` elements, `stride` apart, that begin `shift` apart.
+template <class... T>
+class WindowStage final : public Stage<T...> {
+ public:
+  WindowStage(StagePtr<T...> input, std::int64_t size, std::int64_t shift, std::int64_t stride,
+              bool drop_remainder)
+      : Stage<T...>(windows(input->shapes(), size), input->depth() + 1),
+        input_(std::move(input)),
+        size_(size),
+        shift_(shift),
+        stride_(stride),
+        drop_(drop_remainder) {}
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (all < 0) return all;
+    if (!drop_) return (all + shift_ - 1) / shift_;
+    const std::int64_t span = (size_ - 1) * stride_ + 1;
+    return all < span ? 0 : (all - span) / shift_ + 1;
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    struct State {
+      std::unique_ptr<Cursor<T...>> inner;
+      std::vector<Sinks<T...>> held;  // a ring: element n in place n % size
+      std::int64_t read = 0;
+      std::int64_t first = 0;
+      bool ended = false;
+    };
+    auto state = std::make_shared<State>();
+    state->inner = input_->begin(pass);
+    state->held.resize(static_cast<std::size_t>((size_ - 1) * stride_ + 1));
+    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
+      State& s = *state;
+      const auto place = [&](std::int64_t n) -> Sinks<T...>& {
+        return s.held[static_cast<std::size_t>(n) % s.held.size()];
+      };
+      const std::int64_t end = s.first + (size_ - 1) * stride_ + 1;
+      while (!s.ended && s.read < end) {
+        s.ended = !s.inner->next(place(s.read));
+        if (!s.ended) ++s.read;
+      }
+      const std::int64_t there = std::max<std::int64_t>(0, s.read - s.first);
+      const std::int64_t count = std::min(size_, (there + stride_ - 1) / stride_);
+      if (count <= 0 || (drop_ && count < size_)) return false;
+      for_each_index<sizeof...(T)>([&](auto i) {
+        auto& sink = std::get<i>(out);
+        sink.reset();
+        const auto memory = sink.take(this->shapes()[i]);
+        const std::size_t size = memory.size() / static_cast<std::size_t>(size_);
+        for (std::int64_t k = 0; k < count; ++k) {
+          const auto values = std::get<i>(place(s.first + k * stride_)).values();
+          std::copy(
+              values.begin(), values.end(),
+              memory.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(k) * size));
+        }
+        if (count < size_) sink.set_rows(count);
+      });
+      s.first += shift_;
+      return true;
+    });
+  }
+
+ private:
+  static typename Stage<T...>::Shapes windows(typename Stage<T...>::Shapes shapes,
+                                              std::int64_t size) {
+    for (Shape& shape : shapes) shape = with_rows(size, shape);
+    return shapes;
+  }
+  const StagePtr<T...> input_;
+  const std::int64_t size_;
+  const std::int64_t shift_;
+  const std::int64_t stride_;
+  const bool drop_;
+};
+
+// `cycle` data sets, made of elements, taken from in turn, `block` elements at a time.
+template <class F, class Input, class... Out>
+class InterleaveStage;
+template <class F, class... In, class... Out>
+class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
+ public:
+  InterleaveStage(StagePtr<In...> input, typename Stage<Out...>::Shapes shapes, F f,
+                  std::int64_t cycle, std::int64_t block)
+      : Stage<Out...>(shapes, input->depth() + 1),
+        input_(std::move(input)),
+        f_(std::move(f)),
+        cycle_(cycle),
+        block_(block) {}
+  std::int64_t cardinality() const override { return kUnknownCardinality; }
+  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass) const override {
+    struct Lane {
+      StagePtr<Out...> stage;
+      std::unique_ptr<Cursor<Out...>> cursor;
+    };
+    struct State {
+      std::unique_ptr<Cursor<In...>> inner;
+      Sinks<In...> element;
+      std::vector<Lane> lanes;
+      std::size_t lane = 0;
+      std::int64_t given = 0;   // of the lane's block
+      std::int64_t opened = 0;  // lanes so far
+      std::int64_t open = 0;    // lanes now
+      bool ended = false;       // there are no more to open
+    };
+    auto state = std::make_shared<State>();
+    state->inner = input_->begin(pass);
+    state->lanes.resize(static_cast<std::size_t>(cycle_));
+    return std::make_unique<FunctionCursor<Out...>>([this, state, pass](Sinks<Out...>& out) {
+      State& s = *state;
+      const auto next_lane = [&] {
+        s.lane = (s.lane + 1) % s.lanes.size();
+        s.given = 0;
+      };
+      while (!s.ended || s.open > 0) {
+        Lane& lane = s.lanes[s.lane];
+        if (lane.cursor) {
+          if (lane.cursor->next(out)) {
+            if (++s.given == block_) next_lane();
+            return true;
+          }
+          lane.cursor.reset();  // another takes its place when its turn comes round
+          --s.open;
+          next_lane();
+        } else if (!s.ended && s.inner->next(s.element)) {
+          lane.stage = std::apply(
+              [&](auto&... sinks) { return f_(std::as_const(sinks).present()...).stage(); },
+              s.element);
+          lane.cursor = lane.stage->begin(branch_of(pass, s.opened++));
+          ++s.open;
+        } else {
+          s.ended = true;
+          next_lane();
+        }
+      }
+      return false;
+    });
+  }
+
+ private:
+  const StagePtr<In...> input_;
+  const F f_;
+  const std::int64_t cycle_;
+  const std::int64_t block_;
+};
+
+}  // namespace detail
+}  // namespace stoker

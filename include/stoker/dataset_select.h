@@ -1,0 +1,317 @@
+// Where a Dataset's elements come from, and which of them.
+// Programs include stoker/dataset.h.
+#pragma once
+
+#include "stoker/dataset_core.h"
+#include "stoker/tensor.h"
+
+namespace stoker {
+
+namespace detail {
+
+// ---- Where elements come from ----
+template <class... T>
+class TensorSlices final : public Stage<T...> {
+ public:
+  TensorSlices(std::array<Tensor, sizeof...(T)> tensors,
+               const std::array<Shape, sizeof...(T)>& rows, std::int64_t count)
+      : Stage<T...>(rows, 0), tensors_(std::move(tensors)), count_(count) {}
+
+  std::int64_t cardinality() const override { return count_; }
+  bool is_random_access() const override { return true; }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    return std::make_unique<IndexCursor<T...>>(*this, pass);
+  }
+  void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override {
+    for_each_index<sizeof...(T)>([&](auto i) {
+      auto& sink = std::get<i>(out);
+      sink.reset();
+      using Element = std::tuple_element_t<i, std::tuple<T...>>;
+      const std::span<const Element> all = tensors_[i].template data<Element>();
+      const std::size_t size = all.size() / static_cast<std::size_t>(count_);
+      const std::span<const Element> row =
+          all.subspan(static_cast<std::size_t>(index) * size, size);
+      std::copy(row.begin(), row.end(), sink.take(this->shapes()[i]).begin());
+    });
+  }
+
+ private:
+  const std::array<Tensor, sizeof...(T)> tensors_;
+  const std::int64_t count_;
+};
+
+class RangeStage final : public Stage<std::int32_t> {
+ public:
+  RangeStage(std::int32_t first, std::int32_t step, std::int64_t count)
+      : Stage({Shape{}}, 0), first_(first), step_(step), count_(count) {}
+  std::int64_t cardinality() const override { return count_; }
+  bool is_random_access() const override { return true; }
+  std::unique_ptr<Cursor<std::int32_t>> begin(const Pass& pass) const override {
+    return std::make_unique<IndexCursor<std::int32_t>>(*this, pass);
+  }
+  void get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
+    std::get<0>(out).reset();
+    std::get<0>(out).take(Shape{})[0] = static_cast<std::int32_t>(first_ + index * step_);
+  }
+
+ private:
+  const std::int32_t first_;
+  const std::int32_t step_;
+  const std::int64_t count_;
+};
+
+// `start` makes, for each pass, a function that writes an element or says that there is none.
+template <class Start, class... T>
+class GeneratedStage final : public Stage<T...> {
+ public:
+  GeneratedStage(const typename Stage<T...>::Shapes& shapes, Start start)
+      : Stage<T...>(shapes, 0), start_(std::move(start)) {}
+  std::int64_t cardinality() const override { return kUnknownCardinality; }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    return std::make_unique<Reader>(this->shapes(), start_(pass.epoch));
+  }
+
+ private:
+  using Function = std::invoke_result_t<const Start&, std::int64_t>;
+
+  // No FunctionCursor: the function may own what cannot be copied, an open file say.
+  class Reader final : public Cursor<T...> {
+   public:
+    Reader(const typename Stage<T...>::Shapes& shapes, Function function)
+        : shapes_(shapes), function_(std::move(function)) {}
+    bool next(Sinks<T...>& out) override {
+      if (ended_) return false;
+      ended_ = ![&]<std::size_t... I>(std::index_sequence<I...>) {
+        (std::get<I>(out).reset(), ...);
+        return static_cast<bool>(function_(std::get<I>(out).take(shapes_[I])...));
+      }
+      (std::index_sequence_for<T...>{});
+      return !ended_;
+    }
+
+   private:
+    const typename Stage<T...>::Shapes shapes_;
+    Function function_;
+    bool ended_ = false;
+  };
+
+  const Start start_;
+};
+
+// ---- Stages that choose among elements ----
+// take, skip, shard: elements first, first + step, ... up to `count` of them (kInfinite: all).
+template <class... T>
+class StridedStage final : public Stage<T...> {
+ public:
+  StridedStage(StagePtr<T...> input, std::int64_t first, std::int64_t step, std::int64_t count)
+      : Stage<T...>(input->shapes(), input->depth() + 1),
+        input_(std::move(input)),
+        first_(first),
+        step_(step),
+        count_(count) {}
+
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (count_ == 0) return 0;
+    if (all == kUnknownCardinality) return all;
+    if (all == kInfinite) return count_;
+    const std::int64_t left = all <= first_ ? 0 : (all - first_ - 1) / step_ + 1;
+    return count_ == kInfinite ? left : std::min(left, count_);
+  }
+  bool is_random_access() const override { return input_->is_random_access(); }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    input_->get(pass, first_ + index * step_, out);
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    std::shared_ptr<Sinks<T...>> dropped = std::make_shared<Sinks<T...>>();
+    return std::make_unique<FunctionCursor<T...>>(
+        [this, inner, dropped, given = std::int64_t{0}](Sinks<T...>& out) mutable {
+          if (count_ != kInfinite && given >= count_) return false;
+          const std::int64_t drop = given == 0 ? first_ : step_ - 1;
+          for (std::int64_t i = 0; i < drop; ++i) {
+            if (!inner->next(*dropped)) return false;
+          }
+          ++given;
+          return inner->next(out);
+        });
+  }
+
+ private:
+  const StagePtr<T...> input_;
+  const std::int64_t first_;
+  const std::int64_t step_;
+  const std::int64_t count_;
+};
+
+template <class Predicate, class... T>
+class FilterStage final : public Stage<T...> {
+ public:
+  FilterStage(StagePtr<T...> input, Predicate predicate)
+      : Stage<T...>(input->shapes(), input->depth() + 1),
+        input_(std::move(input)),
+        predicate_(std::move(predicate)) {}
+  std::int64_t cardinality() const override {
+    return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    return std::make_unique<FunctionCursor<T...>>([this, inner](Sinks<T...>& out) {
+      while (inner->next(out)) {
+        const bool keep = std::apply(
+            [&](auto&... sinks) { return predicate_(std::as_const(sinks).present()...); }, out);
+        if (keep) return true;
+      }
+      return false;
+    });
+  }
+
+ private:
+  const StagePtr<T...> input_;
+  const Predicate predicate_;
+};
+
+template <class... T>
+class RepeatStage final : public Stage<T...> {
+ public:
+  RepeatStage(StagePtr<T...> input, std::int64_t count)
+      : Stage<T...>(input->shapes(), input->depth() + 1), input_(std::move(input)), count_(count) {}
+
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (count_ == 0 || all == 0) return 0;
+    if (count_ == kInfinite || all == kInfinite) return kInfinite;
+    return all == kUnknownCardinality ? all : all * count_;
+  }
+  bool is_random_access() const override {
+    return input_->is_random_access() && input_->cardinality() > 0;
+  }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    const std::int64_t all = input_->cardinality();
+    input_->get(inner(pass, index / all), index % all, out);
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    return std::make_unique<FunctionCursor<T...>>(
+        [this, pass, round = std::int64_t{0}, found = false,
+         cursor = std::shared_ptr<Cursor<T...>>()](Sinks<T...>& out) mutable {
+          while (count_ == kInfinite || round < count_) {
+            if (!cursor) {
+              cursor = input_->begin(inner(pass, round));
+              found = false;
+            }
+            if (cursor->next(out)) return found = true;
+            cursor.reset();
+            ++round;
+            if (!found) return false;  // nothing to repeat
+          }
+          return false;
+        });
+  }
+
+ private:
+  // Each round is an epoch of its own to what is before: another order, other random numbers.
+  Pass inner(const Pass& pass, std::int64_t round) const {
+    const auto rounds =
+        static_cast<std::uint64_t>(count_ == kInfinite ? std::int64_t{1} << 32 : count_);
+    const std::uint64_t epoch =
+        static_cast<std::uint64_t>(pass.epoch) * rounds + static_cast<std::uint64_t>(round);
+    return {pass.seed, static_cast<std::int64_t>(epoch & (~std::uint64_t{0} >> 1))};
+  }
+  const StagePtr<T...> input_;
+  const std::int64_t count_;
+};
+
+template <class... T>
+class ConcatenateStage final : public Stage<T...> {
+ public:
+  ConcatenateStage(StagePtr<T...> first, StagePtr<T...> second)
+      : Stage<T...>(first->shapes(), std::max(first->depth(), second->depth()) + 1),
+        first_(std::move(first)),
+        second_(std::move(second)) {}
+  std::int64_t cardinality() const override {
+    const std::int64_t a = first_->cardinality();
+    const std::int64_t b = second_->cardinality();
+    if (a == kInfinite || b == kInfinite) return kInfinite;
+    return a < 0 || b < 0 ? kUnknownCardinality : a + b;
+  }
+  bool is_random_access() const override {
+    return first_->is_random_access() && second_->is_random_access() && first_->cardinality() >= 0;
+  }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    const std::int64_t count = first_->cardinality();
+    if (index < count) return first_->get(pass, index, out);
+    second_->get(branch_of(pass, 1), index - count, out);
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    std::shared_ptr<Cursor<T...>> a = first_->begin(pass);
+    std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1));
+    return std::make_unique<FunctionCursor<T...>>(
+        [a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
+  }
+
+ private:
+  const StagePtr<T...> first_;
+  const StagePtr<T...> second_;
+};
+
+template <class... T>
+class ShuffleStage final : public Stage<T...> {
+ public:
+  ShuffleStage(StagePtr<T...> input, std::int64_t buffer, std::uint64_t seed, bool reshuffle)
+      : Stage<T...>(input->shapes(), input->depth() + 1),
+        input_(std::move(input)),
+        buffer_(buffer),
+        seed_(seed),
+        reshuffle_(reshuffle) {
+    const std::int64_t all = input_->cardinality();
+    if (input_->is_random_access() && all > 0 && buffer >= all) {
+      order_ = std::make_unique<EpochOrder>(all, seed, reshuffle);
+    }
+  }
+
+  std::int64_t cardinality() const override { return input_->cardinality(); }
+  // A buffer that holds everything is an order of everything.
+  bool is_random_access() const override { return order_ != nullptr; }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    input_->get(pass, order_->at(pass.epoch, index), out);
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (order_) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    struct State {
+      std::unique_ptr<Cursor<T...>> inner;
+      std::vector<Sinks<T...>> waiting;
+      std::size_t filled = 0;
+      bool ended = false;
+      Random random;
+    };
+    auto state = std::make_shared<State>();
+    state->inner = input_->begin(pass);
+    state->random = element_random({seed_, reshuffle_ ? pass.epoch : 0}, this->depth(), 0);
+    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
+      State& s = *state;
+      while (!s.ended && s.filled < static_cast<std::size_t>(buffer_)) {
+        if (s.filled == s.waiting.size()) s.waiting.emplace_back();
+        s.ended = !s.inner->next(s.waiting[s.filled]);
+        if (!s.ended) ++s.filled;
+      }
+      if (s.filled == 0) return false;
+      const auto chosen =
+          static_cast<std::size_t>(s.random.integer(0, static_cast<std::int64_t>(s.filled)));
+      copy_element(s.waiting[chosen], out);
+      std::swap(s.waiting[chosen], s.waiting[--s.filled]);
+      return true;
+    });
+  }
+
+ private:
+  const StagePtr<T...> input_;
+  const std::int64_t buffer_;
+  const std::uint64_t seed_;
+  const bool reshuffle_;
+  std::unique_ptr<EpochOrder> order_;
+};
+
+}  // namespace detail
+}  // namespace stoker
