@@ -307,10 +307,10 @@ void cores() {
   };
   const double alone = step(0);
   const double beside = step(calibration.iterations / 2);
-  // Half of a core is a quarter of two: the step then has three quarters of what it had.
+  // A batch costs what half of a step does on one core; shared out evenly, all cores wait for it.
   const auto all = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
   row("cores", "half a core to generate", "stoker",
-      figure("slower", beside / alone) + ", " + figure("fair", all / (all - 0.5)));
+      figure("slower", beside / alone) + ", " + figure("fair", (all + 0.5) / all));
 }
 
 // ---- autotune ----
