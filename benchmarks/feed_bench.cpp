@@ -305,8 +305,12 @@ void cores() {
     work.iterations = iterations;
     return fit_seconds(model, handle_of(work), 1);
   };
-  const double alone = step(0);
-  const double beside = step(calibration.iterations / 2);
+  double alone = 1e9;
+  double beside = 1e9;
+  for (int round = 0; round < 7; ++round) {
+    alone = std::min(alone, step(0));
+    beside = std::min(beside, step(calibration.iterations / 2));
+  }
   // A batch costs what half of a step does on one core; shared out evenly, all cores wait for it.
   const auto all = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
   row("cores", "half a core to generate", "stoker",
@@ -328,9 +332,7 @@ void autotune() {
           seconds = std::min(seconds, fit_seconds(model, source, workers, nullptr, queue));
         }
       }
-      for (int i = 0; i < 2; ++i) {
-        tuned = std::min(tuned, fit_seconds(model, source, AUTOTUNE, &report, AUTOTUNE));
-      }
+      tuned = std::min(tuned, fit_seconds(model, source, AUTOTUNE, &report, AUTOTUNE));
     }
     const auto best_setting = std::ranges::min_element(
         fastest, [](const auto& a, const auto& b) { return a.second < b.second; });

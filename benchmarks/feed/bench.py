@@ -46,8 +46,9 @@ def run_sections(names, rounds):
                 continue
             for line in output.stdout.splitlines():
                 row = json.loads(line)
-                # Advice is one experiment: its figures belong together, and the first counts.
-                keeps = row["section"] == "advice" and key(row) in rows
+                # Ratios of what ran in turn already, or figures that belong together: the best of
+                # several would flatter them, so the first counts.
+                keeps = row["section"] in ("advice", "autotune", "cores") and key(row) in rows
                 if not keeps:
                     rows[key(row)] = better(rows.get(key(row)), row)
     return list(rows.values())

@@ -19,7 +19,8 @@ struct NpyOptions {
 // file is not trusted: at most 2^33 bytes, and exactly as many as its header says. Throws IoError
 // for a file that is missing, damaged or none of NumPy's, DTypeError for other element types.
 Tensor read_npy(const std::string& path, NpyOptions options = {});
-// By name, without the ".npy" that it has in the archive. Stored or deflated; no zip64.
+// By name, without the ".npy" that it has in the archive. Stored or deflated; no zip64. At most 2^33
+// bytes unpacked, of entries that do not overlap.
 std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options = {});
 // Whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
 void write_npy(const std::string& path, const Tensor& tensor);

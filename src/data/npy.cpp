@@ -303,6 +303,8 @@ std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions optio
   const std::size_t count = number_at<std::uint16_t>(bytes, end + 10, path);
   std::size_t at = number_at<std::uint32_t>(bytes, end + 16, path);
   std::map<std::string, Tensor> arrays;
+  std::uint64_t all_packed = 0;
+  std::uint64_t all_unpacked = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (number_at<std::uint32_t>(bytes, at, path) != kDirectoryEntry) {
       fail(path, format("a damaged archive: no directory entry at offset ", at));
@@ -327,6 +329,11 @@ std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions optio
     const std::size_t data = local + 30 + number_at<std::uint16_t>(bytes, local + 26, where) +
                              number_at<std::uint16_t>(bytes, local + 28, where);
     if (data > bytes.size() || packed_size > bytes.size() - data) fail(where, "truncated");
+    // Entries that share their bytes could unpack to any multiple of the file.
+    all_packed += packed_size;
+    all_unpacked += size;
+    if (all_packed > bytes.size()) fail(where, "a damaged archive: entries that overlap");
+    if (all_unpacked > kMaxBytes) fail(where, "more than 2^33 bytes in all");
     const Bytes packed = bytes.subspan(data, packed_size);
     // Deflate packs at most about a thousand to one.
     if (method == 8 && size / 1100 > packed_size) fail(where, "a size that it can't have");

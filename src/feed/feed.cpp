@@ -64,8 +64,6 @@ int threads_for(const FeedOptions& options, const Source& source, int slots) {
 
 struct Feed::Impl {
   Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options, device::Device& device)
-      : Impl(std::move(from), feed_options, device, 0) {}
-  Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options, device::Device& device, int)
       : options(feed_options),
         slots(slots_for(options, *from)),
         threads(threads_for(options, *from, slots)),
@@ -85,7 +83,7 @@ struct Feed::Impl {
   }
 
   std::optional<Batch> next();
-  const SlotNote* take(std::int64_t& awaited_ns);
+  const SlotNote* take();
   enum class Waited : std::uint8_t { filled, timed_out, given_up };
   Waited wait(std::int64_t begin_ns);
   void give_up();
@@ -187,8 +185,7 @@ void Feed::Impl::give_up() {
 }
 
 // Waits for the slot of the next batch; null when there is no point any more.
-const SlotNote* Feed::Impl::take(std::int64_t& awaited_ns) {
-  awaited_ns = 0;
+const SlotNote* Feed::Impl::take() {
   if (!ring.is_full(position)) {
     if (ring.is_held(position)) {
       throw ValueError(
@@ -200,7 +197,7 @@ const SlotNote* Feed::Impl::take(std::int64_t& awaited_ns) {
     const std::int64_t end = now_ns();
     shared->timeline.track(static_cast<std::size_t>(threads))
         .stamp(Stage::wait_for_generator, sequence, begin, end);
-    awaited_ns = end - begin;
+    const std::int64_t awaited_ns = end - begin;
     epoch_waited_ns += awaited_ns;
     if (waited == Waited::timed_out) time_out(awaited_ns);
     if (waited == Waited::given_up) {
@@ -278,8 +275,7 @@ std::optional<Batch> Feed::Impl::next() {
       end_epoch();
       return std::nullopt;
     }
-    std::int64_t awaited_ns = 0;
-    const SlotNote* const found = take(awaited_ns);
+    const SlotNote* const found = take();
     if (found == nullptr) return std::nullopt;
     const SlotNote& note = *found;
     if (note.epoch < epoch) {  // beyond the end of an epoch that is over
@@ -316,8 +312,7 @@ std::optional<Batch> Feed::Impl::next() {
                  .rows = note.rows,
                  .sequence = static_cast<std::int64_t>(sequence++),
                  .position = here,
-                 .filled_ns = note.end_ns,
-                 .awaited_ns = awaited_ns};
+                 .filled_ns = note.end_ns};
   }
 }
 

@@ -69,10 +69,9 @@ struct Batch {
   std::byte* block = nullptr;
   BatchContext* context = nullptr;  // for a source's other half, on the device
   std::int64_t rows = 0;
-  std::int64_t sequence = 0;    // BatchContext's
-  std::uint64_t position = 0;   // in the ring, for release()
-  std::int64_t filled_ns = 0;   // when it was there, on the host's clock
-  std::int64_t awaited_ns = 0;  // how long next() waited for it
+  std::int64_t sequence = 0;   // BatchContext's
+  std::uint64_t position = 0;  // in the ring, for release()
+  std::int64_t filled_ns = 0;  // when it was there, on the host's clock
 };
 
 // One consumer thread calls next() and release(); the feed's own threads fill. Every batch is

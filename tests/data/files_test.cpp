@@ -267,6 +267,22 @@ TEST(Npz, arrays_by_name_stored_or_deflated) {
   }
 }
 
+TEST(Npz, entries_that_share_their_bytes_are_refused) {
+  const TemporaryFolder folder;
+  const std::string array =
+      npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4096,), }", std::string(4096, 'x'));
+  std::string archive = zip("x.npy", array, false);
+  // The directory's entry again and again, as the directory of as many.
+  const std::size_t end = archive.size() - 22;
+  const std::size_t directory = archive.find("PK\x01\x02");
+  const std::string entry = archive.substr(directory, end - directory);
+  std::string tail = archive.substr(end);
+  tail[10] = 3;
+  archive = archive.substr(0, directory) + entry + entry + entry + tail;
+  EXPECT_TRUE(
+      contains(message_of<IoError>([&] { read_npz(folder.write("a.npz", archive)); }), "overlap"));
+}
+
 TEST(Npz, damaged_archives_are_errors) {
   const TemporaryFolder folder;
   const std::string array = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }",

@@ -159,6 +159,25 @@ TEST(Simulated, OutOfMemoryIsADeviceError) {
   EXPECT_LT(refused, 90);
 }
 
+TEST(Simulated, StreamsDoNotJitterAlike) {
+  const auto device =
+      device::make_simulated_device({.upload_bytes_per_second = 1e6, .jitter = 0.5});
+  const auto memory = device->allocate(1000);
+  const std::vector<std::byte> from(1000);
+  std::vector<double> seconds;
+  for (int i = 0; i < 2; ++i) {
+    const auto stream = device->make_stream();
+    const auto begin = device->make_timed_event();
+    const auto end = device->make_timed_event();
+    stream->record(*begin);
+    stream->copy_to_device(memory->data(), from.data(), from.size());
+    stream->record(*end);
+    stream->synchronize();
+    seconds.push_back(end->seconds_since(*begin));
+  }
+  EXPECT_NE(seconds[0], seconds[1]);
+}
+
 // Slots that uploads still read come back only when the trainer asks for the next batch.
 TEST(Simulated, AQueueThatIsMadeShorterDoesNotKeepTheWorkersFromTheirSlots) {
   const auto device = device::make_simulated_device({.step_seconds = 0.0});

@@ -133,7 +133,7 @@ TEST(Timeout, names_the_batch_and_the_worker_and_leaves_the_call_behind) {
         returned->set_value();
       });
   {
-    Feed feed(source.source(), {.steps_per_epoch = 5, .timeout_seconds = 0.05}, cpu());
+    Feed feed(source.source(), {.steps_per_epoch = 5, .timeout_seconds = 1.0}, cpu());
     const auto take_all = [&] {
       while (const auto batch = feed.next()) feed.release(*batch);
     };

@@ -220,7 +220,9 @@ struct Command {
 // allocate; the host waits when it is full, as it does on a GPU.
 class SimulatedStream final : public Stream {
  public:
-  explicit SimulatedStream(Health& health) : health_(health), queue_(kCapacity) {
+  // `number`: of the stream, each of which has jitter of its own, the same in every run.
+  SimulatedStream(Health& health, std::uint32_t number)
+      : health_(health), queue_(kCapacity), random_(0, number) {
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), "stoker-stream");
   }
@@ -339,7 +341,7 @@ class SimulatedStream final : public Stream {
   std::uint64_t pushed_ = 0;
   std::uint64_t done_ = 0;
   bool stopping_ = false;
-  Random random_;          // the same jitter in every run
+  Random random_;          // of the jitter
   Clock::time_point due_;  // when everything executed so far should have been done
   std::thread thread_;
 };
@@ -360,7 +362,7 @@ class SimulatedDevice final : public Device {
   std::optional<DeviceMemory> memory() override { return health_.memory(); }
   std::unique_ptr<Stream> make_stream() override {
     health_.call();
-    return std::make_unique<SimulatedStream>(health_);
+    return std::make_unique<SimulatedStream>(health_, streams_++);
   }
   std::unique_ptr<Event> make_event() override {
     health_.call();
@@ -370,6 +372,7 @@ class SimulatedDevice final : public Device {
 
  private:
   std::string name_ = "simulated";
+  std::atomic<std::uint32_t> streams_{0};
   Health health_;
 };
 
