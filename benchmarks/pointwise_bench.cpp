@@ -114,7 +114,7 @@ void adam(benchmark::State& state) {
                       {{.space = graph::Space::parameter},
                        {.space = graph::Space::slot, .index = 0},
                        {.space = graph::Space::slot, .index = 1}},
-                      {{.offset = 0, .count = n}}, true);
+                      {{.offset = 0, .count = n}}, stoker::ops::Guard::error);
   Node node(graph, backend::cpu::make_pointwise_kernel);
   const auto& outputs = graph.nodes().back().outputs;
   for (const int i : {0, 1, 2}) {

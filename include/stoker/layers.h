@@ -109,6 +109,7 @@ struct DenseOptions {
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
   std::string name{};
+  std::string dtype{};
 };
 Layer Dense(std::int64_t units, DenseOptions options = {});
 
@@ -126,6 +127,7 @@ struct Conv2DOptions {
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
   std::string name{};
+  std::string dtype{};
 };
 Layer Conv2D(std::int64_t filters, Size2D kernel_size, Conv2DOptions options = {});
 
@@ -133,6 +135,7 @@ struct PoolingOptions {
   std::optional<Size2D> strides{};  // the pool size when absent
   std::string padding = "valid";
   std::string name{};
+  std::string dtype{};
 };
 Layer MaxPooling2D(Size2D pool_size = 2, PoolingOptions options = {});
 Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
@@ -140,11 +143,13 @@ Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
 struct GlobalPoolingOptions {
   bool keepdims = false;
   std::string name{};
+  std::string dtype{};
 };
 Layer GlobalAveragePooling2D(GlobalPoolingOptions options = {});
 
 struct NameOptions {
   std::string name{};
+  std::string dtype{};
 };
 Layer Flatten(NameOptions options = {});
 // `target_shape` is without the batch; one extent may be -1.
@@ -157,6 +162,7 @@ struct DropoutOptions {
   Shape noise_shape{};
   std::optional<std::uint64_t> seed{};
   std::string name{};
+  std::string dtype{};
 };
 Layer Dropout(double rate, DropoutOptions options = {});
 
@@ -173,6 +179,7 @@ struct BatchNormalizationOptions {
   Regularizer beta_regularizer{};
   Regularizer gamma_regularizer{};
   std::string name{};
+  std::string dtype{};
 };
 Layer BatchNormalization(BatchNormalizationOptions options = {});
 
@@ -180,6 +187,7 @@ Layer BatchNormalization(BatchNormalizationOptions options = {});
 struct RescalingOptions {
   double offset = 0.0;
   std::string name{};
+  std::string dtype{};
 };
 Layer Rescaling(double scale, RescalingOptions options = {});
 

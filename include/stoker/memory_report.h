@@ -34,6 +34,7 @@ struct MemoryReport {
   std::string device;
 
   std::int64_t parameters = 0;
+  std::int64_t copies = 0;  // of the parameters in 16 bits, under a mixed dtype policy
   std::int64_t gradients = 0;
   std::int64_t optimizer_slots = 0;
   std::int64_t state = 0;  // weights that are not trained: moving statistics

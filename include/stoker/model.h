@@ -37,6 +37,12 @@ struct ModelOptions {
   // bits (TF32), for tensor cores to multiply; sums stay float32. False: plain float32. From
   // outside: STOKER_TF32=0.
   bool tf32 = true;
+  // Keras's dtype policies: "float32", "mixed_bfloat16" or "mixed_float16". In the mixed ones
+  // layers compute and keep their activations in the 16-bit type; weights, their updates, the loss,
+  // metrics and what predict() returns stay float32. compile() gives mixed_float16 a
+  // LossScaleOptimizer. Layers that have a dtype of their own keep it. A CPU converts and computes
+  // in float32: the results are those of the policy, the speed is not.
+  std::string dtype_policy = "float32";
 };
 
 struct CompileOptions {
@@ -182,6 +188,8 @@ class Model {
   double learning_rate() const;
   void set_learning_rate(double learning_rate);
   std::int64_t iterations() const;  // updates done
+  // Of a LossScaleOptimizer, as it is now; 1 without one.
+  double loss_scale() const;
 
   // The ops of the training step on batches of `batch_size`, after all rewrites; for people.
   std::string graph_dump(std::int64_t batch_size = 32);

@@ -1,6 +1,7 @@
 // Optimizers, with Keras 3's names, argument order, defaults and formulas.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,5 +77,17 @@ Optimizer SGD(SGDOptions options = {});
 Optimizer Adam(AdamOptions options = {});
 Optimizer AdamW(AdamWOptions options = {});
 Optimizer RMSprop(RMSpropOptions options = {});
+
+// Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,
+// and the gradients by its inverse before `inner` sees them. A step with a gradient that is not
+// finite updates nothing, is no iteration, and halves the scale; after dynamic_growth_steps finite
+// steps in a row it is doubled. Happens on the device, without waiting for it. A mixed_float16
+// model gets one in compile() by itself. Throws ValueError for an initial_scale that is not above
+// 0, for dynamic_growth_steps below 1, and when `inner` is one already.
+struct LossScaleOptions {
+  double initial_scale = 32768.0;
+  std::int64_t dynamic_growth_steps = 2000;
+};
+Optimizer LossScaleOptimizer(Optimizer inner, LossScaleOptions options = {});
 
 }  // namespace stoker

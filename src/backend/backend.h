@@ -20,6 +20,7 @@ struct Memory {
   std::byte* arena = nullptr;
   std::byte* parameters = nullptr;
   std::byte* gradients = nullptr;
+  std::byte* copies = nullptr;    // of the parameters in 16 bits; null where nobody reads them
   std::vector<std::byte*> slots;  // by optimizer slot
   std::byte* state = nullptr;
   std::byte* metrics = nullptr;

@@ -21,13 +21,13 @@ struct OpInfo {
 
 // In the order of ExprOp.
 constexpr OpInfo kOps[] = {
-    {"input", 0},      {"constant", 0},  {"uniform", 0}, {"range_value", 0}, {"neg", 1},
-    {"abs", 1},        {"sign", 1},      {"floor", 1},   {"exp", 1},         {"expm1", 1},
-    {"log", 1},        {"log1p", 1},     {"sqrt", 1},    {"rsqrt", 1},       {"reciprocal", 1},
-    {"tanh", 1},       {"sigmoid", 1},   {"relu", 1},    {"erf", 1},         {"sin", 1},
-    {"cos", 1},        {"is_finite", 1}, {"add", 2},     {"sub", 2},         {"mul", 2},
-    {"div", 2},        {"minimum", 2},   {"maximum", 2}, {"pow", 2},         {"less", 2},
-    {"less_equal", 2}, {"equal", 2},     {"select", 3},
+    {"input", 0}, {"constant", 0},  {"uniform", 0},     {"range_value", 0}, {"neg", 1},
+    {"abs", 1},   {"sign", 1},      {"floor", 1},       {"exp", 1},         {"expm1", 1},
+    {"log", 1},   {"log1p", 1},     {"sqrt", 1},        {"rsqrt", 1},       {"reciprocal", 1},
+    {"tanh", 1},  {"sigmoid", 1},   {"relu", 1},        {"erf", 1},         {"sin", 1},
+    {"cos", 1},   {"is_finite", 1}, {"to_bfloat16", 1}, {"to_float16", 1},  {"add", 2},
+    {"sub", 2},   {"mul", 2},       {"div", 2},         {"minimum", 2},     {"maximum", 2},
+    {"pow", 2},   {"less", 2},      {"less_equal", 2},  {"equal", 2},       {"select", 3},
 };
 static_assert(std::size(kOps) == static_cast<std::size_t>(ExprOp::select) + 1);
 
@@ -82,6 +82,10 @@ double fold(ExprOp op, double a, double b, double c) {
       return std::cos(a);
     case ExprOp::is_finite:
       return std::isfinite(a) ? 1.0 : 0.0;
+    case ExprOp::to_bfloat16:
+      return static_cast<float>(bfloat16(static_cast<float>(a)));
+    case ExprOp::to_float16:
+      return static_cast<float>(float16(static_cast<float>(a)));
     case ExprOp::add:
       return a + b;
     case ExprOp::sub:
@@ -154,6 +158,10 @@ class Simplifier {
         if (is(in_.b, 0.0f)) return expression_.constant(1.0f);
         if (is(in_.b, 2.0f)) return append(ExprOp::mul, in_.a, in_.a);
         if (is(in_.b, -1.0f)) return append(ExprOp::reciprocal, in_.a);
+        break;
+      case ExprOp::to_bfloat16:
+      case ExprOp::to_float16:
+        if (instruction(in_.a).op == in_.op) return in_.a;
         break;
       case ExprOp::select:
         if (constant(in_.a)) return *constant(in_.a) != 0.0f ? in_.b : in_.c;
@@ -361,6 +369,12 @@ Expr select(Expr condition, Expr a, Expr b) {
   assert(condition.expression == a.expression && condition.expression == b.expression);
   return {a.expression,
           a.expression->append({.op = ExprOp::select, .a = condition.id, .b = a.id, .c = b.id})};
+}
+
+Expr rounded(Expr x, DType dtype) {
+  if (dtype == DType::bfloat16) return apply(ExprOp::to_bfloat16, x);
+  if (dtype == DType::float16) return apply(ExprOp::to_float16, x);
+  return x;
 }
 
 Expr operator+(Expr a, Expr b) { return apply(ExprOp::add, a, b); }

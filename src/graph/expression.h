@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "stoker/dtype.h"
+
 namespace stoker::graph {
 
 enum class ExprOp : std::uint8_t {
@@ -35,6 +37,8 @@ enum class ExprOp : std::uint8_t {
   sin,
   cos,
   is_finite,
+  to_bfloat16,  // rounded to what that type can hold, to nearest even; still a float32
+  to_float16,
   // Two operands. Comparisons give 1 or 0.
   add,
   sub,
@@ -146,6 +150,8 @@ inline Expr sigmoid(Expr x) { return apply(ExprOp::sigmoid, x); }
 inline Expr relu(Expr x) { return apply(ExprOp::relu, x); }
 inline Expr erf(Expr x) { return apply(ExprOp::erf, x); }
 inline Expr is_finite(Expr x) { return apply(ExprOp::is_finite, x); }
+// Rounded to what `dtype` holds; x itself where that is everything.
+Expr rounded(Expr x, DType dtype);
 inline Expr square(Expr x) { return x * x; }
 inline Expr min(Expr a, Expr b) { return apply(ExprOp::minimum, a, b); }
 inline Expr max(Expr a, Expr b) { return apply(ExprOp::maximum, a, b); }

@@ -130,6 +130,10 @@ class Differentiator {
         return g * apply(ExprOp::cos, x());
       case ExprOp::cos:
         return -(g * apply(ExprOp::sin, x()));
+      // Rounding is passed over: what it changes is below the precision of the gradient too.
+      case ExprOp::to_bfloat16:
+      case ExprOp::to_float16:
+        return g;
       default:
         return std::nullopt;  // sign, floor, is_finite: constant almost everywhere
     }

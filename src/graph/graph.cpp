@@ -17,6 +17,8 @@ const char* name_of(Space space) {
       return "parameter";
     case Space::gradient:
       return "gradient";
+    case Space::copy:
+      return "copy";
     case Space::slot:
       return "slot";
     case Space::state:

@@ -25,6 +25,7 @@ enum class Space : std::uint8_t {
   input,      // the batch: byte offset of the field in its slot
   parameter,  // trainable weights, flat
   gradient,   // their gradients, the same layout
+  copy,       // of the parameters in a 16-bit type: the same layout, half the offsets
   slot,       // optimizer slots, one flat buffer per `index`, the same layout
   state,      // weights that are not trained (moving statistics)
   metric,     // totals that an epoch accumulates

@@ -185,7 +185,7 @@ ActivationFunction::ActivationFunction(std::string name, std::initializer_list<d
 namespace layers {
 
 graph::Value activate(graph::Value x, const ActivationFunction& activation) {
-  const graph::Value value = ops::to_float(x);
+  const graph::Value value = is_floating(x.dtype()) ? x : ops::to_float(x);
   if (activation.is_linear()) return value;
   const Entry& entry = entry_of(activation.name());
   if (entry.rule == nullptr) return along_last_axis(value, activation.name());

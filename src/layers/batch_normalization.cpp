@@ -1,5 +1,6 @@
 // BatchNormalization (Ioffe, Szegedy 2015): by the batch's statistics while training, by moving
-// averages of them otherwise.
+// averages of them otherwise. As in Keras, statistics, scale and shift are float32 and so is the
+// arithmetic, whatever the policy: only what comes in and goes out has the layer's type.
 #include "layers/layer.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -12,7 +13,7 @@ using graph::Expr;
 class BatchNormalizationLayer final : public layers::LayerBase {
  public:
   explicit BatchNormalizationLayer(BatchNormalizationOptions options)
-      : LayerBase("BatchNormalization", options.name), options_(std::move(options)) {
+      : LayerBase("BatchNormalization", options.name, options.dtype), options_(std::move(options)) {
     if (!(options_.momentum >= 0.0 && options_.momentum <= 1.0)) {
       throw ValueError(
           format(label(), ": expected a momentum in [0, 1], received ", options_.momentum));
@@ -24,34 +25,34 @@ class BatchNormalizationLayer final : public layers::LayerBase {
   }
 
   graph::Value build(layers::BuildContext& context, graph::Value x) override {
-    x = ops::to_float(x);
+    x = context.to_compute(x);
     const std::size_t axis = axis_of(x);
     const Shape channels{x.shape()[axis]};
     graph::Value gamma;
     graph::Value beta;
     if (options_.scale) {
       gamma = context.weight(
-          {"gamma", channels, options_.gamma_initializer, options_.gamma_regularizer});
+          {"gamma", channels, options_.gamma_initializer, options_.gamma_regularizer, true, false});
     }
     if (options_.center) {
-      beta =
-          context.weight({"beta", channels, options_.beta_initializer, options_.beta_regularizer});
+      beta = context.weight(
+          {"beta", channels, options_.beta_initializer, options_.beta_regularizer, true, false});
     }
     const layers::WeightSpec mean_spec{
-        "moving_mean", channels, options_.moving_mean_initializer, {}, false};
+        "moving_mean", channels, options_.moving_mean_initializer, {}, false, false};
     const layers::WeightSpec variance_spec{
-        "moving_variance", channels, options_.moving_variance_initializer, {}, false};
+        "moving_variance", channels, options_.moving_variance_initializer, {}, false, false};
     const graph::Value moving_mean = context.weight(mean_spec);
     const graph::Value moving_variance = context.weight(variance_spec);
 
     // A frozen layer keeps its statistics and uses them, as in Keras.
     if (!context.training() || !trainable) {
-      return normalize(x, moving_mean, moving_variance, gamma, beta, axis);
+      return context.to_compute(normalize(x, moving_mean, moving_variance, gamma, beta, axis));
     }
     const ops::BatchNormResult result = train(x, gamma, beta, axis);
     context.update(mean_spec, moved(moving_mean, result.mean));
     context.update(variance_spec, moved(moving_variance, result.variance));
-    return result.y;
+    return context.to_compute(result.y);
   }
 
  private:
@@ -76,6 +77,7 @@ class BatchNormalizationLayer final : public layers::LayerBase {
     for (std::size_t i = 0; i < rank; ++i) {
       if (i != axis) others.push_back(static_cast<std::int64_t>(i));
     }
+    x = ops::to_float(x);
     const graph::Value mean = ops::reduce_mean(x, others, true);
     const graph::Value centered = ops::map(x, mean, [](Expr value, Expr m) { return value - m; });
     const graph::Value variance =

@@ -12,7 +12,7 @@ using layers::Padding;
 class Conv2DLayer final : public layers::LayerBase {
  public:
   Conv2DLayer(std::int64_t filters, Size2D kernel_size, Conv2DOptions options)
-      : LayerBase("Conv2D", options.name),
+      : LayerBase("Conv2D", options.name, options.dtype),
         filters_(filters),
         kernel_size_{kernel_size.height, kernel_size.width},
         strides_{options.strides.height, options.strides.width},
@@ -51,7 +51,7 @@ class Conv2DLayer final : public layers::LayerBase {
                         options_.kernel_initializer,
                         options_.kernel_regularizer});
 
-    graph::Value y = ops::conv2d(ops::to_float(x), kernel, attributes_for(x));
+    graph::Value y = ops::conv2d(context.to_compute(x), kernel, attributes_for(x));
     if (options_.use_bias) {
       y = ops::add(y,
                    context.weight(

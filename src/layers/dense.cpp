@@ -8,7 +8,9 @@ namespace {
 class DenseLayer final : public layers::LayerBase {
  public:
   DenseLayer(std::int64_t units, DenseOptions options)
-      : LayerBase("Dense", options.name), units_(units), options_(std::move(options)) {
+      : LayerBase("Dense", options.name, options.dtype),
+        units_(units),
+        options_(std::move(options)) {
     layers::require_positive(*this, "units", units_);
   }
 
@@ -21,7 +23,7 @@ class DenseLayer final : public layers::LayerBase {
         {"kernel", {features, units_}, options_.kernel_initializer, options_.kernel_regularizer});
 
     // Every row along the last axis is one row of the product.
-    x = ops::to_float(x);
+    x = context.to_compute(x);
     if (in.rank() > 2) x = ops::reshape(x, {rows_of(in), features});
     graph::Value y = ops::matmul(x, kernel);
     if (options_.use_bias) {

@@ -13,7 +13,9 @@ using graph::Expr;
 class DropoutLayer final : public layers::LayerBase {
  public:
   DropoutLayer(double rate, DropoutOptions options)
-      : LayerBase("Dropout", options.name), rate_(rate), options_(std::move(options)) {
+      : LayerBase("Dropout", options.name, options.dtype),
+        rate_(rate),
+        options_(std::move(options)) {
     if (!(rate >= 0.0 && rate < 1.0)) {
       throw ValueError(format(label(), ": expected a rate in [0, 1), received ", rate));
     }
@@ -21,7 +23,7 @@ class DropoutLayer final : public layers::LayerBase {
 
   graph::Value build(layers::BuildContext& context, graph::Value x) override {
     const Shape mask_shape = mask_shape_for(x);
-    x = ops::to_float(x);
+    x = context.to_compute(x);
     if (!context.training() || rate_ == 0.0) return x;
 
     const std::uint32_t stream = stream_of(context);
@@ -30,7 +32,8 @@ class DropoutLayer final : public layers::LayerBase {
     }
     graph::Expression expression;
     expression.add_output(mask(&expression, stream).id);
-    return ops::multiply(x, ops::pointwise(context.graph(), mask_shape, {}, expression)[0]);
+    const graph::Value shared = ops::pointwise(context.graph(), mask_shape, {}, expression)[0];
+    return ops::cast(ops::multiply(x, shared), x.dtype());
   }
 
  private:

@@ -6,7 +6,7 @@ namespace {
 
 class FlattenLayer final : public layers::LayerBase {
  public:
-  explicit FlattenLayer(NameOptions options) : LayerBase("Flatten", std::move(options.name)) {}
+  explicit FlattenLayer(NameOptions options) : LayerBase("Flatten", options.name, options.dtype) {}
 
   graph::Value build(layers::BuildContext&, graph::Value x) override {
     return ops::reshape(x, {x.shape()[0], x.shape().without_batch().elements()});

@@ -7,11 +7,12 @@ namespace {
 class GlobalAveragePooling2DLayer final : public layers::LayerBase {
  public:
   explicit GlobalAveragePooling2DLayer(GlobalPoolingOptions options)
-      : LayerBase("GlobalAveragePooling2D", std::move(options.name)), keepdims_(options.keepdims) {}
+      : LayerBase("GlobalAveragePooling2D", options.name, options.dtype),
+        keepdims_(options.keepdims) {}
 
-  graph::Value build(layers::BuildContext&, graph::Value x) override {
+  graph::Value build(layers::BuildContext& context, graph::Value x) override {
     layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
-    return ops::reduce_mean(x, {1, 2}, keepdims_);
+    return context.to_compute(ops::reduce_mean(x, {1, 2}, keepdims_));
   }
 
  private:

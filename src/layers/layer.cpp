@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "layers/dtype_policy.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -20,6 +21,7 @@ class InferContext final : public BuildContext {
 
   graph::Graph& graph() override { return graph_; }
   bool training() const override { return true; }
+  DType compute_dtype() const override { return DType::float32; }
   graph::Value weight(const WeightSpec& spec) override {
     if (weights_ != nullptr) weights_->push_back(spec);
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
@@ -35,6 +37,11 @@ class InferContext final : public BuildContext {
 };
 
 }  // namespace
+
+LayerBase::LayerBase(std::string class_name, std::string name, const std::string& dtype_policy)
+    : class_name_(std::move(class_name)), name_(std::move(name)) {
+  if (!dtype_policy.empty()) compute_dtype_ = compute_dtype_of(dtype_policy, label());
+}
 
 std::string LayerBase::label() const {
   return name_.empty() ? class_name_ : format(class_name_, " \"", name_, "\"");

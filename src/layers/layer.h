@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct WeightSpec {
   Initializer initializer{Initializer::Kind::zeros};
   Regularizer regularizer{};
   bool trainable = true;
+  // Handed out in the layer's compute type; otherwise float32 always, as Keras's autocast.
+  bool autocast = true;
 };
 
 class LayerBase;
@@ -34,6 +37,9 @@ class BuildContext {
 
   virtual graph::Graph& graph() = 0;
   virtual bool training() const = 0;
+  // In which the layer computes, by its dtype policy or the model's. Floating inputs come in it.
+  virtual DType compute_dtype() const = 0;
+  graph::Value to_compute(graph::Value x) { return ops::cast(x, compute_dtype()); }
   // The weight of the layer being built; declared by the first build, found by later ones.
   virtual graph::Value weight(const WeightSpec& spec) = 0;
   // A new value for a weight that is not trained; written at the end of the step, if it is good.
@@ -47,9 +53,9 @@ class BuildContext {
 
 class LayerBase {
  public:
-  // An empty name becomes Keras's default in the model: "dense", "dense_1", ...
-  LayerBase(std::string class_name, std::string name)
-      : class_name_(std::move(class_name)), name_(std::move(name)) {}
+  // An empty name becomes Keras's default in the model: "dense", "dense_1", ... An empty dtype
+  // policy is the model's. Throws ValueError for one that does not exist.
+  LayerBase(std::string class_name, std::string name, const std::string& dtype_policy = {});
   virtual ~LayerBase() = default;
   LayerBase(const LayerBase&) = delete;
   LayerBase& operator=(const LayerBase&) = delete;
@@ -59,6 +65,8 @@ class LayerBase {
   const std::string& class_name() const { return class_name_; }  // "Dense", "MaxPooling2D"
   const std::string& name() const { return name_; }
   void set_name(std::string name) { name_ = std::move(name); }
+  // Empty: the model's.
+  std::optional<DType> compute_dtype() const { return compute_dtype_; }
   // For messages: Dense "logits".
   std::string label() const;
 
@@ -67,6 +75,7 @@ class LayerBase {
  private:
   std::string class_name_;
   std::string name_;
+  std::optional<DType> compute_dtype_;
 };
 
 // An Input: no ops, a field of the batch.
@@ -92,7 +101,7 @@ struct ValueNode {
 graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& inputs,
                        std::vector<WeightSpec>* weights);
 
-// For layers: y = activation(x) in float32.
+// For layers: y = activation(x), in x's type where that is floating.
 graph::Value activate(graph::Value x, const ActivationFunction& activation);
 
 // l1 * sum|x| + l2 * sum x^2, times `scale`; shape (). What a regularizer adds to the loss.

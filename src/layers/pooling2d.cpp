@@ -12,7 +12,7 @@ class Pooling2DLayer final : public layers::LayerBase {
  public:
   Pooling2DLayer(const char* class_name, ops::PoolKind kind, Size2D pool_size,
                  PoolingOptions options)
-      : LayerBase(class_name, std::move(options.name)),
+      : LayerBase(class_name, options.name, options.dtype),
         padding_(layers::parse_padding(*this, options.padding)) {
     const Size2D strides = options.strides.value_or(pool_size);
     attributes_.kind = kind;
@@ -24,7 +24,7 @@ class Pooling2DLayer final : public layers::LayerBase {
     }
   }
 
-  graph::Value build(layers::BuildContext&, graph::Value x) override {
+  graph::Value build(layers::BuildContext& context, graph::Value x) override {
     layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
     ops::Pool2DAttributes attributes = attributes_;
     const auto& window = attributes.window;
@@ -40,7 +40,7 @@ class Pooling2DLayer final : public layers::LayerBase {
                      ". Use a smaller window, or padding = \"same\"");
       }
     }
-    return ops::pool2d(ops::to_float(x), attributes);
+    return ops::pool2d(context.to_compute(x), attributes);
   }
 
  private:

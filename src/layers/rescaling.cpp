@@ -1,4 +1,4 @@
-// Rescaling: y = x * scale + offset, in float32 whatever the batches hold.
+// Rescaling: y = x * scale + offset, in float32 arithmetic whatever the batches hold.
 #include "layers/layer.h"
 
 namespace stoker {
@@ -7,12 +7,14 @@ namespace {
 class RescalingLayer final : public layers::LayerBase {
  public:
   RescalingLayer(double scale, RescalingOptions options)
-      : LayerBase("Rescaling", std::move(options.name)), scale_(scale), offset_(options.offset) {}
+      : LayerBase("Rescaling", options.name, options.dtype),
+        scale_(scale),
+        offset_(options.offset) {}
 
-  graph::Value build(layers::BuildContext&, graph::Value x) override {
-    return ops::map(x, [this](graph::Expr value) {
+  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+    return context.to_compute(ops::map(x, [this](graph::Expr value) {
       return value * static_cast<float>(scale_) + static_cast<float>(offset_);
-    });
+    }));
   }
 
  private:

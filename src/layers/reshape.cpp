@@ -11,7 +11,7 @@ namespace {
 class ReshapeLayer final : public layers::LayerBase {
  public:
   ReshapeLayer(Shape target_shape, NameOptions options)
-      : LayerBase("Reshape", std::move(options.name)), target_shape_(target_shape) {
+      : LayerBase("Reshape", options.name, options.dtype), target_shape_(target_shape) {
     const auto inferred = std::count(target_shape.begin(), target_shape.end(), Shape::kUnknown);
     const bool has_zero = std::count(target_shape.begin(), target_shape.end(), 0) > 0;
     if (inferred > 1 || has_zero) {

@@ -6,14 +6,18 @@ namespace stoker::ops {
 const Op advance_op =
     define_without_gradient("advance", OpIndex::advance, "it moves counters, not values");
 
-std::string AdvanceAttributes::text() const { return {}; }
+std::string AdvanceAttributes::text() const {
+  return scale_growth_steps > 0 ? format("loss scale grows after ", scale_growth_steps) : "";
+}
 
-void advance(Value loss, Value largest_gradient) {
+void advance(Value loss, Value largest_gradient, std::int32_t scale_growth_steps) {
   require(loss.shape().rank() == 0, *loss.graph, "expected a loss of shape (), received ",
           loss.shape());
+  AdvanceAttributes attributes;
+  attributes.scale_growth_steps = scale_growth_steps;
   std::vector<Value> inputs{loss};
   if (largest_gradient) inputs.push_back(largest_gradient);
-  loss.graph->append(advance_op, inputs, share(AdvanceAttributes{}), {});
+  loss.graph->append(advance_op, inputs, share(attributes), {});
 }
 
 }  // namespace stoker::ops

@@ -10,12 +10,11 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   const Node node = graph.node(id);
   const Value x = graph.value(node.inputs[0]);
   const Value gamma = graph.value(node.inputs[1]);
-  return graph.append(op(OpIndex::batch_norm_backward),
-                      {x, gamma, graph.value(node.outputs[1]), graph.value(node.outputs[2]), dy[0]},
-                      node.attributes,
-                      {{DType::float32, x.shape()},
-                       {DType::float32, gamma.shape()},
-                       {DType::float32, gamma.shape()}});
+  return graph.append(
+      op(OpIndex::batch_norm_backward),
+      {x, gamma, graph.value(node.outputs[1]), graph.value(node.outputs[2]), dy[0]},
+      node.attributes,
+      {{x.dtype(), x.shape()}, {DType::float32, gamma.shape()}, {DType::float32, gamma.shape()}});
 }
 
 }  // namespace
@@ -36,7 +35,7 @@ BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon) {
   attributes.epsilon = epsilon;
   const auto outputs = graph.append(
       batch_norm_op, {x, gamma, beta}, share(attributes),
-      {{DType::float32, x.shape()}, {DType::float32, statistics}, {DType::float32, statistics}});
+      {{x.dtype(), x.shape()}, {DType::float32, statistics}, {DType::float32, statistics}});
   return {outputs[0], outputs[1], outputs[2]};
 }
 

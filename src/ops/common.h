@@ -38,6 +38,17 @@ void require(bool condition, const Graph& graph, const Parts&... parts) {
   if (!condition) throw ShapeError(format(where(graph), parts...));
 }
 
+// The operands of a product are of one floating type.
+inline void require_same_dtype(const Graph& graph, const char* what,
+                               std::span<const Value> operands) {
+  for (const Value& operand : operands) {
+    if (is_floating(operand.dtype()) && operand.dtype() == operands[0].dtype()) continue;
+    throw DTypeError(format(where(graph), what,
+                            ": expected operands of one floating type, received ",
+                            operands[0].dtype(), " and ", operand.dtype()));
+  }
+}
+
 template <class A>
 AttributesPtr share(A attributes) {
   return std::make_shared<const A>(std::move(attributes));

@@ -55,18 +55,20 @@ Value conv2d(Value x, Value kernel, const Conv2DAttributes& attributes) {
             " (dilated) does not fit an input of ", x.shape());
     y[d + 1] = (padded - reach) / attributes.strides[d] + 1;
   }
-  return graph.append(conv2d_op, {x, kernel}, share(attributes), {{DType::float32, y}})[0];
+  const Value operands[] = {x, kernel};
+  require_same_dtype(graph, "conv2d", operands);
+  return graph.append(conv2d_op, {x, kernel}, share(attributes), {{x.dtype(), y}})[0];
 }
 
 Value conv2d_backward_data(Value dy, Value kernel, Shape x_shape,
                            const Conv2DAttributes& attributes) {
   return dy.graph->append(conv2d_backward_data_op, {dy, kernel}, share(attributes),
-                          {{DType::float32, x_shape}})[0];
+                          {{dy.dtype(), x_shape}})[0];
 }
 
 std::vector<Value> conv2d_backward_weights(Value x, Value dy, Shape kernel_shape,
                                            const Conv2DAttributes& attributes) {
-  std::vector<ValueType> outputs{{DType::float32, kernel_shape}};
+  std::vector<ValueType> outputs{{dy.dtype(), kernel_shape}};
   if (attributes.has_bias) outputs.push_back({DType::float32, {kernel_shape[3]}});
   return x.graph->append(conv2d_backward_weights_op, {x, dy}, share(attributes), outputs);
 }

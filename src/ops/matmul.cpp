@@ -44,7 +44,9 @@ Value matmul(Value a, Value b, bool transpose_a, bool transpose_b) {
   MatMulAttributes attributes;
   attributes.transpose_a = transpose_a;
   attributes.transpose_b = transpose_b;
-  return graph.append(matmul_op, {a, b}, share(attributes), {{DType::float32, {m, n}}})[0];
+  const Value operands[] = {a, b};
+  require_same_dtype(graph, "matmul", operands);
+  return graph.append(matmul_op, {a, b}, share(attributes), {{a.dtype(), {m, n}}})[0];
 }
 
 }  // namespace stoker::ops

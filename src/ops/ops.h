@@ -35,8 +35,8 @@ const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
 
 // What a backend may apply to the result of matmul, conv2d and conv2d_backward_data before it is
-// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in graphs
-// of a backend whose passes put it there.
+// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in
+// graphs of a backend whose passes put it there.
 enum class Epilogue : std::uint8_t { none, relu, relu_backward };
 
 // ---- matmul: y[M, N] = epilogue(op(a) op(b) + bias) ---------------------------------------------
@@ -105,31 +105,45 @@ struct Range {
   std::int64_t count = 0;
   float value = 0.0f;
 };
-// Outputs have the shape that the inputs broadcast to (NumPy's rules), float32 unless said
-// otherwise. An output may be written over an input of the same shape.
+// Outputs have the shape that the inputs broadcast to (NumPy's rules) and their common_dtype().
+// Arithmetic is float32 whatever the types; a 16-bit result is rounded once, when it is stored. An
+// output may be written over an input of the same shape.
+// When a write is left out.
+enum class Guard : std::uint8_t {
+  none,
+  error,   // once the step has recorded an error in the scalars
+  update,  // then, and when loss scaling skips the update
+};
 struct PointwiseAttributes : graph::Attributes {
   Expression expression;
   // Empty: the whole shape. Otherwise shapes are flat and only these parts are worked on.
   std::vector<Range> ranges;
-  // Does nothing once the step has recorded an error in the scalars.
-  bool guarded = false;
+  Guard guard = Guard::none;
   std::string text() const override;
 };
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression);
 // With a shape of its own, which the inputs broadcast to; needed when there are no inputs.
 std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
                              Expression expression);
-// Writes the results over existing values.
+// With a type of its own.
+std::vector<Value> pointwise(Graph& graph, graph::ValueType type, std::vector<Value> inputs,
+                             Expression expression);
+// Writes the results over existing values, which are float32 unless `dtypes` says otherwise.
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
-                    std::vector<Range> ranges = {}, bool guarded = false);
+                    std::vector<Range> ranges = {}, Guard guard = Guard::none,
+                    const std::vector<DType>& dtypes = {});
 // map(x, [](Expr x) { return relu(x) * 2.0f; }) and the same with two and three inputs.
 Value map(Value x, const std::function<Expr(Expr)>& f);
 Value map(Value x, Value y, const std::function<Expr(Expr, Expr)>& f);
 Value map(Value x, Value y, Value z, const std::function<Expr(Expr, Expr, Expr)>& f);
 Value add(Value a, Value b);
 Value multiply(Value a, Value b);
-// x converted to float32; x itself when it is float32 already.
-Value to_float(Value x);
+// x converted; x itself when it is of that type already.
+Value cast(Value x, DType dtype);
+inline Value to_float(Value x) { return cast(x, DType::float32); }
+// The type in which arithmetic on these gives its result: the 16-bit type that all floating inputs
+// have, otherwise float32.
+DType common_dtype(std::span<const Value> inputs);
 Value fill(Graph& graph, Shape shape, float value);
 Value broadcast_to(Value x, Shape shape);
 // The shape that shapes broadcast to; ShapeError when they do not.
@@ -137,8 +151,8 @@ Shape broadcast(const std::string& scope, std::span<const Value> inputs);
 
 // ---- reduce ------------------------------------------------------------------------------------
 enum class ReduceKind : std::uint8_t { sum, max, min };
-// scale * reduction of expression(inputs) over `axes` (sorted, of the shape that the inputs
-// broadcast to). The order of summation is fixed: the same bits for any number of threads.
+// float32: scale * reduction of expression(inputs) over `axes` (sorted, of the shape that the
+// inputs broadcast to). The order of summation is fixed: the same bits for any number of threads.
 struct ReduceAttributes : graph::Attributes {
   ReduceKind kind = ReduceKind::sum;
   Expression expression;  // one output
@@ -202,10 +216,16 @@ Value argmax(Value x);
 // non_finite_loss when `loss` (shape ()) is NaN or infinite, non_finite_gradient when
 // `largest_gradient` (shape (), may be missing) is; unless an error is recorded, adds one to the
 // step and iteration counters. Ops after it see the new counters.
+//
+// With `scale_growth_steps` (0: none) the loss is scaled dynamically, as Keras's LossScaleOptimizer
+// does it: a gradient that is not finite halves the scale, and the step's update is skipped, its
+// iteration not counted; after that many finite steps the scale is doubled. Once the scale has
+// fallen to kSmallestLossScale such a gradient is an error after all.
 struct AdvanceAttributes : graph::Attributes {
+  std::int32_t scale_growth_steps = 0;
   std::string text() const override;
 };
-void advance(Value loss, Value largest_gradient = {});
+void advance(Value loss, Value largest_gradient = {}, std::int32_t scale_growth_steps = 0);
 
 // Attributes of a node, whose op says their type.
 template <class A>

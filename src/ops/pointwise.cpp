@@ -1,5 +1,6 @@
 // pointwise: one op for all arithmetic between elements; the expression says which.
 #include <algorithm>
+#include <optional>
 
 #include "ops/common.h"
 
@@ -38,7 +39,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   std::vector<Value> result(node.inputs.size());
   for (std::size_t i = 0; i < n; ++i) {
     const Value input = graph.value(node.inputs[i]);
-    if (input.dtype() != DType::float32) continue;
+    if (!is_floating(input.dtype())) continue;
     Expression one;
     std::vector<std::int32_t> own;
     for (std::size_t k = 0; k < inputs.size(); ++k) own.push_back(one.input(static_cast<int>(k)));
@@ -51,9 +52,11 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     for (const int k : kept) used.push_back(inputs[static_cast<std::size_t>(k)]);
     const auto& root = one.instructions()[static_cast<std::size_t>(one.outputs()[0])];
     if (root.op == graph::ExprOp::constant && root.value == 0.0f) continue;
+    // What is summed next is not rounded first.
+    const DType dtype = input.shape() == shape ? common_dtype(used) : DType::float32;
     const Value full = root.op == graph::ExprOp::input && used[0].shape() == shape
                            ? used[0]
-                           : pointwise(graph, shape, used, one)[0];
+                           : pointwise(graph, graph::ValueType{dtype, shape}, used, one)[0];
     result[i] = sum_to_shape(full, input.shape());
   }
   return result;
@@ -66,7 +69,8 @@ const Op pointwise_op = define("pointwise", OpIndex::pointwise, gradient);
 std::string PointwiseAttributes::text() const {
   std::string text = expression.text();
   if (!ranges.empty()) text += format(" over ", ranges.size(), " ranges");
-  if (guarded) text += " guarded";
+  if (guard == Guard::error) text += " guarded";
+  if (guard == Guard::update) text += " guarded update";
   return text;
 }
 
@@ -93,13 +97,29 @@ Shape broadcast(const std::string& scope, std::span<const Value> inputs) {
   return result;
 }
 
-std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
+DType common_dtype(std::span<const Value> inputs) {
+  std::optional<DType> common;
+  for (const Value& input : inputs) {
+    if (!is_floating(input.dtype())) continue;
+    if (common && *common != input.dtype()) return DType::float32;
+    common = input.dtype();
+  }
+  return common.value_or(DType::float32);
+}
+
+std::vector<Value> pointwise(Graph& graph, ValueType type, std::vector<Value> inputs,
                              Expression expression) {
   PointwiseAttributes attributes;
   const std::size_t outputs = expression.outputs().size();
   attributes.expression = std::move(expression);
   return graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)),
-                      std::vector<ValueType>(outputs, {DType::float32, shape}));
+                      std::vector<ValueType>(outputs, type));
+}
+
+std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
+                             Expression expression) {
+  const DType dtype = common_dtype(inputs);
+  return pointwise(graph, ValueType{dtype, shape}, std::move(inputs), std::move(expression));
 }
 
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression) {
@@ -109,15 +129,19 @@ std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression) {
 }
 
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
-                    std::vector<Range> ranges, bool guarded) {
+                    std::vector<Range> ranges, Guard guard, const std::vector<DType>& dtypes) {
   Graph& graph = *inputs.at(0).graph;
   const Shape shape = broadcast(graph.scope(), inputs);
   PointwiseAttributes attributes;
   attributes.expression = std::move(expression);
   attributes.ranges = std::move(ranges);
-  attributes.guarded = guarded;
-  const auto outputs = graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)),
-                                    std::vector<ValueType>(homes.size(), {DType::float32, shape}));
+  attributes.guard = guard;
+  std::vector<ValueType> types;
+  for (std::size_t i = 0; i < homes.size(); ++i) {
+    types.push_back({dtypes.empty() ? DType::float32 : dtypes[i], shape});
+  }
+  const auto outputs =
+      graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)), types);
   for (std::size_t i = 0; i < homes.size(); ++i) graph.place(outputs[i], homes[i]);
 }
 
@@ -152,8 +176,11 @@ Value add(Value a, Value b) {
 Value multiply(Value a, Value b) {
   return map(a, b, [](Expr x, Expr y) { return x * y; });
 }
-Value to_float(Value x) {
-  return x.dtype() == DType::float32 ? x : map(x, [](Expr v) { return v; });
+Value cast(Value x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  Expression expression;
+  expression.add_output(expression.input(0));
+  return pointwise(*x.graph, ValueType{dtype, x.shape()}, {x}, std::move(expression))[0];
 }
 
 Value fill(Graph& graph, Shape shape, float value) {

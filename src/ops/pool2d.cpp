@@ -35,7 +35,7 @@ Value pool2d(Value x, const Pool2DAttributes& attributes) {
             attributes.window[1], ") does not fit input ", x.shape());
     y[d + 1] = (padded - attributes.window[d]) / attributes.strides[d] + 1;
   }
-  std::vector<ValueType> outputs{{DType::float32, y}};
+  std::vector<ValueType> outputs{{x.dtype(), y}};
   if (attributes.kind == PoolKind::max) outputs.push_back({DType::uint8, y});
   return graph.append(pool2d_op, {x}, share(attributes), outputs)[0];
 }
@@ -47,7 +47,7 @@ Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttribu
   std::vector<Value> inputs{dy};
   if (argmax) inputs.push_back(argmax);
   return dy.graph->append(pool2d_backward_op, inputs, share(attributes),
-                          {{DType::float32, x_shape}})[0];
+                          {{dy.dtype(), x_shape}})[0];
 }
 
 }  // namespace stoker::ops

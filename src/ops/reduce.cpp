@@ -46,7 +46,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   const Expression derivative = graph::differentiate(attributes.expression);
   std::vector<Value> result(inputs.size());
   for (std::size_t i = 0; i < n; ++i) {
-    if (inputs[i].dtype() != DType::float32) continue;
+    if (!is_floating(inputs[i].dtype())) continue;
     Expression expression;
     std::vector<std::int32_t> ids;
     for (std::size_t k = 0; k < n; ++k) ids.push_back(expression.input(static_cast<int>(k)));

@@ -47,7 +47,7 @@ Value append_softmax(Value x, bool log) {
           x.shape());
   SoftmaxAttributes attributes;
   attributes.log = log;
-  return x.graph->append(softmax_op, {x}, share(attributes), {{DType::float32, x.shape()}})[0];
+  return x.graph->append(softmax_op, {x}, share(attributes), {{x.dtype(), x.shape()}})[0];
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ std::string SoftmaxCrossEntropyAttributes::text() const { return {}; }
 Value softmax(Value x) { return append_softmax(x, false); }
 Value log_softmax(Value x) { return append_softmax(x, true); }
 Value sparsemax(Value x) {
-  return x.graph->append(sparsemax_op, {x}, nullptr, {{DType::float32, x.shape()}})[0];
+  return x.graph->append(sparsemax_op, {x}, nullptr, {{x.dtype(), x.shape()}})[0];
 }
 
 Value softmax_cross_entropy(Value logits, Value labels) {

@@ -1,6 +1,7 @@
 // What an optimizer is inside: a rule in Exprs that becomes one fused op over the flat buffers.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,7 +15,8 @@
 namespace stoker::optimizers {
 
 // What the model offers while the update is appended to a training step. The rule sees one element:
-// its parameter, its gradient (clipped already), its slots, and scalars computed once a step.
+// its parameter, its gradient (no longer scaled, and clipped already), its slots, and scalars
+// computed once a step.
 class Update {
  public:
   virtual ~Update() = default;
@@ -39,6 +41,11 @@ struct Common {
   std::optional<double> global_clipnorm;
 };
 
+struct LossScaling {
+  double initial_scale = 32768.0;
+  std::int32_t growth_steps = 2000;
+};
+
 class OptimizerBase {
  public:
   OptimizerBase(std::string name, Common common);  // ValueError for options that exclude each other
@@ -46,6 +53,8 @@ class OptimizerBase {
 
   // Keras's names, in Keras's order; their first value is slot_start (0).
   virtual std::vector<std::string> slot_names() const = 0;
+  // Null: the loss is not scaled.
+  virtual const LossScaling* loss_scaling() const { return nullptr; }
   // The step itself: `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
 

@@ -26,15 +26,27 @@ std::vector<bool> find_dependent(const Graph& graph, std::span<const Value> leav
   return dependent;
 }
 
+// A conversion passes its gradient on as it comes: rounding it for a 16-bit result only to widen it
+// again for what was converted would lose digits for nothing.
+bool is_cast(const Node& node) {
+  if (node.op->index != static_cast<int>(ops::OpIndex::pointwise) || node.inputs.size() != 1) {
+    return false;
+  }
+  const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(node).expression;
+  const auto root = static_cast<std::size_t>(expression.outputs()[0]);
+  return node.outputs.size() == 1 && expression.instructions()[root].op == graph::ExprOp::input;
+}
+
 }  // namespace
 
-std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value> leaves) {
+std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value> leaves,
+                                 Value seed) {
   const std::vector<bool> dependent = find_dependent(graph, leaves);
   std::vector<Value> gradients(graph.value_count());
   const auto node_count = static_cast<NodeId>(graph.nodes().size());
   {
     const graph::Scope scope(graph, "loss (gradient)");
-    gradients[static_cast<std::size_t>(loss.id)] = ops::fill(graph, {}, 1.0f);
+    gradients[static_cast<std::size_t>(loss.id)] = seed ? seed : ops::fill(graph, {}, 1.0f);
   }
 
   for (NodeId id = node_count - 1; id >= 0; --id) {
@@ -45,6 +57,7 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
       incoming.push_back(gradients[static_cast<std::size_t>(output)]);
       any = any || incoming.back();
     }
+    const bool keeps_types = is_cast(node);
     bool wanted = false;
     for (const auto input : node.inputs)
       wanted = wanted || dependent[static_cast<std::size_t>(input)];
@@ -54,6 +67,9 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
                          node.op->why_no_gradient, ")"));
     }
     const graph::Scope scope(graph, node.scope + " (gradient)");
+    for (std::size_t i = 0; i < incoming.size() && !keeps_types; ++i) {
+      if (incoming[i]) incoming[i] = ops::cast(incoming[i], graph.value(node.outputs[i]).dtype());
+    }
     const std::vector<Value> outgoing = node.op->gradient(graph, id, incoming);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const auto input = static_cast<std::size_t>(node.inputs[i]);

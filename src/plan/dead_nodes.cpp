@@ -7,16 +7,21 @@ namespace stoker::plan {
 using graph::Graph;
 using graph::Node;
 
+void set_nodes(Graph& graph, std::vector<Node> nodes) {
+  graph.nodes() = std::move(nodes);
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    for (const auto output : graph.nodes()[i].outputs) {
+      graph.info(output).node = static_cast<graph::NodeId>(i);
+    }
+  }
+}
+
 void remove_marked_nodes(Graph& graph) {
   std::vector<Node> kept;
   for (Node& node : graph.nodes()) {
-    if (node.op == nullptr) continue;
-    for (const auto output : node.outputs) {
-      graph.info(output).node = static_cast<graph::NodeId>(kept.size());
-    }
-    kept.push_back(std::move(node));
+    if (node.op != nullptr) kept.push_back(std::move(node));
   }
-  graph.nodes() = std::move(kept);
+  set_nodes(graph, std::move(kept));
 }
 
 void eliminate_dead_nodes(Graph& graph, std::span<const graph::ValueId> keep) {

@@ -25,7 +25,9 @@ struct Tail {
 
 Tail match_tail(const Node& node, ValueId value) {
   const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
-  if (attributes.guarded || !attributes.ranges.empty() || node.outputs.size() != 1) return {};
+  if (attributes.guard != ops::Guard::none || !attributes.ranges.empty() ||
+      node.outputs.size() != 1)
+    return {};
   const auto& expression = attributes.expression;
   const auto at = [&](std::int32_t i) -> const graph::Instruction& {
     return expression.instructions()[static_cast<std::size_t>(i)];
@@ -89,7 +91,10 @@ void fuse_epilogues(Graph& graph, std::span<const ValueId> keep) {
     Node& tail_node = nodes[static_cast<std::size_t>(own[0])];
     if (!is_op(tail_node, ops::OpIndex::pointwise)) continue;
     const ValueId result = tail_node.outputs[0];
-    if (!(graph.info(result).type.shape == graph.info(value).type.shape)) continue;
+    if (!(graph.info(result).type.shape == graph.info(value).type.shape) ||
+        graph.info(result).type.dtype != graph.info(value).type.dtype) {
+      continue;
+    }
     const Tail tail = match_tail(tail_node, value);
     if (!tail.matches) continue;
     // The write would move to where the matmul stands: only temporaries and gradients may.
@@ -100,7 +105,7 @@ void fuse_epilogues(Graph& graph, std::span<const ValueId> keep) {
       bias = tail_node.inputs[static_cast<std::size_t>(tail.bias)];
       const graph::ValueInfo& info = graph.info(bias);
       // A leaf is there before the node; anything else might be computed later.
-      if (info.node >= 0 || info.type.dtype != DType::float32 ||
+      if (info.node >= 0 || info.type.dtype != graph.info(value).type.dtype ||
           !(info.type.shape == Shape{graph.info(value).type.shape.back()})) {
         continue;
       }

@@ -37,7 +37,7 @@ bool moves_past_a_write(const Graph& graph, NodeId producer, NodeId consumer,
 }
 
 // Replaces the consumer's input `value` by the producer's expression.
-void splice_into(const Node& producer, ValueId value, Node& consumer) {
+void splice_into(const Graph& graph, const Node& producer, ValueId value, Node& consumer) {
   const Expression& inner = ops::attributes_of<ops::PointwiseAttributes>(producer).expression;
   const bool reduces = is_op(consumer, ops::OpIndex::reduce);
   const Expression& outer = reduces
@@ -55,7 +55,9 @@ void splice_into(const Node& producer, ValueId value, Node& consumer) {
   for (const auto input : producer.inputs) {
     inner_inputs.push_back(fused.input(input_number(input)));
   }
-  const std::int32_t result = fused.splice(inner, inner_inputs)[0];
+  // What is not stored in 16 bits any more is still rounded to them.
+  const graph::Expr stored{&fused, fused.splice(inner, inner_inputs)[0]};
+  const std::int32_t result = rounded(stored, graph.info(value).type.dtype).id;
   std::vector<std::int32_t> outer_inputs;
   for (const auto input : consumer.inputs) {
     outer_inputs.push_back(input == value ? result : fused.input(input_number(input)));
@@ -115,7 +117,8 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
     if (!is_op(producer, ops::OpIndex::pointwise) || producer.outputs.size() != 1) continue;
     const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(producer);
     const ValueId value = producer.outputs[0];
-    if (attributes.guarded || !attributes.ranges.empty() || !is_private(graph, value, keep)) {
+    if (attributes.guard != ops::Guard::none || !attributes.ranges.empty() ||
+        !is_private(graph, value, keep)) {
       continue;
     }
     auto& own = readers[static_cast<std::size_t>(value)];
@@ -139,7 +142,7 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
         all = false;
         continue;
       }
-      splice_into(producer, value, consumer);
+      splice_into(graph, producer, value, consumer);
       for (const auto input : producer.inputs) {
         auto& list = readers[static_cast<std::size_t>(input)];
         std::replace(list.begin(), list.end(), static_cast<NodeId>(i), reader);
@@ -162,8 +165,9 @@ void inline_scalars(Graph& graph, std::span<const ValueId> keep) {
     if (!is_op(producer, ops::OpIndex::pointwise) || producer.outputs.size() != 1) continue;
     const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(producer);
     const ValueId value = producer.outputs[0];
-    if (attributes.guarded || !attributes.ranges.empty() || attributes.expression.uses_random() ||
-        !is_private(graph, value, keep) || !is_single(value) ||
+    if (attributes.guard != ops::Guard::none || !attributes.ranges.empty() ||
+        attributes.expression.uses_random() || !is_private(graph, value, keep) ||
+        !is_single(value) ||
         !std::all_of(producer.inputs.begin(), producer.inputs.end(), is_single)) {
       continue;
     }
@@ -175,7 +179,7 @@ void inline_scalars(Graph& graph, std::span<const ValueId> keep) {
         moves_past_a_write(graph, static_cast<NodeId>(i), own[0], attributes.expression)) {
       continue;
     }
-    splice_into(producer, value, consumer);
+    splice_into(graph, producer, value, consumer);
     nodes[i].op = nullptr;
   }
   remove_marked_nodes(graph);

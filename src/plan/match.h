@@ -19,7 +19,7 @@ inline ReluGradient match_relu_gradient(const graph::Node& node) {
   using graph::ExprOp;
   if (!is_op(node, ops::OpIndex::pointwise) || node.outputs.size() != 1) return {};
   const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
-  if (attributes.guarded || !attributes.ranges.empty()) return {};
+  if (attributes.guard != ops::Guard::none || !attributes.ranges.empty()) return {};
   const auto instructions = attributes.expression.instructions();
   const auto at = [&](std::int32_t i) -> const graph::Instruction& {
     return instructions[static_cast<std::size_t>(i)];

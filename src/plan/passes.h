@@ -2,11 +2,17 @@
 // step computes; each has a test that shows the op list before and after.
 #pragma once
 
+#include <functional>
 #include <span>
 
 #include "graph/graph.h"
 
 namespace stoker::plan {
+
+// Lets nodes of 16-bit values run on float32 ones between conversions, but for those that a backend
+// runs as they are. Needed whether a graph is optimized or not, and before the passes, which fuse
+// the conversions.
+void widen(graph::Graph& graph, const std::function<bool(const graph::Node&)>& runs_in_16_bits);
 
 // Removes nodes that neither write outside of the arena nor lead to one that does, or to `keep`.
 void eliminate_dead_nodes(graph::Graph& graph, std::span<const graph::ValueId> keep);

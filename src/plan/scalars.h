@@ -28,9 +28,21 @@ struct Scalars {
   std::int32_t error_node = -1;
   std::int64_t error_detail = 0;
   std::int64_t error_row = 0;
+  // Dynamic loss scaling: the inverse of the scale of this step's gradients, the finite steps since
+  // the scale last changed, whether this step updates no weights because its gradients are not
+  // finite, and how many did so.
+  float inverse_loss_scale = 1.0f;
+  std::int32_t finite_steps = 0;
+  std::int32_t skips_update = 0;
+  std::int32_t skipped_updates = 0;
 };
 
+// Gradients that overflow at this scale overflow for another reason.
+inline constexpr float kSmallestLossScale = 0x1.0p-24f;
+inline constexpr float kLargestLossScale = 0x1.0p+100f;
+
 inline constexpr std::size_t kLearningRateOffset = offsetof(Scalars, learning_rate);
+inline constexpr std::size_t kInverseLossScaleOffset = offsetof(Scalars, inverse_loss_scale);
 inline constexpr std::size_t kLossScaleOffset = offsetof(Scalars, loss_scale);
 inline constexpr std::size_t kIterationsOffset = offsetof(Scalars, iterations);
 

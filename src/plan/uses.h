@@ -60,6 +60,9 @@ inline bool has_write_between(const graph::Graph& graph, graph::NodeId first, gr
   return false;
 }
 
+// Nodes in a new order, or with new ones between them.
+void set_nodes(graph::Graph& graph, std::vector<graph::Node> nodes);
+
 // A node without op has been removed by a pass; this drops them and renumbers.
 void remove_marked_nodes(graph::Graph& graph);
 

@@ -9,7 +9,8 @@
 namespace stoker {
 
 std::int64_t MemoryReport::total() const {
-  return parameters + gradients + optimizer_slots + state + metrics + scalars + batches + arena;
+  return parameters + copies + gradients + optimizer_slots + state + metrics + scalars + batches +
+         arena;
 }
 
 const PlanMemory* MemoryReport::largest_plan() const {
@@ -37,6 +38,7 @@ std::string MemoryReport::text() const {
   };
   line("Total", total());
   line("Parameters", parameters);
+  if (copies > 0) line("16-bit copies of them", copies);
   line("Gradients", gradients);
   line("Optimizer slots", optimizer_slots);
   line("State", state);

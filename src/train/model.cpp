@@ -43,10 +43,20 @@ void Model::summary(std::ostream& out) const {
 }
 
 void Model::compile(CompileOptions options) {
+  const bool is_half = impl_->network.copy_dtype() == DType::float16;
+  if (is_half && options.optimizer.base()->loss_scaling() == nullptr) {
+    options.optimizer = LossScaleOptimizer(options.optimizer);
+  }
   const auto& optimizer = *options.optimizer.base();
   plan::Scalars scalars = impl_->state.read_scalars();
   scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
   scalars.iterations = 0;
+  const optimizers::LossScaling* scaling = optimizer.loss_scaling();
+  scalars.loss_scale = scaling != nullptr ? static_cast<float>(scaling->initial_scale) : 1.0f;
+  scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
+  scalars.finite_steps = 0;
+  scalars.skips_update = 0;
+  scalars.skipped_updates = 0;
   impl_->settle();
   impl_->plans.clear();
   impl_->staging.reset();
@@ -156,6 +166,7 @@ void Model::set_learning_rate(double learning_rate) {
 }
 
 std::int64_t Model::iterations() const { return impl_->state.read_scalars().iterations; }
+double Model::loss_scale() const { return impl_->state.read_scalars().loss_scale; }
 
 std::string Model::graph_dump(std::int64_t batch_size) {
   impl_->require_compiled("graph_dump");

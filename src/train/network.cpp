@@ -63,7 +63,8 @@ void name_layers(const std::vector<std::shared_ptr<layers::LayerBase>>& layers) 
   }
 }
 
-Network::Network(const std::vector<Value>& inputs, const Value& output) {
+Network::Network(const std::vector<Value>& inputs, const Value& output, DType compute_dtype)
+    : compute_dtype_(compute_dtype) {
   for (const Value& input : inputs) {
     const auto& node = input.node();
     if (node == nullptr || !node->inputs.empty()) {

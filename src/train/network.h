@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,21 @@ class Network {
  public:
   // Sorts what lies between inputs and output, names layers that have no name, and collects the
   // weights. Throws ValueError for an output that needs an input which is not listed, or for two
-  // layers of one name.
-  Network(const std::vector<Value>& inputs, const Value& output);
+  // layers of one name. `compute_dtype` is the type of layers that have no policy of their own.
+  Network(const std::vector<Value>& inputs, const Value& output,
+          DType compute_dtype = DType::float32);
+
+  DType compute_dtype(const layers::LayerBase& layer) const {
+    return layer.compute_dtype().value_or(compute_dtype_);
+  }
+  // The 16-bit type of which there are copies of the parameters: the model's own. Layers of another
+  // convert theirs in every step.
+  std::optional<DType> copy_dtype() const {
+    return is_16bit(compute_dtype_) ? std::optional(compute_dtype_) : std::nullopt;
+  }
+  static graph::Home copy_home(const Weight& weight) {
+    return {graph::Space::copy, 0, weight.home.offset / 2};
+  }
 
   const std::vector<Call>& calls() const { return calls_; }
   const std::vector<std::size_t>& inputs() const { return inputs_; }  // calls of the Input layers
@@ -53,6 +67,7 @@ class Network {
   void require_same_weights(const Call& call, const std::vector<layers::WeightSpec>& specs) const;
   void name_layers();
 
+  DType compute_dtype_;
   std::vector<Call> calls_;
   std::vector<std::shared_ptr<const layers::ValueNode>> nodes_;  // of each call
   std::vector<std::size_t> inputs_;

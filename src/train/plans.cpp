@@ -3,9 +3,11 @@
 #include <cstring>
 
 #include "core/format.h"
+#include "layers/dtype_policy.h"
 #include "losses/loss.h"
 #include "metrics/metric.h"
 #include "ops/ops.h"
+#include "optimizers/optimizer.h"
 #include "stoker/error.h"
 #include "train/model_impl.h"
 
@@ -26,6 +28,17 @@ std::string plan_key(Mode mode, const BatchSpec& spec, std::int64_t rows) {
   return key;
 }
 
+float element_at(DType dtype, const void* data, std::int64_t i) {
+  switch (dtype) {
+    case DType::bfloat16:
+      return static_cast<float>(static_cast<const bfloat16*>(data)[i]);
+    case DType::float16:
+      return static_cast<float>(static_cast<const float16*>(data)[i]);
+    default:
+      return static_cast<const float*>(data)[i];
+  }
+}
+
 // What of a batch the mode reads: predict takes no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
@@ -38,7 +51,8 @@ Model::Impl::Impl(std::string model_name, std::vector<Value> inputs, const Value
                   ModelOptions model_options)
     : name(std::move(model_name)),
       options(std::move(model_options)),
-      network(inputs, output),
+      network(inputs, output,
+              layers::compute_dtype_of(options.dtype_policy, format("Model \"", name, "\""))),
       state(network, options.seed, options.threads, options.device.base()) {}
 
 Model::Impl::~Impl() { settle(); }
@@ -131,15 +145,17 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
     plan.bound = state.generation();
   }
   if (compiled && compiled->options.run_eagerly) {
+    // A scaled gradient may overflow: that is how the scale is found.
+    const bool is_scaled = compiled->options.optimizer.base()->loss_scaling() != nullptr;
     plan.executable->run_checked(
         state.stream(), ring,
         [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
-          if (value.type.dtype != DType::float32) return;
-          const auto* floats = static_cast<const float*>(data);
+          if (is_scaled && node.scope.ends_with(" (gradient)")) return;
           const std::int64_t count = value.type.shape.elements();
-          for (std::int64_t i = 0; i < count; ++i) {
-            if (std::isfinite(floats[i])) continue;
-            throw NumericError(format(node.scope, ": ", floats[i], " at element ", i,
+          for (std::int64_t i = 0; i < count && is_floating(value.type.dtype); ++i) {
+            const float element = element_at(value.type.dtype, data, i);
+            if (std::isfinite(element)) continue;
+            throw NumericError(format(node.scope, ": ", element, " at element ", i,
                                       " of the output ", value.type.shape, " of op ", node.op->name,
                                       ", in step ", place.step + 1, " of epoch ", place.epoch + 1));
           }

@@ -1,5 +1,7 @@
 #include "train/state.h"
 
+#include <span>
+
 #include "core/format.h"
 #include "initializers/initialize.h"
 
@@ -11,6 +13,15 @@ const std::byte* bytes_of(const void* data) { return static_cast<const std::byte
 
 std::byte* data_of(const std::unique_ptr<device::Buffer>& buffer) {
   return buffer ? buffer->data() : nullptr;
+}
+
+std::vector<std::uint16_t> rounded(std::span<const float> values, DType dtype) {
+  std::vector<std::uint16_t> bits;
+  bits.reserve(values.size());
+  for (const float value : values) {
+    bits.push_back(dtype == DType::float16 ? float16(value).bits : bfloat16(value).bits);
+  }
+  return bits;
 }
 
 std::unique_ptr<device::Buffer> allocate_weights(device::Device& device, std::int64_t bytes) {
@@ -30,7 +41,9 @@ State::State(const Network& network, std::uint64_t seed, int threads,
       backend_(backend::make_backend(device_, threads)),
       parameters_(allocate_weights(*device_, network.parameter_bytes())),
       state_(allocate_weights(*device_, network.state_bytes())),
-      scalars_(device_->allocate(sizeof(plan::Scalars))) {
+      scalars_(device_->allocate(sizeof(plan::Scalars))),
+      copy_dtype_(network.copy_dtype()) {
+  if (copy_dtype_) copies_ = allocate_weights(*device_, network.parameter_bytes() / 2);
   plan::Scalars scalars;
   scalars.seed = seed;
   write_scalars(scalars);
@@ -77,6 +90,7 @@ backend::Memory State::memory() const {
   memory.arena = data_of(arena_);
   memory.parameters = data_of(parameters_);
   memory.gradients = data_of(gradients_);
+  memory.copies = data_of(copies_);
   for (const auto& slot : slots_) memory.slots.push_back(slot->data());
   memory.state = data_of(state_);
   memory.metrics = data_of(metrics_);
@@ -91,6 +105,7 @@ MemoryReport State::memory_report() const {
   MemoryReport report;
   report.device = device_->name();
   report.parameters = bytes(parameters_);
+  report.copies = bytes(copies_);
   report.gradients = bytes(gradients_);
   for (const auto& slot : slots_) report.optimizer_slots += bytes(slot);
   report.state = bytes(state_);
@@ -114,6 +129,13 @@ Tensor State::read(const Weight& weight) const {
 
 void State::write(const Weight& weight, const Tensor& value) {
   stream_->copy_to_device(address(weight), bytes_of(value.raw()), value.bytes());
+  const bool is_copied = copies_ && weight.home.space == graph::Space::parameter;
+  const auto copy =
+      is_copied ? rounded(value.data<float>(), *copy_dtype_) : std::vector<std::uint16_t>();
+  if (is_copied) {
+    stream_->copy_to_device(copies_->data() + Network::copy_home(weight).offset,
+                            bytes_of(copy.data()), copy.size() * sizeof(std::uint16_t));
+  }
   stream_->synchronize();
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -54,7 +55,9 @@ class State {
   std::shared_ptr<device::Device> device_;
   std::unique_ptr<device::Stream> stream_;
   std::unique_ptr<backend::Backend> backend_;
-  std::unique_ptr<device::Buffer> parameters_, state_, gradients_, metrics_, scalars_, arena_;
+  std::unique_ptr<device::Buffer> parameters_, copies_, state_, gradients_, metrics_, scalars_,
+      arena_;
+  std::optional<DType> copy_dtype_;
   std::vector<std::unique_ptr<device::Buffer>> slots_;
   std::uint64_t generation_ = 1;
 };

@@ -33,6 +33,7 @@ class StepContext final : public layers::BuildContext {
 
   Graph& graph() override { return graph_; }
   bool training() const override { return mode_ == Mode::train; }
+  DType compute_dtype() const override { return network_.compute_dtype(*layer_); }
 
   Value weight(const layers::WeightSpec& spec) override {
     const Weight& weight = network_.weight(*layer_, spec.name);
@@ -41,7 +42,9 @@ class StepContext final : public layers::BuildContext {
       leaf = graph_.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
       if (weight.spec.regularizer) add_loss(layers::penalty(weight.spec.regularizer, leaf));
     }
-    return leaf;
+    const bool is_copied = weight.spec.trainable && network_.copy_dtype() == compute_dtype();
+    if (!spec.autocast) return leaf;
+    return is_copied ? copy_of(weight) : ops::cast(leaf, compute_dtype());
   }
   void update(const layers::WeightSpec& spec, Value value) override {
     updates_.push_back({network_.weight(*layer_, spec.name).home, value});
@@ -53,18 +56,30 @@ class StepContext final : public layers::BuildContext {
     return static_cast<std::uint32_t>(call_ * 16 + which + 1);
   }
 
-  // By weight; invalid where no layer asked for it.
+  // By weight; invalid where no layer asked for it. Copies are the same in 16 bits: a weight has
+  // the gradients of both.
   const std::vector<Value>& leaves() const { return leaves_; }
+  const std::vector<Value>& copies() const { return copies_; }
   const std::vector<std::pair<Home, Value>>& updates() const { return updates_; }
   const std::vector<Value>& losses() const { return losses_; }
 
  private:
+  Value copy_of(const Weight& weight) {
+    auto& copy = copies_[static_cast<std::size_t>(&weight - network_.weights().data())];
+    if (!copy) {
+      copy = graph_.leaf(weight.path, {*network_.copy_dtype(), weight.spec.shape},
+                         Network::copy_home(weight));
+    }
+    return copy;
+  }
+
   Graph& graph_;
   const Network& network_;
   Mode mode_;
   const layers::LayerBase* layer_ = nullptr;
   std::size_t call_ = 0;
   std::vector<Value> leaves_ = std::vector<Value>(network_.weights().size());
+  std::vector<Value> copies_ = leaves_;
   std::vector<std::pair<Home, Value>> updates_;
   std::vector<Value> losses_;
 };
@@ -114,7 +129,9 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
     if (call.inputs.empty()) continue;
     const graph::Scope scope(graph, call.layer->label());
     context.enter(*call.layer, i);
-    values[i] = call.layer->build(context, values[call.inputs[0]]);
+    Value x = values[call.inputs[0]];
+    if (is_floating(x.dtype())) x = context.to_compute(x);
+    values[i] = call.layer->build(context, x);
   }
   return values.back();
 }
@@ -134,40 +151,54 @@ void accumulate(Graph& graph, const std::vector<Value>& additions) {
     homes.push_back(home);
     expression.add_output((total + addition).id);
   }
-  ops::pointwise_into(inputs, std::move(expression), homes, {}, true);
+  ops::pointwise_into(inputs, std::move(expression), homes, {}, ops::Guard::error);
 }
 
 void write_guarded(Value value, Home home) {
   graph::Expression expression;
   expression.add_output(expression.input(0));
-  ops::pointwise_into({value}, std::move(expression), {home}, {}, true);
+  ops::pointwise_into({value}, std::move(expression), {home}, {}, ops::Guard::error);
+}
+
+// What the gradient of the loss starts from when the loss is scaled.
+Value loss_scale_leaf(Graph& graph) {
+  return graph.leaf("loss_scale", {DType::float32, {}},
+                    {Space::scalar, 0, static_cast<std::int64_t>(plan::kLossScaleOffset)});
 }
 
 // Gradients of all trainable weights, written to their segments of the gradient buffer.
-std::vector<bool> append_gradients(Graph& graph, const Network& network,
-                                   const std::vector<Value>& leaves, Value loss) {
+std::vector<bool> append_gradients(Graph& graph, const Network& network, const StepContext& context,
+                                   Value loss, Value seed) {
   std::vector<std::size_t> wanted;
-  std::vector<Value> parameters;
+  std::vector<Value> parameters;  // two for each: the weight and its copy
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
-    if (!leaves[i] || !weight.spec.trainable || !weight.layer->trainable) continue;
+    const Value leaf = context.leaves()[i];
+    if (!leaf || !weight.spec.trainable || !weight.layer->trainable) continue;
     wanted.push_back(i);
-    parameters.push_back(leaves[i]);
+    parameters.push_back(leaf);
+    parameters.push_back(context.copies()[i] ? context.copies()[i] : leaf);
   }
-  const std::vector<Value> gradients = plan::differentiate(graph, loss, parameters);
+  const std::vector<Value> gradients = plan::differentiate(graph, loss, parameters, seed);
   std::vector<bool> has_gradient(network.weights().size(), false);
   for (std::size_t k = 0; k < wanted.size(); ++k) {
-    if (!gradients[k]) continue;
+    const bool has_copy = !(parameters[2 * k] == parameters[2 * k + 1]);
+    Value gradient = gradients[2 * k];
+    if (const Value of_copy = gradients[2 * k + 1]; has_copy && of_copy) {
+      gradient = gradient ? ops::add(gradient, of_copy) : of_copy;
+    }
+    if (!gradient) continue;
     has_gradient[wanted[k]] = true;
     const Home home{Space::gradient, 0, network.weights()[wanted[k]].home.offset};
-    const graph::ValueInfo& info = graph.info(gradients[k].id);
-    // A value that is a leaf, or is the gradient of another weight too, is copied.
-    if (info.node < 0 || info.home.space != Space::arena) {
+    const graph::ValueInfo& info = graph.info(gradient.id);
+    // A value that is a leaf, or is the gradient of another weight too, is copied; one of 16 bits
+    // is converted.
+    if (info.node < 0 || info.home.space != Space::arena || info.type.dtype != DType::float32) {
       graph::Expression copy;
       copy.add_output(copy.input(0));
-      ops::pointwise_into({gradients[k]}, std::move(copy), {home});
+      ops::pointwise_into({gradient}, std::move(copy), {home});
     } else {
-      graph.place(gradients[k], home);
+      graph.place(gradient, home);
     }
   }
   return has_gradient;
@@ -181,7 +212,7 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   StepGraph step{std::make_unique<Graph>(), {}};
   Graph& graph = *step.graph;
   StepContext context(graph, network, mode);
-  const Value output = forward(context, network, spec, offsets, rows);
+  const Value output = ops::to_float(forward(context, network, spec, offsets, rows));
   if (mode == Mode::predict) {
     // A model may hand its input through: the result still has to be a node's.
     step.keep.push_back(graph.info(output.id).node >= 0
@@ -230,12 +261,15 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   }
 
   if (mode == Mode::train) {
-    const auto has_gradient = append_gradients(graph, network, context.leaves(), loss);
+    const optimizers::LossScaling* scaling = compiled->options.optimizer.base()->loss_scaling();
+    const auto has_gradient = append_gradients(
+        graph, network, context, loss, scaling != nullptr ? loss_scale_leaf(graph) : Value{});
     {
       const graph::Scope scope(graph, format("loss ", loss_base.name()));
       const bool trains =
           std::find(has_gradient.begin(), has_gradient.end(), true) != has_gradient.end();
-      ops::advance(loss, trains ? largest_gradient(graph, network) : Value{});
+      ops::advance(loss, trains ? largest_gradient(graph, network) : Value{},
+                   scaling != nullptr ? scaling->growth_steps : 0);
     }
     const graph::Scope scope(graph, "optimizer");
     append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);

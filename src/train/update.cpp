@@ -1,5 +1,7 @@
 #include "train/update.h"
 
+#include <optional>
+
 #include "ops/ops.h"
 #include "plan/program.h"
 #include "plan/scalars.h"
@@ -16,6 +18,11 @@ using graph::Value;
 namespace {
 
 constexpr auto kFloat = static_cast<std::int64_t>(sizeof(float));
+
+Value inverse_loss_scale(Graph& graph) {
+  return graph.leaf("inverse_loss_scale", {DType::float32, {}},
+                    {Space::scalar, 0, static_cast<std::int64_t>(plan::kInverseLossScaleOffset)});
+}
 
 // The parts of the flat buffers that are trained. Neighbours with one value become one range;
 // padding between weights is zero in all buffers and stays so.
@@ -53,6 +60,11 @@ class FlatUpdate final : public optimizers::Update {
     homes_.push_back({Space::parameter, 0, 0});
     parameter_ = leaf("parameters", homes_[0]);
     gradient_ = leaf("gradients", {Space::gradient, 0, 0});
+    if (optimizer.loss_scaling() != nullptr) {
+      gradient_ = gradient_ * input(inverse_loss_scale(graph));
+      guard_ = ops::Guard::update;
+    }
+    copy_dtype_ = network.copy_dtype();
     const auto names = optimizer.slot_names();
     for (std::size_t i = 0; i < names.size(); ++i) {
       const Home home{Space::slot, static_cast<std::int32_t>(i), 0};
@@ -93,7 +105,13 @@ class FlatUpdate final : public optimizers::Update {
                              : i == 0         ? parameter_.id
                                               : slots_[i - 1].id);
     }
-    ops::pointwise_into(inputs_, std::move(expression_), homes_, std::move(ranges), true);
+    std::vector<DType> dtypes(homes_.size(), DType::float32);
+    if (copy_dtype_) {
+      expression_.add_output(expression_.outputs()[0]);
+      homes_.push_back({Space::copy, 0, 0});
+      dtypes.push_back(*copy_dtype_);
+    }
+    ops::pointwise_into(inputs_, std::move(expression_), homes_, std::move(ranges), guard_, dtypes);
   }
 
  private:
@@ -111,6 +129,8 @@ class FlatUpdate final : public optimizers::Update {
   Value rate_, step_;
   Expr parameter_, gradient_, rate_expr_;
   std::vector<Expr> slots_;
+  std::optional<DType> copy_dtype_;
+  ops::Guard guard_ = ops::Guard::error;
 };
 
 Value gradient_leaf(Graph& graph, const Weight& weight) {
@@ -134,8 +154,10 @@ void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit)
 }
 
 // clipnorm for each weight by itself; global_clipnorm by the norm of all.
-void append_norm_clipping(Graph& graph, const Network& network, const optimizers::Common& common,
+void append_norm_clipping(Graph& graph, const Network& network,
+                          const optimizers::OptimizerBase& optimizer,
                           const std::vector<bool>& has_gradient) {
+  const optimizers::Common& common = optimizer.common();
   if (!common.clipnorm && !common.global_clipnorm) return;
   Value total;
   std::vector<std::pair<const Weight*, Value>> squares;
@@ -146,7 +168,13 @@ void append_norm_clipping(Graph& graph, const Network& network, const optimizers
     squares.emplace_back(&weight, sum);
     total = total ? ops::add(total, sum) : sum;
   }
-  const auto root = [](Value x) { return ops::map(x, [](Expr s) { return sqrt(s); }); };
+  // Gradients stay scaled here; norms, which limits are compared with, do not.
+  const bool is_scaled = optimizer.loss_scaling() != nullptr;
+  const auto root = [&](Value x) {
+    if (!is_scaled) return ops::map(x, [](Expr s) { return sqrt(s); });
+    return ops::map(x, inverse_loss_scale(graph),
+                    [](Expr s, Expr inverse) { return sqrt(s) * inverse; });
+  };
   const Value global = common.global_clipnorm && total ? root(total) : Value{};
   for (const auto& [weight, sum] : squares) {
     const Value norm = global ? global : root(sum);
@@ -170,7 +198,7 @@ void append_update(Graph& graph, const Network& network, const optimizers::Optim
   const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
   auto ranges = ranges_of(network, has_gradient, decay);
   if (ranges.empty()) return;  // nothing is trained
-  append_norm_clipping(graph, network, optimizer.common(), has_gradient);
+  append_norm_clipping(graph, network, optimizer, has_gradient);
   FlatUpdate update(graph, network, optimizer);
   optimizers::build(optimizer, update);
   update.append(std::move(ranges));

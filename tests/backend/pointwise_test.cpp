@@ -95,7 +95,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      ExprOp::exp, ExprOp::expm1, ExprOp::log, ExprOp::log1p,
                                      ExprOp::sqrt, ExprOp::rsqrt, ExprOp::reciprocal, ExprOp::tanh,
                                      ExprOp::sigmoid, ExprOp::relu, ExprOp::erf, ExprOp::sin,
-                                     ExprOp::cos, ExprOp::is_finite)),
+                                     ExprOp::cos, ExprOp::is_finite, ExprOp::to_bfloat16,
+                                     ExprOp::to_float16)),
     [](const auto& info) {
       return std::get<0>(info.param) + "_" + name_of(std::get<1>(info.param));
     });
@@ -436,7 +437,8 @@ struct RangeRun {
     const Expr noise_term{&e, e.append({.op = ExprOp::uniform, .index = 1})};
     e.add_output((Expr{&e, e.input(0)} * range + noise_term).id);
     expression = e;
-    ops::pointwise_into({x}, e, {{.space = graph::Space::parameter}}, ranges, guarded);
+    ops::pointwise_into({x}, e, {{.space = graph::Space::parameter}}, ranges,
+                        guarded ? ops::Guard::error : ops::Guard::none);
   }
 
   Expression expression;

@@ -25,6 +25,7 @@ class CaseContext final : public layers::BuildContext {
 
   graph::Graph& graph() override { return program_.graph(); }
   bool training() const override { return training_; }
+  DType compute_dtype() const override { return DType::float32; }
   Value weight(const layers::WeightSpec& spec) override {
     const Tensor& content = golden_.tensor("w/" + spec.name);
     EXPECT_EQ(spec.shape, content.shape()) << spec.name;

@@ -16,6 +16,7 @@ class Context final : public layers::BuildContext {
 
   graph::Graph& graph() override { return graph_; }
   bool training() const override { return training_; }
+  DType compute_dtype() const override { return DType::float32; }
   graph::Value weight(const layers::WeightSpec&) override { return {}; }
   void update(const layers::WeightSpec&, graph::Value) override {}
   void add_loss(graph::Value) override {}

@@ -79,7 +79,7 @@ struct TrainingGraph {
     const graph::Expr velocity = graph::Expr{&rule, rule.input(2)} * 0.9f - gradient * 0.05f;
     rule.add_output((parameter + velocity).id);
     rule.add_output(velocity.id);
-    ops::pointwise_into(leaves, rule, {homes[0], homes[2]}, {}, true);
+    ops::pointwise_into(leaves, rule, {homes[0], homes[2]}, {}, ops::Guard::error);
     total(loss);
   }
   void total(Value loss) {
@@ -88,7 +88,7 @@ struct TrainingGraph {
     const graph::Expr before{&sum, sum.input(0)}, addition{&sum, sum.input(1)};
     sum.add_output((before + addition).id);
     ops::pointwise_into({graph->leaf("total", {DType::float32, {}}, home), loss}, sum, {home}, {},
-                        true);
+                        ops::Guard::error);
   }
 
   std::vector<Value> weights_;

@@ -47,6 +47,10 @@ double evaluate_op(ExprOp op, double a, double b, double c) {
       return std::cos(a);
     case ExprOp::is_finite:
       return std::isfinite(a);
+    case ExprOp::to_bfloat16:
+      return static_cast<float>(bfloat16(static_cast<float>(a)));
+    case ExprOp::to_float16:
+      return static_cast<float>(float16(static_cast<float>(a)));
     case ExprOp::add:
       return a + b;
     case ExprOp::sub:

@@ -6,6 +6,7 @@
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel.h"
 #include "ops/ops.h"
+#include "plan/passes.h"
 
 namespace stoker::backend {
 
@@ -113,6 +114,9 @@ class CpuExecutable final : public Executable, private device::Work {
           break;
         case graph::Space::gradient:
           base = memory.gradients;
+          break;
+        case graph::Space::copy:
+          base = memory.copies;
           break;
         case graph::Space::slot:
           base = memory.slots[static_cast<std::size_t>(home.index)];
@@ -224,6 +228,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,
                                       CompileOptions options) override {
+    plan::widen(*graph, [](const graph::Node&) { return false; });
     if (options.optimize) plan::optimize(*graph, keep);
     return std::make_unique<CpuExecutable>(std::move(graph), keep, parallel_, serial_);
   }

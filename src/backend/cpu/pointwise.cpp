@@ -28,7 +28,7 @@ class PointwiseKernel : public Kernel {
                  [&](std::size_t input, std::size_t output) {
                    return homes_may_overlap(request.input(input), request.output(output));
                  }),
-        guarded_(attributes.guarded),
+        guard_(attributes.guard),
         ranges_(attributes.ranges) {
     if (ranges_.empty()) ranges_.push_back({.offset = 0, .count = program_.elements()});
     for (const ops::Range& range : ranges_) {
@@ -40,7 +40,8 @@ class PointwiseKernel : public Kernel {
   }
 
   void run(const Run& run) override {
-    if (guarded_ && run.scalars->error != plan::StepError::none) return;
+    if (guard_ != ops::Guard::none && run.scalars->error != plan::StepError::none) return;
+    if (guard_ == ops::Guard::update && run.scalars->skips_update != 0) return;
     const TileArguments arguments{.values = run.values,
                                   .result = nullptr,
                                   .range_value = 0.0f,
@@ -65,7 +66,7 @@ class PointwiseKernel : public Kernel {
   }
 
   TileProgram program_;
-  bool guarded_;
+  ops::Guard guard_;
   std::vector<ops::Range> ranges_;
   std::vector<std::int64_t> starts_;  // of each range, counted through all of them
   std::int64_t total_ = 0;

@@ -53,6 +53,10 @@ const char* function_name(ExprOp op) {
       return "cosf";
     case ExprOp::is_finite:
       return "gen::is_finite";
+    case ExprOp::to_bfloat16:
+      return "gen::rounded<gen::bfloat16>";
+    case ExprOp::to_float16:
+      return "gen::rounded<gen::float16>";
     case ExprOp::minimum:
       return "gen::minimum";
     case ExprOp::maximum:

@@ -95,10 +95,13 @@ class PointwiseCode {
             format("    for (int k = 0; k < 4; ++k) gen::put(y[", j, "][k], to", j, "[i + k]);\n");
       }
     }
-    if (attributes_.guarded) {
-      members += "  bool has_error;\n";
-      constructor += format("    has_error = static_cast<const gen::Scalars*>(p.",
-                            parameters_.pointer(Operand::scalars()), ")->error != 0;\n");
+    const bool is_guarded = attributes_.guard != ops::Guard::none;
+    if (is_guarded) {
+      members += "  bool refused;\n";
+      constructor += format(
+          "    const gen::Scalars* guard = static_cast<const gen::Scalars*>(p.",
+          parameters_.pointer(Operand::scalars()), ");\n    refused = guard->error != 0",
+          attributes_.guard == ops::Guard::update ? " || guard->skips_update != 0;\n" : ";\n");
     }
     return format("struct ", name_, " {\n  typedef ", index_type(shape_.elements()),
                   " Index;\n  static constexpr int kOutputs = ", outputs,
@@ -111,7 +114,7 @@ class PointwiseCode {
                   "  }\n  __device__ __forceinline__ void store_four(Index i, const float (&y)[",
                   outputs, "][4]) const {\n", four,
                   "  }\n  __device__ __forceinline__ bool is_refused() const { return ",
-                  attributes_.guarded ? "has_error" : "false", "; }\n", part_function(), "};\n");
+                  is_guarded ? "refused" : "false", "; }\n", part_function(), "};\n");
   }
 
   std::string part_function() const {

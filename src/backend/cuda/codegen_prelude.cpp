@@ -32,6 +32,10 @@ struct Scalars {
   int error_node;
   long long error_detail;
   long long error_row;
+  float inverse_loss_scale;
+  int finite_steps;
+  int skips_update;
+  int skipped_updates;
 };
 
 // ---- Element types ----
@@ -87,6 +91,14 @@ __device__ __forceinline__ void put(float x, float16& to) {
   const u32 large = word > 0x7f800000u ? 0x7e00u : 0x7c00u;
   const u32 half = word < (113u << 23) ? small : word < (143u << 23) ? normal : large;
   to.bits = static_cast<unsigned short>(half | sign);
+}
+
+// x as it is once it has been stored as a T.
+template <class T>
+__device__ __forceinline__ float rounded(float x) {
+  T stored;
+  put(x, stored);
+  return to_float(stored);
 }
 
 // Four elements in one access of up to 128 bits.

@@ -515,7 +515,9 @@ class Lowering final : public Resources {
   }
 
   void lower_advance(const Node& node) {
-    const advance_params params{.node = id_};
+    const advance_params params{
+        .node = id_,
+        .growth_steps = ops::attributes_of<ops::AdvanceAttributes>(node).scale_growth_steps};
     Pack<advance_params> pack(params);
     pack.point(&advance_params::loss, Operand::of(node.inputs[0]))
         .point(&advance_params::scalars, Operand::scalars());
@@ -537,7 +539,11 @@ class Lowering final : public Resources {
 
 DnnSpec spec_of(const Graph& graph, const Node& node, bool tf32) {
   const auto shape = [&](ValueId value) -> const Shape& { return graph.info(value).type.shape; };
-  const DnnTypes types = DnnTypes::all(DType::float32, tf32);
+  const DType result = graph.info(node.outputs[0]).type.dtype;
+  const DnnTypes types{.operands = graph.info(node.inputs[0]).type.dtype,
+                       .bias = result,
+                       .result = result,
+                       .tf32 = tf32};
   if (node.op->index == static_cast<int>(OpIndex::matmul)) {
     return matmul_spec(shape(node.inputs[0]), shape(node.inputs[1]),
                        ops::attributes_of<ops::MatMulAttributes>(node), types);
@@ -554,6 +560,8 @@ DnnSpec spec_of(const Graph& graph, const Node& node, bool tf32) {
       return conv2d_spec(shape(node.inputs[0]), shape(node.inputs[1]), attributes, types);
   }
 }
+
+bool takes_16_bits(const Node&) { return false; }
 
 std::optional<DnnProduct> accepted_product(const DnnSpec& spec, DnnCompiler& dnn) {
   if (dnn.workspace_of(spec)) return DnnProduct{spec, false};

@@ -22,16 +22,6 @@ using plan::is_op;
 
 namespace {
 
-// Nodes in a new order, or with new ones between them.
-void set_nodes(Graph& graph, std::vector<Node> nodes) {
-  graph.nodes() = std::move(nodes);
-  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
-    for (const ValueId output : graph.nodes()[i].outputs) {
-      graph.info(output).node = static_cast<NodeId>(i);
-    }
-  }
-}
-
 ops::Epilogue epilogue_of(const Node& node) {
   return is_op(node, OpIndex::matmul) ? ops::attributes_of<ops::MatMulAttributes>(node).epilogue
                                       : ops::attributes_of<ops::Conv2DAttributes>(node).epilogue;
@@ -64,8 +54,8 @@ void fuse_relu_gradients(Graph& graph, std::span<const ValueId> keep, const Acce
     if (readers[static_cast<std::size_t>(gradient)].size() != 1) continue;
     const graph::ValueInfo& masked = graph.info(late.outputs[0]);
     const graph::ValueType& type = graph.info(mask).type;
-    if (masked.home.space != Space::arena || type.dtype != DType::float32 ||
-        !(type.shape == graph.info(gradient).type.shape)) {
+    if (masked.home.space != Space::arena || type.dtype != graph.info(gradient).type.dtype ||
+        masked.type.dtype != type.dtype || !(type.shape == graph.info(gradient).type.shape)) {
       continue;
     }
     const NodeId maker = graph.info(gradient).node;
@@ -121,7 +111,7 @@ void split_refused(Graph& graph, const Accepts& accepts) {
     nodes.push_back(std::move(plain));
     nodes.push_back(std::move(tail));
   }
-  set_nodes(graph, std::move(nodes));
+  plan::set_nodes(graph, std::move(nodes));
 }
 
 // ---- group_nodes ----
@@ -161,7 +151,7 @@ bool reads_counters(const Graph& graph, const Node& node) {
   }
   if (is_op(node, OpIndex::pointwise)) {
     const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
-    return attributes.guarded || attributes.expression.uses_random();
+    return attributes.guard != ops::Guard::none || attributes.expression.uses_random();
   }
   return is_op(node, OpIndex::reduce) &&
          ops::attributes_of<ops::ReduceAttributes>(node).expression.uses_random();
@@ -211,7 +201,7 @@ std::vector<NodeId> group_nodes(Graph& graph) {
     }
   }
   flush();
-  set_nodes(graph, std::move(order));
+  plan::set_nodes(graph, std::move(order));
   return last_of_group;
 }
 

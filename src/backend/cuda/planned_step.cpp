@@ -4,7 +4,9 @@
 #include <numeric>
 #include <utility>
 
+#include "backend/cuda/lower.h"
 #include "backend/cuda/passes.h"
+#include "ops/ops.h"
 #include "plan/passes.h"
 
 namespace stoker::backend::cuda {
@@ -34,6 +36,19 @@ std::vector<NodeId> optimize(graph::Graph& graph, const std::vector<ValueId>& ke
   return group_nodes(graph);
 }
 
+bool is_product(const graph::Node& node) {
+  using ops::OpIndex;
+  switch (static_cast<OpIndex>(node.op->index)) {
+    case OpIndex::matmul:
+    case OpIndex::conv2d:
+    case OpIndex::conv2d_backward_data:
+    case OpIndex::conv2d_backward_weights:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::int64_t aligned(std::int64_t bytes) {
   return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
 }
@@ -47,6 +62,9 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     asked.tf32 = options.tf32;
     return accepted_product(asked, dnn).has_value();
   };
+  plan::widen(*graph, [&](const graph::Node& node) {
+    return takes_16_bits(node) || (is_product(node) && accepts(spec_of(*graph, node)));
+  });
   const auto last_of_group =
       options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);
   PlannedStep step;
@@ -81,6 +99,8 @@ std::byte* StepExecutable::value(ValueId value) const {
       return memory_.parameters + offset;
     case Space::gradient:
       return memory_.gradients + offset;
+    case Space::copy:
+      return memory_.copies + offset;
     case Space::slot:
       return memory_.slots[static_cast<std::size_t>(home.index)] + offset;
     case Space::state:

@@ -336,7 +336,10 @@ class LaunchCase : public backend::cuda::Resources {
     const Shape& shape = graph.info(node.outputs[0]).type.shape;
     auto ranges = attributes.ranges;
     if (ranges.empty()) ranges.push_back({.offset = 0, .count = shape.elements()});
-    if (attributes.guarded && scalars.error != plan::StepError::none) ranges.clear();
+    if (attributes.guard != ops::Guard::none && scalars.error != plan::StepError::none) {
+      ranges.clear();
+    }
+    if (attributes.guard == ops::Guard::update && scalars.skips_update != 0) ranges.clear();
     std::vector<bool> is_written(
         static_cast<std::size_t>(std::min<std::int64_t>(shape.elements(), 1 << 20)));
     for (const ops::Range& range : ranges) {

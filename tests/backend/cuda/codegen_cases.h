@@ -40,7 +40,7 @@ inline void add_unary_functions(LaunchCases& cases) {
   c.ulps = 3.0;
   const Value x = c.leaf({static_cast<std::int64_t>(points.size())});
   c.set(x, points);
-  for (int op = static_cast<int>(ExprOp::neg); op <= static_cast<int>(ExprOp::is_finite); ++op) {
+  for (int op = static_cast<int>(ExprOp::neg); op <= static_cast<int>(ExprOp::to_float16); ++op) {
     ops::map(x, [&](Expr e) { return graph::apply(static_cast<ExprOp>(op), e); });
   }
 }
@@ -240,7 +240,7 @@ inline void add_random(LaunchCases& cases) {
 }
 
 inline LaunchCase& add_range_case(LaunchCases& cases, std::string name, std::int64_t elements,
-                                  std::vector<ops::Range> ranges, bool guarded) {
+                                  std::vector<ops::Range> ranges, ops::Guard guard) {
   LaunchCase& c = add_case(cases, std::move(name));
   c.scalars.seed = 11;
   const Value x = c.leaf({elements});
@@ -248,28 +248,34 @@ inline LaunchCase& add_range_case(LaunchCases& cases, std::string name, std::int
   Expression e;
   const Expr range{&e, e.append({.op = ExprOp::range_value})};
   e.add_output((Expr{&e, e.input(0)} * range + uniform_of(e, 1)).id);
-  ops::pointwise_into({x}, e, {{graph::Space::parameter, 0, 0}}, std::move(ranges), guarded);
+  ops::pointwise_into({x}, e, {{graph::Space::parameter, 0, 0}}, std::move(ranges), guard);
   c.alias(c.graph.value(c.graph.nodes().back().outputs[0]), x);
   return c;
 }
 
 inline void add_ranges(LaunchCases& cases) {
-  add_range_case(cases, "one range", 5000, {{64, 4000, 2.0f}}, false);
-  add_range_case(cases, "one range in the middle of units", 5000, {{63, 4000, 2.0f}}, false);
+  add_range_case(cases, "one range", 5000, {{64, 4000, 2.0f}}, ops::Guard::none);
+  add_range_case(cases, "one range in the middle of units", 5000, {{63, 4000, 2.0f}},
+                 ops::Guard::none);
   const std::vector<ops::Range> few{
       {3, 10, 2.0f}, {64, 1, -1.0f}, {65, 2, 3.0f}, {1001, 9000, 0.5f}};
-  add_range_case(cases, "four ranges", 20'000, few, false);
-  add_range_case(cases, "guarded", 20'000, few, true);
-  add_range_case(cases, "guarded after an error", 20'000, few, true).scalars.error =
-      plan::StepError::non_finite_loss;
+  add_range_case(cases, "four ranges", 20'000, few, ops::Guard::none);
+  for (const ops::Guard guard : {ops::Guard::error, ops::Guard::update}) {
+    const std::string name = guard == ops::Guard::error ? "guarded" : "guarded update";
+    add_range_case(cases, name, 20'000, few, guard);
+    add_range_case(cases, name + " after an error", 20'000, few, guard).scalars.error =
+        plan::StepError::non_finite_loss;
+    add_range_case(cases, name + " that is skipped", 20'000, few, guard).scalars.skips_update = 1;
+  }
   std::vector<ops::Range> many;
   for (std::int64_t i = 0; i < 40; ++i) {
     many.push_back({i * 200, 1 + i * 5 % 199, 0.25f * static_cast<float>(i)});
   }
-  add_range_case(cases, "forty ranges", 8000, many, true);
+  add_range_case(cases, "forty ranges", 8000, many, ops::Guard::error);
   // Beyond what 32 bits count.
   constexpr std::int64_t kFar = (std::int64_t{1} << 32) + 6;
-  add_range_case(cases, "64-bit indices", kFar + 100, {{kFar, 31, 2.0f}, {8, 12, 0.5f}}, false);
+  add_range_case(cases, "64-bit indices", kFar + 100, {{kFar, 31, 2.0f}, {8, 12, 0.5f}},
+                 ops::Guard::none);
 }
 
 // ---- Anything ----

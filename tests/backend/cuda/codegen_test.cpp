@@ -71,7 +71,8 @@ class Emulated {
            "#include \"plan/scalars.h\"\n"
         << backend::cuda::generated_prelude();
     for (const char* member : {"learning_rate", "loss_scale", "iterations", "step", "seed", "error",
-                               "error_node", "error_detail", "error_row"}) {
+                               "error_node", "error_detail", "error_row", "inverse_loss_scale",
+                               "finite_steps", "skips_update", "skipped_updates"}) {
       out << "static_assert(offsetof(gen::Scalars, " << member
           << ") == offsetof(stoker::plan::Scalars, " << member << "));\n"
           << "static_assert(sizeof(gen::Scalars::" << member

@@ -28,6 +28,8 @@ enum class TileOp : std::uint8_t {
   sin,
   cos,
   is_finite,
+  to_bfloat16,
+  to_float16,
   add,
   sub,
   mul,

@@ -85,6 +85,54 @@ void powers(Slot a, Slot b, float* to, std::int64_t n) {
   }
 }
 
+// ---- 16-bit types ------------------------------------------------------------------------------
+
+std::uint32_t word_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+float float_of(std::uint32_t word) { return __builtin_bit_cast(float, word); }
+
+// Denormal halves are computed from integers: shifted into place they would be denormal floats,
+// which the processor is told to take for zero.
+float from_half(std::uint16_t half) {
+  const std::uint32_t magnitude = half & 0x7fffU;
+  const float small = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1.0p-24f;
+  const std::uint32_t normal = (magnitude << 13) + (magnitude >= 0x7c00U ? 224U << 23 : 112U << 23);
+  const std::uint32_t word = magnitude < 0x400U ? word_of(small) : normal;
+  return float_of(word | static_cast<std::uint32_t>(half & 0x8000U) << 16);
+}
+
+std::uint16_t to_half(float x) {
+  const std::uint32_t word = word_of(x) & 0x7fffffffU;
+  const std::uint32_t sign = (word_of(x) >> 16) & 0x8000U;
+  // Denormal halves: the addition rounds to their last place.
+  const std::uint32_t small = word_of(float_of(word) + 0.5f) - word_of(0.5f);
+  const std::uint32_t normal = (word - (112U << 23) + 0xfffU + ((word >> 13) & 1U)) >> 13;
+  const std::uint32_t large = word > 0x7f800000U ? 0x7e00U : 0x7c00U;
+  const std::uint32_t half = word < (113U << 23) ? small : word < (143U << 23) ? normal : large;
+  return static_cast<std::uint16_t>(half | sign);
+}
+
+float from_bfloat16(std::uint16_t bits) { return float_of(static_cast<std::uint32_t>(bits) << 16); }
+
+std::uint16_t to_bfloat16(float x) {
+  const std::uint32_t word = word_of(x);
+  const std::uint32_t rounded = (word + 0x7fffU + ((word >> 16) & 1U)) >> 16;
+  const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
+  return static_cast<std::uint16_t>(is_nan ? (word >> 16) | 0x40U : rounded);
+}
+
+// x rounded as if it were stored in the 16-bit type and read back.
+template <class F>
+void round_trip(Slot a, float* to, std::int64_t n, F f) {
+  Stretch x;
+  for (std::int64_t i = 0; i < n; i += kStretch) {
+    const std::int64_t count = smaller(kStretch, n - i);
+    x.take(a, count);
+    for (std::int64_t k = 0; k < count; ++k) to[i + k] = f(x.x[k]);
+  }
+}
+
+// ---- Instructions ------------------------------------------------------------------------------
+
 void execute(const TileInstruction& in, const Slot* slots, std::int64_t n) {
   const Slot a = slots[in.a], b = slots[in.b], c = slots[in.c];
   float* to = slots[in.to].at;
@@ -126,6 +174,10 @@ void execute(const TileInstruction& in, const Slot* slots, std::int64_t n) {
       return sines(a, to, n, 1);
     case TileOp::is_finite:
       return each(a, to, n, [](V x) { return one_where(is_finite(x)); });
+    case TileOp::to_bfloat16:
+      return round_trip(a, to, n, [](float x) { return from_bfloat16(to_bfloat16(x)); });
+    case TileOp::to_float16:
+      return round_trip(a, to, n, [](float x) { return from_half(to_half(x)); });
     case TileOp::add:
       return each(a, b, to, n, [](V x, V y) { return x + y; });
     case TileOp::sub:
@@ -157,38 +209,7 @@ void execute(const TileInstruction& in, const Slot* slots, std::int64_t n) {
   }
 }
 
-// ---- Types other than float32 ------------------------------------------------------------------
-
-std::uint32_t word_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
-float float_of(std::uint32_t word) { return __builtin_bit_cast(float, word); }
-
-// binary16 <-> float32 by moving exponents with a multiplication, after Giesen, "Half to float
-// done quic".
-float from_half(std::uint16_t half) {
-  const float scaled = float_of(static_cast<std::uint32_t>(half & 0x7fffU) << 13) * 0x1.0p112f;
-  const std::uint32_t special = (half & 0x7c00U) == 0x7c00U ? 0x7f800000U : 0U;
-  return float_of(word_of(scaled) | special | static_cast<std::uint32_t>(half & 0x8000U) << 16);
-}
-
-std::uint16_t to_half(float x) {
-  const std::uint32_t word = word_of(x) & 0x7fffffffU;
-  const std::uint32_t sign = (word_of(x) >> 16) & 0x8000U;
-  // Denormal halves: the addition rounds to their last place.
-  const std::uint32_t small = word_of(float_of(word) + 0.5f) - word_of(0.5f);
-  const std::uint32_t normal = (word - (112U << 23) + 0xfffU + ((word >> 13) & 1U)) >> 13;
-  const std::uint32_t large = word > 0x7f800000U ? 0x7e00U : 0x7c00U;
-  const std::uint32_t half = word < (113U << 23) ? small : word < (143U << 23) ? normal : large;
-  return static_cast<std::uint16_t>(half | sign);
-}
-
-float from_bfloat16(std::uint16_t bits) { return float_of(static_cast<std::uint32_t>(bits) << 16); }
-
-std::uint16_t to_bfloat16(float x) {
-  const std::uint32_t word = word_of(x);
-  const std::uint32_t rounded = (word + 0x7fffU + ((word >> 16) & 1U)) >> 16;
-  const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
-  return static_cast<std::uint16_t>(is_nan ? (word >> 16) | 0x40U : rounded);
-}
+// ---- Loads and stores ---------------------------------------------------------------------------
 
 template <class T, class F>
 void convert(const T* from, float* to, std::int64_t count, F f) {

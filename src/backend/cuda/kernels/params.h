@@ -35,7 +35,8 @@ struct advance_params {
   const float* loss = {};
   const float* largest_gradient = {};
   plan::Scalars* scalars = {};
-  std::int32_t node = {};  // for Scalars::error_node
+  std::int32_t node = {};          // for Scalars::error_node
+  std::int32_t growth_steps = {};  // of the loss scale; 0: it is not scaled
 };
 
 struct softmax_params {  // softmax and log_softmax

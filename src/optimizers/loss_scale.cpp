@@ -1,0 +1,50 @@
+// LossScaleOptimizer: another optimizer, and the wish that the loss be scaled (Micikevicius et al.:
+// "Mixed precision training", 2018). The scaling itself is op advance's.
+#include <cmath>
+#include <limits>
+
+#include "core/format.h"
+#include "optimizers/optimizer.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+class LossScaleOptimizerRule final : public optimizers::OptimizerBase {
+ public:
+  LossScaleOptimizerRule(std::shared_ptr<const OptimizerBase> inner, LossScaleOptions options)
+      : OptimizerBase("loss_scale_optimizer", inner->common()), inner_(std::move(inner)) {
+    if (inner_->loss_scaling() != nullptr) {
+      throw ValueError(format(name(), ": expected an optimizer that does not scale the loss, ",
+                              "received another ", inner_->name()));
+    }
+    if (!(options.initial_scale > 0.0) || !std::isfinite(options.initial_scale)) {
+      throw ValueError(
+          format(name(), ": expected an initial_scale above 0, received ", options.initial_scale));
+    }
+    if (options.dynamic_growth_steps < 1 ||
+        options.dynamic_growth_steps > std::numeric_limits<std::int32_t>::max()) {
+      throw ValueError(format(name(), ": expected dynamic_growth_steps of 1 or more, received ",
+                              options.dynamic_growth_steps));
+    }
+    scaling_ = {options.initial_scale, static_cast<std::int32_t>(options.dynamic_growth_steps)};
+  }
+
+  std::vector<std::string> slot_names() const override { return inner_->slot_names(); }
+  void step(optimizers::Update& update, graph::Expr parameter) const override {
+    inner_->step(update, parameter);
+  }
+  const optimizers::LossScaling* loss_scaling() const override { return &scaling_; }
+
+ private:
+  std::shared_ptr<const OptimizerBase> inner_;
+  optimizers::LossScaling scaling_;
+};
+
+}  // namespace
+
+Optimizer LossScaleOptimizer(Optimizer inner, LossScaleOptions options) {
+  return Optimizer(std::make_shared<LossScaleOptimizerRule>(inner.base(), options));
+}
+
+}  // namespace stoker

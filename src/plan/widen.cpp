@@ -1,0 +1,65 @@
+// 16-bit values on backends, or for ops, that compute in float32: the type is where values are
+// stored and rounded, the arithmetic between is float32's.
+#include "plan/match.h"
+#include "plan/passes.h"
+#include "plan/uses.h"
+
+namespace stoker::plan {
+
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+
+namespace {
+
+Node cast_node(ValueId from, ValueId to, const std::string& scope) {
+  ops::PointwiseAttributes attributes;
+  attributes.expression.add_output(attributes.expression.input(0));
+  return {&ops::op(ops::OpIndex::pointwise),
+          {from},
+          {to},
+          std::make_shared<const ops::PointwiseAttributes>(std::move(attributes)),
+          scope};
+}
+
+// These take any type: they convert what they load and store, or only move bytes.
+bool takes_all_types(const Node& node) {
+  using ops::OpIndex;
+  return is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce) ||
+         is_op(node, OpIndex::reshape) || is_op(node, OpIndex::slice);
+}
+
+}  // namespace
+
+void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits) {
+  std::vector<Node> nodes;
+  for (Node& node : graph.nodes()) {
+    const auto is_narrow = [&](ValueId value) { return is_16bit(graph.info(value).type.dtype); };
+    const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), is_narrow) ||
+                     std::any_of(node.outputs.begin(), node.outputs.end(), is_narrow);
+    if (!any || takes_all_types(node) || runs_in_16_bits(node)) {
+      nodes.push_back(std::move(node));
+      continue;
+    }
+    const auto widened = [&](ValueId value) {
+      return graph.new_value({DType::float32, graph.info(value).type.shape}, -1);
+    };
+    Node wide = node;
+    std::vector<Node> after;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!is_narrow(node.inputs[i])) continue;
+      wide.inputs[i] = widened(node.inputs[i]);
+      nodes.push_back(cast_node(node.inputs[i], wide.inputs[i], node.scope));
+    }
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (!is_narrow(node.outputs[i])) continue;
+      wide.outputs[i] = widened(node.outputs[i]);
+      after.push_back(cast_node(wide.outputs[i], node.outputs[i], node.scope));
+    }
+    nodes.push_back(std::move(wide));
+    for (Node& cast : after) nodes.push_back(std::move(cast));
+  }
+  set_nodes(graph, std::move(nodes));
+}
+
+}  // namespace stoker::plan
