@@ -169,6 +169,13 @@ struct SliceAttributes : graph::Attributes {
 };
 Value slice(Value x, std::int64_t axis, std::int64_t begin, std::int64_t extent);
 
+// Inputs of one dtype that differ along `axis` alone, one behind the other along it.
+struct ConcatenateAttributes : graph::Attributes {
+  std::int64_t axis = 0;
+  std::string text() const override;
+};
+Value concatenate(std::vector<Value> inputs, std::int64_t axis);
+
 // ---- softmax and its relatives: all along the last axis ----------------------------------------
 struct SoftmaxAttributes : graph::Attributes {
   bool log = false;

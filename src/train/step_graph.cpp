@@ -114,7 +114,9 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
     if (call.inputs.empty()) continue;
     const graph::Scope scope(graph, call.layer->label());
     context.enter(*call.layer, i);
-    values[i] = call.layer->build(context, values[call.inputs[0]]);
+    std::vector<Value> inputs;
+    for (const std::size_t input : call.inputs) inputs.push_back(values[input]);
+    values[i] = call.layer->merge(context, inputs);
   }
   return values.back();
 }

@@ -158,6 +158,8 @@ class Lowering final : public Resources {
         return lower_slice(node);
       case OpIndex::slice_backward:
         return lower_slice_backward(node);
+      case OpIndex::concatenate:
+        return lower_concatenate(node);
       case OpIndex::softmax:
         return lower_softmax(node);
       case OpIndex::sparsemax:
@@ -446,6 +448,33 @@ class Lowering final : public Resources {
     pack.point(&slice_backward_params::dy, Operand::of(node.inputs[0]))
         .point(&slice_backward_params::dx, Operand::of(node.outputs[0]));
     launch(KernelId::slice_backward, params, pack);
+  }
+
+  // As many inputs as a launch takes, until all are there.
+  void lower_concatenate(const Node& node) {
+    const auto axis = static_cast<std::size_t>(
+        ops::attributes_of<ops::ConcatenateAttributes>(node).axis);
+    const auto row_bytes = [&](ValueId value) {
+      auto bytes = static_cast<std::int64_t>(size_of(dtype(value)));
+      for (std::size_t d = axis; d < shape(value).rank(); ++d) bytes *= shape(value)[d];
+      return bytes;
+    };
+    const auto outer = around(shape(node.outputs[0]), static_cast<std::int64_t>(axis)).first;
+    std::int64_t end = 0;
+    for (std::size_t first = 0; first < node.inputs.size(); first += kConcatenated) {
+      concatenate_params params{
+          .outer = outer, .row = row_bytes(node.outputs[0]), .begin = end, .ends = {}};
+      for (std::size_t k = 0; k < kConcatenated; ++k) {
+        if (first + k < node.inputs.size()) end += row_bytes(node.inputs[first + k]);
+        params.ends[k] = end;
+      }
+      Pack<concatenate_params> pack(params);
+      for (std::size_t k = 0; k < kConcatenated && first + k < node.inputs.size(); ++k) {
+        pack.point(&concatenate_params::x, k, Operand::of(node.inputs[first + k]));
+      }
+      pack.point(&concatenate_params::y, Operand::of(node.outputs[0]));
+      launch(KernelId::concatenate, params, pack);
+    }
   }
 
   // ---- rows ----

@@ -93,6 +93,16 @@ struct slice_backward_params {
   std::int64_t outer = {}, from = {}, inner = {}, begin = {}, extent = {};
 };
 
+// Blocks of up to kConcatenated inputs into rows of y, in bytes: input i [outer, ends[i] -
+// ends[i - 1]] comes at ends[i - 1] of a row, the first one at `begin`.
+inline constexpr int kConcatenated = 8;
+struct concatenate_params {
+  const void* x[kConcatenated] = {};
+  void* y = {};
+  std::int64_t outer = {}, row = {}, begin = {};
+  std::int64_t ends[kConcatenated] = {};  // those of no input: as the last one's
+};
+
 struct Window {
   std::int32_t n = {}, h = {}, w = {}, c = {}, p = {}, q = {};  // x [n, h, w, c], y [n, p, q, c]
   std::int32_t window_h = {}, window_w = {}, stride_h = {}, stride_w = {}, before_h = {},
