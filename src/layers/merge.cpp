@@ -78,7 +78,8 @@ class ConcatenateLayer final : public layers::MergeLayer {
     const bool is_of_one_type = std::all_of(given.begin(), given.end(), [&](graph::Value value) {
       return value.dtype() == given[0].dtype();
     });
-    if (!is_of_one_type) std::transform(inputs.begin(), inputs.end(), inputs.begin(), ops::to_float);
+    if (!is_of_one_type)
+      std::transform(inputs.begin(), inputs.end(), inputs.begin(), ops::to_float);
     return ops::concatenate(std::move(inputs), axis_);
   }
 

@@ -35,8 +35,8 @@ const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
 
 // What a backend may apply to the result of matmul, conv2d and conv2d_backward_data before it is
-// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in graphs
-// of a backend whose passes put it there.
+// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in
+// graphs of a backend whose passes put it there.
 enum class Epilogue : std::uint8_t { none, relu, relu_backward };
 
 // ---- matmul: y[M, N] = epilogue(op(a) op(b) + bias) ---------------------------------------------

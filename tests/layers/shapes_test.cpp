@@ -233,7 +233,9 @@ TEST(Registry, knows_every_layer_class_by_its_name) {
   const std::vector<Layer> layers{
       Dense(1),     Conv2D(1, 1),   MaxPooling2D(),       AveragePooling2D(),
       Flatten(),    Reshape({1}),   Activation("relu"),   GlobalAveragePooling2D(),
-      Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1})};
+      Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1}),
+      Add(),        Subtract(),     Multiply(),           Average(),
+      Maximum(),    Minimum(),      Concatenate()};
   EXPECT_EQ(layers::layer_classes().size(), layers.size());
   for (const Layer& layer : layers) {
     EXPECT_NE(layers::find_layer_class(layer.base()->class_name()), nullptr)

@@ -130,7 +130,9 @@ TEST(Concatenate, names_shapes_that_differ_elsewhere) {
               ops::concatenate({leaf({2, 3}), leaf({2, 3}, DType::int32)}, 1);
             }),
             "expected inputs of one dtype, received float32 and int32");
-  EXPECT_EQ(test::message_of<ShapeError>([&] { ops::concatenate({leaf({2, 3})}, 2); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] {
+              ops::concatenate({leaf({2, 3})}, 2);
+            }),
             "axis 2 is none of (2, 3)");
 }
 

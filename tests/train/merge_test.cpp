@@ -64,10 +64,10 @@ TEST(MergedModels, train_the_parts_of_a_concatenation) {
   const Value y = Dense(3, {.name = "last"})(Concatenate()({h, Activation("tanh")(h), h}));
   Model model(x, y, {.seed = 5, .threads = 1});
   model.compile({.optimizer = Adam({.learning_rate = 0.01}), .loss = MeanSquaredError()});
-  const double before = model.train_on_batch(samples(), targets()).at("loss");
+  const double before = model.train_on_batch(samples(), targets()).loss();
   double after = before;
   for (int step = 0; step < 200; ++step) {
-    after = model.train_on_batch(samples(), targets()).at("loss");
+    after = model.train_on_batch(samples(), targets()).loss();
   }
   EXPECT_LT(after, 0.9 * before);
 }
@@ -77,7 +77,7 @@ TEST(MergedModels, take_several_inputs) {
   const Value b = Input({3}, {.name = "b"});
   Model model({a, b}, Subtract()({a, b}));
   auto source = generator<float, float, float>(
-      {.inputs = {Shape{2, 3}, Shape{2, 3}}, .y = {2, 3}},
+      {.y = {2, 3}, .inputs = {Shape{2, 3}, Shape{2, 3}}},
       [](BatchContext&, std::span<float> first, std::span<float> second, std::span<float>) {
         for (std::size_t i = 0; i < first.size(); ++i) {
           first[i] = static_cast<float>(i);

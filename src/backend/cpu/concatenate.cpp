@@ -10,8 +10,8 @@ namespace {
 class ConcatenateKernel : public Kernel {
  public:
   explicit ConcatenateKernel(const KernelRequest& request) : output_(request.node.outputs[0]) {
-    const auto axis = static_cast<std::size_t>(
-        ops::attributes_of<ops::ConcatenateAttributes>(request.node).axis);
+    const auto axis =
+        static_cast<std::size_t>(ops::attributes_of<ops::ConcatenateAttributes>(request.node).axis);
     for (std::size_t i = 0; i < request.node.inputs.size(); ++i) {
       const graph::ValueType& type = request.input(i).type;
       std::size_t bytes = size_of(type.dtype);

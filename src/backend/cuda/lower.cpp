@@ -452,8 +452,8 @@ class Lowering final : public Resources {
 
   // As many inputs as a launch takes, until all are there.
   void lower_concatenate(const Node& node) {
-    const auto axis = static_cast<std::size_t>(
-        ops::attributes_of<ops::ConcatenateAttributes>(node).axis);
+    const auto axis =
+        static_cast<std::size_t>(ops::attributes_of<ops::ConcatenateAttributes>(node).axis);
     const auto row_bytes = [&](ValueId value) {
       auto bytes = static_cast<std::int64_t>(size_of(dtype(value)));
       for (std::size_t d = axis; d < shape(value).rank(); ++d) bytes *= shape(value)[d];
