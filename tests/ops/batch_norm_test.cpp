@@ -71,6 +71,26 @@ OpCase forward(const char* name, Shape shape, double low = -2.0, double high = 3
   return c;
 }
 
+// relu(batch norm + x), as in a residual block, or without one of both.
+OpCase with_tail(const char* name, Shape shape, bool adds, bool bends) {
+  OpCase c = forward(name, shape);
+  c.build = [adds, bends](Graph&, std::span<const Value> in) {
+    Value y = ops::batch_norm(in[0], in[1], in[2], kEpsilon).y;
+    if (adds) y = ops::add(y, in[0]);
+    if (bends) y = ops::map(y, [](graph::Expr v) { return graph::relu(v); });
+    return std::vector{y};
+  };
+  c.reference = [adds, bends](const Tensors& in) -> Tensors {
+    Values y = normalise(in)[0];
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      if (adds) y[i] += in[0][i];
+      if (bends) y[i] = std::max(y[i], 0.0);
+    }
+    return {y};
+  };
+  return c;
+}
+
 // Ioffe, Szegedy: "Batch Normalization", 2015, section 3.
 Tensors backward_reference(const Tensors& in) {
   const Values &x = in[0], &gamma = in[1], &mean = in[2], &variance = in[3], &dy = in[4];
@@ -125,7 +145,11 @@ std::vector<OpCase> cases::batch_norm_cases() {
           forward("many channels", {5, 100}),
           forward("rank 3", {4, 6, 5}),
           forward("a layer of a CNN", {16, 13, 13, 16}),
-          forward("far from zero", {40, 3}, 1000.0, 1001.0)};
+          forward("far from zero", {40, 3}, 1000.0, 1001.0),
+          with_tail("with relu", {4, 5, 3, 8}, false, true),
+          with_tail("with a shortcut", {4, 5, 3, 8}, true, false),
+          with_tail("with a shortcut and relu", {4, 5, 3, 8}, true, true),
+          with_tail("of odd channels with a shortcut and relu", {3, 2, 2, 17}, true, true)};
 }
 
 std::vector<OpCase> cases::batch_norm_backward_cases() {

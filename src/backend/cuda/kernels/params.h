@@ -140,14 +140,19 @@ struct batch_norm_apply_params {
   const float* variance = {};
   const float* gamma = {};
   const float* beta = {};
+  const float* residual = {};  // added to the result, or null
   float* y = {};
   std::int64_t rows = {};
   std::int32_t channels = {};
+  std::int32_t relu = {};
   float epsilon = {};
 };
 struct batch_norm_backward_sums_params {
   const float* x = {};
   const float* dy = {};
+  const float* dy_2 = {};  // added to dy, or null
+  const float* mask = {};  // where it is 0 the gradient is; or null
+  float* sum = {};         // that gradient; null without dy_2 and mask
   const float* mean = {};
   const float* variance = {};
   float* dgamma = {};
