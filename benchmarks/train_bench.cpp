@@ -22,6 +22,7 @@
 #include "op_program.h"
 #include "optimizers/optimizer.h"
 #include "support/allocation_counter.h"
+#include "support/resnet20.h"
 #include "train/model_impl.h"
 #include "work.h"
 
@@ -102,7 +103,7 @@ const Workload all_workloads[] = {
     {"mlp-b128", 128, 200, {28, 28, 1}, mlp},
     {"cnn-b32", 32, 40, {28, 28, 1}, cnn},
     {"cnn-b128", 128, 16, {28, 28, 1}, cnn},
-    {.name = "resnet20-b128", .missing = "Add"},
+    {"resnet20-b128", 128, 3, {32, 32, 3}, test::resnet20},
     {.name = "lstm-b128", .missing = "LSTM"},
     {.name = "gru-b128", .missing = "GRU"},
     {.name = "transformer-b32", .missing = "Embedding, LayerNormalization, MultiHeadAttention"},

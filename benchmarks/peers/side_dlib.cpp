@@ -89,6 +89,10 @@ int main(int argc, char** argv) {
   const adam no_decay(0, 0.9f, 0.999f);
   if (workload == "mlp") return run<Mlp>(batch, no_decay, 1e-3, image, label);
   if (workload == "cnn") return run<Cnn>(batch, no_decay, 1e-3, image, label);
+  if (workload != "tiny") {
+    std::cerr << "this side has no " << workload << '\n';
+    return EXIT_FAILURE;
+  }
   const auto four = [&] { return random_image(random, 4, 1); };
   return run<Tiny>(batch, sgd(0, 0), 0.01, four, four);
 }

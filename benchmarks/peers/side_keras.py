@@ -15,8 +15,29 @@ import numpy as np
 BATCHES = 16
 
 
+def resnet20():
+    layers = keras.layers
+
+    def normalized(x, filters, kernel, stride):
+        x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
+        return layers.BatchNormalization()(x)
+
+    images = keras.Input((32, 32, 3))
+    x = layers.ReLU()(normalized(images, 16, 3, 1))
+    for filters in (16, 32, 64):
+        for block in range(3):
+            stride = 2 if filters > 16 and block == 0 else 1
+            y = layers.ReLU()(normalized(x, filters, 3, stride))
+            y = normalized(y, filters, 3, 1)
+            x = x if stride == 1 else normalized(x, filters, 1, stride)
+            x = layers.ReLU()(layers.Add()([y, x]))
+    return keras.Model(images, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+
+
 def build(workload):
     layers = keras.layers
+    if workload == "resnet20":
+        return resnet20()
     if workload == "tiny":
         return keras.Sequential([keras.Input((4,)), layers.Dense(4)])
     if workload == "mlp":
@@ -29,11 +50,12 @@ def build(workload):
         layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)])
 
 
-def random_batches(tiny, batch):
-    if tiny:
+def random_batches(workload, batch):
+    if workload == "tiny":
         return (np.random.rand(BATCHES, batch, 4).astype(np.float32),
                 np.random.rand(BATCHES, batch, 4).astype(np.float32))
-    return (np.random.rand(BATCHES, batch, 28, 28, 1).astype(np.float32),
+    sample = (32, 32, 3) if workload == "resnet20" else (28, 28, 1)
+    return (np.random.rand(BATCHES, batch, *sample).astype(np.float32),
             np.random.randint(0, 10, (BATCHES, batch)).astype(np.int32))
 
 
@@ -59,7 +81,7 @@ def main():
     else:
         model.compile(optimizer=keras.optimizers.Adam(1e-3),
                       loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    data = endless(*random_batches(tiny, batch))
+    data = endless(*random_batches(workload, batch))
 
     for line in sys.stdin:
         word, steps = line.split()

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ nn::Sequential build(const std::string& workload) {
   if (workload == "mlp") {
     return nn::Sequential(nn::Flatten(), nn::Linear(784, 128), nn::ReLU(), nn::Linear(128, 10));
   }
+  if (workload != "cnn") throw std::invalid_argument("this side has no " + workload);
   return nn::Sequential(
       nn::Conv2d(nn::Conv2dOptions(1, 32, 3)), nn::ReLU(), nn::MaxPool2d(nn::MaxPool2dOptions(2)),
       nn::Conv2d(nn::Conv2dOptions(32, 64, 3)), nn::ReLU(), nn::MaxPool2d(nn::MaxPool2dOptions(2)),
@@ -81,5 +83,10 @@ int main(int argc, char** argv) {
     std::cerr << "usage: side_libtorch WORKLOAD BATCH [--threads N]\n";
     return EXIT_FAILURE;
   }
-  return run(argv[1], std::atoll(argv[2]));
+  try {
+    return run(argv[1], std::atoll(argv[2]));
+  } catch (const std::invalid_argument& error) {
+    std::cerr << error.what() << '\n';
+    return EXIT_FAILURE;
+  }
 }

@@ -12,13 +12,19 @@
 #include <cstdlib>
 #include <string>
 
+#include "../../tests/support/resnet20.h"
+
 using namespace stoker;
 
 namespace {
 
 constexpr std::int64_t kBatches = 16;  // in memory, used again and again
 
-Sequential build(const std::string& workload) {
+Model build(const std::string& workload) {
+  if (workload == "resnet20") {
+    const Value images = Input({32, 32, 3});
+    return Model(images, test::resnet20(images));
+  }
   if (workload == "mlp") {
     return Sequential(
         {Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}), Dense(10)});
@@ -33,10 +39,13 @@ Sequential build(const std::string& workload) {
 }
 
 int run(const std::string& workload, std::int64_t batch) {
-  Sequential model = build(workload);
+  Model model = build(workload);
   const bool is_tiny = workload == "tiny";
   const std::int64_t rows = kBatches * batch;
-  const Tensor x = is_tiny ? Tensor::uniform({rows, 4}) : Tensor::uniform({rows, 28, 28, 1});
+  const Shape sample = is_tiny                  ? Shape{4}
+                       : workload == "resnet20" ? Shape{32, 32, 3}
+                                                : Shape{28, 28, 1};
+  const Tensor x = Tensor::uniform(sample.with_batch(rows));
   Tensor y = is_tiny ? Tensor::uniform({rows, 4}) : Tensor(Shape{rows}, DType::int32);
   if (is_tiny) {
     model.compile({.optimizer = SGD(), .loss = "mse"});
@@ -64,7 +73,8 @@ int run(const std::string& workload, std::int64_t batch) {
   const auto train = [&](auto& source, std::int64_t steps) {
     return model.fit_generator(source, {.steps_per_epoch = steps, .verbose = 0})["loss"].back();
   };
-  auto classes = generator<float, std::int32_t>({.x = {batch, 28, 28, 1}, .y = {batch}}, fill);
+  auto classes =
+      generator<float, std::int32_t>({.x = sample.with_batch(batch), .y = {batch}}, fill);
   auto values = generator<float, float>({.x = {batch, 4}, .y = {batch, 4}}, fill);
 
   for (std::string word; std::cin >> word && word == "steps";) {

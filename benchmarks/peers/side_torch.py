@@ -14,7 +14,34 @@ from torch import nn
 BATCHES = 16
 
 
+class Block(nn.Module):
+    def __init__(self, inputs, filters):
+        super().__init__()
+        stride = 1 if inputs == filters else 2
+        self.body = nn.Sequential(normalized(inputs, filters, 3, stride), nn.ReLU(),
+                                  normalized(filters, filters, 3))
+        self.shortcut = nn.Identity() if stride == 1 else normalized(inputs, filters, 1, stride)
+
+    def forward(self, x):
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+def normalized(inputs, filters, kernel, stride=1):
+    return nn.Sequential(
+        nn.Conv2d(inputs, filters, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01))
+
+
+def resnet20():
+    widths = [16] * 4 + [32] * 3 + [64] * 3
+    blocks = [Block(inputs, filters) for inputs, filters in zip(widths, widths[1:])]
+    return nn.Sequential(normalized(3, 16, 3), nn.ReLU(), *blocks,
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
 def build(workload):
+    if workload == "resnet20":
+        return resnet20()
     if workload == "tiny":
         return nn.Linear(4, 4)
     if workload == "mlp":
@@ -34,7 +61,8 @@ def main():
         torch.set_num_threads(int(sys.argv[sys.argv.index("--threads") + 1]))
     tiny = workload == "tiny"
     model = build(workload)
-    if workload == "cnn":
+    has_images = workload in ("cnn", "resnet20")
+    if has_images:
         model = model.to(memory_format=torch.channels_last)
     # The faster of its implementations of the same update.
     optimizer = (torch.optim.SGD(model.parameters(), lr=0.01) if tiny
@@ -42,8 +70,9 @@ def main():
     loss_of = nn.MSELoss() if tiny else nn.CrossEntropyLoss()
     xs, ys = [], []
     for _ in range(BATCHES):
-        x = torch.rand(batch, 4) if tiny else torch.rand(batch, 1, 28, 28)
-        xs.append(x.to(memory_format=torch.channels_last) if workload == "cnn" else x)
+        images = (3, 32, 32) if workload == "resnet20" else (1, 28, 28)
+        x = torch.rand(batch, 4) if tiny else torch.rand(batch, *images)
+        xs.append(x.to(memory_format=torch.channels_last) if has_images else x)
         ys.append(torch.rand(batch, 4) if tiny else torch.randint(0, 10, (batch,)))
 
     def forward(x, y):

@@ -47,16 +47,23 @@ std::string LayerBase::label() const {
   return name_.empty() ? class_name_ : format(class_name_, " \"", name_, "\"");
 }
 
+graph::Value LayerBase::merge(BuildContext& context, std::span<const graph::Value> inputs) {
+  if (inputs.size() != 1) {
+    throw ShapeError(format(label(), ": expected one input, received ", inputs.size()));
+  }
+  return build(context, inputs[0]);
+}
+
 graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& inputs,
                        std::vector<WeightSpec>* weights) {
-  if (inputs.size() != 1) {
-    throw ShapeError(format(layer.label(), ": expected one input, received ", inputs.size()));
-  }
   graph::Graph graph;
-  const graph::Value x = graph.leaf("x", inputs[0], {graph::Space::input, 0, 0});
+  std::vector<graph::Value> values;
+  for (const graph::ValueType& type : inputs) {
+    values.push_back(graph.leaf("x", type, {graph::Space::input, 0, 0}));
+  }
   const graph::Scope scope(graph, layer.label());
   InferContext context(graph, weights);
-  const graph::Value y = layer.build(context, x);
+  const graph::Value y = layer.merge(context, values);
   return {y.dtype(), y.shape()};
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,8 @@ class LayerBase {
   LayerBase& operator=(const LayerBase&) = delete;
 
   virtual graph::Value build(BuildContext& context, graph::Value x) = 0;
+  // What a model calls: build with the one input, unless the layer takes several.
+  virtual graph::Value merge(BuildContext& context, std::span<const graph::Value> inputs);
 
   const std::string& class_name() const { return class_name_; }  // "Dense", "MaxPooling2D"
   const std::string& name() const { return name_; }
@@ -76,6 +79,16 @@ class LayerBase {
   std::string class_name_;
   std::string name_;
   std::optional<DType> compute_dtype_;
+};
+
+// A layer of several inputs.
+class MergeLayer : public LayerBase {
+ public:
+  using LayerBase::LayerBase;
+  graph::Value build(BuildContext& context, graph::Value x) final {
+    return merge(context, {&x, 1});
+  }
+  graph::Value merge(BuildContext& context, std::span<const graph::Value> inputs) override = 0;
 };
 
 // An Input: no ops, a field of the batch.
@@ -96,7 +109,7 @@ struct ValueNode {
   DType dtype = DType::float32;
 };
 
-// Runs layer.build on values of these types with an unknown batch and returns the type of the
+// Runs layer.merge on values of these types with an unknown batch and returns the type of the
 // output; appends to `weights` what the layer declared. Throws ShapeError naming the layer.
 graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& inputs,
                        std::vector<WeightSpec>* weights);

@@ -8,8 +8,11 @@ namespace {
 
 constexpr std::array kLayerClasses{
     LayerClass{"Activation", "an activation function"},
+    LayerClass{"Add", "the sum of its inputs"},
+    LayerClass{"Average", "the mean of its inputs"},
     LayerClass{"AveragePooling2D", "means over windows of an image"},
     LayerClass{"BatchNormalization", "normalises channels by the batch's statistics"},
+    LayerClass{"Concatenate", "its inputs one behind the other along an axis"},
     LayerClass{"Conv2D", "convolution of images"},
     LayerClass{"Dense", "a product with a matrix, and a bias"},
     LayerClass{"Dropout", "sets inputs to zero at random while training"},
@@ -17,8 +20,12 @@ constexpr std::array kLayerClasses{
     LayerClass{"GlobalAveragePooling2D", "means of an image's channels"},
     LayerClass{"InputLayer", "where a batch enters the model"},
     LayerClass{"MaxPooling2D", "maxima over windows of an image"},
+    LayerClass{"Maximum", "the largest of its inputs, element by element"},
+    LayerClass{"Minimum", "the smallest of its inputs, element by element"},
+    LayerClass{"Multiply", "the product of its inputs, element by element"},
     LayerClass{"Rescaling", "a factor and an offset"},
     LayerClass{"Reshape", "the elements of a sample in another shape"},
+    LayerClass{"Subtract", "the difference of two inputs"},
 };
 
 }  // namespace

@@ -23,7 +23,9 @@ const Op batch_norm_op = define("batch_norm", OpIndex::batch_norm, gradient);
 const Op batch_norm_backward_op = define_without_gradient(
     "batch_norm_backward", OpIndex::batch_norm_backward, "second derivatives are not offered");
 
-std::string BatchNormAttributes::text() const { return format("epsilon ", epsilon); }
+std::string BatchNormAttributes::text() const {
+  return format("epsilon ", epsilon, add ? " add" : "", relu ? " relu" : "");
+}
 
 BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon) {
   Graph& graph = *x.graph;

@@ -54,6 +54,13 @@ AttributesPtr share(A attributes) {
   return std::make_shared<const A>(std::move(attributes));
 }
 
+// The axis counted from the front; ShapeError when `shape` has no such axis.
+inline std::int64_t axis_from_front(std::int64_t axis, const Shape& shape, const Graph& graph) {
+  const auto rank = static_cast<std::int64_t>(shape.rank());
+  require(axis >= -rank && axis < rank, graph, "axis ", axis, " is none of ", shape);
+  return axis < 0 ? axis + rank : axis;
+}
+
 // a / b rounded up, for positive b.
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

@@ -91,6 +91,12 @@ Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttribu
 // the last. (Inference is pointwise arithmetic.)
 struct BatchNormAttributes : graph::Attributes {
   float epsilon = 1e-3f;
+  // Only in graphs of a backend whose passes put them there (plan/fuse_batch_norm.cpp).
+  // batch_norm: y = relu(.. + residual), the residual being a fourth input. batch_norm_backward:
+  // its dy is the sum of two inputs, where a last input (relu's result) is not 0; that gradient is
+  // a fourth output.
+  bool add = false;
+  bool relu = false;
   std::string text() const override;
 };
 struct BatchNormResult {
@@ -182,6 +188,13 @@ struct SliceAttributes : graph::Attributes {
   std::string text() const override;
 };
 Value slice(Value x, std::int64_t axis, std::int64_t begin, std::int64_t extent);
+
+// Inputs of one dtype that differ along `axis` alone, one behind the other along it.
+struct ConcatenateAttributes : graph::Attributes {
+  std::int64_t axis = 0;
+  std::string text() const override;
+};
+Value concatenate(std::vector<Value> inputs, std::int64_t axis);
 
 // ---- softmax and its relatives: all along the last axis ----------------------------------------
 struct SoftmaxAttributes : graph::Attributes {

@@ -16,49 +16,10 @@ using graph::ValueId;
 
 namespace {
 
-// What a pointwise node does to `value`: adds an input, applies relu, or both, and nothing else.
-struct Tail {
-  bool matches = false;
-  int bias = -1;  // which input, -1: none
-  bool relu = false;
-};
-
-Tail match_tail(const Node& node, ValueId value) {
-  const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
-  if (attributes.guard != ops::Guard::none || !attributes.ranges.empty() ||
-      node.outputs.size() != 1)
-    return {};
-  const auto& expression = attributes.expression;
-  const auto at = [&](std::int32_t i) -> const graph::Instruction& {
-    return expression.instructions()[static_cast<std::size_t>(i)];
-  };
-  Tail tail;
-  std::int32_t root = expression.outputs()[0];
-  if (at(root).op == ExprOp::relu) {
-    tail.relu = true;
-    root = at(root).a;
-  }
-  const auto is_value = [&](std::int32_t i) {
-    return at(i).op == ExprOp::input && node.inputs[static_cast<std::size_t>(at(i).index)] == value;
-  };
-  if (is_value(root)) {
-    tail.matches = tail.relu;
-    return tail;
-  }
-  if (at(root).op != ExprOp::add) return {};
-  std::int32_t other = -1;
-  if (is_value(at(root).a)) other = at(root).b;
-  if (is_value(at(root).b)) other = at(root).a;
-  if (other < 0 || at(other).op != ExprOp::input) return {};
-  tail.bias = at(other).index;
-  tail.matches = true;
-  return tail;
-}
-
 template <class A>
 void absorb(Node& node, const Tail& tail, ValueId bias) {
   auto attributes = ops::attributes_of<A>(node);
-  if (tail.bias >= 0) {
+  if (tail.added >= 0) {
     attributes.has_bias = true;
     node.inputs.push_back(bias);
   }
@@ -101,8 +62,8 @@ void fuse_epilogues(Graph& graph, std::span<const ValueId> keep) {
     const graph::Space space = graph.info(result).home.space;
     if (space != graph::Space::arena && space != graph::Space::gradient) continue;
     ValueId bias = graph::kNone;
-    if (tail.bias >= 0) {
-      bias = tail_node.inputs[static_cast<std::size_t>(tail.bias)];
+    if (tail.added >= 0) {
+      bias = tail_node.inputs[static_cast<std::size_t>(tail.added)];
       const graph::ValueInfo& info = graph.info(bias);
       // A leaf is there before the node; anything else might be computed later.
       if (info.node >= 0 || info.type.dtype != graph.info(value).type.dtype ||

@@ -34,4 +34,13 @@ void fuse_epilogues(graph::Graph& graph, std::span<const graph::ValueId> keep);
 // Lets conv2d_backward_weights sum the bias gradient, in place of a reduce of its own.
 void fuse_bias_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
+// Moves what follows a batch_norm, adding another value of the same shape and relu, into the node,
+// which takes its place. For backends that write the result by a pass of their own. Not part of
+// optimize().
+void fuse_batch_norm_tails(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
+// Moves the sum of two gradients, and relu's gradient, into the batch_norm_backward that reads
+// them, which takes their place. Not part of optimize().
+void fuse_batch_norm_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep);
+
 }  // namespace stoker::plan

@@ -26,7 +26,8 @@ Node cast_node(ValueId from, ValueId to, const std::string& scope) {
 bool takes_all_types(const Node& node) {
   using ops::OpIndex;
   return is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce) ||
-         is_op(node, OpIndex::reshape) || is_op(node, OpIndex::slice);
+         is_op(node, OpIndex::reshape) || is_op(node, OpIndex::slice) ||
+         is_op(node, OpIndex::concatenate);
 }
 
 }  // namespace

@@ -129,9 +129,12 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
     if (call.inputs.empty()) continue;
     const graph::Scope scope(graph, call.layer->label());
     context.enter(*call.layer, i);
-    Value x = values[call.inputs[0]];
-    if (is_floating(x.dtype())) x = context.to_compute(x);
-    values[i] = call.layer->build(context, x);
+    std::vector<Value> inputs;
+    for (const std::size_t input : call.inputs) {
+      const Value x = values[input];
+      inputs.push_back(is_floating(x.dtype()) ? context.to_compute(x) : x);
+    }
+    values[i] = call.layer->merge(context, inputs);
   }
   return values.back();
 }

@@ -115,6 +115,7 @@ class NodeRun {
         {"reshape", backend::cpu::make_reshape_kernel},
         {"slice", backend::cpu::make_slice_kernel},
         {"slice_backward", backend::cpu::make_slice_backward_kernel},
+        {"concatenate", backend::cpu::make_concatenate_kernel},
         {"softmax", backend::cpu::make_softmax_kernel},
         {"sparsemax", backend::cpu::make_sparsemax_kernel},
         {"softmax_cross_entropy", backend::cpu::make_softmax_cross_entropy_kernel},

@@ -120,6 +120,13 @@ inline Layer layer_from(const std::string& class_name, const Json& config) {
       config["negative_slope"].number() == 0.0 && config["threshold"].number() == 0.0) {
     return Activation("relu", {.name = name});
   }
+  if (class_name == "Add") return Add({.name = name});
+  if (class_name == "Subtract") return Subtract({.name = name});
+  if (class_name == "Multiply") return Multiply({.name = name});
+  if (class_name == "Average") return Average({.name = name});
+  if (class_name == "Maximum") return Maximum({.name = name});
+  if (class_name == "Minimum") return Minimum({.name = name});
+  if (class_name == "Concatenate") return Concatenate(config["axis"].integer(), {.name = name});
   if (class_name == "Flatten") return Flatten({.name = name});
   if (class_name == "Reshape") return reshape_from(config);
   if (class_name == "Rescaling") {

@@ -60,14 +60,35 @@ void run(Program& program, const Results& results, const Variant& variant,
   for (const auto& [name, value] : results) comparison.expect(name, contents[i++]);
 }
 
+// The names of the inputs: one, or the list that a merging layer is called with.
+std::vector<std::string> input_names(const GoldenCase& golden) {
+  const Json& argument = golden.info["call"]["args"].items().at(0);
+  std::vector<std::string> names;
+  if (argument.is_array()) {
+    for (const Json& name : argument.items()) names.push_back(name.text());
+  } else {
+    names.push_back(argument.text());
+  }
+  return names;
+}
+
+std::vector<Value> inputs_of(const GoldenCase& golden, Program& program) {
+  std::vector<Value> inputs;
+  for (const std::string& name : input_names(golden)) {
+    inputs.push_back(program.input(name, golden.tensor(name)));
+  }
+  return inputs;
+}
+
 // Gradients of sum(y * dy) and the layer's losses.
-void add_gradients(const GoldenCase& golden, Program& program, CaseContext& context, Value x,
-                   Value y, Results& results) {
+void add_gradients(const GoldenCase& golden, Program& program, CaseContext& context,
+                   const std::vector<Value>& inputs, Value y, Results& results) {
   const Value dy = program.input("dy", golden.tensor("dy"));
   Value loss = ops::reduce_sum_all(ops::multiply(y, dy));
   if (context.loss) loss = ops::add(loss, context.loss);
-  std::vector<std::string> names{"dx"};
-  std::vector<Value> leaves{x};
+  std::vector<std::string> names;
+  std::vector<Value> leaves = inputs;
+  for (const std::string& name : input_names(golden)) names.push_back("d" + name);
   for (const auto& [name, leaf] : context.weights) {
     if (!golden.has("dw/" + name)) continue;
     names.push_back("dw/" + name);
@@ -84,12 +105,12 @@ void check_call(const GoldenCase& golden, const Layer& layer, const Variant& var
                 GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
-  const Value x = program.input("x", golden.tensor("x"));
-  const Value y = layer.base()->build(context, x);
+  const std::vector<Value> inputs = inputs_of(golden, program);
+  const Value y = layer.base()->merge(context, inputs);
   Results results{{"y", y}};
   if (context.loss) results["layer_loss"] = context.loss;
   for (const auto& [name, value] : context.updates) results["after/" + name] = value;
-  add_gradients(golden, program, context, x, y, results);
+  add_gradients(golden, program, context, inputs, y, results);
   run(program, results, variant, comparison);
 }
 
@@ -98,7 +119,7 @@ void check_inference(const GoldenCase& golden, const Layer& layer, const Variant
                      GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
-  const Value y = layer.base()->build(context, program.input("x", golden.tensor("x")));
+  const Value y = layer.base()->merge(context, inputs_of(golden, program));
   run(program, {{"y_infer", y}}, variant, comparison);
 }
 

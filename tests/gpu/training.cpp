@@ -7,6 +7,7 @@
 #include "core/format.h"
 #include "optimizers/optimizer.h"
 #include "support/device_under_test.h"
+#include "support/resnet20.h"
 #include "support/slot_memory.h"
 
 namespace stoker::gpu {
@@ -31,9 +32,13 @@ Value deep(const Value& x) {
 }
 
 const Workload all_workloads[] = {
-    {"mlp-b32", 32, {28, 28, 1}, mlp},        {"mlp-b128", 128, {28, 28, 1}, mlp},
-    {"cnn-b32", 32, {28, 28, 1}, cnn},        {"cnn-b128", 128, {28, 28, 1}, cnn},
-    {"tiny-b1", 1, {4}, tiny, true},          {"stream-shallow", 256, {8192}, shallow, true},
+    {"mlp-b32", 32, {28, 28, 1}, mlp},
+    {"mlp-b128", 128, {28, 28, 1}, mlp},
+    {"cnn-b32", 32, {28, 28, 1}, cnn},
+    {"cnn-b128", 128, {28, 28, 1}, cnn},
+    {"resnet20-b128", 128, {32, 32, 3}, test::resnet20},
+    {"tiny-b1", 1, {4}, tiny, true},
+    {"stream-shallow", 256, {8192}, shallow, true},
     {"stream-deep", 256, {8192}, deep, true},
 };
 

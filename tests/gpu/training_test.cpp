@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/device_under_test.h"
+#include "support/resnet20.h"
 
 namespace stoker {
 namespace {
@@ -31,6 +32,15 @@ Sequential cnn(const Device& on) {
       {Input({12, 12, 1}), Conv2D(8, 3, {.activation = "relu"}), BatchNormalization(),
        MaxPooling2D(2), Conv2D(16, 3, {.activation = "relu"}), Flatten(), Dropout(0.25), Dense(4)},
       {.seed = 3, .device = on});
+}
+
+// Two residual blocks, the second one with a shortcut of its own.
+Model residual(const Device& on) {
+  const Value images = Input({12, 12, 1});
+  Value x = Activation("relu")(test::convolve_and_normalize(images, 8, 3, 1));
+  x = test::residual_block(x, 8, 1);
+  x = test::residual_block(x, 16, 2);
+  return Model(images, Dense(4)(GlobalAveragePooling2D()(x)), {.seed = 3, .device = on});
 }
 
 // Four classes of images, told apart by which quarter is bright.
@@ -55,7 +65,7 @@ struct Outcome {
   std::vector<Tensor> weights;
 };
 
-Outcome train(Sequential model, const Optimizer& optimizer, bool eagerly = false) {
+Outcome train(Model model, const Optimizer& optimizer, bool eagerly = false) {
   model.compile({.optimizer = optimizer,
                  .loss = SparseCategoricalCrossentropy({.from_logits = true}),
                  .metrics = {"accuracy"},
@@ -105,6 +115,10 @@ TEST(GpuTraining, a_dense_network_follows_the_cpu) {
 
 TEST(GpuTraining, a_convolutional_network_follows_the_cpu) {
   expect_close(train(cnn(device()), kSlow), train(cnn(Device::cpu()), kSlow));
+}
+
+TEST(GpuTraining, a_residual_network_follows_the_cpu) {
+  expect_close(train(residual(device()), kSlow), train(residual(Device::cpu()), kSlow));
 }
 
 TEST(GpuTraining, adam_follows_the_cpu) {

@@ -86,6 +86,44 @@ TEST(LayerErrors, name_the_layer_and_the_shapes) {
   }
 }
 
+struct MergeErrorCase {
+  Layer layer;
+  std::vector<Shape> inputs;  // without the batch
+  const char* message;
+};
+
+TEST(LayerErrors, name_the_shapes_that_do_not_merge) {
+  const std::vector<MergeErrorCase> cases{
+      {Add({.name = "sum"}),
+       {{3, 4}},
+       "Add \"sum\": expected a list of two or more inputs, received 1. Call it with {a, b}"},
+      {Concatenate(),
+       {},
+       "Concatenate: expected a list of two or more inputs, received 0. Call it with {a, b}"},
+      {Subtract(), {{3}, {3}, {3}}, "Subtract: expected two inputs, received 3"},
+      {Multiply({.name = "m"}),
+       {{3, 4}, {3, 5}},
+       "Multiply \"m\": shapes (None, 3, 4) and (None, 3, 5) do not broadcast"},
+      {Concatenate(-1, {.name = "c"}),
+       {{3, 4}, {2, 4}},
+       "Concatenate \"c\": expected inputs whose shapes differ only along axis -1, received "
+       "(None, 3, 4) and (None, 2, 4)"},
+      {Concatenate(3, {.name = "c"}),
+       {{3, 4}, {3, 4}},
+       "Concatenate \"c\": axis 3 is none of (None, 3, 4)"},
+      {Concatenate(-4), {{3, 4}, {3, 4}}, "Concatenate: axis -4 is none of (None, 3, 4)"},
+      {Concatenate(0),
+       {{3, 4}, {3, 4}},
+       "Concatenate: axis 0 of (None, 3, 4) is the batch, which layers leave as it is"},
+      {Dense(1, {.name = "d"}), {{3}, {3}}, "Dense \"d\": expected one input, received 2"},
+  };
+  for (const MergeErrorCase& test : cases) {
+    std::vector<Value> inputs;
+    for (const Shape& shape : test.inputs) inputs.push_back(Input(shape));
+    EXPECT_EQ(message_of<ShapeError>([&] { test.layer(inputs); }), test.message);
+  }
+}
+
 struct ValueErrorCase {
   std::function<void()> make;
   const char* message;

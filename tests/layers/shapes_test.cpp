@@ -87,6 +87,29 @@ TEST(LayerShapes, follow_keras) {
   }
 }
 
+Shape merged(const Layer& layer, std::vector<Shape> inputs) {
+  std::vector<graph::ValueType> types;
+  for (const Shape& shape : inputs) types.push_back({DType::float32, shape});
+  return layers::infer(*layer.base(), types, nullptr).shape;
+}
+
+TEST(LayerShapes, of_merged_values_broadcast_with_new_axes_behind_the_batch) {
+  for (const Layer& layer : {Add(), Multiply(), Average(), Maximum(), Minimum(), Subtract()}) {
+    EXPECT_EQ(merged(layer, {{kNone, 3, 4}, {kNone, 3, 4}}), (Shape{kNone, 3, 4}));
+    EXPECT_EQ(merged(layer, {{kNone, 3, 1}, {kNone, 1, 4}}), (Shape{kNone, 3, 4}));
+    EXPECT_EQ(merged(layer, {{kNone, 4}, {kNone, 2, 3, 4}}), (Shape{kNone, 2, 3, 4}));
+    EXPECT_EQ(merged(layer, {{kNone, 2, 3, 1}, {kNone, 3, 4}}), (Shape{kNone, 2, 3, 4}));
+  }
+  EXPECT_EQ(merged(Add(), {{kNone, 4}, {kNone, 3, 1}, {kNone, 1, 1}}), (Shape{kNone, 3, 4}));
+}
+
+TEST(LayerShapes, concatenate_adds_up_one_axis) {
+  EXPECT_EQ(merged(Concatenate(), {{kNone, 3, 4}, {kNone, 3, 2}}), (Shape{kNone, 3, 6}));
+  EXPECT_EQ(merged(Concatenate(1), {{kNone, 3, 4}, {kNone, 1, 4}, {kNone, 2, 4}}),
+            (Shape{kNone, 6, 4}));
+  EXPECT_EQ(merged(Concatenate(-2), {{32, 3, 4}, {32, 1, 4}}), (Shape{32, 4, 4}));
+}
+
 TEST(LayerShapes, arithmetic_gives_float32_whatever_the_batches_hold) {
   const Shape image{kNone, 4, 4, 2};
   const std::vector<Layer> layers{Dense(3),
@@ -210,7 +233,9 @@ TEST(Registry, knows_every_layer_class_by_its_name) {
   const std::vector<Layer> layers{
       Dense(1),     Conv2D(1, 1),   MaxPooling2D(),       AveragePooling2D(),
       Flatten(),    Reshape({1}),   Activation("relu"),   GlobalAveragePooling2D(),
-      Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1})};
+      Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1}),
+      Add(),        Subtract(),     Multiply(),           Average(),
+      Maximum(),    Minimum(),      Concatenate()};
   EXPECT_EQ(layers::layer_classes().size(), layers.size());
   for (const Layer& layer : layers) {
     EXPECT_NE(layers::find_layer_class(layer.base()->class_name()), nullptr)

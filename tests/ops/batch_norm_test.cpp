@@ -71,6 +71,59 @@ OpCase forward(const char* name, Shape shape, double low = -2.0, double high = 3
   return c;
 }
 
+// relu(batch norm + x), as in a residual block, or without one of both.
+OpCase with_tail(const char* name, Shape shape, bool adds, bool bends) {
+  OpCase c = forward(name, shape);
+  c.build = [adds, bends](Graph&, std::span<const Value> in) {
+    Value y = ops::batch_norm(in[0], in[1], in[2], kEpsilon).y;
+    if (adds) y = ops::add(y, in[0]);
+    if (bends) y = ops::map(y, [](graph::Expr v) { return graph::relu(v); });
+    return std::vector{y};
+  };
+  c.reference = [adds, bends](const Tensors& in) -> Tensors {
+    Values y = normalise(in)[0];
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      if (adds) y[i] += in[0][i];
+      if (bends) y[i] = std::max(y[i], 0.0);
+    }
+    return {y};
+  };
+  return c;
+}
+
+// Two products read relu(batch norm + x): the norm's gradient is the sum of theirs where relu
+// passed, and x's has a part beside it.
+OpCase read_by_two(std::int64_t rows, std::int64_t channels) {
+  OpCase c = forward("read by two products", {rows, channels});
+  c.inputs.push_back(uniform({channels, 2}));
+  c.inputs.push_back(uniform({channels, 3}));
+  c.build = [](Graph&, std::span<const Value> in) {
+    const Value y = ops::batch_norm(in[0], in[1], in[2], kEpsilon).y;
+    const Value z = ops::map(y, in[0], [](graph::Expr a, graph::Expr b) { return relu(a + b); });
+    return std::vector{ops::matmul(z, in[3]), ops::matmul(z, in[4])};
+  };
+  c.reference = [rows = size(rows), channels = size(channels)](const Tensors& in) -> Tensors {
+    Values z = normalise(in)[0];
+    for (std::size_t i = 0; i < z.size(); ++i) z[i] = std::max(z[i] + in[0][i], 0.0);
+    Tensors out;
+    for (const std::size_t k : {3, 4}) {
+      const std::size_t columns = in[k].size() / channels;
+      Values& y = out.emplace_back(rows * columns);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        for (std::size_t j = 0; j < channels; ++j) {
+          y[i] += z[i / columns * channels + j] * in[k][j * columns + i % columns];
+        }
+      }
+    }
+    return out;
+  };
+  c.differentiable_outputs = 2;
+  c.terms += static_cast<double>(channels);
+  c.magnitude = *c.magnitude * static_cast<double>(channels);
+  c.gradient_magnitude = *c.gradient_magnitude * static_cast<double>(channels);
+  return c;
+}
+
 // Ioffe, Szegedy: "Batch Normalization", 2015, section 3.
 Tensors backward_reference(const Tensors& in) {
   const Values &x = in[0], &gamma = in[1], &mean = in[2], &variance = in[3], &dy = in[4];
@@ -125,7 +178,12 @@ std::vector<OpCase> cases::batch_norm_cases() {
           forward("many channels", {5, 100}),
           forward("rank 3", {4, 6, 5}),
           forward("a layer of a CNN", {16, 13, 13, 16}),
-          forward("far from zero", {40, 3}, 1000.0, 1001.0)};
+          forward("far from zero", {40, 3}, 1000.0, 1001.0),
+          read_by_two(12, 8),
+          with_tail("with relu", {4, 5, 3, 8}, false, true),
+          with_tail("with a shortcut", {4, 5, 3, 8}, true, false),
+          with_tail("with a shortcut and relu", {4, 5, 3, 8}, true, true),
+          with_tail("of odd channels with a shortcut and relu", {3, 2, 2, 17}, true, true)};
 }
 
 std::vector<OpCase> cases::batch_norm_backward_cases() {

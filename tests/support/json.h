@@ -23,6 +23,7 @@ class Json {
   static Json parse(std::string_view text);
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
+  bool is_array() const { return std::holds_alternative<Items>(value_); }
   bool is_false() const {
     const bool* value = std::get_if<bool>(&value_);
     return value != nullptr && !*value;

@@ -88,6 +88,14 @@ class Pack {
     arguments_.pointers.push_back({at, to});
     return *this;
   }
+  // One of an array of pointers.
+  template <class T, std::size_t N>
+  Pack& point(T* (Params::*member)[N], std::size_t index, const Operand& to) {
+    const Params* none = nullptr;
+    const auto at = reinterpret_cast<std::size_t>(&(none->*member)[0]) + index * sizeof(T*);
+    arguments_.pointers.push_back({at, to});
+    return *this;
+  }
   Arguments arguments() const { return arguments_; }
 
  private:

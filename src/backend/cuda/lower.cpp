@@ -158,6 +158,8 @@ class Lowering final : public Resources {
         return lower_slice(node);
       case OpIndex::slice_backward:
         return lower_slice_backward(node);
+      case OpIndex::concatenate:
+        return lower_concatenate(node);
       case OpIndex::softmax:
         return lower_softmax(node);
       case OpIndex::sparsemax:
@@ -326,8 +328,9 @@ class Lowering final : public Resources {
     return Operand::workspace(id_, take_workspace(id_, batch_norm_partials_bytes(rows, channels)));
   }
 
+  // Inputs x, gamma, beta, and a residual when it adds one.
   void lower_batch_norm(const Node& node) {
-    const float epsilon = ops::attributes_of<ops::BatchNormAttributes>(node).epsilon;
+    const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
     const Rows rows(shape(node.inputs[0]));
     const std::int32_t channels = int32(rows.columns);
     const batch_norm_statistics_params sums{
@@ -341,8 +344,10 @@ class Lowering final : public Resources {
                Operand::counters(take_counters(batch_norm_counters(channels))));
     launch(KernelId::batch_norm_statistics, sums, pack_sums);
 
-    const batch_norm_apply_params apply{
-        .rows = rows.count, .channels = channels, .epsilon = epsilon};
+    const batch_norm_apply_params apply{.rows = rows.count,
+                                        .channels = channels,
+                                        .relu = attributes.relu,
+                                        .epsilon = attributes.epsilon};
     Pack<batch_norm_apply_params> pack(apply);
     pack.point(&batch_norm_apply_params::x, Operand::of(node.inputs[0]))
         .point(&batch_norm_apply_params::mean, Operand::of(node.outputs[1]))
@@ -350,12 +355,15 @@ class Lowering final : public Resources {
         .point(&batch_norm_apply_params::gamma, Operand::of(node.inputs[1]))
         .point(&batch_norm_apply_params::beta, Operand::of(node.inputs[2]))
         .point(&batch_norm_apply_params::y, Operand::of(node.outputs[0]));
+    if (attributes.add) pack.point(&batch_norm_apply_params::residual, Operand::of(node.inputs[3]));
     launch(KernelId::batch_norm_apply, apply, pack);
   }
 
-  // Inputs x, gamma, mean, variance, dy; outputs dx, dgamma, dbeta.
+  // Inputs x, gamma, mean, variance, dy, the second part of dy when it adds two, relu's result when
+  // it masks; outputs dx, dgamma, dbeta, and then dy as a whole.
   void lower_batch_norm_backward(const Node& node) {
-    const float epsilon = ops::attributes_of<ops::BatchNormAttributes>(node).epsilon;
+    const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
+    const float epsilon = attributes.epsilon;
     const Rows rows(shape(node.inputs[0]));
     const std::int32_t channels = int32(rows.columns);
     using Sums = batch_norm_backward_sums_params;
@@ -372,6 +380,10 @@ class Lowering final : public Resources {
         .point(&Sums::dbeta, Operand::of(node.outputs[2]))
         .point(&Sums::partials, partials(rows.count, channels))
         .point(&Sums::counters, Operand::counters(take_counters(batch_norm_counters(channels))));
+    if (attributes.add) pack_sums.point(&Sums::dy_2, Operand::of(node.inputs[5]));
+    if (attributes.relu) pack_sums.point(&Sums::mask, Operand::of(node.inputs.back()));
+    const bool gathers = attributes.add || attributes.relu;
+    if (gathers) pack_sums.point(&Sums::sum, Operand::of(node.outputs[3]));
     launch(KernelId::batch_norm_backward_sums, sums, pack_sums);
 
     using Apply = batch_norm_backward_apply_params;
@@ -381,7 +393,7 @@ class Lowering final : public Resources {
         .point(&Apply::gamma, Operand::of(node.inputs[1]))
         .point(&Apply::mean, Operand::of(node.inputs[2]))
         .point(&Apply::variance, Operand::of(node.inputs[3]))
-        .point(&Apply::dy, Operand::of(node.inputs[4]))
+        .point(&Apply::dy, Operand::of(gathers ? node.outputs[3] : node.inputs[4]))
         .point(&Apply::dx, Operand::of(node.outputs[0]))
         .point(&Apply::dgamma, Operand::of(node.outputs[1]))
         .point(&Apply::dbeta, Operand::of(node.outputs[2]));
@@ -446,6 +458,33 @@ class Lowering final : public Resources {
     pack.point(&slice_backward_params::dy, Operand::of(node.inputs[0]))
         .point(&slice_backward_params::dx, Operand::of(node.outputs[0]));
     launch(KernelId::slice_backward, params, pack);
+  }
+
+  // As many inputs as a launch takes, until all are there.
+  void lower_concatenate(const Node& node) {
+    const auto axis =
+        static_cast<std::size_t>(ops::attributes_of<ops::ConcatenateAttributes>(node).axis);
+    const auto row_bytes = [&](ValueId value) {
+      auto bytes = static_cast<std::int64_t>(size_of(dtype(value)));
+      for (std::size_t d = axis; d < shape(value).rank(); ++d) bytes *= shape(value)[d];
+      return bytes;
+    };
+    const auto outer = around(shape(node.outputs[0]), static_cast<std::int64_t>(axis)).first;
+    std::int64_t end = 0;
+    for (std::size_t first = 0; first < node.inputs.size(); first += kConcatenated) {
+      concatenate_params params{
+          .outer = outer, .row = row_bytes(node.outputs[0]), .begin = end, .ends = {}};
+      for (std::size_t k = 0; k < kConcatenated; ++k) {
+        if (first + k < node.inputs.size()) end += row_bytes(node.inputs[first + k]);
+        params.ends[k] = end;
+      }
+      Pack<concatenate_params> pack(params);
+      for (std::size_t k = 0; k < kConcatenated && first + k < node.inputs.size(); ++k) {
+        pack.point(&concatenate_params::x, k, Operand::of(node.inputs[first + k]));
+      }
+      pack.point(&concatenate_params::y, Operand::of(node.outputs[0]));
+      launch(KernelId::concatenate, params, pack);
+    }
   }
 
   // ---- rows ----

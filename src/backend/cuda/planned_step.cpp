@@ -30,8 +30,10 @@ std::vector<NodeId> optimize(graph::Graph& graph, const std::vector<ValueId>& ke
   plan::sink_relu_gradients(graph, keep);
   plan::fuse_pointwise(graph, keep);
   plan::fuse_epilogues(graph, keep);
+  plan::fuse_batch_norm_tails(graph, keep);
   plan::inline_scalars(graph, keep);
   fuse_relu_gradients(graph, keep, accepts);
+  plan::fuse_batch_norm_gradients(graph, keep);  // what no product has taken
   split_refused(graph, accepts);
   return group_nodes(graph);
 }

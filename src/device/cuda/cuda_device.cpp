@@ -13,6 +13,9 @@ namespace {
 // null for no bytes, so there is always one.
 std::size_t at_least_one(std::size_t bytes) { return std::max<std::size_t>(bytes, 1); }
 
+// Whether some device of ours was current in this thread.
+thread_local bool thread_has_device = false;
+
 class CudaBuffer final : public Buffer {
  public:
   CudaBuffer(CudaDevice& device, void* data, std::size_t bytes) : device_(device) {
@@ -87,6 +90,12 @@ CudaDevice::CudaDevice(int ordinal)
 void CudaDevice::make_current() {
   health_.require();
   check(cudaSetDevice(ordinal_), "cudaSetDevice");
+  thread_has_device = true;
+}
+
+void CudaDevice::attach() {
+  if (!thread_has_device) return make_current();
+  health_.require();
 }
 
 bool CudaDevice::try_make_current() noexcept {
@@ -146,7 +155,7 @@ CudaEvent::~CudaEvent() {
 }
 
 bool CudaEvent::has_passed() {
-  device_.make_current();
+  device_.attach();
   const cudaError_t error = cudaEventQuery(event_);
   if (error == cudaErrorNotReady) {
     cudaGetLastError();  // an answer, not an error for others to find
@@ -157,12 +166,12 @@ bool CudaEvent::has_passed() {
 }
 
 void CudaEvent::synchronize() {
-  device_.make_current();
+  device_.attach();
   device_.check(cudaEventSynchronize(event_), "cudaEventSynchronize");
 }
 
 double CudaEvent::seconds_since(Event& earlier) {
-  device_.make_current();
+  device_.attach();
   float milliseconds = 0.0f;
   device_.check(
       cudaEventElapsedTime(&milliseconds, static_cast<CudaEvent&>(earlier).handle(), event_),
@@ -183,13 +192,13 @@ CudaStream::~CudaStream() {
 }
 
 void CudaStream::copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) {
-  device_.make_current();
+  device_.attach();
   device_.check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_),
                 "cudaMemcpyAsync to the device");
 }
 
 void CudaStream::copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) {
-  device_.make_current();
+  device_.attach();
   device_.check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_),
                 "cudaMemcpyAsync to the host");
 }
@@ -224,13 +233,13 @@ void CudaStream::launch(Work& work) {
 }
 
 void CudaStream::record(Event& event) {
-  device_.make_current();
+  device_.attach();
   device_.check(cudaEventRecord(static_cast<CudaEvent&>(event).handle(), stream_),
                 "cudaEventRecord");
 }
 
 void CudaStream::wait(Event& event) {
-  device_.make_current();
+  device_.attach();
   device_.check(cudaStreamWaitEvent(stream_, static_cast<CudaEvent&>(event).handle(), 0),
                 "cudaStreamWaitEvent");
 }

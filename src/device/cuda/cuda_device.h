@@ -42,7 +42,12 @@ class CudaDevice final : public Device {
   const CudaProperties& properties() const { return properties_; }
 
   // Before calls of CUDA's: throws if the device is broken, and makes it the thread's current one.
+  // Each time, since the thread is the user's, who may have devices of their own.
   void make_current();
+  // Before calls that name what they work on by a stream or an event, and whose result does not
+  // depend on the current device (CUDA C++ Programming Guide, "Stream and Event Behavior"): makes
+  // it current once a thread, without which the runtime would set up device 0 for that thread.
+  void attach();
   // Around each of them: throws DeviceError with CUDA's name for the error.
   void check(cudaError_t error, const char* call) { health_.check(error, call); }
   // What destructors do instead: false if the device is broken and must not be called; and errors

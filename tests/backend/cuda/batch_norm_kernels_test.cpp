@@ -183,5 +183,84 @@ TEST(CudaBatchNorm, backward_is_the_gradient) {
   }
 }
 
+TEST(CudaBatchNorm, adds_another_value_and_bends_the_result) {
+  for (const auto& [rows, channels] : kBatches) {
+    const auto x = random(rows * channels, 1), residual = random(rows * channels, 2);
+    const auto gamma = random(channels, 3), beta = random(channels, 4);
+    BatchNorm norm{.rows = rows, .channels = channels};
+    norm.statistics(x);
+    auto plain = unwritten(rows * channels), y = unwritten(rows * channels);
+    batch_norm_apply_params p{.x = x.data(),
+                              .mean = norm.mean.data(),
+                              .variance = norm.variance.data(),
+                              .gamma = gamma.data(),
+                              .beta = beta.data(),
+                              .y = plain.data(),
+                              .rows = rows,
+                              .channels = channels,
+                              .epsilon = norm.epsilon};
+    launch_in_all_orders(p, {&plain});
+    p.y = y.data();
+    for (const bool adds : {false, true}) {
+      for (const bool bends : {false, true}) {
+        p.residual = adds ? residual.data() : nullptr;
+        p.relu = bends;
+        launch_in_all_orders(p, {&y});
+        std::vector<float> expected = plain;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          if (adds) expected[i] += residual[i];
+          if (bends) expected[i] = std::max(expected[i], 0.0f);
+        }
+        EXPECT_EQ(y, expected) << rows << " x " << channels;
+      }
+    }
+  }
+}
+
+TEST(CudaBatchNorm, backward_adds_two_gradients_and_masks_the_sum) {
+  for (const auto& [rows, channels] : kBatches) {
+    SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(channels));
+    const auto x = random(rows * channels, 1);
+    const auto dy = random(rows * channels, 2), dy_2 = random(rows * channels, 3);
+    auto mask = random(rows * channels, 4);
+    for (float& value : mask) value = std::max(value, 0.0f);
+    BatchNorm norm{.rows = rows, .channels = channels};
+    norm.statistics(x);
+    for (const bool adds : {false, true}) {
+      for (const bool masks : {false, true}) {
+        std::vector<float> whole = dy;
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+          if (adds) whole[i] += dy_2[i];
+          if (masks && mask[i] == 0.0f) whole[i] = 0.0f;
+        }
+        auto dgamma = unwritten(channels), dbeta = unwritten(channels);
+        batch_norm_backward_sums_params p{.x = x.data(),
+                                          .dy = whole.data(),
+                                          .mean = norm.mean.data(),
+                                          .variance = norm.variance.data(),
+                                          .dgamma = dgamma.data(),
+                                          .dbeta = dbeta.data(),
+                                          .partials = norm.partials.data(),
+                                          .counters = norm.counters.data(),
+                                          .rows = rows,
+                                          .channels = channels,
+                                          .parts = batch_norm_parts(rows, channels),
+                                          .epsilon = norm.epsilon};
+        launch_in_all_orders(p, {&dgamma, &dbeta});
+        const auto expected_dgamma = dgamma, expected_dbeta = dbeta;
+        auto sum = unwritten(rows * channels);
+        p.dy = dy.data();
+        if (adds) p.dy_2 = dy_2.data();
+        if (masks) p.mask = mask.data();
+        p.sum = sum.data();
+        launch_in_all_orders(p, {&dgamma, &dbeta, &sum});
+        EXPECT_EQ(sum, whole);
+        EXPECT_EQ(dgamma, expected_dgamma);
+        EXPECT_EQ(dbeta, expected_dbeta);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace stoker

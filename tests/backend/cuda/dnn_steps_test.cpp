@@ -9,6 +9,7 @@
 
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "stoker/stoker.h"
+#include "support/resnet20.h"
 
 namespace stoker {
 namespace {
@@ -25,7 +26,7 @@ std::shared_ptr<cuda::DnnCompiler> h200() {
   return compiler;
 }
 
-const cuda::LaunchPlan& plan_for_h200(Sequential model) {
+const cuda::LaunchPlan& plan_for_h200(Model model) {
   model.compile(
       {.optimizer = Adam(), .loss = SparseCategoricalCrossentropy({.from_logits = true})});
   model.memory_report(128);
@@ -69,6 +70,14 @@ TEST_F(StepsOnAnH200, a_cnn_takes_at_most_30_launches) {
                                 MaxPooling2D(2), Flatten(), Dropout(0.5), Dense(10)}));
   std::cout << plan.text();
   EXPECT_LE(plan.launches.size(), 30U);
+  EXPECT_EQ(own_products(plan), 0);
+}
+
+TEST_F(StepsOnAnH200, a_resnet20_takes_at_most_160_launches) {
+  const Value images = Input({32, 32, 3});
+  const cuda::LaunchPlan& plan = plan_for_h200(Model(images, test::resnet20(images)));
+  std::cout << plan.text();
+  EXPECT_LE(plan.launches.size(), 160U);
   EXPECT_EQ(own_products(plan), 0);
 }
 

@@ -344,6 +344,48 @@ TEST(CudaKernels, slice_backward_puts_the_slice_into_zeros) {
   }
 }
 
+// ---- concatenate --------------------------------------------------------------------------------
+template <class T>
+void expect_cpus_concatenation(DType dtype, const std::vector<std::int64_t>& widths) {
+  constexpr std::int64_t kRows = 700;
+  Graph graph;
+  std::vector<Value> inputs;
+  for (const std::int64_t width : widths) inputs.push_back(leaf(graph, {kRows, width}, dtype));
+  const Value y = ops::concatenate(inputs, 1);
+  NodeRun cpu(graph);
+  std::vector<std::vector<T>> values(widths.size());
+  concatenate_params p{};
+  p.outer = kRows;
+  std::int64_t end = 0;
+  for (std::size_t k = 0; k < kConcatenated; ++k) {
+    if (k < widths.size()) {
+      for (std::int64_t i = 0; i < kRows * widths[k]; ++i) {
+        values[k].push_back(static_cast<T>(i * 37 + static_cast<std::int64_t>(k)));
+      }
+      cpu.set(inputs[k], values[k]);
+      p.x[k] = values[k].data();
+      end += widths[k] * static_cast<std::int64_t>(sizeof(T));
+    }
+    p.ends[k] = end;
+  }
+  cpu.run();
+  const auto expected = cpu.get<T>(y);
+  std::vector<T> received(expected.size());
+  p.row = end;
+  p.y = received.data();
+  launch(p);
+  EXPECT_EQ(received, expected);
+}
+
+TEST(CudaKernels, concatenate_is_the_cpus) {
+  for (const auto& widths : std::vector<std::vector<std::int64_t>>{
+           {3, 4}, {4, 8, 16}, {16, 48}, {2, 6}, {1, 1, 1, 1, 1, 1, 1, 1}, {7}}) {
+    expect_cpus_concatenation<float>(DType::float32, widths);
+    expect_cpus_concatenation<std::uint16_t>(DType::bfloat16, widths);
+    expect_cpus_concatenation<std::uint8_t>(DType::uint8, widths);
+  }
+}
+
 // ---- The frame of a step ------------------------------------------------------------------------
 // Three slots of `bytes` behind their headers; batch n holds bytes of n.
 struct Ring {

@@ -8,6 +8,7 @@
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "stoker/stoker.h"
 #include "support/contains.h"
+#include "support/resnet20.h"
 
 namespace stoker {
 namespace {
@@ -35,13 +36,17 @@ class LaunchPlans : public testing::Test {
   ~LaunchPlans() override { backend::replace_backends(nullptr); }
 
   // Of a training step; nothing runs.
-  static const LaunchPlan& plan_of(Sequential& model, std::int64_t batch_size,
+  static const LaunchPlan& plan_of(Model& model, std::int64_t batch_size,
                                    std::vector<Metric> metrics = {}) {
     model.compile({.optimizer = Adam(),
                    .loss = SparseCategoricalCrossentropy({.from_logits = true}),
                    .metrics = std::move(metrics)});
     model.memory_report(batch_size);
     return emulation::last_plan();
+  }
+  static Model resnet() {
+    const Value images = Input({32, 32, 3});
+    return Model(images, test::resnet20(images));
   }
   static Sequential mlp() {
     return Sequential(
@@ -68,6 +73,14 @@ TEST_F(LaunchPlans, a_cnn_trains_in_at_most_30_launches) {
   const LaunchPlan& plan = plan_of(model, 128);
   EXPECT_LE(plan.launches.size(), 30U) << plan.text();
   EXPECT_EQ(count<DnnLaunch>(plan), 8) << plan.text();
+  std::cout << plan.text();
+}
+
+TEST_F(LaunchPlans, a_resnet20_trains_in_at_most_160_launches) {
+  Model model = resnet();
+  const LaunchPlan& plan = plan_of(model, 128);
+  EXPECT_LE(plan.launches.size(), 160U) << plan.text();
+  EXPECT_EQ(count<DnnLaunch>(plan), 3 * 21 - 1 + 3) << plan.text();  // no gradient of the images
   std::cout << plan.text();
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <thread>
 
 #include "device/cuda/cuda_device.h"
 #include "device/cuda/libraries.h"
@@ -120,26 +121,48 @@ TEST_F(CudaDeviceCalls, timed_events_tell_what_passed_between_them) {
   EXPECT_DOUBLE_EQ(end->seconds_since(*begin), 2e-3);  // as the fake has it
 }
 
-TEST_F(CudaDeviceCalls, every_call_is_made_on_its_own_device) {
+TEST_F(CudaDeviceCalls, calls_that_depend_on_the_current_device_set_it_each_time) {
   CudaDevice device(0);
   const auto stream = device.make_stream();
-  const auto event = device.make_event();
-  std::array<std::byte, 4> a{}, b{};
+  std::array<std::byte, 4> a{};
   const std::vector<std::function<void()>> uses = {
-      [&] { stream->copy_to_device(a.data(), b.data(), 4); },
-      [&] { stream->copy_to_host(a.data(), b.data(), 4); },
       [&] { stream->fill_zero(a.data(), 4); },
-      [&] { stream->record(*event); },
-      [&] { stream->wait(*event); },
       [&] { stream->synchronize(); },
-      [&] { event->synchronize(); },
-      [&] { event->has_passed(); },
+      [&] { device.memory(); },
   };
   for (const auto& use : uses) {
     fake_runtime().calls.clear();
     use();
     ASSERT_EQ(fake_runtime().calls.size(), 2u);
     EXPECT_EQ(fake_runtime().calls.front(), "cudaSetDevice") << fake_runtime().calls.back();
+  }
+}
+
+// On a thread that never set one, the runtime would set up device 0.
+TEST_F(CudaDeviceCalls, calls_that_name_a_stream_or_an_event_set_the_device_once_a_thread) {
+  CudaDevice device(0);
+  const auto stream = device.make_stream();
+  const auto event = device.make_timed_event();
+  std::array<std::byte, 4> a{}, b{};
+  const std::vector<std::function<void()>> uses = {
+      [&] { stream->copy_to_device(a.data(), b.data(), 4); },
+      [&] { stream->copy_to_host(a.data(), b.data(), 4); },
+      [&] { stream->record(*event); },
+      [&] { stream->wait(*event); },
+      [&] { event->synchronize(); },
+      [&] { event->has_passed(); },
+      [&] { event->seconds_since(*event); },
+  };
+  for (const auto& use : uses) {
+    fake_runtime().calls.clear();
+    std::thread([&] {
+      use();
+      use();
+    }).join();
+    const auto& calls = fake_runtime().calls;
+    ASSERT_EQ(calls.size(), 3u) << calls.back();
+    EXPECT_EQ(calls[0], "cudaSetDevice") << calls.back();
+    EXPECT_EQ(calls[1], calls[2]);
   }
 }
 
@@ -194,7 +217,7 @@ TEST_F(CudaDeviceCalls, after_a_sticky_error_nothing_is_called_any_more) {
     };
     for (const auto& use : uses) EXPECT_EQ(thrown_by(use), first);
   }  // destructors
-  EXPECT_EQ(fake_runtime().calls, std::vector<std::string>());
+  EXPECT_EQ(fake_runtime().calls, std::vector<std::string_view>());
 }
 
 TEST_F(CudaDeviceCalls, a_sticky_error_in_a_destructor_comes_out_of_the_next_call) {
@@ -203,7 +226,7 @@ TEST_F(CudaDeviceCalls, a_sticky_error_in_a_destructor_comes_out_of_the_next_cal
   device.allocate(1);
   fake_runtime().calls.clear();
   EXPECT_NE(thrown_by([&] { device.allocate(1); }).find("in cudaFree"), std::string::npos);
-  EXPECT_EQ(fake_runtime().calls, std::vector<std::string>());
+  EXPECT_EQ(fake_runtime().calls, std::vector<std::string_view>());
 }
 
 }  // namespace

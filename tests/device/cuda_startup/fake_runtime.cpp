@@ -12,15 +12,16 @@ FakeRuntime& fake_runtime() {
   return runtime;
 }
 
-cudaError_t FakeRuntime::answer(const std::string& call) {
-  calls.push_back(call);
+cudaError_t FakeRuntime::answer(const char* call) {
+  calls.emplace_back(call);
+  if (answers.empty()) return cudaSuccess;
   const auto found = answers.find(call);
   const cudaError_t error = found == answers.end() ? cudaSuccess : found->second;
   if (error != cudaSuccess) last_error = error;
   return error;
 }
 
-int FakeRuntime::count(const std::string& call) const {
+int FakeRuntime::count(std::string_view call) const {
   return static_cast<int>(std::count(calls.begin(), calls.end(), call));
 }
 
@@ -132,6 +133,50 @@ cudaError_t cudaEventSynchronize(cudaEvent_t) { return answer("cudaEventSynchron
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   *milliseconds = 2.0f;
   return answer("cudaEventElapsedTime");
+}
+
+// ---- Launches and graphs ----
+cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t*, const void*, void**) {
+  fake_runtime().captured += fake_runtime().is_capturing ? 1 : 0;
+  return answer("cudaLaunchKernelExC");
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+  fake_runtime().is_capturing = true;
+  fake_runtime().captured = 0;
+  return answer("cudaStreamBeginCapture");
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  fake_runtime().is_capturing = false;
+  return make("cudaStreamEndCapture", graph);
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* graph, cudaGraph_t, unsigned long long) {
+  return make("cudaGraphInstantiate", graph);
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t) { return answer("cudaGraphDestroy"); }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t) { return answer("cudaGraphExecDestroy"); }
+cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t) { return answer("cudaGraphLaunch"); }
+
+cudaError_t cudaLibraryLoadData(cudaLibrary_t* library, const void*, cudaJitOption*, void**,
+                                unsigned, cudaLibraryOption*, void**, unsigned) {
+  return make("cudaLibraryLoadData", library);
+}
+cudaError_t cudaLibraryUnload(cudaLibrary_t) { return answer("cudaLibraryUnload"); }
+cudaError_t cudaLibraryGetKernel(cudaKernel_t* kernel, cudaLibrary_t, const char*) {
+  return make("cudaLibraryGetKernel", kernel);
+}
+
+// What nvcc's code for the host calls: kernels are registered when the program starts.
+void** __cudaRegisterFatBinary(void*) { return nullptr; }
+void __cudaRegisterFatBinaryEnd(void**) {}
+void __cudaUnregisterFatBinary(void**) {}
+void __cudaRegisterFunction(void**, const char*, char*, const char*, int, uint3*, uint3*, dim3*,
+                            dim3*, int*) {}
+cudaError_t __cudaPopCallConfiguration(dim3*, dim3*, std::size_t*, void*) {
+  return cudaErrorNotSupported;
+}
+cudaError_t __cudaGetKernel(cudaKernel_t*, const void*) { return cudaErrorNotSupported; }
+cudaError_t __cudaLaunchKernel(cudaKernel_t, dim3, dim3, void**, std::size_t, cudaStream_t) {
+  return cudaErrorNotSupported;
 }
 
 }  // extern "C"

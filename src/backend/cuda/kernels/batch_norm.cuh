@@ -190,6 +190,13 @@ __device__ __forceinline__ void batch_norm_apply(const batch_norm_apply_params& 
     STOKER_UNROLL for (int i = 0; i < N; ++i) {
       pack.at[i] = (pack.at[i] - mean.at[i]) * scale.at[i] + beta.at[i];
     }
+    if (p.residual != nullptr) {
+      const Floats<N> residual = load<N>(p.residual + offset);
+      STOKER_UNROLL for (int i = 0; i < N; ++i) pack.at[i] += residual.at[i];
+    }
+    if (p.relu != 0) {
+      STOKER_UNROLL for (int i = 0; i < N; ++i) pack.at[i] = relu(pack.at[i]);
+    }
     store(p.y + offset, pack);
   });
 }
@@ -216,6 +223,24 @@ struct Sums {
   }
 };
 
+// The gradient of the result, of up to two parts, behind relu; kept for whoever reads it next.
+template <int N>
+__device__ __forceinline__ Floats<N> gather_gradient(const batch_norm_backward_sums_params& p,
+                                                     std::int64_t offset) {
+  Floats<N> dy = load<N>(p.dy + offset);
+  if (p.sum == nullptr) return dy;
+  if (p.dy_2 != nullptr) {
+    const Floats<N> other = load<N>(p.dy_2 + offset);
+    STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] += other.at[i];
+  }
+  if (p.mask != nullptr) {
+    const Floats<N> mask = load<N>(p.mask + offset);
+    STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] = mask.at[i] != 0.0f ? dy.at[i] : 0.0f;
+  }
+  store(p.sum + offset, dy);
+  return dy;
+}
+
 // dbeta = sum dy, dgamma = sum dy (x - mean) / deviation.
 template <int N>
 __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backward_sums_params& p,
@@ -230,7 +255,7 @@ __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backwa
     for (; row < end; row += at.tiling.rows) {
       const std::int64_t offset = row * p.channels + at.channel;
       const Floats<N> x = load<N>(p.x + offset);
-      const Floats<N> dy = load<N>(p.dy + offset);
+      const Floats<N> dy = gather_gradient<N>(p, offset);
       STOKER_UNROLL for (int i = 0; i < N; ++i) {
         sums.first.at[i] += dy.at[i];
         sums.second.at[i] += dy.at[i] * (x.at[i] - mean.at[i]);

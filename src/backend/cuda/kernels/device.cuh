@@ -46,6 +46,8 @@ __device__ __forceinline__ Floats<N> all(float value) {
   return pack;
 }
 
+__device__ __forceinline__ float relu(float x) { return x < 0.0f ? 0.0f : x; }
+
 // ---- The grid -----------------------------------------------------------------------------------
 __device__ __forceinline__ std::int64_t thread_of_grid() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -24,14 +24,19 @@ Grid teams_for(std::int64_t rows, std::int32_t columns) {
   return blocks_of(divide_up(rows, kBlockThreads / threads_per_row(columns)));
 }
 
-// How many accesses move `elements` of a slice: slice.cuh.
+// How many bytes an access of slice.cuh moves: `sizes` are all sizes and offsets, or-ed.
+std::int64_t access_bytes(std::int64_t sizes) {
+  std::int64_t bytes = 16;
+  while (sizes % bytes != 0) bytes = bytes == 16 ? 4 : bytes / 2;
+  return bytes;
+}
+
+// How many accesses move `elements` of a slice.
 template <class Params>
 std::int64_t accesses(const Params& p, std::int64_t element_bytes, std::int64_t elements) {
   const std::int64_t inner = p.inner * element_bytes;
-  const std::int64_t units = p.from * inner | p.begin * inner | p.extent * inner;
-  std::int64_t bytes = 16;
-  while (units % bytes != 0) bytes = bytes == 16 ? 4 : bytes / 2;
-  return elements * element_bytes / bytes;
+  return elements * element_bytes /
+         access_bytes(p.from * inner | p.begin * inner | p.extent * inner);
 }
 
 // In whole rows of blocks: the kernel takes the tiles from the number of blocks.
@@ -70,6 +75,11 @@ Grid grid_of(const slice_params& p) {
 }
 Grid grid_of(const slice_backward_params& p) {
   return threads_for(accesses(p, sizeof(float), p.outer * p.from * p.inner));
+}
+Grid grid_of(const concatenate_params& p) {
+  std::int64_t sizes = p.row | p.begin;
+  for (const std::int64_t end : p.ends) sizes |= end;
+  return threads_for(p.outer * (p.ends[kConcatenated - 1] - p.begin) / access_bytes(sizes));
 }
 
 Grid grid_of(const pool2d_params& p) {

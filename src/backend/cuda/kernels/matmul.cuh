@@ -7,7 +7,6 @@
 namespace stoker::backend::cuda {
 
 // NaN stays.
-__device__ __forceinline__ float relu(float x) { return x < 0.0f ? 0.0f : x; }
 
 // By depth. Rows are padded by a pack, so that they stay aligned and stores spread over the banks.
 using MatrixTile = float[kTileDepth][kTile + 4];

@@ -94,6 +94,16 @@ struct slice_backward_params {
   std::int64_t outer = {}, from = {}, inner = {}, begin = {}, extent = {};
 };
 
+// Blocks of up to kConcatenated inputs into rows of y, in bytes: input i [outer, ends[i] -
+// ends[i - 1]] comes at ends[i - 1] of a row, the first one at `begin`.
+inline constexpr int kConcatenated = 8;
+struct concatenate_params {
+  const void* x[kConcatenated] = {};
+  void* y = {};
+  std::int64_t outer = {}, row = {}, begin = {};
+  std::int64_t ends[kConcatenated] = {};  // those of no input: as the last one's
+};
+
 struct Window {
   std::int32_t n = {}, h = {}, w = {}, c = {}, p = {}, q = {};  // x [n, h, w, c], y [n, p, q, c]
   std::int32_t window_h = {}, window_w = {}, stride_h = {}, stride_w = {}, before_h = {},
@@ -131,14 +141,19 @@ struct batch_norm_apply_params {
   const float* variance = {};
   const float* gamma = {};
   const float* beta = {};
+  const float* residual = {};  // added to the result, or null
   float* y = {};
   std::int64_t rows = {};
   std::int32_t channels = {};
+  std::int32_t relu = {};
   float epsilon = {};
 };
 struct batch_norm_backward_sums_params {
   const float* x = {};
   const float* dy = {};
+  const float* dy_2 = {};  // added to dy, or null
+  const float* mask = {};  // where it is 0 the gradient is; or null
+  float* sum = {};         // that gradient; null without dy_2 and mask
   const float* mean = {};
   const float* variance = {};
   float* dgamma = {};

@@ -20,6 +20,7 @@ bool has_barriers(KernelId kernel) {
     case KernelId::advance:
     case KernelId::slice:
     case KernelId::slice_backward:
+    case KernelId::concatenate:
     case KernelId::pool2d:
     case KernelId::pool2d_backward:
     case KernelId::batch_norm_apply:

@@ -1,0 +1,124 @@
+// Layers of several values: arithmetic between them, and Concatenate.
+#include <algorithm>
+
+#include "layers/layer.h"
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+
+void require_several(const layers::LayerBase& layer, std::span<const graph::Value> inputs) {
+  if (inputs.size() >= 2) return;
+  throw ShapeError(format(layer.label(), ": expected a list of two or more inputs, received ",
+                          inputs.size(), ". Call it with {a, b}"));
+}
+
+// Extents of 1 behind the batch, until the rank is that of the highest: Keras's rule, where NumPy
+// would put them before it.
+graph::Value with_rank(graph::Value x, std::size_t rank) {
+  const Shape& shape = x.shape();
+  if (shape.rank() == rank) return x;
+  Shape wider{shape[0]};
+  while (wider.rank() + shape.rank() < rank + 1) wider.push_back(1);
+  for (std::size_t axis = 1; axis < shape.rank(); ++axis) wider.push_back(shape[axis]);
+  return ops::reshape(x, wider);
+}
+
+struct Arithmetic {
+  Expr (*combine)(Expr, Expr);
+  bool of_two = false;
+  bool averages = false;
+};
+
+// One pointwise node, however many values.
+class ArithmeticLayer final : public layers::MergeLayer {
+ public:
+  ArithmeticLayer(const char* class_name, const Arithmetic& arithmetic, NameOptions options)
+      : MergeLayer(class_name, options.name, options.dtype), arithmetic_(arithmetic) {}
+
+  graph::Value merge(layers::BuildContext& context, std::span<const graph::Value> given) override {
+    require_several(*this, given);
+    if (arithmetic_.of_two && given.size() != 2) {
+      throw ShapeError(format(label(), ": expected two inputs, received ", given.size()));
+    }
+    std::size_t rank = 0;
+    for (const graph::Value& value : given) rank = std::max(rank, value.shape().rank());
+    std::vector<graph::Value> inputs;
+    graph::Expression expression;
+    Expr result;
+    for (const graph::Value& value : given) {
+      const Expr next{&expression, expression.input(static_cast<int>(inputs.size()))};
+      result = inputs.empty() ? next : arithmetic_.combine(result, next);
+      inputs.push_back(with_rank(value, rank));
+    }
+    if (arithmetic_.averages) result = result / static_cast<float>(given.size());
+    expression.add_output(result.id);
+    return context.to_compute(ops::pointwise(std::move(inputs), std::move(expression))[0]);
+  }
+
+ private:
+  const Arithmetic arithmetic_;
+};
+
+class ConcatenateLayer final : public layers::MergeLayer {
+ public:
+  ConcatenateLayer(std::int64_t axis, NameOptions options)
+      : MergeLayer("Concatenate", options.name, options.dtype), axis_(axis) {}
+
+  graph::Value merge(layers::BuildContext& context, std::span<const graph::Value> given) override {
+    require_several(*this, given);
+    const Shape& first = given[0].shape();
+    const std::int64_t axis = ops::axis_from_front(axis_, first, *given[0].graph);
+    ops::require(axis != 0, *given[0].graph, "axis ", axis_, " of ", first,
+                 " is the batch, which layers leave as it is");
+    std::vector<graph::Value> inputs(given.begin(), given.end());
+    const bool is_of_one_type = std::all_of(given.begin(), given.end(), [&](graph::Value value) {
+      return value.dtype() == given[0].dtype();
+    });
+    if (!is_of_one_type) {
+      for (graph::Value& input : inputs) input = context.to_compute(input);
+    }
+    return ops::concatenate(std::move(inputs), axis_);
+  }
+
+ private:
+  const std::int64_t axis_;
+};
+
+Layer arithmetic(const char* class_name, const Arithmetic& arithmetic, NameOptions options) {
+  return Layer(std::make_shared<ArithmeticLayer>(class_name, arithmetic, std::move(options)));
+}
+
+}  // namespace
+
+Layer Add(NameOptions options) {
+  return arithmetic("Add", {.combine = [](Expr a, Expr b) { return a + b; }}, std::move(options));
+}
+Layer Subtract(NameOptions options) {
+  return arithmetic("Subtract", {.combine = [](Expr a, Expr b) { return a - b; }, .of_two = true},
+                    std::move(options));
+}
+Layer Multiply(NameOptions options) {
+  return arithmetic("Multiply", {.combine = [](Expr a, Expr b) { return a * b; }},
+                    std::move(options));
+}
+Layer Average(NameOptions options) {
+  return arithmetic("Average", {.combine = [](Expr a, Expr b) { return a + b; }, .averages = true},
+                    std::move(options));
+}
+Layer Maximum(NameOptions options) {
+  return arithmetic("Maximum", {.combine = [](Expr a, Expr b) { return max(a, b); }},
+                    std::move(options));
+}
+Layer Minimum(NameOptions options) {
+  return arithmetic("Minimum", {.combine = [](Expr a, Expr b) { return min(a, b); }},
+                    std::move(options));
+}
+Layer Concatenate(std::int64_t axis, NameOptions options) {
+  return Layer(std::make_shared<ConcatenateLayer>(axis, std::move(options)));
+}
+
+}  // namespace stoker
