@@ -238,6 +238,9 @@ inline std::vector<WorkloadCase> workload_cases() {
         [](graph::Value x) { return ops::one_hot(x, 1000); });
   t.add("slice", "lstm-b128 a step of (128, 28, 28)", uniform({128, 28, 28}),
         [](graph::Value x) { return ops::slice(x, 1, 14, 1); });
+  t.add("concatenate", "unet-b16 shortcut of (16, 64, 64, 32)",
+        {uniform({16, 64, 64, 32}), uniform({16, 64, 64, 32})},
+        [](graph::Graph&, auto in) { return std::vector{ops::concatenate({in[0], in[1]}, -1)}; });
   t.add("slice_backward", "lstm-b128 a step of (128, 28, 28)", {uniform({128, 1, 28})},
         [](graph::Graph& graph, auto in) {
           auto attributes = std::make_shared<ops::SliceAttributes>();

@@ -111,9 +111,10 @@ class Graph : public fe::graph::Graph {
 };
 
 // Notes that an engine must not have.
-std::vector<fe::NumericalNote_t> barred(const DnnSpec& spec, bool deterministic) {
+std::vector<fe::NumericalNote_t> barred(const DnnSpec& spec, const DnnOptions& options) {
   std::vector<fe::NumericalNote_t> notes{fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
-  if (deterministic) notes.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
+  if (!options.tensor_cores) notes.push_back(fe::NumericalNote_t::TENSOR_CORE);
+  if (options.deterministic) notes.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
   if (spec.a.dtype == DType::float32 && !spec.tf32) {
     using Note = fe::NumericalNote_t;  // plain sums of float32 products, and nothing cleverer
     notes.insert(notes.end(),
@@ -206,7 +207,7 @@ std::unique_ptr<DnnPlan> DnnPlan::make(const DnnSpec& spec, const DnnTarget& tar
   if (status.is_bad()) return refuse(status.get_message());
 
   fe::graph::Execution_plan_list& proposals = graph->proposals();
-  status = proposals.filter_numeric_notes(barred(spec, options.deterministic), false);
+  status = proposals.filter_numeric_notes(barred(spec, options), false);
   if (status.is_bad()) return refuse(status.get_message());
   auto engines = proposals.get_barred_engine_configs();  // those that are left, whatever its name
   std::string tried = format(engines.size(), " of ", graph->get_execution_plan_count(),

@@ -34,6 +34,8 @@ struct DnnOptions {
   std::size_t workspace_limit = std::size_t{64} << 20;
   // Only engines that give the same bits each time.
   bool deterministic = true;
+  // Engines that multiply on tensor cores too.
+  bool tensor_cores = true;
 };
 
 // Pointers on the device, in the order of DnnSpec's tensors; null for those that it lacks.

@@ -227,6 +227,41 @@ TEST_F(DnnPlanOf, stays_within_the_workspace_limit) {
   EXPECT_NE(tight->engine(), free->engine());
 }
 
+// Why channels are not padded before cuDNN gets them: it does that itself, in its workspace, where
+// the engine that it proposes first wants it. docs/adr/0014.
+TEST_F(DnnPlanOf, odd_channels_come_padded_to_tensor_cores) {
+  const Shape x{128, 28, 28, 31}, kernel{3, 3, 31, 32};
+  for (const char* device : {"a100", "rtx4090", "h100", "h200", "b200", "rtx5090"}) {
+    const DnnTarget target = target_of(device);
+    for (const DType dtype : {DType::bfloat16, DType::float16, DType::float32}) {
+      const DnnSpec spec = conv2d_spec(x, kernel, {}, DnnTypes::all(dtype));
+      std::string refusal;
+      const auto best = DnnPlan::make(spec, target, {}, &refusal, false);
+      ASSERT_TRUE(best) << refusal;
+      const auto plain = DnnPlan::make(spec, target, {.tensor_cores = false}, &refusal, false);
+      const std::string what = format(device, ' ', dtype, ": ", best->engine());
+      EXPECT_TRUE(!plain || plain->engine() != best->engine()) << what;
+      EXPECT_GE(best->workspace_bytes(), 128U * 28 * 28 * 32 * size_of(dtype)) << what;
+    }
+  }
+}
+
+TEST_F(DnnPlanOf, few_channels_need_no_workspace_in_16_bits) {
+  for (const char* device : {"a100", "rtx4090", "h100", "h200", "b200", "rtx5090"}) {
+    const DnnTarget target = target_of(device);
+    for (const DType dtype : {DType::bfloat16, DType::float16}) {
+      for (const std::int64_t channels : {1, 3}) {
+        const DnnSpec spec =
+            conv2d_spec({128, 28, 28, channels}, {3, 3, channels, 32}, {}, DnnTypes::all(dtype));
+        std::string refusal;
+        const auto best = DnnPlan::make(spec, target, {}, &refusal, false);
+        ASSERT_TRUE(best) << refusal;
+        EXPECT_EQ(best->workspace_bytes(), 0U) << format(device, ' ', dtype, ' ', channels);
+      }
+    }
+  }
+}
+
 TEST_F(DnnPlanOf, nonsense_is_refused_with_its_spec) {
   std::string refusal;
   const DnnSpec spec = convolution(31);  // the image has 32
