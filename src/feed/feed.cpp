@@ -97,7 +97,6 @@ struct Feed::Impl {
 
   void start_tuning(device::Device& device);
   void tune();
-  StageDurations durations() const;
 
   const FeedOptions options;
   const int slots;
@@ -322,11 +321,11 @@ void Feed::Impl::start_tuning(device::Device& device) {
   const bool tune_workers = options.workers == AUTOTUNE && threads > 1;
   const bool tune_slots = options.max_queue_size == AUTOTUNE;
   if (!tune_workers && !tune_slots) return;
-  // From above, so that the beginning is not slow: on a CPU as many as there are cores to share.
+  // From above, so that the beginning is not slow; but on the step's own cores from below, since
+  // more than it needs cost it dearly there.
   const bool shares_cores = device.reads_host_memory();
-  const Autotune::Choice start{
-      .workers = tune_workers && shares_cores ? std::min(cores(), threads) : threads,
-      .slots = slots};
+  const Autotune::Choice start{.workers = tune_workers && shares_cores ? 1 : threads,
+                               .slots = slots};
   autotune.emplace(TuneLimits{.max_workers = threads,
                               .max_slots = slots,
                               .tune_workers = tune_workers,
@@ -337,18 +336,18 @@ void Feed::Impl::start_tuning(device::Device& device) {
   pool.set_active(start.workers);
 }
 
-StageDurations Feed::Impl::durations() const {
-  const TimelineTotals totals = shared->timeline.snapshot();
-  return {.generate = totals[Stage::generate].durations, .upload = uploads, .step = steps};
-}
-
 void Feed::Impl::tune() {
   const std::int64_t trained = training_ns + now_ns() - epoch_begin_ns;
   if (!autotune->is_due(taken, trained)) return;
-  const std::optional<Autotune::Choice> choice = autotune->decide({.batches = taken,
-                                                                   .training_ns = trained,
-                                                                   .cpu_ns = process_cpu_ns(),
-                                                                   .durations = durations()});
+  const TimelineTotals totals = shared->timeline.snapshot();
+  const std::optional<Autotune::Choice> choice = autotune->decide(
+      {.batches = taken,
+       .training_ns = trained,
+       .cpu_ns = process_cpu_ns(),
+       .waited_ns =
+           static_cast<std::int64_t>(1e9 * totals[Stage::wait_for_generator].durations.total()),
+       .durations = {
+           .generate = totals[Stage::generate].durations, .upload = uploads, .step = steps}});
   if (!choice) return;
   pool.set_active(choice->workers);
   ring.set_depth(choice->slots);
