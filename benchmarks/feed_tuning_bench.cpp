@@ -21,7 +21,7 @@ using namespace stoker::bench;  // NOLINT(google-build-using-namespace)
 // what else the machine does meets them alike.
 void compare(const std::string& name, Model& model, const SourceHandle& source) {
   constexpr double kInReach = 1.15;
-  constexpr int kRounds = 5;
+  constexpr int kRounds = 4;
   std::map<std::pair<int, int>, double> fastest;
   const auto measure = [&](std::pair<int, int> setting, double& seconds) {
     seconds = std::min(

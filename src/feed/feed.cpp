@@ -90,7 +90,7 @@ struct Feed::Impl {
   void end_epoch();
   void end_source();
   void warn(const std::string& what) const;
-  void warn_of_starvation(std::int64_t now, std::int64_t waited_ns);
+  void warn_of_starvation(const char* who, double waited, double of, const std::string& why);
   void warn_of_nan(const SlotNote& note);
   [[noreturn]] void time_out(std::int64_t waited_ns);
   [[noreturn]] void rethrow();
@@ -151,11 +151,15 @@ std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_
                 " s");
 }
 
-void Feed::Impl::warn_of_starvation(std::int64_t now, std::int64_t waited_ns) {
+// From when on it is starving.
+bool starves(double waited, double of) {
+  return waited >= seconds(kStarvedNs) && waited > kStarvedShare * of;
+}
+
+void Feed::Impl::warn_of_starvation(const char* who, double waited, double of,
+                                    const std::string& why) {
   warned_of_starvation = true;
-  warn(format("the step has waited ", seconds(waited_ns), " s of the last ",
-              seconds(now - epoch_begin_ns), " s for the generator (batch ", sequence + 1,
-              " of this fit: ", describe(pool, position, now), ")"));
+  warn(format(who, " has waited ", waited, " s of the last ", of, " s for ", why));
 }
 
 // Tells the user when the step starves.
@@ -169,11 +173,13 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
     now = now_ns();
     if (now >= timeout) return Waited::timed_out;
     if (options.should_stop && options.should_stop()) return Waited::given_up;
-    const std::int64_t waited = epoch_waited_ns + now - begin_ns;
-    const bool starves =
-        waited >= kStarvedNs &&
-        static_cast<double>(waited) > kStarvedShare * static_cast<double>(now - epoch_begin_ns);
-    if (starves && !warned_of_starvation) warn_of_starvation(now, waited);
+    const double waited = seconds(epoch_waited_ns + now - begin_ns);
+    const double of = seconds(now - epoch_begin_ns);
+    if (!warned_of_starvation && starves(waited, of)) {
+      warn_of_starvation("the step", waited, of,
+                         format("the generator (batch ", sequence + 1,
+                                " of this fit: ", describe(pool, position, now), ")"));
+    }
   }
 }
 
@@ -378,6 +384,11 @@ void Feed::stop() {
 
 void Feed::note_step(std::int64_t ns) { impl_->steps.add(ns); }
 void Feed::note_upload(std::int64_t ns) { impl_->uploads.add(ns); }
+
+void Feed::note_starving(const char* stage, double waited, double of) {
+  if (impl_->warned_of_starvation || !starves(waited, of)) return;
+  impl_->warn_of_starvation("the device", waited, of, stage);
+}
 
 const SlotLayout& Feed::layout() const { return impl_->shared->layout; }
 int Feed::ring_size() const { return impl_->ring.size(); }
