@@ -51,7 +51,6 @@ int main() {
                  .loss = SparseCategoricalCrossentropy({.from_logits = true}),
                  .metrics = {"accuracy"}});
   const History history = model.fit(
-      train,
-      {.epochs = 3, .verbose = 2, .validation_data = SourceHandle(test), .workers = AUTOTUNE});
+      train, {.epochs = 3, .verbose = 2, .validation_generator = test, .workers = AUTOTUNE});
   std::cout << history.feed.verdict();
 }

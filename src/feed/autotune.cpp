@@ -25,8 +25,8 @@ double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
 }  // namespace
 
-Autotune::Autotune(const TuneLimits& limits, const Choice& start)
-    : limits_(limits), choice_(start), ceiling_(limits.max_workers) {}
+Autotune::Autotune(const TuneLimits& limits, const Choice& start, const Measured& begin)
+    : limits_(limits), choice_(start), begin_(begin), ceiling_(limits.max_workers) {}
 
 bool Autotune::is_due(std::uint64_t batches, std::int64_t training_ns) const {
   return batches >= begin_.batches + kWindowBatches &&

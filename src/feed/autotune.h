@@ -31,8 +31,6 @@ class Autotune {
     friend bool operator==(const Choice&, const Choice&) = default;
   };
 
-  Autotune(const TuneLimits& limits, const Choice& start);
-
   // What has been measured so far in all; `training_ns` leaves out time in which nobody asked for
   // batches.
   struct Measured {
@@ -40,8 +38,11 @@ class Autotune {
     std::int64_t training_ns = 0;
     std::int64_t cpu_ns = 0;     // of the process
     std::int64_t waited_ns = 0;  // for batches
-    StageDurations durations;
+    StageDurations durations{};
   };
+  // `begin`: what was measured before there was anything to tune.
+  Autotune(const TuneLimits& limits, const Choice& start, const Measured& begin);
+
   // Whether there is enough new to decide on: asked for each batch.
   bool is_due(std::uint64_t batches, std::int64_t training_ns) const;
   // Another choice, where one is better.

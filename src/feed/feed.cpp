@@ -338,7 +338,7 @@ void Feed::Impl::start_tuning(device::Device& device) {
                               .tune_slots = tune_slots,
                               .device_slots = device.reads_host_memory() ? 0 : kDeviceSlots,
                               .cores = static_cast<double>(cores())},
-                   start);
+                   start, Autotune::Measured{.cpu_ns = process_cpu_ns()});
   pool.set_active(start.workers);
 }
 

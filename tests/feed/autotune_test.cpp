@@ -34,7 +34,7 @@ class Measurements {
 
 Autotune on_shared_cores(int workers = 1) {
   return Autotune({.max_workers = 8, .max_slots = 11, .tune_workers = true, .cores = 2.0},
-                  {.workers = workers, .slots = 11});
+                  {.workers = workers, .slots = 11}, {});
 }
 
 TEST(Autotune, a_generator_that_waits_gets_the_workers_that_feed_the_step_at_once) {
@@ -83,6 +83,19 @@ TEST(Autotune, workers_that_bring_nothing_are_taken_back_and_not_tried_again_at_
   }
 }
 
+TEST(Autotune, what_the_process_computed_before_is_not_held_against_the_cores) {
+  constexpr std::int64_t kHour = 3'600'000'000'000;
+  Autotune autotune({.max_workers = 8, .max_slots = 11, .tune_workers = true, .cores = 2.0},
+                    {.workers = 1, .slots = 11}, {.cpu_ns = kHour});
+  Measurements measurements;
+  Autotune::Measured measured =
+      measurements.add({.took = 15, .generate = 15, .step = 5, .cpu = 8, .waited = 10});
+  measured.cpu_ns += kHour;
+  const auto choice = autotune.decide(measured);
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->workers, 3);
+}
+
 TEST(Autotune, workers_that_bring_something_stay) {
   Autotune autotune = on_shared_cores();
   Measurements measurements;
@@ -98,7 +111,7 @@ TEST(Autotune, workers_that_bring_something_stay) {
 TEST(Autotune, a_device_of_its_own_is_given_the_fewest_workers_that_keep_it_busy) {
   Autotune autotune(
       {.max_workers = 8, .max_slots = 11, .tune_workers = true, .device_slots = 3, .cores = 8.0},
-      {.workers = 8, .slots = 11});
+      {.workers = 8, .slots = 11}, {});
   Measurements measurements;
   const auto choice = autotune.decide(
       measurements.add({.took = 5, .generate = 9, .step = 5, .cpu = 9, .waited = 0}));
