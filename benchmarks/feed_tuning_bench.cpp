@@ -26,8 +26,8 @@ double median(std::vector<double> values) {
 // Fixed settings, the ones in reach of the best again, in turn with AUTOTUNE, so that what else the
 // machine does meets them alike. Medians: the fastest time of many settings would be luck.
 void compare(const std::string& name, Model& model, const SourceHandle& source) {
-  constexpr double kInReach = 1.15;
-  constexpr int kRounds = 5;
+  constexpr double kInReach = 1.08;
+  constexpr int kRounds = 3;
   std::map<std::pair<int, int>, std::vector<double>> fixed;
   const auto measure = [&](const std::pair<int, int>& setting) {
     fixed[setting].push_back(

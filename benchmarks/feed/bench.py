@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(ROOT, "build", "release")
 FEED, TUNING = os.path.join(BUILD, "feed_bench"), os.path.join(BUILD, "feed_tuning_bench")
-# By section: the program, and how many times it runs. Those that run once take turns inside, five
+# By section: the program, and how many times it runs. Those that run once take turns inside, three
 # rounds or seven: their ratios belong together, and the best of several would flatter them.
 SECTIONS = {"overlap": (FEED, 3), "ring": (FEED, 7), "article": (FEED, 5),
             "article-simulated": (FEED, 2), "twins": (FEED, 1), "cores": (FEED, 1),
