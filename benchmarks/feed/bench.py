@@ -149,7 +149,7 @@ def plot(rows, path):
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5), width_ratios=(1, 1.3))
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(14, 5), width_ratios=(1, 1.7))
     overlap = [row for row in rows if row["section"] == "overlap" and "of_the_slowest" in row]
     left.barh([row["case"] for row in overlap], [row["of_the_slowest"] for row in overlap],
               color="#3b6ea5")
@@ -166,10 +166,10 @@ def plot(rows, path):
                    marker="o", linewidth=3 if side.startswith("stoker") else 1.2, label=side)
     right.set_xlabel("what a batch costs to generate, in steps of Stoker's")
     right.set_ylabel("ms a step")
-    right.set_yscale("log")
+    right.set_ylim(bottom=0)
     right.set_title("cnn, batches of 32, CPU")
     if against:
-        right.legend(fontsize=8)
+        right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
