@@ -1,5 +1,9 @@
-"""Runs the suite `feed`: what feed_bench measures of Stoker, and the same generators in Keras and
-PyTorch. A figure is the best of several rounds; sides of a ratio take turns, round after round.
+"""Runs the suite `feed`: what feed_bench and feed_tuning_bench measure of Stoker, and the same
+generators in Keras and PyTorch.
+
+A figure is the best of several rounds; sides of a ratio take turns, round after round. What a step
+costs is measured once and handed to every side. Sections can be measured apart (--only): the others
+are kept in the file that --json names.
 """
 
 import argparse
@@ -11,13 +15,19 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PROGRAM = os.path.join(ROOT, "build", "release", "feed_bench")
-SECTIONS = ["overlap", "ring", "article", "cores", "autotune", "advice"]
+BUILD = os.path.join(ROOT, "build", "release")
+FEED, TUNING = os.path.join(BUILD, "feed_bench"), os.path.join(BUILD, "feed_tuning_bench")
+# By section: the program, and how many times it runs. Those that run once take turns inside, three
+# rounds or seven: their ratios belong together, and the best of several would flatter them.
+SECTIONS = {"overlap": (FEED, 3), "ring": (FEED, 7), "article": (FEED, 5),
+            "article-simulated": (FEED, 2), "twins": (FEED, 1), "cores": (FEED, 1),
+            "autotune": (TUNING, 1), "advice": (TUNING, 1)}
+AGAINST_ROUNDS = 7
 # The figure that the best round has most or least of.
 MOST = {"batches_per_s", "gb_per_s"}
 COSTS = [0.0, 0.5, 1.0, 2.0]
-STEPS = 60
-ANSWER_LIMIT_S = 300
+STEPS = 40
+BATCH = 32
 
 
 def key(row):
@@ -25,8 +35,7 @@ def key(row):
 
 
 def better(old, new):
-    figures = [name for name in new if name not in ("section", "case", "side")
-               and isinstance(new[name], float)]
+    figures = [name for name in new if isinstance(new[name], float)]
     if old is None or not figures:
         return new
     name = figures[0]
@@ -34,95 +43,97 @@ def better(old, new):
     return new if wins else old
 
 
-def run_sections(names, rounds):
+def run_section(name, calibration, rounds):
+    program, own = SECTIONS[name]
     rows = {}
+    rounds = rounds if rounds and own > 1 else own
     for _ in range(rounds):
-        for name in names:
-            output = subprocess.run([PROGRAM, name], capture_output=True, text=True, check=False)
-            if output.returncode != 0:
-                row = {"section": name, "case": "", "side": "stoker",
-                       "error": output.stderr.strip()[-200:] or f"exit {output.returncode}"}
-                rows[key(row)] = row
-                continue
-            for line in output.stdout.splitlines():
-                row = json.loads(line)
-                # Ratios of what ran in turn already, or figures that belong together: the best of
-                # several would flatter them, so the first counts.
-                keeps = row["section"] in ("advice", "autotune", "cores") and key(row) in rows
-                if not keeps:
-                    rows[key(row)] = better(rows.get(key(row)), row)
-    return list(rows.values())
+        output = subprocess.run([program, name] + calibration, capture_output=True, text=True,
+                                check=False)
+        if output.returncode != 0:
+            row = {"section": name, "case": "", "side": "stoker",
+                   "error": output.stderr.strip()[-200:] or f"exit {output.returncode}"}
+            rows[key(row)] = row
+            continue
+        for line in output.stdout.splitlines():
+            row = json.loads(line)
+            rows[key(row)] = better(rows.get(key(row)), row)
+    return list(rows.values()), rounds
 
 
 class Side:
-    def __init__(self, command, environment=None):
+    def __init__(self, command, environment):
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu",
-                                         "TF_CPP_MIN_LOG_LEVEL": "3"} | (environment or {}))
+                                         "TF_CPP_MIN_LOG_LEVEL": "3"} | environment)
 
-    def answer(self, word):
-        for line in self.process.stdout:
-            if line.startswith(word):
-                return line.split()[1]
-        raise RuntimeError("it ended")
-
-    def train(self, steps):
-        self.process.stdin.write(f"steps {steps}\n")
+    def train(self, steps, iterations):
+        self.process.stdin.write(f"steps {steps} {iterations}\n")
         self.process.stdin.flush()
-        return float(self.answer("seconds"))
+        for line in self.process.stdout:
+            if line.startswith("seconds"):
+                return float(line.split()[1])
+        raise RuntimeError(f"it ended with status {self.process.wait()}")
 
     def close(self):
         self.process.kill()
         self.process.wait()
 
 
-def peers(library, iterations):
+def commands(library):
+    found = {"stoker, AUTOTUNE": ([FEED, "serve", "auto"], {}),
+             "stoker, one worker": ([FEED, "serve", "1"], {})}
     keras = [sys.executable, os.path.join(HERE, "side_keras.py")]
     torch = [sys.executable, os.path.join(HERE, "side_torch.py")]
-    tail = [library, str(iterations)]
-    found = {}
     for backend in ("tensorflow", "jax"):
         environment = {"KERAS_BACKEND": backend}
-        found[f"keras-{backend}, generator"] = (keras + ["generator"] + tail, environment)
-        found[f"keras-{backend}, PyDataset, 2 workers"] = (keras + ["pydataset"] + tail, environment)
-    found["keras-tensorflow, tf.data"] = (keras + ["tfdata"] + tail,
+        found[f"keras-{backend}, generator"] = (keras + ["generator", library], environment)
+        found[f"keras-{backend}, PyDataset, 2 workers"] = (keras + ["pydataset", library],
+                                                           environment)
+    found["keras-tensorflow, tf.data"] = (keras + ["tfdata", library],
                                           {"KERAS_BACKEND": "tensorflow"})
     for workers in (0, 1, 2):
-        found[f"torch, DataLoader, {workers} workers"] = (torch + [str(workers)] + tail, {})
+        found[f"torch, DataLoader, {workers} workers"] = (torch + [str(workers), library], {})
     return found
 
 
-def run_against(rounds):
+def run_against(calibration, rounds, costs):
     library = os.path.join(ROOT, "build", "burn.so")
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", os.path.join(HERE, "burn.c"), "-o", library],
                    check=True)
-    rows = []
-    for cost in COSTS:
-        case = f"cpu, cost {cost:g}"
-        sides, best = {}, {}
-        stoker = Side([PROGRAM, "serve", str(cost)])
-        step = int(stoker.answer("iterations"))
-        sides["stoker, AUTOTUNE"] = stoker
-        for name, (command, environment) in peers(library, int(cost * step)).items():
-            sides[name] = Side(command, environment)
-        for name in list(sides):
-            try:
-                sides[name].train(5)
-            except (RuntimeError, BrokenPipeError, ValueError) as error:
-                rows.append({"section": "against", "case": case, "side": name,
-                             "error": str(error)})
-                sides.pop(name).close()
-        for _ in range(rounds):
-            for name, side in sides.items():
-                time.sleep(0.05)
-                best[name] = min(best.get(name, 1e9), side.train(STEPS) / STEPS)
-        for name, side in sides.items():
+    iterations = int(calibration[0])
+    rows, sides = [], {}
+    for name, (command, environment) in commands(library).items():
+        side = Side(command, environment)
+        try:
+            side.train(5, 0)
+            sides[name] = side
+        except (RuntimeError, BrokenPipeError, ValueError) as error:
             side.close()
-            rows.append({"section": "against", "case": case, "side": name,
-                         "ms_per_step": 1e3 * best[name],
-                         "against_stoker": best[name] / best["stoker, AUTOTUNE"]})
-        print_rows([row for row in rows if row["case"] == case])
+            rows.append({"section": "against", "case": "", "side": name, "error": str(error)})
+    try:
+        for cost in costs:
+            rows += compare(sides, f"cpu, cost {cost:g}", int(cost * iterations), rounds)
+    finally:
+        for side in sides.values():
+            side.close()
+    return rows
+
+
+def compare(sides, case, iterations, rounds):
+    best = {}
+    for name, side in sides.items():
+        side.train(5, iterations)
+    for _ in range(rounds):
+        for name, side in sides.items():
+            time.sleep(0.02)
+            best[name] = min(best.get(name, 1e9), side.train(STEPS, iterations) / STEPS)
+    rows = [{"section": "against", "case": case, "side": name, "ms_per_step": 1e3 * seconds,
+             "samples_per_s": BATCH / seconds,
+             "against_stoker": seconds / best["stoker, AUTOTUNE"]}
+            for name, seconds in best.items()]
+    print_rows(rows)
     return rows
 
 
@@ -130,7 +141,7 @@ def print_rows(rows):
     for row in rows:
         figures = "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
                             for name, value in row.items()
-                            if name not in ("section", "case", "side"))
+                            if name not in ("suite", "section", "case", "side"))
         print(f"{row['section']:9} {row['case']:44} {row['side']:38} {figures}", flush=True)
 
 
@@ -138,7 +149,7 @@ def plot(rows, path):
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5), width_ratios=(1, 1.3))
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(14, 5), width_ratios=(1, 1.7))
     overlap = [row for row in rows if row["section"] == "overlap" and "of_the_slowest" in row]
     left.barh([row["case"] for row in overlap], [row["of_the_slowest"] for row in overlap],
               color="#3b6ea5")
@@ -155,10 +166,10 @@ def plot(rows, path):
                    marker="o", linewidth=3 if side.startswith("stoker") else 1.2, label=side)
     right.set_xlabel("what a batch costs to generate, in steps of Stoker's")
     right.set_ylabel("ms a step")
-    right.set_yscale("log")
+    right.set_ylim(bottom=0)
     right.set_title("cnn, batches of 32, CPU")
     if against:
-        right.legend(fontsize=8)
+        right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
@@ -169,27 +180,57 @@ def machine():
     return {"cpu": names[0] if names else "", "cores": len(os.sched_getaffinity(0)), "gpu": None}
 
 
+def load(path):
+    if path and os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        if "sections" in found:
+            return found
+    return {"machine": machine(), "sections": {}, "rows": []}
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = list(SECTIONS) + ["against"]
+    parser.add_argument("--json", help="sections that are not run keep their rows there")
     parser.add_argument("--plot")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", help="one of: " + ", ".join(SECTIONS + ["against"]))
+    parser.add_argument("--rounds", type=int, help="instead of each section's own number")
+    parser.add_argument("--only", default=",".join(names),
+                        help="of: " + ",".join(names) + ", or 'none': plot what --json has")
+    parser.add_argument("--costs", default=",".join(f"{cost:g}" for cost in COSTS),
+                        help="of the section `against`: what a batch costs, in steps")
     arguments = parser.parse_args()
-    wanted = [name for name in SECTIONS + ["against"]
-              if arguments.only is None or name in arguments.only.split(",")]
-    rows = run_sections([name for name in wanted if name != "against"], arguments.rounds)
-    print_rows(rows)
-    if "against" in wanted:
-        rows += run_against(arguments.rounds)
+    result = load(arguments.json)
+    wanted = [name for name in names if name in arguments.only.split(",")]
+    calibration = []
+    if wanted:
+        calibration = subprocess.run([FEED, "calibrate"], capture_output=True, text=True,
+                                     check=True).stdout.split()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True,
                             text=True, check=False).stdout.strip()
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"commit": commit, "machine": machine(),
-                       "rows": [{"suite": "feed"} | row for row in rows]}, file, indent=1)
+    for name in wanted:
+        begin = time.monotonic()
+        if name == "against":
+            rounds = arguments.rounds or AGAINST_ROUNDS
+            rows = run_against(calibration, rounds,
+                               [float(cost) for cost in arguments.costs.split(",")])
+        else:
+            rows, rounds = run_section(name, calibration, arguments.rounds)
+            print_rows(rows)
+        fresh = {(row["section"], row["case"]) for row in rows}
+        result["rows"] = [row for row in result["rows"]
+                          if (row["section"], row["case"]) not in fresh]
+        result["rows"] += [{"suite": "feed"} | row for row in rows]
+        result["sections"][name] = {"commit": commit, "rounds": rounds,
+                                    "seconds": round(time.monotonic() - begin, 1),
+                                    "step_ms": round(1e3 * float(calibration[1]), 3)}
+        if arguments.json:
+            with open(arguments.json, "w", encoding="utf-8") as file:
+                json.dump(result, file, indent=1)
+                file.write("\n")
     if arguments.plot:
-        plot(rows, arguments.plot)
+        plot(result["rows"], arguments.plot)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Keras's side of the suite `feed`; KERAS_BACKEND chooses TensorFlow or JAX.
 
-usage: side_keras.py generator|pydataset|tfdata LIBRARY ITERATIONS
+usage: side_keras.py generator|pydataset|tfdata LIBRARY
 
-Reads lines "steps N" from standard input, answers "seconds S".
+Reads lines "steps N ITERATIONS" from standard input, answers "seconds S".
 """
 
 import sys
@@ -54,13 +54,14 @@ def data(kind, work, steps):
 
 
 def main():
-    kind, library, iterations = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    work = Work(library, iterations)
+    kind, library = sys.argv[1], sys.argv[2]
+    work = Work(library)
     model = build()
     for line in sys.stdin:
-        word, steps = line.split()
+        word, steps, iterations = line.split()
         if word != "steps":
             break
+        work.iterations = int(iterations)
         source = data(kind, work, int(steps))
         start = time.perf_counter()
         model.fit(source, epochs=1, steps_per_epoch=int(steps), verbose=0, shuffle=False)

@@ -1,8 +1,8 @@
 """PyTorch's side of the suite `feed`: a DataLoader over batches.
 
-usage: side_torch.py WORKERS LIBRARY ITERATIONS
+usage: side_torch.py WORKERS LIBRARY
 
-Reads lines "steps N" from standard input, answers "seconds S".
+Reads lines "steps N ITERATIONS" from standard input, answers "seconds S".
 """
 
 import sys
@@ -27,27 +27,27 @@ class Batches(torch.utils.data.Dataset):
 
 
 def main():
-    workers, library, iterations = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    workers, library = int(sys.argv[1]), sys.argv[2]
     torch.set_flush_denormal(True)
-    work = Work(library, iterations)
+    work = Work(library)
     model = nn.Sequential(
         nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Dropout(0.5), nn.Linear(1600, 10)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     loss_of = nn.CrossEntropyLoss()
-    loaders = {}
+    loader, loads = None, None
     for line in sys.stdin:
-        word, steps = line.split()
+        word, *what = line.split()
         if word != "steps":
             break
-        size = int(steps)
-        if size not in loaders:  # its processes are started once
-            loaders[size] = torch.utils.data.DataLoader(
-                Batches(work, size), batch_size=None, num_workers=workers,
+        if what != loads:  # its processes are started once for what they are to do
+            loads, work.iterations = what, int(what[1])
+            loader = torch.utils.data.DataLoader(
+                Batches(work, int(what[0])), batch_size=None, num_workers=workers,
                 persistent_workers=workers > 0)
         start = time.perf_counter()
-        for x, y in loaders[size]:
+        for x, y in loader:
             optimizer.zero_grad(set_to_none=True)
             loss_of(model(x), y).backward()
             optimizer.step()

@@ -9,10 +9,10 @@ BATCHES = 16
 
 
 class Work:
-    def __init__(self, library, iterations):
+    def __init__(self, library):
         self.burn = ctypes.CDLL(library).burn
         self.burn.argtypes, self.burn.restype = [ctypes.c_long], ctypes.c_double
-        self.iterations = iterations
+        self.iterations = 0
         self.x = np.random.rand(BATCHES, BATCH, 28, 28, 1).astype(np.float32)
         self.y = np.random.randint(0, 10, (BATCHES, BATCH)).astype(np.int32)
 

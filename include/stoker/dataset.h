@@ -228,6 +228,60 @@ class Dataset {
     }
   }
 
+  // Goes through a pass by itself, where a function is in the way; values are valid until the next
+  // element is asked for:
+  //
+  //   for (const auto& [image, label] : batches) ...        // spans of const T
+  //   for (const auto& [image, label] : batches.pass(3)) ...
+  class Iterator {
+   public:
+    using value_type = std::tuple<std::span<const T>...>;
+    using difference_type = std::ptrdiff_t;
+
+    Iterator(const detail::StagePtr<T...>& stage, const detail::Pass& pass)
+        : stage_(stage), cursor_(stage->begin(pass)) {
+      ++*this;
+    }
+    const value_type& operator*() const { return values_; }
+    Iterator& operator++() {
+      has_value_ = cursor_->next(element_);
+      if (has_value_) {
+        values_ = std::apply(
+            [](const auto&... sinks) {
+              return value_type(
+                  sinks.values().first(static_cast<std::size_t>(sinks.shape().elements()))...);
+            },
+            std::as_const(element_));
+      }
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& at, std::default_sentinel_t) { return !at.has_value_; }
+
+   private:
+    detail::StagePtr<T...> stage_;  // which the cursor refers to
+    std::unique_ptr<detail::Cursor<T...>> cursor_;
+    detail::Sinks<T...> element_;
+    value_type values_;
+    bool has_value_ = false;
+  };
+  class Elements {
+   public:
+    Elements(detail::StagePtr<T...> stage, const detail::Pass& pass)
+        : stage_(std::move(stage)), pass_(pass) {}
+    Iterator begin() const { return Iterator(stage_, pass_); }
+    std::default_sentinel_t end() const { return {}; }
+
+   private:
+    detail::StagePtr<T...> stage_;
+    detail::Pass pass_;
+  };
+  Elements pass(std::int64_t epoch, std::uint64_t seed = 0) const {
+    return Elements(stage_, {seed, epoch});
+  }
+  Iterator begin() const { return Iterator(stage_, {}); }
+  std::default_sentinel_t end() const { return {}; }
+
   // As a source of batches: the data set's last stage made them. One component is the input, two
   // are input and target, three have sample weights last. `inputs` says how many components are
   // inputs where that is not so. Throws ShapeError where batches have no shape of their own.

@@ -81,12 +81,18 @@ template <class T>
 void flip_horizontal(std::span<T> image, const ImageSize& size);
 template <class T>
 void flip_vertical(std::span<T> image, const ImageSize& size);
-// Adds `delta`; values are kept within [0, 255].
+// What values mean: {0, 1} for images that were rescaled.
+struct ValueRange {
+  double low = 0.0;
+  double high = 255.0;
+};
+// Adds `delta`; values are kept within the range.
 template <class T>
-void brighten(std::span<T> image, double delta);
-// (x - mean) * factor + mean, the mean of each channel; within [0, 255].
+void brighten(std::span<T> image, double delta, const ValueRange& range = {});
+// (x - mean) * factor + mean, the mean of each channel; within the range.
 template <class T>
-void contrast(std::span<T> image, const ImageSize& size, double factor);
+void contrast(std::span<T> image, const ImageSize& size, double factor,
+              const ValueRange& range = {});
 // (x - mean) / stddev by channel.
 void normalize(std::span<float> image, const ImageSize& size, std::span<const float> mean,
                std::span<const float> stddev);
@@ -156,20 +162,23 @@ struct Zoom {
     affine(image, size, {.zoom_y = zoom, .zoom_x = zoom, .fill = fill});
   }
 };
-// Shares of 255.
+// Shares of the range.
 struct Brightness {
   float factor = 0.2f;
+  ValueRange value_range{};
   template <class T, class... Rest>
   void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
-    brighten(image, 255.0 * context.random.uniform(-factor, factor));
+    const double width = value_range.high - value_range.low;
+    brighten(image, width * context.random.uniform(-factor, factor), value_range);
   }
 };
 struct Contrast {
   ImageSize size;
   float factor = 0.2f;
+  ValueRange value_range{};
   template <class T, class... Rest>
   void operator()(MapContext& context, std::span<T> image, std::span<Rest>...) const {
-    contrast(image, size, 1.0 + context.random.uniform(-factor, factor));
+    contrast(image, size, 1.0 + context.random.uniform(-factor, factor), value_range);
   }
 };
 struct Cutout {

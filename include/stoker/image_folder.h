@@ -23,7 +23,7 @@ struct ImageFolderOptions {
 //   model.fit(photos.dataset.batch(32), {.epochs = 10, .workers = AUTOTUNE});
 struct ImageFolder {
   Dataset<std::uint8_t, std::int32_t> dataset;  // (height, width, channels), and a class number
-  std::vector<std::string> class_names;         // of the numbers, sorted
+  std::vector<std::string> class_names;         // of the numbers, sorted; also of empty subfolders
   std::vector<std::string> files;               // sorted by class and name
   std::vector<std::int32_t> labels;             // of the files
 };

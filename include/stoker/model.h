@@ -101,7 +101,8 @@ struct FitOptions {
   // Seconds that one batch may be waited for before fit throws DataError; 0: for ever. The call of
   // the generator that hangs is left behind on its thread.
   double generator_timeout = 0.0;
-  // What Ctrl-C does while fit runs, in a program that has no handler of its own for it.
+  // What Ctrl-C does while fit runs, its validation too, in a program that has no handler of its
+  // own for it.
   OnInterrupt on_interrupt = OnInterrupt::exit;
   // Where to write a trace of every batch's way from the generator to its step, for Perfetto or
   // chrome://tracing; empty: nowhere. Holds the last 65,536 stages of each thread.
@@ -116,6 +117,7 @@ struct EvaluateOptions {
   int workers = 1;  // as fit's
   NanPolicy nan_policy = NanPolicy::stop;
   double generator_timeout = 0.0;
+  OnInterrupt on_interrupt = OnInterrupt::exit;
 };
 
 struct PredictOptions {
@@ -126,6 +128,7 @@ struct PredictOptions {
   int workers = 1;  // as fit's
   NanPolicy nan_policy = NanPolicy::stop;
   double generator_timeout = 0.0;
+  OnInterrupt on_interrupt = OnInterrupt::exit;
 };
 
 class Model {

@@ -37,9 +37,19 @@ std::string_view trimmed(std::string_view text) {
 
 template <class T>
 bool parse(std::string_view text, T& value) {
-  const std::from_chars_result result =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  return result.ec == std::errc() && result.ptr == text.data() + text.size();
+  const char* const end = text.data() + text.size();
+  const std::from_chars_result result = std::from_chars(text.data(), end, value);
+  if (result.ptr != end) return false;
+  if constexpr (std::is_floating_point_v<T>) {
+    // Out of range is too large or too small, and only the latter has a nearest float.
+    long double wide = 0.0L;
+    if (result.ec == std::errc::result_out_of_range &&
+        std::from_chars(text.data(), end, wide).ec == std::errc() && std::abs(wide) < 1.0L) {
+      value = static_cast<float>(wide);
+      return true;
+    }
+  }
+  return result.ec == std::errc();
 }
 
 }  // namespace

@@ -252,14 +252,14 @@ void flip_vertical(std::span<T> image, const ImageSize& size) {
 }
 
 template <class T>
-void brighten(std::span<T> image, double delta) {
+void brighten(std::span<T> image, double delta, const ValueRange& range) {
   for (T& value : image) {
-    value = to_element<T>(std::clamp(static_cast<double>(value) + delta, 0.0, 255.0));
+    value = to_element<T>(std::clamp(static_cast<double>(value) + delta, range.low, range.high));
   }
 }
 
 template <class T>
-void contrast(std::span<T> image, const ImageSize& size, double factor) {
+void contrast(std::span<T> image, const ImageSize& size, double factor, const ValueRange& range) {
   require(image.size() == size.elements(), "contrast", size, image.size());
   const std::int64_t pixels = size.height * size.width;
   for (std::int64_t c = 0; c < size.channels; ++c) {
@@ -271,7 +271,7 @@ void contrast(std::span<T> image, const ImageSize& size, double factor) {
     for (std::int64_t i = 0; i < pixels; ++i) {
       T& value = image[static_cast<std::size_t>(i * size.channels + c)];
       value = to_element<T>(
-          std::clamp((static_cast<double>(value) - mean) * factor + mean, 0.0, 255.0));
+          std::clamp((static_cast<double>(value) - mean) * factor + mean, range.low, range.high));
     }
   }
 }
@@ -363,8 +363,8 @@ template void center_crop(std::span<const float>, const ImageSize&, std::span<fl
 template void affine(std::span<float>, const ImageSize&, const AffineOptions&);
 template void flip_horizontal(std::span<float>, const ImageSize&);
 template void flip_vertical(std::span<float>, const ImageSize&);
-template void brighten(std::span<float>, double);
-template void contrast(std::span<float>, const ImageSize&, double);
+template void brighten(std::span<float>, double, const ValueRange&);
+template void contrast(std::span<float>, const ImageSize&, double, const ValueRange&);
 template void cutout(std::span<float>, const ImageSize&, std::int64_t, std::int64_t, std::int64_t,
                      double);
 
@@ -375,8 +375,8 @@ template void center_crop(std::span<const std::uint8_t>, const ImageSize&, std::
 template void affine(std::span<std::uint8_t>, const ImageSize&, const AffineOptions&);
 template void flip_horizontal(std::span<std::uint8_t>, const ImageSize&);
 template void flip_vertical(std::span<std::uint8_t>, const ImageSize&);
-template void brighten(std::span<std::uint8_t>, double);
-template void contrast(std::span<std::uint8_t>, const ImageSize&, double);
+template void brighten(std::span<std::uint8_t>, double, const ValueRange&);
+template void contrast(std::span<std::uint8_t>, const ImageSize&, double, const ValueRange&);
 template void cutout(std::span<std::uint8_t>, const ImageSize&, std::int64_t, std::int64_t,
                      std::int64_t, double);
 

@@ -1,4 +1,4 @@
-// PNG through libpng's simplified interface, JPEG through libjpeg-turbo.
+// PNG through libpng, JPEG through libjpeg-turbo.
 #include <cerrno>
 #include <csetjmp>
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <png.h>
 
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "core/atomic_file.h"
@@ -64,23 +65,100 @@ bool is_png(std::span<const std::byte> bytes) {
          std::memcmp(bytes.data(), kSignature, sizeof kSignature) == 0;
 }
 
+struct PngSource {
+  std::span<const std::byte> bytes;
+  std::jmp_buf where;
+  char message[128];
+};
+
+[[noreturn]] void leave_png(png_structp png, png_const_charp message) {
+  auto* source = static_cast<PngSource*>(png_get_error_ptr(png));
+  std::snprintf(source->message, sizeof source->message, "%s", message);
+  std::longjmp(source->where, 1);
+}
+
+void ignore_png_warning(png_structp, png_const_charp) {}
+
+void read_png_bytes(png_structp png, png_bytep to, std::size_t count) {
+  auto* source = static_cast<PngSource*>(png_get_io_ptr(png));
+  if (count > source->bytes.size()) png_error(png, "it ends early");
+  std::memcpy(to, source->bytes.data(), count);
+  source->bytes = source->bytes.subspan(count);
+}
+
+// Samples as they are stored, as TensorFlow and Pillow read them: no gamma, alpha dropped and not
+// laid on anything, the upper bytes of 16 bits. `channels`: 3 or 4, or 1 for a file that is gray.
+//
+// As below, nothing with a destructor may come to life between setjmp and its return.
+bool read_png_header(png_structp png, png_infop info, PngSource& source) {
+  if (setjmp(source.where) != 0) return false;
+  png_set_read_fn(png, &source, read_png_bytes);
+  png_set_user_limits(png, kMaxPixels, kMaxPixels);
+  png_read_info(png, info);
+  return true;
+}
+
+bool read_png_rows(png_structp png, png_infop info, PngSource& source, int channels,
+                   std::uint8_t* pixels, std::size_t pitch) {
+  if (setjmp(source.where) != 0) return false;
+  png_set_strip_16(png);
+  png_set_packing(png);
+  png_set_expand(png);
+  if (channels >= 3) png_set_gray_to_rgb(png);
+  if (channels == 4) {
+    png_set_add_alpha(png, 0xff, PNG_FILLER_AFTER);
+  } else {
+    png_set_strip_alpha(png);
+  }
+  const int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  if (png_get_rowbytes(png, info) != pitch) png_error(png, "of an unknown format");
+  const png_uint_32 height = png_get_image_height(png, info);
+  for (int pass = 0; pass < passes; ++pass) {
+    for (png_uint_32 y = 0; y < height; ++y) png_read_row(png, pixels + y * pitch, nullptr);
+  }
+  return true;
+}
+
+// ITU-R BT.601's weights of red, green and blue, as JPEG has them too.
+void make_gray(Target& target) {
+  std::vector<std::uint8_t>& pixels = target.pixels;
+  const std::size_t count = pixels.size() / 3;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t sum =
+        19595U * pixels[3 * i] + 38470U * pixels[3 * i + 1] + 7471U * pixels[3 * i + 2];
+    pixels[i] = static_cast<std::uint8_t>((sum + 0x8000U) >> 16);
+  }
+  pixels.resize(count);
+  target.size.channels = 1;
+}
+
 void decode_png(std::span<const std::byte> bytes, int channels, const std::string& name,
                 Target& target) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  const std::unique_ptr<png_image, void (*)(png_image*)> owner(&image, png_image_free);
-  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0) {
-    fail(name, format("a damaged PNG (", image.message, ")"));
-  }
-  check_size(name, image.width, image.height);
-  image.format = channels == 1 ? PNG_FORMAT_GRAY : channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA;
-  target.size = {image.height, image.width, channels};
+  PngSource source{.bytes = bytes, .where = {}, .message = {}};
+  struct Reader {
+    png_structp png = nullptr;
+    png_infop info = nullptr;
+    ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+  } reader;
+  reader.png =
+      png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, leave_png, ignore_png_warning);
+  if (reader.png != nullptr) reader.info = png_create_info_struct(reader.png);
+  if (reader.info == nullptr) throw std::bad_alloc();
+  const auto check = [&](bool read) {
+    if (!read) fail(name, format("a damaged PNG (", source.message, ")"));
+  };
+  check(read_png_header(reader.png, reader.info, source));
+  const std::uint64_t width = png_get_image_width(reader.png, reader.info);
+  const std::uint64_t height = png_get_image_height(reader.png, reader.info);
+  check_size(name, width, height);
+  const bool has_color = (png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_COLOR) != 0;
+  const int read = channels == 1 && has_color ? 3 : channels;
+  target.size = {static_cast<std::int64_t>(height), static_cast<std::int64_t>(width), read};
   target.pixels.resize(target.size.elements());
-  // Transparent pixels of a file without alpha in the result lie on black.
-  const png_color background{0, 0, 0};
-  if (png_image_finish_read(&image, &background, target.pixels.data(), 0, nullptr) == 0) {
-    fail(name, format("a damaged PNG (", image.message, ")"));
-  }
+  check(read_png_rows(reader.png, reader.info, source, read, target.pixels.data(),
+                      static_cast<std::size_t>(target.size.width * read)));
+  if (read != channels) make_gray(target);
 }
 
 // ---- JPEG ----

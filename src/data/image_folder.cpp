@@ -44,7 +44,6 @@ ImageFolder image_folder(const std::string& path, const ImageFolderOptions& opti
     const auto found = sorted_entries(folder, [](const fs::directory_entry& entry) {
       return entry.is_regular_file() && is_image(entry.path());
     });
-    if (found.empty()) continue;
     for (const fs::path& file : found) {
       files.push_back(file.string());
       labels.push_back(static_cast<std::int32_t>(names.size()));

@@ -13,18 +13,20 @@ constexpr std::uint64_t kWindowBatches = 4;
 constexpr int kFewestSlots = 7;
 // Fewer workers or slots are preferred when they cost no more than this.
 constexpr double kTolerance = 1.01;
-// More workers that made a batch this much slower are taken back: they cost the step its cores.
-constexpr double kSlower = 1.10;
-// From this share of what the cores can do at most, they are what there is to share.
-constexpr double kCoresAreBusy = 0.9;
+// More workers have to bring this much, or they are taken back: they cost the step its cores.
+constexpr double kWorthwhile = 0.98;
+// From this share of what the cores can do, nobody waits for anything else.
+constexpr double kCoresAreBusy = 0.7;
+// A step on the same cores that waits for less than this of its time is fed.
+constexpr double kFed = 0.03;
 constexpr int kWindowsOfCeiling = 50;
 
 double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
 }  // namespace
 
-Autotune::Autotune(const TuneLimits& limits, const Choice& start)
-    : limits_(limits), choice_(start), ceiling_(limits.max_workers) {}
+Autotune::Autotune(const TuneLimits& limits, const Choice& start, const Measured& begin)
+    : limits_(limits), choice_(start), begin_(begin), ceiling_(limits.max_workers) {}
 
 bool Autotune::is_due(std::uint64_t batches, std::int64_t training_ns) const {
   return batches >= begin_.batches + kWindowBatches &&
@@ -36,6 +38,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   window.batches = measured.batches - begin_.batches;
   window.training_ns = measured.training_ns - begin_.training_ns;
   window.cpu_ns = measured.cpu_ns - begin_.cpu_ns;
+  window.waited_ns = measured.waited_ns - begin_.waited_ns;
   window.durations = {measured.durations.generate - begin_.durations.generate,
                       measured.durations.upload - begin_.durations.upload,
                       measured.durations.step - begin_.durations.step, measured.durations.host};
@@ -49,7 +52,10 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   }
 
   const double took = seconds(window.training_ns) / static_cast<double>(window.batches);
-  if (before_ && choice_.workers > before_->workers && took > kSlower * seconds_before_) {
+  // While the ring fills, on busy cores, nothing can be held against what comes later.
+  const double busy = seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
+  if (limits_.device_slots == 0 && windows_ == 1 && busy > kCoresAreBusy) return std::nullopt;
+  if (before_ && choice_.workers > before_->workers && took > kWorthwhile * seconds_before_) {
     ceiling_ = before_->workers;
     ceiling_until_ = windows_ + kWindowsOfCeiling;
     choice_ = *before_;
@@ -91,10 +97,11 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       best.workers = workers;
       break;
     }
-    // Workers leave the cores to the step and take them while it waits: then all cores can be used.
-    const double busy = arrangement.cpu_seconds / std::max(arrangement.cores, 1.0);
-    if (limits_.device_slots == 0 && busy > kCoresAreBusy * fastest) {
-      best.workers = std::clamp(static_cast<int>(limits_.cores), best.workers, most);
+    // Workers on the step's own cores yield to it: their batches take long because they can wait,
+    // and more of them would only put more of the step's threads aside.
+    const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
+    if (limits_.device_slots == 0 && waited < kFed) {
+      best.workers = std::min(best.workers, choice_.workers);
     }
   }
   if (limits_.tune_slots) {

@@ -21,7 +21,8 @@ struct TuneLimits {
 // Looks at what the stages took since its last change, and asks the throughput model for the fewest
 // workers, and the fewest slots, with which a batch takes no longer than with the most. What the
 // model promises is held against what then happens: a change that made training slower is taken
-// back, and not tried again for a while. No thread of its own.
+// back, and not tried again for a while. Workers that share the step's cores get company only while
+// the step waits for them. No thread of its own.
 class Autotune {
  public:
   struct Choice {
@@ -30,16 +31,18 @@ class Autotune {
     friend bool operator==(const Choice&, const Choice&) = default;
   };
 
-  Autotune(const TuneLimits& limits, const Choice& start);
-
   // What has been measured so far in all; `training_ns` leaves out time in which nobody asked for
   // batches.
   struct Measured {
     std::uint64_t batches = 0;
     std::int64_t training_ns = 0;
-    std::int64_t cpu_ns = 0;  // of the process
-    StageDurations durations;
+    std::int64_t cpu_ns = 0;     // of the process
+    std::int64_t waited_ns = 0;  // for batches
+    StageDurations durations{};
   };
+  // `begin`: what was measured before there was anything to tune.
+  Autotune(const TuneLimits& limits, const Choice& start, const Measured& begin);
+
   // Whether there is enough new to decide on: asked for each batch.
   bool is_due(std::uint64_t batches, std::int64_t training_ns) const;
   // Another choice, where one is better.

@@ -5,6 +5,10 @@
 namespace stoker::feed {
 namespace {
 
+// How often one looks for what has passed.
+constexpr std::int64_t kLookNs = 100'000'000;
+constexpr std::array<const char*, 3> kStages = {"the generator", "uploads", "launches"};
+
 std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 * seconds); }
 double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
@@ -28,16 +32,34 @@ DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::S
   compute.synchronize();
 }
 
-void DeviceClock::begin_epoch(std::int64_t now) { epoch_ns_ = now; }
+void DeviceClock::begin_epoch(std::int64_t now) {
+  epoch_ns_ = looked_ns_ = now;
+  waited_ = {};
+}
 
 void DeviceClock::issue(std::uint64_t batch, const Batch& filled) {
   // The place before this one's is still whole, and needed to account for the one after.
   if (batch + 1 >= accounted_ + places_.size()) account();
+  look(now_ns());
   Place& place = this->place(batch);
   place.sequence = static_cast<std::uint64_t>(filled.sequence);
   place.filled_ns = filled.filled_ns;
   place.issued_ns = now_ns();
   place.epoch_ns = epoch_ns_;
+}
+
+void DeviceClock::look(std::int64_t now) {
+  if (now < looked_ns_ + kLookNs) return;
+  looked_ns_ = now;
+  while (accounted_ < launched_ && stepped(accounted_).has_passed()) account();
+  warn_of_starvation();
+}
+
+void DeviceClock::warn_of_starvation() {
+  const double waited = waited_[0] + waited_[1] + waited_[2];
+  const auto most = std::ranges::max_element(waited_) - waited_.begin();
+  feed_.note_starving(kStages[static_cast<std::size_t>(most)], waited,
+                      seconds(stepped_ns_ - epoch_ns_));
 }
 
 void DeviceClock::launched(std::uint64_t batch) {
@@ -94,13 +116,13 @@ void DeviceClock::wait(const Place& batch, std::int64_t from, std::int64_t begin
                        std::int64_t uploaded_ns) {
   if (begin <= from) return;
   const double idle = seconds(begin - from);
-  if (batch.filled_ns > from) {
-    since_.waited_for_generator += idle;
-  } else if (batch.issued_ns <= from && uploaded_ns > from) {
-    since_.waited_for_upload += idle;
-  } else {
-    since_.waited_for_launch += idle;
-  }
+  const int stage = batch.filled_ns > from                          ? 0
+                    : batch.issued_ns <= from && uploaded_ns > from ? 1
+                                                                    : 2;
+  double* const since[] = {&since_.waited_for_generator, &since_.waited_for_upload,
+                           &since_.waited_for_launch};
+  *since[stage] += idle;
+  if (batch.epoch_ns == epoch_ns_) waited_[static_cast<std::size_t>(stage)] += idle;
 }
 
 void DeviceClock::report(FeedReport& report) {

@@ -17,8 +17,10 @@ namespace stoker::feed {
 // thread uses it.
 //
 // A batch is accounted for when its events are about to be recorded again, so that nothing is asked
-// of the device before it is known: two calls a batch on CUDA, which wait for nothing. Times of the
-// device are chained from event to event, and tied to the host's clock where the device is idle.
+// of the device before it is known: two calls a batch on CUDA, which wait for nothing. Now and then
+// it looks for more that has passed, so that a device that starves is not noticed a ring's length
+// late. Times of the device are chained from event to event, and tied to the host's clock where the
+// device is idle.
 class DeviceClock {
  public:
   // `in_flight`: batches that may be under way, one more than can be issued before the first of
@@ -55,6 +57,8 @@ class DeviceClock {
 
   Place& place(std::uint64_t batch) { return places_[batch % places_.size()]; }
   void account();
+  void look(std::int64_t now);
+  void warn_of_starvation();
   void wait(const Place& batch, std::int64_t from, std::int64_t begin, std::int64_t uploaded_ns);
 
   Feed& feed_;
@@ -62,7 +66,9 @@ class DeviceClock {
   std::unique_ptr<device::Event> first_uploaded_;  // stand for those of the batch before the first
   std::unique_ptr<device::Event> first_stepped_;
   std::int64_t epoch_ns_ = 0;
-  std::int64_t uploaded_ns_ = 0;  // of the last batch accounted for
+  std::int64_t looked_ns_ = 0;
+  std::array<double, 3> waited_{};  // in the epoch: for the generator, uploads, launches
+  std::int64_t uploaded_ns_ = 0;    // of the last batch accounted for
   std::int64_t stepped_ns_ = 0;
   std::uint64_t accounted_ = 0;  // batches
   std::uint64_t launched_ = 0;

@@ -90,14 +90,13 @@ struct Feed::Impl {
   void end_epoch();
   void end_source();
   void warn(const std::string& what) const;
-  void warn_of_starvation(std::int64_t now, std::int64_t waited_ns);
+  void warn_of_starvation(const char* who, double waited, double of, const std::string& why);
   void warn_of_nan(const SlotNote& note);
   [[noreturn]] void time_out(std::int64_t waited_ns);
   [[noreturn]] void rethrow();
 
   void start_tuning(device::Device& device);
   void tune();
-  StageDurations durations() const;
 
   const FeedOptions options;
   const int slots;
@@ -152,11 +151,15 @@ std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_
                 " s");
 }
 
-void Feed::Impl::warn_of_starvation(std::int64_t now, std::int64_t waited_ns) {
+// From when on it is starving.
+bool starves(double waited, double of) {
+  return waited >= seconds(kStarvedNs) && waited > kStarvedShare * of;
+}
+
+void Feed::Impl::warn_of_starvation(const char* who, double waited, double of,
+                                    const std::string& why) {
   warned_of_starvation = true;
-  warn(format("the step has waited ", seconds(waited_ns), " s of the last ",
-              seconds(now - epoch_begin_ns), " s for the generator (batch ", sequence + 1,
-              " of this fit: ", describe(pool, position, now), ")"));
+  warn(format(who, " has waited ", waited, " s of the last ", of, " s for ", why));
 }
 
 // Tells the user when the step starves.
@@ -170,11 +173,13 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
     now = now_ns();
     if (now >= timeout) return Waited::timed_out;
     if (options.should_stop && options.should_stop()) return Waited::given_up;
-    const std::int64_t waited = epoch_waited_ns + now - begin_ns;
-    const bool starves =
-        waited >= kStarvedNs &&
-        static_cast<double>(waited) > kStarvedShare * static_cast<double>(now - epoch_begin_ns);
-    if (starves && !warned_of_starvation) warn_of_starvation(now, waited);
+    const double waited = seconds(epoch_waited_ns + now - begin_ns);
+    const double of = seconds(now - epoch_begin_ns);
+    if (!warned_of_starvation && starves(waited, of)) {
+      warn_of_starvation("the step", waited, of,
+                         format("the generator (batch ", sequence + 1,
+                                " of this fit: ", describe(pool, position, now), ")"));
+    }
   }
 }
 
@@ -322,33 +327,33 @@ void Feed::Impl::start_tuning(device::Device& device) {
   const bool tune_workers = options.workers == AUTOTUNE && threads > 1;
   const bool tune_slots = options.max_queue_size == AUTOTUNE;
   if (!tune_workers && !tune_slots) return;
-  // From above, so that the beginning is not slow: on a CPU as many as there are cores to share.
+  // From above, so that the beginning is not slow; but on the step's own cores from below, since
+  // more than it needs cost it dearly there.
   const bool shares_cores = device.reads_host_memory();
-  const Autotune::Choice start{
-      .workers = tune_workers && shares_cores ? std::min(cores(), threads) : threads,
-      .slots = slots};
+  const Autotune::Choice start{.workers = tune_workers && shares_cores ? 1 : threads,
+                               .slots = slots};
   autotune.emplace(TuneLimits{.max_workers = threads,
                               .max_slots = slots,
                               .tune_workers = tune_workers,
                               .tune_slots = tune_slots,
                               .device_slots = device.reads_host_memory() ? 0 : kDeviceSlots,
                               .cores = static_cast<double>(cores())},
-                   start);
+                   start, Autotune::Measured{.cpu_ns = process_cpu_ns()});
   pool.set_active(start.workers);
-}
-
-StageDurations Feed::Impl::durations() const {
-  const TimelineTotals totals = shared->timeline.snapshot();
-  return {.generate = totals[Stage::generate].durations, .upload = uploads, .step = steps};
 }
 
 void Feed::Impl::tune() {
   const std::int64_t trained = training_ns + now_ns() - epoch_begin_ns;
   if (!autotune->is_due(taken, trained)) return;
-  const std::optional<Autotune::Choice> choice = autotune->decide({.batches = taken,
-                                                                   .training_ns = trained,
-                                                                   .cpu_ns = process_cpu_ns(),
-                                                                   .durations = durations()});
+  const TimelineTotals totals = shared->timeline.snapshot();
+  const std::optional<Autotune::Choice> choice = autotune->decide(
+      {.batches = taken,
+       .training_ns = trained,
+       .cpu_ns = process_cpu_ns(),
+       .waited_ns =
+           static_cast<std::int64_t>(1e9 * totals[Stage::wait_for_generator].durations.total()),
+       .durations = {
+           .generate = totals[Stage::generate].durations, .upload = uploads, .step = steps}});
   if (!choice) return;
   pool.set_active(choice->workers);
   ring.set_depth(choice->slots);
@@ -379,6 +384,11 @@ void Feed::stop() {
 
 void Feed::note_step(std::int64_t ns) { impl_->steps.add(ns); }
 void Feed::note_upload(std::int64_t ns) { impl_->uploads.add(ns); }
+
+void Feed::note_starving(const char* stage, double waited, double of) {
+  if (impl_->warned_of_starvation || !starves(waited, of)) return;
+  impl_->warn_of_starvation("the device", waited, of, stage);
+}
 
 const SlotLayout& Feed::layout() const { return impl_->shared->layout; }
 int Feed::ring_size() const { return impl_->ring.size(); }

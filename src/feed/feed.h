@@ -121,6 +121,10 @@ class Feed {
   void note_step(std::int64_t ns);
   void note_upload(std::int64_t ns);
 
+  // Where the consumer sees more than the feed does: the device has waited so long of the current
+  // epoch so far, most of it for `stage`. Warns as soon as that is starving, once in all.
+  void note_starving(const char* stage, double waited, double of);
+
   const SlotLayout& layout() const;  // of slots of the host
   int ring_size() const;
   int workers() const;     // that fill at present

@@ -9,6 +9,7 @@
 #include "losses/loss.h"
 #include "report/progress_bar.h"
 #include "stoker/error.h"
+#include "train/interrupt.h"
 #include "train/model_impl.h"
 
 namespace stoker {
@@ -19,7 +20,8 @@ using train::StepRunner;
 namespace {
 
 template <class Options>
-feed::FeedOptions feed_options(const Options& options, std::uint64_t seed) {
+feed::FeedOptions feed_options(const Options& options, std::uint64_t seed,
+                               const train::InterruptScope& interrupt) {
   return {.epochs = 1,
           .first_epoch = 0,
           .steps_per_epoch = options.steps,
@@ -27,7 +29,14 @@ feed::FeedOptions feed_options(const Options& options, std::uint64_t seed) {
           .workers = options.workers,
           .seed = seed,
           .nan_policy = options.nan_policy,
-          .timeout_seconds = options.generator_timeout};
+          .timeout_seconds = options.generator_timeout,
+          .should_stop = [&interrupt] { return interrupt.requested(); }};
+}
+
+// What was found so far is of no use.
+void throw_if_interrupted(const train::InterruptScope& interrupt, const char* what,
+                          std::int64_t steps) {
+  if (interrupt.requested()) throw Interrupted(format(what, ": interrupted after step ", steps));
 }
 
 template <class Options>
@@ -56,23 +65,33 @@ bool same_batches(const BatchSpec& a, const BatchSpec& b) {
 
 Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
                            const EvaluateOptions& evaluate_options) {
+  return train::or_leave(evaluate_options.on_interrupt,
+                         [&] { return evaluate_interruptibly(source, evaluate_options); });
+}
+
+Logs Model::Impl::evaluate_interruptibly(const std::shared_ptr<Source>& source,
+                                         const EvaluateOptions& evaluate_options) {
   require_compiled("evaluate");
   train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::evaluate, source->spec(), layout.offsets);
   const train::Plan& plan = runner.prepare();
+  const train::InterruptScope interrupt(evaluate_options.on_interrupt != OnInterrupt::ignore);
   report::ProgressBar bar = report::standard_progress_bar(evaluate_options.verbose);
   bar.begin(expected_steps(evaluate_options, *source));
-  feed::Pipeline pipeline = open_feed(plan, source, feed_options(evaluate_options, options.seed));
+  feed::Pipeline pipeline =
+      open_feed(plan, source, feed_options(evaluate_options, options.seed, interrupt));
   state.reset_metrics();
   std::int64_t steps = 0;
   while (const auto batch = pipeline.next()) {
     runner.run(*batch, pipeline.ring(), {0, steps});
     pipeline.consumed(*batch);
     ++steps;
+    if (interrupt.requested()) break;
     const std::int64_t now = now_ns();
     if (bar.wants_update(now)) bar.update(steps, read_logs(), now);
   }
+  throw_if_interrupted(interrupt, "evaluate", steps);
   runner.check({0, steps - 1});
   const Logs logs = read_logs();
   bar.finish(steps, logs, now_ns());
@@ -81,13 +100,21 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
 
 Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
                             const PredictOptions& predict_options) {
+  return train::or_leave(predict_options.on_interrupt,
+                         [&] { return predict_interruptibly(source, predict_options); });
+}
+
+Tensor Model::Impl::predict_interruptibly(const std::shared_ptr<Source>& source,
+                                          const PredictOptions& predict_options) {
   train::require_end(*source, predict_options.steps, "predict", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::predict, source->spec(), layout.offsets);
   const train::Plan& whole = runner.prepare();
+  const train::InterruptScope interrupt(predict_options.on_interrupt != OnInterrupt::ignore);
   report::ProgressBar bar = report::standard_progress_bar(predict_options.verbose);
   bar.begin(expected_steps(predict_options, *source));
-  feed::Pipeline pipeline = open_feed(whole, source, feed_options(predict_options, options.seed));
+  feed::Pipeline pipeline =
+      open_feed(whole, source, feed_options(predict_options, options.seed, interrupt));
 
   const std::size_t row_bytes =
       static_cast<std::size_t>(network.output().shape.without_batch().elements()) * sizeof(float);
@@ -105,9 +132,11 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
     state.stream().synchronize();
     count += batch->rows;
     ++steps;
+    if (interrupt.requested()) break;
     const std::int64_t now = now_ns();
     if (bar.wants_update(now)) bar.update(steps, {}, now);
   }
+  throw_if_interrupted(interrupt, "predict", steps);
   bar.finish(steps, {}, now_ns());
   Tensor result(network.output().shape.without_batch().with_batch(count));
   if (!rows.empty()) std::memcpy(result.raw(), rows.data(), rows.size());

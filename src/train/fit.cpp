@@ -160,14 +160,9 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
 
 History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_options,
                          std::shared_ptr<Source> validation) {
-  try {
+  return train::or_leave(fit_options.on_interrupt, [&] {
     return fit_interruptibly(std::move(source), fit_options, std::move(validation));
-  } catch (const Interrupted& interrupted) {
-    if (fit_options.on_interrupt != OnInterrupt::exit) throw;
-    std::cout << std::endl;
-    std::cerr << interrupted.what() << std::endl;
-    std::exit(train::kInterruptedStatus);
-  }
+  });
 }
 
 History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
@@ -203,6 +198,9 @@ History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }
   const train::InterruptScope interrupt(fit_options.on_interrupt != OnInterrupt::ignore);
+  // Whoever leaves the program does so when the training's threads have been joined.
+  const OnInterrupt validation_interrupt =
+      fit_options.on_interrupt == OnInterrupt::ignore ? OnInterrupt::ignore : OnInterrupt::raise;
   const std::size_t stamps = fit_options.trace.empty() ? kStamps : kTracedStamps;
   feed::Pipeline pipeline =
       open_feed(plan, source,
@@ -249,7 +247,8 @@ History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
                                                .max_queue_size = fit_options.max_queue_size,
                                                .workers = fit_options.workers,
                                                .nan_policy = fit_options.nan_policy,
-                                               .generator_timeout = fit_options.generator_timeout});
+                                               .generator_timeout = fit_options.generator_timeout,
+                                               .on_interrupt = validation_interrupt});
       for (const auto& [key, value] : found) logs.set("val_" + key, value);
     }
     const std::int64_t end = now_ns();

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <iostream>
 #include <mutex>
 
 namespace stoker::train {
@@ -53,6 +55,12 @@ InterruptScope::~InterruptScope() {
   current = {};
   current.sa_handler = SIG_DFL;
   sigaction(SIGINT, &current, nullptr);
+}
+
+void leave(const Interrupted& interrupted) {
+  std::cout << std::endl;
+  std::cerr << interrupted.what() << std::endl;
+  std::exit(kInterruptedStatus);
 }
 
 bool InterruptScope::requested() const { return listens_ && signals.load() > 0; }

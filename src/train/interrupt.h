@@ -1,5 +1,8 @@
-// Ctrl-C while a fit runs.
+// Ctrl-C while a fit, an evaluation or a prediction runs.
 #pragma once
+
+#include "stoker/error.h"
+#include "stoker/model.h"
 
 namespace stoker::train {
 
@@ -20,5 +23,19 @@ class InterruptScope {
 };
 
 inline constexpr int kInterruptedStatus = 130;  // 128 + SIGINT, as shells say it
+
+// Says why, and ends the program.
+[[noreturn]] void leave(const Interrupted& interrupted);
+
+// What `work` returns; an Interrupted from it goes the way that the user chose.
+template <class Work>
+auto or_leave(OnInterrupt on_interrupt, Work work) {
+  try {
+    return work();
+  } catch (const Interrupted& interrupted) {
+    if (on_interrupt != OnInterrupt::exit) throw;
+    leave(interrupted);
+  }
+}
 
 }  // namespace stoker::train

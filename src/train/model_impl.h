@@ -120,7 +120,11 @@ struct Model::Impl {
 
   // ---- evaluate.cpp ----
   Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options);
+  Logs evaluate_interruptibly(const std::shared_ptr<Source>& source,
+                              const EvaluateOptions& options);
   Tensor predict(const std::shared_ptr<Source>& source, const PredictOptions& options);
+  Tensor predict_interruptibly(const std::shared_ptr<Source>& source,
+                               const PredictOptions& options);
   Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
                     const Tensor& sample_weight);
 

@@ -345,5 +345,30 @@ TEST(Dataset, tensors_of_different_lengths_are_refused) {
                DTypeError);
 }
 
+TEST(Dataset, is_gone_through_by_a_loop) {
+  std::vector<std::int32_t> seen;
+  std::vector<std::size_t> sizes;
+  for (const auto& [numbers] : range(10).filter([](auto n) { return n[0] % 2 == 1; }).batch(2)) {
+    sizes.push_back(numbers.size());
+    seen.insert(seen.end(), numbers.begin(), numbers.end());
+  }
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{2, 2, 1}));
+  EXPECT_EQ(seen, (std::vector<std::int32_t>{1, 3, 5, 7, 9}));
+  for ([[maybe_unused]] const auto& [numbers] : range(0)) ADD_FAILURE() << "nothing to see";
+}
+
+TEST(Dataset, a_loop_over_a_pass_sees_the_order_of_that_epoch) {
+  const auto shuffled = range(20).shuffle(20, 1);
+  const auto order = [&](std::int64_t epoch) {
+    std::vector<std::int32_t> looped;
+    for (const auto& [number] : shuffled.pass(epoch)) looped.push_back(number[0]);
+    std::vector<std::int32_t> called;
+    shuffled.for_each([&](auto number) { called.push_back(number[0]); }, epoch);
+    EXPECT_EQ(looped, called);
+    return looped;
+  };
+  EXPECT_NE(order(0), order(1));
+}
+
 }  // namespace
 }  // namespace stoker

@@ -113,6 +113,13 @@ TEST(Csv, empty_fields_count_as_told_or_are_errors) {
                        "line 2, column \"y\": expected a number ({.missing"));
 }
 
+TEST(Csv, numbers_too_small_for_a_float_are_zero_and_too_large_ones_errors) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(floats(read_csv(folder.write("a.csv", "x\n1e-50\n-1e-400\n1e-42\n")).floats()),
+            (std::vector<float>{0.0f, 0.0f, 1e-42f}));
+  EXPECT_THROW(read_csv(folder.write("a.csv", "x\n1e50\n")).floats(), DataError);
+}
+
 TEST(Csv, errors_name_the_line_and_the_column) {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& text) {

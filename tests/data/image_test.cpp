@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <jpeglib.h>
+#include <png.h>
 #include <stoker/stoker.h>
 
 #include <cmath>
@@ -72,6 +73,61 @@ TEST(ImageFile, a_png_comes_back_as_it_was) {
   EXPECT_EQ(pixels_of(image), pixels);
   EXPECT_EQ(read_image(folder / "a.png", 1).shape(), (Shape{5, 7, 1}));
   EXPECT_EQ(read_image(folder / "a.png", 4).shape(), (Shape{5, 7, 4}));
+}
+
+// One pixel, or two side by side, of any format of PNG's; `gamma` in 1/100000.
+std::string png(int width, int depth, int color_type, const Pixels& row, int gamma = 0) {
+  std::string file;
+  png_structp out = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(out);
+  png_set_write_fn(
+      out, &file,
+      [](png_structp to, png_bytep bytes, std::size_t count) {
+        static_cast<std::string*>(png_get_io_ptr(to))
+            ->append(reinterpret_cast<const char*>(bytes), count);
+      },
+      nullptr);
+  png_set_IHDR(out, info, static_cast<png_uint_32>(width), 1, depth, color_type,
+               PNG_INTERLACE_ADAM7, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  const png_color palette[] = {{10, 20, 30}, {200, 100, 50}};
+  const png_byte alpha[] = {0, 128};
+  if (color_type == PNG_COLOR_TYPE_PALETTE) {
+    png_set_PLTE(out, info, palette, 2);
+    png_set_tRNS(out, info, alpha, 2, nullptr);
+  }
+  if (gamma > 0) png_set_gAMA_fixed(out, info, gamma);
+  png_write_info(out, info);
+  for (int pass = png_set_interlace_handling(out); pass > 0; --pass) {
+    png_write_row(out, row.data());
+  }
+  png_write_end(out, info);
+  png_destroy_write_struct(&out, &info);
+  return file;
+}
+
+Pixels decoded(const std::string& file, int channels) {
+  return pixels_of(decode_image(std::as_bytes(std::span(file)), channels));
+}
+
+TEST(ImageFile, samples_of_a_png_are_taken_as_they_are) {
+  // Linear light, that a viewer would brighten.
+  EXPECT_EQ(decoded(png(1, 8, PNG_COLOR_TYPE_RGB, {10, 100, 200}, 100000), 3),
+            (Pixels{10, 100, 200}));
+  EXPECT_EQ(decoded(png(2, 8, PNG_COLOR_TYPE_GRAY, {10, 100}, 100000), 3),
+            (Pixels{10, 10, 10, 100, 100, 100}));
+  // Nearly transparent: the colours are those of the file, on no background.
+  const std::string alpha = png(1, 8, PNG_COLOR_TYPE_RGBA, {10, 100, 200, 3});
+  EXPECT_EQ(decoded(alpha, 3), (Pixels{10, 100, 200}));
+  EXPECT_EQ(decoded(alpha, 4), (Pixels{10, 100, 200, 3}));
+  EXPECT_EQ(decoded(png(1, 8, PNG_COLOR_TYPE_GRAY_ALPHA, {10, 3}), 1), (Pixels{10}));
+  // 16 bits: the upper ones.
+  EXPECT_EQ(decoded(png(2, 16, PNG_COLOR_TYPE_GRAY, {10, 255, 100, 0}), 1), (Pixels{10, 100}));
+  EXPECT_EQ(decoded(png(2, 1, PNG_COLOR_TYPE_GRAY, {0x40}), 1), (Pixels{0, 255}));
+  const std::string palette = png(2, 1, PNG_COLOR_TYPE_PALETTE, {0x40});
+  EXPECT_EQ(decoded(palette, 3), (Pixels{10, 20, 30, 200, 100, 50}));
+  EXPECT_EQ(decoded(palette, 4), (Pixels{10, 20, 30, 0, 200, 100, 50, 128}));
+  // (299 r + 587 g + 114 b) / 1000
+  EXPECT_EQ(decoded(palette, 1), (Pixels{18, 124}));
 }
 
 TEST(ImageFile, a_jpeg_is_told_by_its_content) {
@@ -218,6 +274,29 @@ TEST(Augment, is_the_same_for_any_number_of_workers_and_allocates_nothing) {
   EXPECT_EQ(allocations.count_of_this_thread(), 0U);
 }
 
+TEST(Augment, brightness_and_contrast_keep_to_the_range_that_values_have) {
+  std::vector<float> image = {0.25f, 0.75f, 1.0f};
+  brighten(std::span(image), 0.5, {0.0, 1.0});
+  EXPECT_EQ(image, (std::vector<float>{0.75f, 1.0f, 1.0f}));
+  image = {0.25f, 0.75f, 0.5f};
+  contrast(std::span(image), {1, 3, 1}, 3.0, {0.0, 1.0});
+  EXPECT_EQ(image, (std::vector<float>{0.0f, 1.0f, 0.5f}));
+  // A factor is a share of the range: from 0.5, at most 0.1 away, and 0 and 255 are not its ends.
+  const Tensor x = Tensor::full({64, 1, 1, 1}, 0.5f);
+  float lowest = 1.0f;
+  float highest = 0.0f;
+  Dataset<float>::from_tensor_slices({x})
+      .map(augment::Brightness{.factor = 0.1f, .value_range = {0.0, 1.0}})
+      .for_each([&](std::span<const float> one) {
+        lowest = std::min(lowest, one[0]);
+        highest = std::max(highest, one[0]);
+      });
+  EXPECT_LT(lowest, 0.45f);
+  EXPECT_GT(highest, 0.55f);
+  EXPECT_GE(lowest, 0.4f);
+  EXPECT_LE(highest, 0.6f);
+}
+
 TEST(Augment, crops_to_a_smaller_size) {
   const ImageSize from{6, 6, 1};
   const ImageSize to{4, 4, 1};
@@ -243,7 +322,8 @@ TEST(ImageFolder, has_a_class_for_each_folder_and_decodes_into_batches) {
   }
   folder.write("empty/readme", "");
   const ImageFolder images = image_folder(folder.path(), {.size = size, .seed = 3});
-  EXPECT_EQ(images.class_names, (std::vector<std::string>{"cats", "dogs"}));
+  // As in Keras, a class without images has its number too.
+  EXPECT_EQ(images.class_names, (std::vector<std::string>{"cats", "dogs", "empty"}));
   EXPECT_EQ(images.labels, (std::vector<std::int32_t>{0, 0, 0, 1, 1, 1}));
   std::multiset<std::int32_t> labels;
   images.dataset.for_each([&](auto image, auto label) {

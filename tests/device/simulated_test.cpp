@@ -94,6 +94,20 @@ TEST(Simulated, SlowUploadsAndStepsChangeNothing) {
   EXPECT_EQ(fast, slow);
 }
 
+// An upload of 4 ms fits under a step of 8 ms; one that waited for the step before it would be
+// waited for itself, and one that the host waited for would make the launch late.
+TEST(Simulated, UploadsRunUnderTheStepsBefore) {
+  const double bytes = 4.0 * 8 * 37;
+  Sequential model = make_model(
+      Device::simulated({.upload_bytes_per_second = bytes / 4e-3, .step_seconds = 8e-3}));
+  auto batches = generator<float, std::int32_t>(
+      {.x = {8, 6, 6, 1}, .y = {8}},
+      [](BatchContext&, std::span<float> x, std::span<std::int32_t>) { x[0] = 1.0f; });
+  const FeedReport feed = model.fit(batches, {.steps_per_epoch = 30, .verbose = 0}).feed;
+  EXPECT_GE(feed.upload.total(), 30 * 4e-3);
+  EXPECT_LT(feed.waited_for_upload + feed.waited_for_launch, 0.25 * feed.upload.total());
+}
+
 TEST(Simulated, ABatchByHandGivesTheSameOnBothDevices) {
   const Tensor x = Tensor::normal({4, 6, 6, 1});
   const Tensor y = Tensor::from<std::int32_t>({4}, {0, 1, 2, 0});

@@ -5,6 +5,7 @@
 
 #include "feed/feed.h"
 #include "stoker/array_source.h"
+#include "stoker/dataset.h"
 #include "stoker/generator.h"
 #include "support/allocation_counter.h"
 
@@ -79,6 +80,35 @@ TEST(Feed, allocates_nothing_for_shuffled_arrays) {
                                      {.batch_size = 7, .shuffle = true})
                             .source(),
                         std::nullopt);
+}
+
+// Within a pass: where one begins, its cursors are made.
+void expect_no_allocations_within_a_pass(const std::shared_ptr<Source>& source) {
+  const std::shared_ptr<device::Device> cpu = device::make_cpu_device();
+  Feed feed(source, {.steps_per_epoch = 300, .max_queue_size = 4}, *cpu);
+  const auto run = [&](int batches) {
+    for (int i = 0; i < batches; ++i) {
+      const std::optional<Batch> batch = feed.next();
+      ASSERT_TRUE(batch.has_value());
+      feed.release(*batch);
+    }
+  };
+  run(50);
+  const AllocationCounter allocations;
+  run(200);
+  EXPECT_EQ(allocations.count(), 0U);
+}
+
+TEST(Feed, a_dataset_allocates_nothing_in_the_steady_state) {
+  if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
+  const auto numbered = range(10000).shuffle(10000, 3).map<float>(
+      {Shape{16}}, [](std::span<const std::int32_t> number, std::span<float> x) {
+        std::ranges::fill(x, static_cast<float>(number[0]));
+      });
+  expect_no_allocations_within_a_pass(numbered.batch(8).source().source());
+  const auto in_turn =
+      numbered.filter([](std::span<const float> x) { return x[0] != 5.0f; }).shuffle(64, 2);
+  expect_no_allocations_within_a_pass(in_turn.batch(8).source().source());
 }
 
 }  // namespace

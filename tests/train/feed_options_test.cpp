@@ -113,6 +113,41 @@ TEST(OnInterrupt, raise_throws_and_leaves_the_model_usable) {
   model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
 }
 
+// Endless, and interrupts the program at batch 5.
+auto interrupting() {
+  return generator<float, float>({.x = {8, 4}, .y = {8, 1}},
+                                 [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+                                   std::ranges::fill(x, 0.5f);
+                                   std::ranges::fill(y, 0.5f);
+                                   if (batch.index == 5) raise(SIGINT);
+                                 });
+}
+
+TEST(OnInterrupt, ends_an_evaluation_and_a_prediction_too) {
+  Sequential model = regressor();
+  auto source = interrupting();
+  const std::int64_t many = std::int64_t{1} << 40;
+  EXPECT_THROW(
+      model.evaluate(source, {.steps = many, .verbose = 0, .on_interrupt = OnInterrupt::raise}),
+      Interrupted);
+  EXPECT_THROW(model.predict(source, {.steps = many, .on_interrupt = OnInterrupt::raise}),
+               Interrupted);
+  auto good = random_batches();
+  model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
+}
+
+TEST(OnInterrupt, ends_a_fit_that_is_validating) {
+  Sequential model = regressor();
+  auto good = random_batches();
+  EXPECT_THROW(model.fit(good, {.steps_per_epoch = 3,
+                                .verbose = 0,
+                                .validation_generator = interrupting(),
+                                .validation_steps = std::int64_t{1} << 40,
+                                .on_interrupt = OnInterrupt::raise}),
+               Interrupted);
+  model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
+}
+
 std::atomic<int> handled{0};
 
 TEST(OnInterrupt, a_programs_own_handler_stays) {

@@ -1,0 +1,219 @@
+// What the feed makes of its measurements: AUTOTUNE against fixed settings, and advice against what
+// came of it. Part of the suite `feed`; benchmarks/feed/bench.py runs it.
+//
+//   feed_tuning_bench autotune|advice [ITERATIONS SECONDS]
+#include <stoker/stoker.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "feed/common.h"
+
+namespace {
+
+using namespace stoker;         // NOLINT(google-build-using-namespace)
+using namespace stoker::bench;  // NOLINT(google-build-using-namespace)
+
+// ---- autotune ----
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+// Fixed settings, the ones in reach of the best again, in turn with AUTOTUNE, so that what else the
+// machine does meets them alike. Medians: the fastest time of many settings would be luck.
+void compare(const std::string& name, Model& model, const SourceHandle& source) {
+  constexpr double kInReach = 1.08;
+  constexpr int kRounds = 3;
+  std::map<std::pair<int, int>, std::vector<double>> fixed;
+  const auto measure = [&](const std::pair<int, int>& setting) {
+    fixed[setting].push_back(
+        fit_seconds(model, source, {.workers = setting.first, .queue = setting.second}));
+  };
+  const auto best = [&] {
+    return std::ranges::min_element(
+        fixed, [](const auto& a, const auto& b) { return median(a.second) < median(b.second); });
+  };
+  for (const int workers : {1, 2, 4}) {
+    for (const int queue : {2, 10}) measure({workers, queue});
+  }
+  std::vector<double> tuned;
+  FeedReport report;
+  for (int round = 0; round < kRounds; ++round) {
+    const double reach = kInReach * median(best()->second);
+    for (const auto& [setting, seconds] : fixed) {
+      if (median(seconds) <= reach) measure(setting);
+    }
+    report = fit_report(model, source, {.workers = AUTOTUNE, .queue = AUTOTUNE});
+    tuned.push_back(report.wall / static_cast<double>(FitSettings{}.steps));
+  }
+  const auto [setting, seconds] = *best();
+  row("autotune", name, "stoker",
+      figure("against_best_fixed", median(tuned) / median(seconds)) + ", \"best_fixed\": \"" +
+          std::to_string(setting.first) + "/" + std::to_string(setting.second) +
+          "\", \"chose\": \"" + std::to_string(report.workers) + "/" +
+          std::to_string(report.queue_size) + "\", " + figure("ms_per_step", 1e3 * median(tuned)));
+}
+
+void autotune(const Calibration& calibration) {
+  Sequential cnn = make_cnn();
+  for (const double cost : {0.0, 0.5, 1.0, 2.0}) {
+    Work<float> work;
+    work.iterations = calibration.costing(cost);
+    compare("cpu, computes, cost " + text(cost), cnn, handle_of(work));
+  }
+  for (const double cost : {0.5, 1.0, 3.0}) {
+    const double seconds = cost * calibration.step;
+    compare(
+        "cpu, waits, cost " + text(cost), cnn,
+        generator<float, std::int32_t>(
+            kShapes, pure([seconds](BatchContext&, std::span<float> x, std::span<std::int32_t> y) {
+              std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+              std::ranges::fill(x, 0.5f);
+              std::ranges::fill(y, 1);
+            })));
+  }
+  Sequential model({Input({256}), Dense(1)},
+                   {.threads = 1, .device = Device::simulated({.step_seconds = 3e-3})});
+  model.compile({.optimizer = "sgd", .loss = "mse"});
+  for (const double cost : {0.5, 1.0, 3.0}) {
+    compare(
+        "simulated, cost " + text(cost), model,
+        generator<float, float>({.x = {32, 256}, .y = {32, 1}},
+                                pure([cost](BatchContext&, std::span<float> x, std::span<float> y) {
+                                  pass_time(3e-3 * cost);
+                                  std::ranges::fill(x, 0.5f);
+                                  std::ranges::fill(y, 1.0f);
+                                })));
+  }
+}
+
+// ---- advice ----
+// The first advice, carried out: predicted against measured.
+void advice_row(const std::string& name, const FeedReport& before, double after,
+                const std::string& wanted) {
+  for (const Advice& advice : before.advice()) {
+    if (!advice.change.starts_with(wanted)) continue;
+    row("advice", name, "stoker",
+        "\"class\": \"" + std::string(FeedReport::name_of(before.classify())) +
+            "\", \"change\": \"" + advice.change + "\", " +
+            figure("ms_before", 1e3 * before.seconds_per_batch()) + ", " +
+            figure("ms_predicted", 1e3 * advice.predicted) + ", " +
+            figure("ms_after", 1e3 * after) + ", " +
+            figure("predicted_over_measured",
+                   advice.speedup() / (before.seconds_per_batch() / after)));
+    return;
+  }
+  row("advice", name, "stoker", "\"error\": \"no advice begins with " + wanted + "\"");
+}
+
+// Milliseconds of the stages on the simulated device, with 30% of jitter on each.
+struct Stages {
+  double generate, upload, step;
+};
+
+constexpr double kJitter = 0.3;
+
+template <class T>
+FeedReport run_simulated(const Stages& stages, double bytes_per_second, int workers, int queue,
+                         double late_share = 0.0) {
+  Sequential model({Input({2048}), Dense(1)},
+                   {.threads = 1,
+                    .device = Device::simulated({.upload_bytes_per_second = bytes_per_second,
+                                                 .step_seconds = 1e-3 * stages.step,
+                                                 .jitter = kJitter})});
+  model.compile({.optimizer = SGD({.learning_rate = 0.0}), .loss = "mse"});
+  auto batches = generator<T, float>(
+      {.x = {32, 2048}, .y = {32, 1}},
+      pure([=](BatchContext& batch, std::span<T>, std::span<float>) {
+        const bool late = batch.random.uniform() < static_cast<float>(late_share);
+        pass_time(1e-3 * stages.generate * (late ? 12.0 : 1.0) *
+                  (1.0 + kJitter * batch.random.uniform(-1.0f, 1.0f)));
+      }));
+  model.fit_generator(batches, {.steps_per_epoch = 3, .verbose = 0});
+  return model
+      .fit_generator(batches, {.steps_per_epoch = 400,
+                               .verbose = 0,
+                               .max_queue_size = queue,
+                               .workers = workers,
+                               .nan_policy = NanPolicy::allow})
+      .feed;
+}
+
+// The number behind the arrow of "workers 1 → 3 and max_queue_size ...".
+int number_after(const std::string& change, const std::string& what) {
+  const std::size_t begin = change.find(what);
+  if (begin == std::string::npos) return -1;
+  const std::string arrow = "→ ";
+  return std::atoi(change.c_str() + change.find(arrow, begin) + arrow.size());
+}
+
+void advice(const Calibration& calibration) {
+  const double bytes = 4.0 * 32 * 2049;
+  const auto carry_out = [&](const std::string& name, const Stages& stages, int queue, double late,
+                             const std::string& wanted) {
+    const double rate = 1e3 * bytes / stages.upload;
+    const FeedReport before = run_simulated<float>(stages, rate, 1, queue, late);
+    for (const Advice& one : before.advice()) {
+      if (!one.change.starts_with(wanted)) continue;
+      const int workers = std::max(1, number_after(one.change, "workers"));
+      const int deeper = number_after(one.change, "max_queue_size");
+      const FeedReport after =
+          run_simulated<float>(stages, rate, workers, deeper > 0 ? deeper : queue, late);
+      advice_row(name, before, after.seconds_per_batch(), wanted);
+      return;
+    }
+    advice_row(name, before, 0.0, wanted);
+  };
+  carry_out("simulated, generator-bound 4:1:2", {4, 1, 2}, 10, 0.0, "workers");
+  carry_out("simulated, generator-bound 6:1:1", {6, 1, 1}, 10, 0.0, "workers");
+  carry_out("simulated, late batches, queue 1", {1.0, 0.5, 2}, 1, 0.08, "max_queue_size");
+  {
+    const Stages stages{1, 4, 1.5};
+    const double rate = 1e3 * bytes / stages.upload;
+    const FeedReport before = run_simulated<float>(stages, rate, 1, 10);
+    advice_row("simulated, upload-bound, float32 to uint8", before,
+               run_simulated<std::uint8_t>(stages, rate, 1, 10).seconds_per_batch(), "uint8");
+  }
+  Sequential model = make_cnn();
+  const auto on_cpu = [&](const std::string& name, const SourceHandle& source,
+                          const std::string& wanted,
+                          const std::function<double(const Advice&)>& after) {
+    const FeedReport before = fit_report(model, source, {.steps = 60});
+    for (const Advice& one : before.advice()) {
+      if (one.change.starts_with(wanted)) return advice_row(name, before, after(one), wanted);
+    }
+    advice_row(name, before, 0.0, wanted);
+  };
+  {
+    const double seconds = 3.0 * calibration.step;
+    auto waiting = generator<float, std::int32_t>(
+        kShapes, pure([seconds](BatchContext&, std::span<float> x, std::span<std::int32_t> y) {
+          std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+          std::ranges::fill(x, 0.5f);
+          std::ranges::fill(y, 1);
+        }));
+    on_cpu("cpu, waits for 3 steps", waiting, "workers", [&](const Advice& one) {
+      return fit_report(model, waiting,
+                        {.steps = 60, .workers = number_after(one.change, "workers")})
+          .seconds_per_batch();
+    });
+  }
+  for (const double cost : {2.0, 4.0}) {
+    Work<float> work;
+    work.iterations = calibration.costing(cost);
+    Work<float> nothing;
+    on_cpu("cpu, computes for " + text(cost) + " steps, made free", handle_of(work),
+           "a cheaper batch", [&](const Advice&) {
+             return fit_report(model, handle_of(nothing), {.steps = 60}).seconds_per_batch();
+           });
+  }
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_section({{"autotune", autotune}, {"advice", advice}}, argc, argv);
+}
