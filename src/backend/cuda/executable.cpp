@@ -114,10 +114,15 @@ class CudaExecutable final : public StepExecutable {
   void run(device::Stream& stream, device::RingState* ring) override {
     const device::NvtxRange range("step");
     CudaStream& cuda = cuda_stream(stream);
-    cuda.device().make_current();
     if (resolve(ring)) {
       drop_graph();
       is_warm_ = false;
+    }
+    // A graph that is instantiated knows its device; kernels that are launched or captured do not.
+    if (graph_ != nullptr) {
+      cuda.device().attach();
+    } else {
+      cuda.device().make_current();
     }
     if (!is_warm_ || !uses_graph_) {
       // cuDNN loads its kernels at their first launch, which a capture does not allow.
