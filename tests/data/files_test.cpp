@@ -209,7 +209,7 @@ TEST(Npy, every_truncation_and_every_damaged_byte_is_an_error_or_another_array) 
 }
 
 void append(std::string& text, std::uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(i < 8 ? value >> (8 * i) : 0);
 }
 
 std::string deflated(const std::string& text) {
