@@ -150,9 +150,10 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
     plan.executable->run_checked(
         state.stream(), ring,
         [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
+          if (!is_floating(value.type.dtype)) return;
           if (is_scaled && node.scope.ends_with(" (gradient)")) return;
           const std::int64_t count = value.type.shape.elements();
-          for (std::int64_t i = 0; i < count && is_floating(value.type.dtype); ++i) {
+          for (std::int64_t i = 0; i < count; ++i) {
             const float element = element_at(value.type.dtype, data, i);
             if (std::isfinite(element)) continue;
             throw NumericError(format(node.scope, ": ", element, " at element ", i,

@@ -17,8 +17,9 @@ class AdvanceKernel : public Kernel {
   void run(const Run& run) override {
     plan::Scalars& scalars = *run.scalars;
     if (scalars.error != plan::StepError::none) return;
-    if (!std::isfinite(*run.floats(loss_)))
+    if (!std::isfinite(*run.floats(loss_))) {
       return refuse(scalars, plan::StepError::non_finite_loss);
+    }
     const bool is_finite =
         largest_gradient_ == graph::kNone || std::isfinite(*run.floats(largest_gradient_));
     if (!is_finite && (growth_steps_ == 0 || scalars.loss_scale <= plan::kSmallestLossScale)) {

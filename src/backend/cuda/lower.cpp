@@ -600,8 +600,6 @@ DnnSpec spec_of(const Graph& graph, const Node& node, bool tf32) {
   }
 }
 
-bool takes_16_bits(const Node&) { return false; }
-
 std::optional<DnnProduct> accepted_product(const DnnSpec& spec, DnnCompiler& dnn) {
   if (dnn.workspace_of(spec)) return DnnProduct{spec, false};
   if (spec.kind != DnnKind::matmul) return std::nullopt;

@@ -16,9 +16,6 @@ class DnnCompiler;
 // What cuDNN is asked for in place of a matmul, conv2d, or one of conv2d's gradients.
 DnnSpec spec_of(const graph::Graph& graph, const graph::Node& node, bool tf32 = true);
 
-// Whether our kernel of the node's op is there for 16-bit types.
-bool takes_16_bits(const graph::Node& node);
-
 // The spec itself or, of a matrix product that cuDNN refuses, the same as a convolution; nullopt
 // where it refuses both.
 std::optional<DnnProduct> accepted_product(const DnnSpec& spec, DnnCompiler& dnn);

@@ -65,7 +65,7 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     return accepted_product(asked, dnn).has_value();
   };
   plan::widen(*graph, [&](const graph::Node& node) {
-    return takes_16_bits(node) || (is_product(node) && accepts(spec_of(*graph, node)));
+    return is_product(node) && accepts(spec_of(*graph, node));
   });
   const auto last_of_group =
       options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);
