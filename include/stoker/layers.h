@@ -99,6 +99,9 @@ struct InputOptions {
 };
 Value Input(Shape shape, InputOptions options = {});
 
+// Each layer's `dtype` is its dtype policy: "float32", "mixed_bfloat16" or "mixed_float16"; empty:
+// the model's (ModelOptions::dtype_policy). Throws ValueError for another name.
+
 // y = activation(x kernel + bias); x (..., in) -> (..., units).
 struct DenseOptions {
   ActivationFunction activation{};

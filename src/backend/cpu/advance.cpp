@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "backend/cpu/kernel.h"
+#include "plan/advance_scalars.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -15,40 +16,13 @@ class AdvanceKernel : public Kernel {
         largest_gradient_(request.node.inputs.size() > 1 ? request.node.inputs[1] : graph::kNone) {}
 
   void run(const Run& run) override {
-    plan::Scalars& scalars = *run.scalars;
-    if (scalars.error != plan::StepError::none) return;
-    if (!std::isfinite(*run.floats(loss_))) {
-      return refuse(scalars, plan::StepError::non_finite_loss);
-    }
-    const bool is_finite =
+    const bool is_gradient_finite =
         largest_gradient_ == graph::kNone || std::isfinite(*run.floats(largest_gradient_));
-    if (!is_finite && (growth_steps_ == 0 || scalars.loss_scale <= plan::kSmallestLossScale)) {
-      return refuse(scalars, plan::StepError::non_finite_gradient);
-    }
-    ++scalars.step;
-    if (growth_steps_ > 0) rescale(scalars, is_finite);
-    if (is_finite) ++scalars.iterations;
+    plan::advance_scalars(*run.scalars, std::isfinite(*run.floats(loss_)), is_gradient_finite,
+                          growth_steps_, node_);
   }
 
  private:
-  void refuse(plan::Scalars& scalars, plan::StepError error) const {
-    scalars.error = error;
-    scalars.error_node = node_;
-  }
-  // For the next step; this one's gradients are what the inverse is of.
-  void rescale(plan::Scalars& scalars, bool is_finite) const {
-    scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
-    scalars.skips_update = is_finite ? 0 : 1;
-    if (!is_finite) {
-      scalars.loss_scale *= 0.5f;
-      scalars.finite_steps = 0;
-      ++scalars.skipped_updates;
-    } else if (++scalars.finite_steps >= growth_steps_) {
-      if (scalars.loss_scale < plan::kLargestLossScale) scalars.loss_scale *= 2.0f;
-      scalars.finite_steps = 0;
-    }
-  }
-
   graph::NodeId node_;
   std::int32_t growth_steps_;
   graph::ValueId loss_, largest_gradient_;

@@ -1,0 +1,44 @@
+// What op advance does to the scalars of a step, on every device.
+#pragma once
+
+#include "core/host_device.h"
+#include "plan/scalars.h"
+
+namespace stoker::plan {
+
+// The scale for the next step; this one's gradients are what the inverse is of.
+STOKER_HOST_DEVICE inline void rescale_loss(Scalars& scalars, bool is_finite,
+                                            std::int32_t growth_steps) {
+  scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
+  scalars.skips_update = is_finite ? 0 : 1;
+  if (!is_finite) {
+    scalars.loss_scale *= 0.5f;
+    scalars.finite_steps = 0;
+    ++scalars.skipped_updates;
+  } else if (++scalars.finite_steps >= growth_steps) {
+    if (scalars.loss_scale < kLargestLossScale) scalars.loss_scale *= 2.0f;
+    scalars.finite_steps = 0;
+  }
+}
+
+// `growth_steps`: ops::AdvanceAttributes::scale_growth_steps. Does nothing once there is an error.
+STOKER_HOST_DEVICE inline void advance_scalars(Scalars& scalars, bool is_loss_finite,
+                                               bool is_gradient_finite, std::int32_t growth_steps,
+                                               std::int32_t node) {
+  if (scalars.error != StepError::none) return;
+  if (!is_loss_finite) {
+    scalars.error = StepError::non_finite_loss;
+  } else if (!is_gradient_finite &&
+             (growth_steps == 0 || scalars.loss_scale <= kSmallestLossScale)) {
+    scalars.error = StepError::non_finite_gradient;
+  }
+  if (scalars.error != StepError::none) {
+    scalars.error_node = node;
+    return;
+  }
+  ++scalars.step;
+  if (growth_steps > 0) rescale_loss(scalars, is_gradient_finite, growth_steps);
+  if (is_gradient_finite) ++scalars.iterations;
+}
+
+}  // namespace stoker::plan
