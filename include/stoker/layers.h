@@ -116,6 +116,19 @@ struct DenseOptions {
 };
 Layer Dense(std::int64_t units, DenseOptions options = {});
 
+// A row of the table (input_dim, output_dim) for each id: x (...) -> (..., output_dim). Ids are
+// whole numbers in [0, input_dim), int32, uint8 or float32 (truncated); another one ends the step
+// with a DataError that names it, before any weight has changed. Masks (Keras's mask_zero) are not
+// offered.
+struct EmbeddingOptions {
+  Initializer embeddings_initializer = "uniform";
+  Regularizer embeddings_regularizer{};
+  Regularizer activity_regularizer{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer Embedding(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options = {});
+
 // padding: "valid" or "same" (Keras's: more at the end when it is odd).
 struct Conv2DOptions {
   Size2D strides = 1;

@@ -38,7 +38,8 @@ class BuildContext {
 
   virtual graph::Graph& graph() = 0;
   virtual bool training() const = 0;
-  // In which the layer computes, by its dtype policy or the model's. Floating inputs come in it.
+  // In which the layer computes, by its dtype policy or the model's. Floating inputs come in it,
+  // unless the layer says that they do not.
   virtual DType compute_dtype() const = 0;
   graph::Value to_compute(graph::Value x) { return ops::cast(x, compute_dtype()); }
   // The weight of the layer being built; declared by the first build, found by later ones.
@@ -74,6 +75,8 @@ class LayerBase {
   std::string label() const;
 
   bool trainable = true;
+  // Whether floating inputs come in the compute type (Keras's `autocast`).
+  bool casts_inputs = true;
 
  private:
   std::string class_name_;

@@ -16,6 +16,7 @@ constexpr std::array kLayerClasses{
     LayerClass{"Conv2D", "convolution of images"},
     LayerClass{"Dense", "a product with a matrix, and a bias"},
     LayerClass{"Dropout", "sets inputs to zero at random while training"},
+    LayerClass{"Embedding", "a vector of a table for each id"},
     LayerClass{"Flatten", "all axes but the batch become one"},
     LayerClass{"GlobalAveragePooling2D", "means of an image's channels"},
     LayerClass{"InputLayer", "where a batch enters the model"},

@@ -196,6 +196,13 @@ struct ConcatenateAttributes : graph::Attributes {
 };
 Value concatenate(std::vector<Value> inputs, std::int64_t axis);
 
+// ---- embedding ---------------------------------------------------------------------------------
+// Rows of table [V, D] by their numbers: ids [..], int32 or float32 (truncated), -> [.., D]. A
+// number outside [0, V), or NaN, is recorded in the scalars; its row is zero.
+Value embedding(Value table, Value ids);
+// dy [.., D] summed by id, in the order of the batch -> float32 [V, D].
+Value embedding_backward(Value dy, Value ids, Shape table_shape);
+
 // ---- softmax and its relatives: all along the last axis ----------------------------------------
 struct SoftmaxAttributes : graph::Attributes {
   bool log = false;

@@ -78,7 +78,7 @@ bool fuse_tail(Graph& graph, NodeId id, std::span<const ValueId> keep) {
   const auto& own = readers[static_cast<std::size_t>(y)];
   if (own.size() != 1 || !is_private(graph, y, keep)) return false;
   const Node& after = graph.node(own[0]);
-  const Tail tail = match_tail(after, y);
+  const Tail tail = match_tail(after, y, graph.info(y).type.dtype);
   if (!tail.matches || !is_private(graph, after.outputs[0], {}) ||
       !is_alike(graph, after.outputs[0], y) || has_write_between(graph, id, own[0])) {
     return false;
@@ -114,7 +114,7 @@ void fuse_batch_norm_gradients(Graph& graph, std::span<const ValueId> keep) {
     const NodeId maker = graph.info(dy).node;
     if (maker < 0 || !is_private(graph, dy, keep)) continue;
     Node& early = nodes[static_cast<std::size_t>(maker)];
-    const GradientSum sum = match_gradient_sum(early);
+    const GradientSum sum = match_gradient_sum(early, graph.info(dy).type.dtype);
     if (sum.a == graph::kNone || has_write_between(graph, maker, static_cast<NodeId>(i))) continue;
     // It moves up to where the gradients are summed: what it reads must be there already.
     const bool all_there = std::all_of(norm.inputs.begin(), norm.inputs.end() - 1,

@@ -56,7 +56,7 @@ void fuse_epilogues(Graph& graph, std::span<const ValueId> keep) {
         graph.info(result).type.dtype != graph.info(value).type.dtype) {
       continue;
     }
-    const Tail tail = match_tail(tail_node, value);
+    const Tail tail = match_tail(tail_node, value, graph.info(result).type.dtype);
     if (!tail.matches) continue;
     // The write would move to where the matmul stands: only temporaries and gradients may.
     const graph::Space space = graph.info(result).home.space;

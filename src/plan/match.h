@@ -36,6 +36,18 @@ inline ReluGradient match_relu_gradient(const graph::Node& node) {
   return {input(root.a), input(root.b)};
 }
 
+// The operand of a rounding to `stored`, if that is what instruction `i` is. A relu, or its
+// derivative, of a rounded number is the rounded relu: what is stored in that type in the end need
+// not be rounded before.
+inline std::int32_t without_rounding(const graph::Expression& expression, std::int32_t i,
+                                     DType stored) {
+  using graph::ExprOp;
+  const graph::Instruction& at = expression.instructions()[static_cast<std::size_t>(i)];
+  const bool is_rounding = (at.op == ExprOp::to_bfloat16 && stored == DType::bfloat16) ||
+                           (at.op == ExprOp::to_float16 && stored == DType::float16);
+  return is_rounding ? at.a : i;
+}
+
 // What a pointwise node does to `value`: adds an input, applies relu, or both, and nothing else.
 struct Tail {
   bool matches = false;
@@ -43,7 +55,8 @@ struct Tail {
   bool relu = false;
 };
 
-inline Tail match_tail(const graph::Node& node, graph::ValueId value) {
+// `stored`: the type of its result.
+inline Tail match_tail(const graph::Node& node, graph::ValueId value, DType stored) {
   using graph::ExprOp;
   if (!is_op(node, ops::OpIndex::pointwise)) return {};
   const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
@@ -58,7 +71,7 @@ inline Tail match_tail(const graph::Node& node, graph::ValueId value) {
   std::int32_t root = expression.outputs()[0];
   if (at(root).op == ExprOp::relu) {
     tail.relu = true;
-    root = at(root).a;
+    root = without_rounding(expression, at(root).a, stored);
   }
   const auto is_value = [&](std::int32_t i) {
     return at(i).op == ExprOp::input && node.inputs[static_cast<std::size_t>(at(i).index)] == value;
@@ -78,13 +91,13 @@ inline Tail match_tail(const graph::Node& node, graph::ValueId value) {
 }
 
 // A pointwise node that adds up to two gradients and applies relu's derivative, or does one of
-// both: select(mask, a + b, 0).
+// both: select(mask, a + b, 0). `stored`: the type of its result.
 struct GradientSum {
   graph::ValueId a = graph::kNone;  // kNone: the node is something else
   graph::ValueId b = graph::kNone;
   graph::ValueId mask = graph::kNone;
 };
-inline GradientSum match_gradient_sum(const graph::Node& node) {
+inline GradientSum match_gradient_sum(const graph::Node& node, DType stored) {
   using graph::ExprOp;
   if (!is_op(node, ops::OpIndex::pointwise) || node.outputs.size() != 1) return {};
   const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
@@ -103,7 +116,7 @@ inline GradientSum match_gradient_sum(const graph::Node& node) {
     if (at(select.c).op != ExprOp::constant || at(select.c).value != 0.0f) return {};
     sum.mask = input(select.a);
     if (sum.mask == graph::kNone) return {};
-    root = select.b;
+    root = without_rounding(attributes.expression, select.b, stored);
   }
   if (at(root).op == ExprOp::add) {
     sum.b = input(at(root).b);

@@ -27,7 +27,8 @@ bool takes_all_types(const Node& node) {
   using ops::OpIndex;
   return is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce) ||
          is_op(node, OpIndex::reshape) || is_op(node, OpIndex::slice) ||
-         is_op(node, OpIndex::concatenate);
+         is_op(node, OpIndex::slice_backward) || is_op(node, OpIndex::concatenate) ||
+         is_op(node, OpIndex::embedding);
 }
 
 }  // namespace

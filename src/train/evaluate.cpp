@@ -130,6 +130,7 @@ Tensor Model::Impl::predict_interruptibly(const std::shared_ptr<Source>& source,
     state.stream().copy_to_host(rows.data() + rows.size() - bytes,
                                 plan.executable->address(plan.output), bytes);
     state.stream().synchronize();
+    runner.check({0, steps});
     count += batch->rows;
     ++steps;
     if (interrupt.requested()) break;

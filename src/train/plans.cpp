@@ -39,6 +39,33 @@ float element_at(DType dtype, const void* data, std::int64_t i) {
   }
 }
 
+// The place of a flat index in a shape: (3, 1).
+Shape place_in(const Shape& shape, std::int64_t index) {
+  Shape place = shape;
+  for (std::size_t axis = shape.rank(); axis-- > 0; index /= shape[axis]) {
+    place[axis] = index % shape[axis];
+  }
+  return place;
+}
+
+// A label, or an id of an embedding, that there is not.
+std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
+                        const std::string& where) {
+  const graph::Node& node = graph.node(found.error_node);
+  const auto shape = [&](graph::ValueId value) -> const Shape& {
+    return graph.info(value).type.shape;
+  };
+  if (node.op->index == static_cast<int>(ops::OpIndex::embedding)) {
+    const Shape& ids = shape(node.inputs[1]);
+    return format(node.scope, ": id ", found.error_detail, " at ", place_in(ids, found.error_row),
+                  " of its input ", ids, " is outside [0, ", shape(node.inputs[0])[0], "), in ",
+                  where, "; the step was not applied. input_dim is the largest id + 1");
+  }
+  return format(node.scope, ": label ", found.error_detail, " of row ", found.error_row,
+                " is outside [0, ", shape(node.outputs.back()).back(), "), in ", where,
+                "; the step was not applied. Labels are class numbers from 0");
+}
+
 // What of a batch the mode reads: predict takes no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
@@ -196,12 +223,7 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::S
                ", though the loss is; the weights are those from "
                "before it. compile({..., .run_eagerly = true}) stops at the op that gives it"));
   }
-  const graph::Graph& graph = *plan.executable->program().graph;
-  const graph::Node& node = graph.node(found.error_node);
-  const Shape& classes = graph.info(node.outputs.back()).type.shape;
-  throw DataError(format(node.scope, ": label ", found.error_detail, " of row ", found.error_row,
-                         " is outside [0, ", classes.back(), "), in ", where,
-                         "; the step was not applied. Labels are class numbers from 0"));
+  throw DataError(class_error(*plan.executable->program().graph, found, where));
 }
 
 Logs Model::Impl::read_logs() const { return logs_of(state.read_metrics(compiled->total_count)); }

@@ -132,7 +132,8 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
     std::vector<Value> inputs;
     for (const std::size_t input : call.inputs) {
       const Value x = values[input];
-      inputs.push_back(is_floating(x.dtype()) ? context.to_compute(x) : x);
+      const bool is_cast = call.layer->casts_inputs && is_floating(x.dtype());
+      inputs.push_back(is_cast ? context.to_compute(x) : x);
     }
     values[i] = call.layer->merge(context, inputs);
   }

@@ -116,6 +116,8 @@ class NodeRun {
         {"slice", backend::cpu::make_slice_kernel},
         {"slice_backward", backend::cpu::make_slice_backward_kernel},
         {"concatenate", backend::cpu::make_concatenate_kernel},
+        {"embedding", backend::cpu::make_embedding_kernel},
+        {"embedding_backward", backend::cpu::make_embedding_backward_kernel},
         {"softmax", backend::cpu::make_softmax_kernel},
         {"sparsemax", backend::cpu::make_sparsemax_kernel},
         {"softmax_cross_entropy", backend::cpu::make_softmax_cross_entropy_kernel},

@@ -42,7 +42,7 @@ TEST(GoldenComparison, FailsForATensorThatWasNotCompared) {
 }
 
 TEST(GoldenCases, AreAllThere) {
-  EXPECT_EQ(golden_names("layers").size(), 79u);
+  EXPECT_EQ(golden_names("layers").size(), 80u);
   EXPECT_EQ(golden_names("losses").size(), 22u);
   EXPECT_EQ(golden_names("metrics").size(), 8u);
   EXPECT_EQ(golden_names("optimizers").size(), 18u);

@@ -100,12 +100,21 @@ inline Layer reshape_from(const Json& config) {
   return Reshape(shape, {.name = config["name"].text()});
 }
 
+inline Layer embedding_from(const Json& config) {
+  require_unset(config, {"embeddings_constraint", "mask_zero", "quantization_config"});
+  return Embedding(config["input_dim"].integer(), config["output_dim"].integer(),
+                   {.embeddings_regularizer = regularizer_from(config, "embeddings_regularizer"),
+                    .activity_regularizer = regularizer_from(config, "activity_regularizer"),
+                    .name = config["name"].text()});
+}
+
 inline Layer layer_from(const std::string& class_name, const Json& config) {
   require_channels_last(config);
   const std::string& name = config["name"].text();
   if (class_name == "Dense") return dense_from(config);
   if (class_name == "Conv2D") return conv2d_from(config);
   if (class_name == "BatchNormalization") return batch_normalization_from(config);
+  if (class_name == "Embedding") return embedding_from(config);
   if (class_name == "MaxPooling2D") {
     return MaxPooling2D(size_from(config["pool_size"]), pooling_from(config));
   }

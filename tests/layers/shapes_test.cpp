@@ -103,6 +103,13 @@ TEST(LayerShapes, of_merged_values_broadcast_with_new_axes_behind_the_batch) {
   EXPECT_EQ(merged(Add(), {{kNone, 4}, {kNone, 3, 1}, {kNone, 1, 1}}), (Shape{kNone, 3, 4}));
 }
 
+TEST(LayerShapes, embedding_puts_an_axis_behind_the_others) {
+  const Layer layer = Embedding(100, 8);
+  EXPECT_EQ(layer(Input({12}, {.dtype = "int32"})).shape(), (Shape{kNone, 12, 8}));
+  EXPECT_EQ(layer(Input({}, {.dtype = "uint8"})).shape(), (Shape{kNone, 8}));
+  EXPECT_EQ(layer(Input({3, 4})).shape(), (Shape{kNone, 3, 4, 8}));
+}
+
 TEST(LayerShapes, concatenate_adds_up_one_axis) {
   EXPECT_EQ(merged(Concatenate(), {{kNone, 3, 4}, {kNone, 3, 2}}), (Shape{kNone, 3, 6}));
   EXPECT_EQ(merged(Concatenate(1), {{kNone, 3, 4}, {kNone, 1, 4}, {kNone, 2, 4}}),
@@ -235,7 +242,7 @@ TEST(Registry, knows_every_layer_class_by_its_name) {
       Flatten(),    Reshape({1}),   Activation("relu"),   GlobalAveragePooling2D(),
       Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1}),
       Add(),        Subtract(),     Multiply(),           Average(),
-      Maximum(),    Minimum(),      Concatenate()};
+      Maximum(),    Minimum(),      Concatenate(),        Embedding(2, 1)};
   EXPECT_EQ(layers::layer_classes().size(), layers.size());
   for (const Layer& layer : layers) {
     EXPECT_NE(layers::find_layer_class(layer.base()->class_name()), nullptr)

@@ -236,6 +236,14 @@ inline std::vector<WorkloadCase> workload_cases() {
   t.add("sparsemax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::sparsemax);
   t.add("one_hot", "transformer-b32 tokens", whole({32, 64}, DType::int32, 0, 999),
         [](graph::Value x) { return ops::one_hot(x, 1000); });
+  t.add("embedding", "transformer-b32 tokens",
+        {uniform({1000, 128}), whole({32, 64}, DType::int32, 0, 999)},
+        [](auto&, auto in) { return std::vector{ops::embedding(in[0], in[1])}; });
+  t.add("embedding_backward", "transformer-b32 tokens",
+        {uniform({32, 64, 128}), whole({32, 64}, DType::int32, 0, 999)},
+        [](auto&, auto in) {
+          return std::vector{ops::embedding_backward(in[0], in[1], {1000, 128})};
+        });
   t.add("slice", "lstm-b128 a step of (128, 28, 28)", uniform({128, 28, 28}),
         [](graph::Value x) { return ops::slice(x, 1, 14, 1); });
   t.add("concatenate", "unet-b16 shortcut of (16, 64, 64, 32)",

@@ -112,6 +112,38 @@ TEST(Fusing16Bits, rounds_into_a_sum) {
   EXPECT_EQ(nodes(graph), "reduce {sum of to_float16(tanh(x0)) over axes 0} float32\n");
 }
 
+// Relu of a rounded number is the rounded relu: the rounding between them is not in the way.
+TEST(Fusing16Bits, takes_a_bias_and_relu_into_a_product) {
+  Graph graph;
+  const Value a = leaf(graph, {2, 3}, DType::bfloat16), b = leaf(graph, {3, 4}, DType::bfloat16);
+  const Value y = relu(ops::add(ops::matmul(a, b), leaf(graph, {4}, DType::bfloat16)));
+  const std::vector keep{y.id};
+  plan::fuse_pointwise(graph, keep);
+  EXPECT_EQ(nodes(graph), "matmul bfloat16\npointwise {relu(to_bfloat16(add(x0, x1)))} bfloat16\n");
+  plan::fuse_epilogues(graph, keep);
+  EXPECT_EQ(nodes(graph), "matmul {bias relu} bfloat16\n");
+}
+
+TEST(Fusing16Bits, takes_a_shortcut_and_relu_into_batch_norm_and_back) {
+  Graph graph;
+  const Value x = leaf(graph, {6, 4}, DType::bfloat16);
+  const Value scale = leaf(graph, {4}, DType::float32);
+  const Value y = relu(
+      ops::add(ops::batch_norm(x, scale, scale, 1e-3f).y, leaf(graph, {6, 4}, DType::bfloat16)));
+  // The result goes two ways.
+  const Value loss =
+      ops::add(ops::reduce_sum_all(tanh(y)), ops::reduce_sum_all(ops::multiply(y, y)));
+  const Value dx = plan::differentiate(graph, loss, std::vector{x})[0];
+  const std::vector keep{dx.id};
+  plan::eliminate_dead_nodes(graph, keep);
+  plan::fuse_pointwise(graph, keep);
+  plan::fuse_batch_norm_tails(graph, keep);
+  plan::fuse_batch_norm_gradients(graph, keep);
+  const std::string fused = nodes(graph);
+  EXPECT_NE(fused.find("batch_norm {epsilon 0.001 add relu} bfloat16\n"), std::string::npos)
+      << fused;
+}
+
 TEST(Fusing16Bits, takes_a_bias_of_the_products_type_and_no_other) {
   for (const DType bias_type : {DType::float16, DType::float32}) {
     Graph graph;

@@ -1,7 +1,8 @@
-// Ops that work along the last axis: the shape as rows, and the first bad label among them.
+// Ops that work along the last axis: the shape as rows, class numbers, and the first bad one.
 #pragma once
 
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -20,6 +21,27 @@ struct Rows {
   }
 };
 
+// Class numbers as a batch gives them: int32 or float32.
+class ClassNumbers {
+ public:
+  ClassNumbers(DType dtype, const void* data) : data_(data), is_float_(dtype == DType::float32) {}
+
+  std::int32_t operator[](std::int64_t i) const {
+    return is_float_ ? truncated(static_cast<const float*>(data_)[i])
+                     : static_cast<const std::int32_t*>(data_)[i];
+  }
+
+  // Never into the range from below; NaN and what int32 cannot hold is no class.
+  static std::int32_t truncated(float label) {
+    constexpr float kLimit = 2147483648.0f;
+    return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(std::floor(label)) : -1;
+  }
+
+ private:
+  const void* data_;
+  bool is_float_;
+};
+
 // The lowest row that any thread reports: the same one however the rows were shared out.
 class FirstBadRow {
  public:
@@ -30,7 +52,8 @@ class FirstBadRow {
   }
 
   // Once all threads are done. The first error of a step stays.
-  void record(plan::Scalars& scalars, graph::NodeId node, const std::int32_t* labels) const {
+  template <class Labels>
+  void record(plan::Scalars& scalars, graph::NodeId node, const Labels& labels) const {
     const std::int64_t row = row_.load(std::memory_order_relaxed);
     if (row == kNoRow || scalars.error != plan::StepError::none) return;
     scalars.error = plan::StepError::label_out_of_range;

@@ -1,7 +1,5 @@
 // Op softmax_cross_entropy: loss and gradient in one pass over the logits, for class numbers (those
 // of float32 become int32 in the workspace) and for rows of probabilities.
-#include <cmath>
-
 #include "backend/cpu/dispatch.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
@@ -30,18 +28,12 @@ class SoftmaxCrossEntropyKernel : public Kernel {
  private:
   std::int64_t grain() const { return grain_for(16 * rows_.columns); }
 
-  // Truncated, but never into the range from below; NaN and what int32 cannot hold is no class.
-  static std::int32_t class_number(float label) {
-    constexpr float kLimit = 2147483648.0f;
-    return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(std::floor(label)) : -1;
-  }
-
   void run_sparse(const Run& run) const {
     const auto* labels = static_cast<const std::int32_t*>(run.values[labels_]);
     if (is_converted_) {
       auto* converted = reinterpret_cast<std::int32_t*>(run.workspace);
       const float* given = run.floats(labels_);
-      for (std::int64_t i = 0; i < rows_.count; ++i) converted[i] = class_number(given[i]);
+      for (std::int64_t i = 0; i < rows_.count; ++i) converted[i] = ClassNumbers::truncated(given[i]);
       labels = converted;
     }
     const float* logits = run.floats(logits_);

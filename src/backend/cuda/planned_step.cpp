@@ -51,6 +51,22 @@ bool is_product(const graph::Node& node) {
   }
 }
 
+// Kernels of ours whose images may be of 16 bits; they are all of the type of the first.
+bool stores_16_bits(const graph::Node& node) {
+  using ops::OpIndex;
+  switch (static_cast<OpIndex>(node.op->index)) {
+    case OpIndex::pool2d:
+    case OpIndex::pool2d_backward:
+    case OpIndex::batch_norm:
+    case OpIndex::batch_norm_backward:
+    case OpIndex::softmax:
+    case OpIndex::embedding_backward:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::int64_t aligned(std::int64_t bytes) {
   return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
 }
@@ -65,7 +81,7 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     return accepted_product(asked, dnn).has_value();
   };
   plan::widen(*graph, [&](const graph::Node& node) {
-    return is_product(node) && accepts(spec_of(*graph, node));
+    return stores_16_bits(node) || (is_product(node) && accepts(spec_of(*graph, node)));
   });
   const auto last_of_group =
       options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);

@@ -271,6 +271,105 @@ TEST(CudaKernels, argmax_is_the_cpus) {
   }
 }
 
+// ---- embedding ----------------------------------------------------------------------------------
+struct Ids {
+  std::int64_t count;
+  std::int32_t entries;
+  std::int64_t columns;
+};
+const std::vector<Ids> kIds{{1, 1, 1},     {5, 3, 4},    {40, 7, 3},  {300, 5, 16},
+                            {700, 2, 130}, {64, 500, 8}, {9, 4, 260}, {3, 2, 5003}};
+
+// A third of the ids several times; one below and one above the table, if there are so many.
+template <class Id>
+std::vector<Id> ids_for(const Ids& t) {
+  std::vector<Id> ids;
+  for (std::int64_t i = 0; i < t.count; ++i) ids.push_back(static_cast<Id>(i * i % t.entries));
+  if (t.count > 6) ids[6] = static_cast<Id>(t.entries);
+  if (t.count > 8) ids[8] = static_cast<Id>(-1);
+  return ids;
+}
+
+template <class Element, class Id>
+void expect_cpus_embedding(DType element, DType id, Labels kind) {
+  for (const Ids& t : kIds) {
+    Graph graph;
+    const Value table = leaf(graph, {t.entries, t.columns}, element);
+    const Value ids = leaf(graph, {t.count}, id);
+    const Value y = ops::embedding(table, ids);
+    NodeRun cpu(graph);
+    std::vector<Element> rows;
+    for (std::int64_t i = 0; i < t.entries * t.columns; ++i) {
+      rows.push_back(static_cast<Element>(i + 1));
+    }
+    const auto numbers = ids_for<Id>(t);
+    cpu.set(table, rows);
+    cpu.set(ids, numbers);
+    cpu.run();
+    const auto expected = cpu.get<Element>(y);
+    std::vector<Element> received(expected.size());
+    plan::Scalars scalars;
+    std::array<std::uint32_t, 2> counters{};
+    launch(embedding_params{.table = rows.data(),
+                            .ids = numbers.data(),
+                            .y = received.data(),
+                            .scalars = &scalars,
+                            .counters = counters.data(),
+                            .count = t.count,
+                            .row_bytes = t.columns * static_cast<std::int64_t>(sizeof(Element)),
+                            .entries = t.entries,
+                            .kind = kind,
+                            .node = 0});
+    EXPECT_EQ(received, expected) << t.count << " of " << t.entries << " x " << t.columns;
+    EXPECT_EQ(counters, (std::array<std::uint32_t, 2>{}));
+    EXPECT_EQ(scalars.error, cpu.scalars.error);
+    EXPECT_EQ(scalars.error_node, cpu.scalars.error_node);
+    EXPECT_EQ(scalars.error_detail, cpu.scalars.error_detail);
+    EXPECT_EQ(scalars.error_row, cpu.scalars.error_row);
+  }
+}
+
+TEST(CudaKernels, embedding_is_the_cpus) {
+  expect_cpus_embedding<float, std::int32_t>(DType::float32, DType::int32, Labels::int32_classes);
+  expect_cpus_embedding<float, float>(DType::float32, DType::float32, Labels::float_classes);
+  expect_cpus_embedding<std::uint16_t, std::int32_t>(DType::bfloat16, DType::int32,
+                                                     Labels::int32_classes);
+}
+
+TEST(CudaKernels, embedding_backward_is_the_cpus) {
+  for (const Ids& t : kIds) {
+    SCOPED_TRACE(std::to_string(t.count) + " of " + std::to_string(t.entries));
+    Graph graph;
+    const Value dy = leaf(graph, {t.count, t.columns});
+    const Value ids = leaf(graph, {t.count}, DType::int32);
+    const Value dtable = ops::embedding_backward(dy, ids, {t.entries, t.columns});
+    NodeRun cpu(graph);
+    const auto gradient = noise(elements(t.count, t.columns));
+    const auto numbers = ids_for<std::int32_t>(t);
+    cpu.set(dy, gradient);
+    cpu.set(ids, numbers);
+    cpu.run();
+    // Rows without a use are left alone.
+    std::vector<float> received = cpu.get(dtable);
+    for (float& element : received) element = element == 0.0f ? 0.0f : kNaN;
+    std::vector<float> first;
+    for (const std::uint64_t seed : {1, 2}) {
+      reseed_emulation(seed);
+      const embedding_backward_params p{.dy = gradient.data(),
+                                        .ids = numbers.data(),
+                                        .dtable = received.data(),
+                                        .count = t.count,
+                                        .entries = t.entries,
+                                        .columns = static_cast<std::int32_t>(t.columns),
+                                        .kind = Labels::int32_classes};
+      seed == 1 ? launch(p) : test::launch_few_blocks(p);
+      if (seed == 1) first = received;
+    }
+    EXPECT_TRUE(test::same_bits(first, received));
+    expect_close(received, cpu.get(dtable), 1e-5);
+  }
+}
+
 // ---- slice --------------------------------------------------------------------------------------
 struct Slice {
   Shape shape;
@@ -325,16 +424,21 @@ TEST(CudaKernels, slice_is_the_cpus) {
   expect_cpus_slice<std::uint8_t>(DType::uint8);
 }
 
-TEST(CudaKernels, slice_backward_puts_the_slice_into_zeros) {
+template <class T>
+void expect_slice_in_zeros() {
   for (const Slice& slice : kSlices) {
     slice_backward_params p{};
     set_slice(p, slice);
-    const auto dy = noise(static_cast<std::size_t>(p.outer * p.extent * p.inner));
-    auto dx = unwritten(slice.shape.elements());
+    std::vector<T> dy;
+    for (std::int64_t i = 0; i < p.outer * p.extent * p.inner; ++i) {
+      dy.push_back(static_cast<T>(i * 37 + 1));
+    }
+    std::vector<T> dx(elements(slice.shape.elements(), 1), static_cast<T>(-1));
     p.dy = dy.data();
     p.dx = dx.data();
+    p.element_bytes = sizeof(T);
     launch(p);
-    std::vector<float> expected(dx.size(), 0.0f);
+    std::vector<T> expected(dx.size());
     for (std::int64_t o = 0; o < p.outer; ++o) {
       const std::int64_t block = p.extent * p.inner;
       std::copy_n(dy.begin() + o * block, block,
@@ -342,6 +446,11 @@ TEST(CudaKernels, slice_backward_puts_the_slice_into_zeros) {
     }
     EXPECT_EQ(dx, expected) << to_string(slice.shape);
   }
+}
+
+TEST(CudaKernels, slice_backward_puts_the_slice_into_zeros) {
+  expect_slice_in_zeros<float>();
+  expect_slice_in_zeros<std::uint16_t>();
 }
 
 // ---- concatenate --------------------------------------------------------------------------------

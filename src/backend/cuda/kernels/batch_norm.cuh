@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/kernels/elements.cuh"
 
 namespace stoker::backend::cuda {
 
@@ -92,11 +93,11 @@ struct Moments {
   }
 };
 
-template <int N, int kRows>
-__device__ __forceinline__ Moments<N> moments_of(const float* x, std::int64_t stride,
+template <class T, int N, int kRows>
+__device__ __forceinline__ Moments<N> moments_of(const T* x, std::int64_t stride,
                                                  const Floats<N>& shift) {
   Floats<N> rows[kRows];
-  STOKER_UNROLL for (int r = 0; r < kRows; ++r) rows[r] = load<N>(x + r * stride);
+  STOKER_UNROLL for (int r = 0; r < kRows; ++r) rows[r] = load_as<T, N>(x, r * stride);
   Moments<N> moments = Moments<N>::none();
   moments.count = kRows;
   STOKER_UNROLL for (int i = 0; i < N; ++i) {
@@ -113,7 +114,7 @@ __device__ __forceinline__ Moments<N> moments_of(const float* x, std::int64_t st
   return moments;
 }
 
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void batch_norm_statistics(const batch_norm_statistics_params& p,
                                                       Moments<N>* scratch) {
   const ChannelThread<N> at(p.channels);
@@ -123,17 +124,17 @@ __device__ __forceinline__ void batch_norm_statistics(const batch_norm_statistic
   Moments<N> moments = Moments<N>::none();
   if (at.channel < p.channels) {
     constexpr int kRows = 4;  // at a time: one division for all of them
-    const float* x = p.x + at.channel;
+    const T* x = static_cast<const T*>(p.x) + at.channel;
     const std::int64_t channels = p.channels;
     const std::int64_t end = first_row(p.rows, at.part + 1, p.parts);
     const int step = at.tiling.rows;
     std::int64_t row = first_row(p.rows, at.part, p.parts) + at.row;
-    shift = load<N>(x);
+    shift = load_as<T, N>(x, 0);
     for (; row + (kRows - 1) * step < end; row += kRows * step) {
-      moments.merge(moments_of<N, kRows>(x + row * channels, step * channels, shift));
+      moments.merge(moments_of<T, N, kRows>(x + row * channels, step * channels, shift));
     }
     for (; row < end; row += step) {
-      moments.merge(moments_of<N, 1>(x + row * channels, 0, shift));
+      moments.merge(moments_of<T, N, 1>(x + row * channels, 0, shift));
     }
   }
   const auto load_part = [&](int part, const Floats<N>& mean, const Floats<N>& squares) {
@@ -152,12 +153,16 @@ __device__ __forceinline__ void batch_norm_statistics(const batch_norm_statistic
 }
 
 STOKER_KERNEL batch_norm_statistics_kernel(const batch_norm_statistics_params p) {
-  __shared__ Moments<4> scratch[kBlockThreads];
-  if (pack_width(p.channels) == 4) {
-    batch_norm_statistics<4>(p, scratch);
-  } else {
-    batch_norm_statistics<1>(p, reinterpret_cast<Moments<1>*>(scratch));
-  }
+  __shared__ Moments<4> shared[kBlockThreads];
+  Moments<4>* const scratch = shared;
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    if (pack_width(p.channels) == 4) {
+      batch_norm_statistics<T, 4>(p, scratch);
+    } else {
+      batch_norm_statistics<T, 1>(p, reinterpret_cast<Moments<1>*>(scratch));
+    }
+  });
 }
 
 // f(offset of a pack) for the rows of this thread's channels.
@@ -176,7 +181,7 @@ __device__ __forceinline__ Floats<N> inverse_deviation(const float* variance, fl
   return pack;
 }
 
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void batch_norm_apply(const batch_norm_apply_params& p) {
   const ChannelThread<N> at(p.channels);
   if (at.channel >= p.channels) return;
@@ -186,27 +191,30 @@ __device__ __forceinline__ void batch_norm_apply(const batch_norm_apply_params& 
   Floats<N> scale = inverse_deviation<N>(p.variance + at.channel, p.epsilon);
   STOKER_UNROLL for (int i = 0; i < N; ++i) scale.at[i] *= gamma.at[i];
   each_row_of_channels(at, p.rows, p.channels, [&](std::int64_t offset) {
-    Floats<N> pack = load<N>(p.x + offset);
+    Floats<N> pack = load_as<T, N>(p.x, offset);
     STOKER_UNROLL for (int i = 0; i < N; ++i) {
       pack.at[i] = (pack.at[i] - mean.at[i]) * scale.at[i] + beta.at[i];
     }
     if (p.residual != nullptr) {
-      const Floats<N> residual = load<N>(p.residual + offset);
+      const Floats<N> residual = load_as<T, N>(p.residual, offset);
       STOKER_UNROLL for (int i = 0; i < N; ++i) pack.at[i] += residual.at[i];
     }
     if (p.relu != 0) {
       STOKER_UNROLL for (int i = 0; i < N; ++i) pack.at[i] = relu(pack.at[i]);
     }
-    store(p.y + offset, pack);
+    store_as<T, N>(p.y, offset, pack);
   });
 }
 
 STOKER_KERNEL batch_norm_apply_kernel(const batch_norm_apply_params p) {
-  if (pack_width(p.channels) == 4) {
-    batch_norm_apply<4>(p);
-  } else {
-    batch_norm_apply<1>(p);
-  }
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    if (pack_width(p.channels) == 4) {
+      batch_norm_apply<T, 4>(p);
+    } else {
+      batch_norm_apply<T, 1>(p);
+    }
+  });
 }
 
 // ---- Backward -----------------------------------------------------------------------------------
@@ -224,25 +232,26 @@ struct Sums {
 };
 
 // The gradient of the result, of up to two parts, behind relu; kept for whoever reads it next.
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ Floats<N> gather_gradient(const batch_norm_backward_sums_params& p,
                                                      std::int64_t offset) {
-  Floats<N> dy = load<N>(p.dy + offset);
+  Floats<N> dy = load_as<T, N>(p.dy, offset);
   if (p.sum == nullptr) return dy;
   if (p.dy_2 != nullptr) {
-    const Floats<N> other = load<N>(p.dy_2 + offset);
+    const Floats<N> other = load_as<T, N>(p.dy_2, offset);
     STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] += other.at[i];
   }
   if (p.mask != nullptr) {
-    const Floats<N> mask = load<N>(p.mask + offset);
+    const Floats<N> mask = load_as<T, N>(p.mask, offset);
     STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] = mask.at[i] != 0.0f ? dy.at[i] : 0.0f;
   }
-  store(p.sum + offset, dy);
+  store_as<T, N>(p.sum, offset, dy);
+  STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] = rounded<T>(dy.at[i]);  // as it is read then
   return dy;
 }
 
 // dbeta = sum dy, dgamma = sum dy (x - mean) / deviation.
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backward_sums_params& p,
                                                          Sums<N>* scratch) {
   const ChannelThread<N> at(p.channels);
@@ -254,8 +263,8 @@ __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backwa
     STOKER_UNROLL_4
     for (; row < end; row += at.tiling.rows) {
       const std::int64_t offset = row * p.channels + at.channel;
-      const Floats<N> x = load<N>(p.x + offset);
-      const Floats<N> dy = gather_gradient<N>(p, offset);
+      const Floats<N> x = load_as<T, N>(p.x, offset);
+      const Floats<N> dy = gather_gradient<T, N>(p, offset);
       STOKER_UNROLL for (int i = 0; i < N; ++i) {
         sums.first.at[i] += dy.at[i];
         sums.second.at[i] += dy.at[i] * (x.at[i] - mean.at[i]);
@@ -275,16 +284,20 @@ __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backwa
 }
 
 STOKER_KERNEL batch_norm_backward_sums_kernel(const batch_norm_backward_sums_params p) {
-  __shared__ Sums<4> scratch[kBlockThreads];
-  if (pack_width(p.channels) == 4) {
-    batch_norm_backward_sums<4>(p, scratch);
-  } else {
-    batch_norm_backward_sums<1>(p, reinterpret_cast<Sums<1>*>(scratch));
-  }
+  __shared__ Sums<4> shared[kBlockThreads];
+  Sums<4>* const scratch = shared;
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    if (pack_width(p.channels) == 4) {
+      batch_norm_backward_sums<T, 4>(p, scratch);
+    } else {
+      batch_norm_backward_sums<T, 1>(p, reinterpret_cast<Sums<1>*>(scratch));
+    }
+  });
 }
 
 // dx = gamma / deviation (dy - dbeta / rows - normalised x dgamma / rows).
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void batch_norm_backward_apply(
     const batch_norm_backward_apply_params& p) {
   const ChannelThread<N> at(p.channels);
@@ -300,22 +313,25 @@ __device__ __forceinline__ void batch_norm_backward_apply(
     of_x.at[i] *= share * inverse.at[i];
   }
   each_row_of_channels(at, p.rows, p.channels, [&](std::int64_t offset) {
-    const Floats<N> x = load<N>(p.x + offset);
-    Floats<N> pack = load<N>(p.dy + offset);
+    const Floats<N> x = load_as<T, N>(p.x, offset);
+    Floats<N> pack = load_as<T, N>(p.dy, offset);
     STOKER_UNROLL for (int i = 0; i < N; ++i) {
       const float centred = pack.at[i] - of_dy.at[i] - (x.at[i] - mean.at[i]) * of_x.at[i];
       pack.at[i] = gamma.at[i] * inverse.at[i] * centred;
     }
-    store(p.dx + offset, pack);
+    store_as<T, N>(p.dx, offset, pack);
   });
 }
 
 STOKER_KERNEL batch_norm_backward_apply_kernel(const batch_norm_backward_apply_params p) {
-  if (pack_width(p.channels) == 4) {
-    batch_norm_backward_apply<4>(p);
-  } else {
-    batch_norm_backward_apply<1>(p);
-  }
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    if (pack_width(p.channels) == 4) {
+      batch_norm_backward_apply<T, 4>(p);
+    } else {
+      batch_norm_backward_apply<T, 1>(p);
+    }
+  });
 }
 
 }  // namespace stoker::backend::cuda

@@ -70,11 +70,16 @@ Grid grid_of(const softmax_cross_entropy_params& p) { return teams_for(p.rows, p
 Grid grid_of(const one_hot_params& p) { return teams_for(p.rows, p.classes); }
 Grid grid_of(const argmax_params& p) { return teams_for(p.rows, p.columns); }
 
+Grid grid_of(const embedding_params& p) { return teams_for(p.count, words_of_row(p.row_bytes)); }
+Grid grid_of(const embedding_backward_params& p) {
+  return blocks_of(p.count * divide_up(p.columns, 32 * pack_width(p.columns)));
+}
+
 Grid grid_of(const slice_params& p) {
   return threads_for(accesses(p, p.element_bytes, p.outer * p.extent * p.inner));
 }
 Grid grid_of(const slice_backward_params& p) {
-  return threads_for(accesses(p, sizeof(float), p.outer * p.from * p.inner));
+  return threads_for(accesses(p, p.element_bytes, p.outer * p.from * p.inner));
 }
 Grid grid_of(const concatenate_params& p) {
   std::int64_t sizes = p.row | p.begin;

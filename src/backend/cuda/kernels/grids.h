@@ -15,8 +15,8 @@ namespace stoker::backend::cuda {
 #include "backend/cuda/kernels/kernels.def"
 #undef STOKER_CUDA_KERNEL
 
-// Counters (of 4 bytes) that softmax_cross_entropy with class numbers and one_hot need; ingest
-// needs one.
+// Counters (of 4 bytes) that softmax_cross_entropy with class numbers, one_hot and embedding need;
+// ingest needs one.
 inline constexpr int kLabelCounters = 2;
 
 // Of batch_norm_statistics and batch_norm_backward_sums: parts of the rows, bytes of partial sums,

@@ -5,6 +5,17 @@
 
 namespace stoker::backend::cuda {
 
+// Truncated, but never into the range from below; NaN and what int32 cannot hold is no class.
+__device__ __forceinline__ std::int32_t class_number(float label) {
+  constexpr float kLimit = 2147483648.0f;
+  return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(floorf(label)) : -1;
+}
+// `kind` is not float_rows.
+__device__ __forceinline__ std::int32_t class_at(const void* labels, Labels kind, std::int64_t i) {
+  return kind == Labels::int32_classes ? static_cast<const std::int32_t*>(labels)[i]
+                                       : class_number(static_cast<const float*>(labels)[i]);
+}
+
 // Rows with a bad label, as a number that is larger for an earlier row, and 0 for none. So a
 // counter that is zero between launches collects them with a maximum.
 __device__ __forceinline__ std::uint32_t code_of_row(std::int64_t row) {

@@ -16,6 +16,9 @@ struct Scalars;
 
 namespace stoker::backend::cuda {
 
+// How a tensor's elements are stored; arithmetic is float32's.
+enum class Element : std::int32_t { float32, bfloat16, float16 };
+
 // How labels are given.
 enum class Labels : std::int32_t { int32_classes, float_classes, float_rows };
 
@@ -40,11 +43,12 @@ struct advance_params {
 };
 
 struct softmax_params {  // softmax and log_softmax
-  const float* x = {};
-  float* y = {};
+  const void* x = {};    // of `element`
+  void* y = {};          // of `element`
   std::int64_t rows = {};
   std::int32_t columns = {};
   std::int32_t log = {};
+  Element element = {};
 };
 struct sparsemax_params {
   const float* x = {};
@@ -81,7 +85,32 @@ struct argmax_params {
   std::int32_t columns = {};
 };
 
-// x [outer, from, inner] <-> y [outer, extent, inner]; elements of 1, 2 or 4 bytes for slice.
+// Rows of table [entries, ..] by the class numbers in ids [count]; elements of any type.
+struct embedding_params {
+  const void* table = {};
+  const void* ids = {};
+  void* y = {};
+  plan::Scalars* scalars = {};
+  std::uint32_t* counters = {};  // two: blocks that are done, the first bad id
+  std::int64_t count = {};       // less than 2^32 - 1
+  std::int64_t row_bytes = {};
+  std::int32_t entries = {};
+  Labels kind = {};  // int32_classes or float_classes
+  std::int32_t node = {};
+};
+// Writes the rows of dtable [entries, columns] that ids name; the others are zero before.
+struct embedding_backward_params {
+  const void* dy = {};  // [count, columns], of `element`
+  const void* ids = {};
+  float* dtable = {};
+  std::int64_t count = {};
+  std::int32_t entries = {};
+  std::int32_t columns = {};
+  Labels kind = {};
+  Element element = {};
+};
+
+// x [outer, from, inner] <-> y [outer, extent, inner]; elements of 1, 2 or 4 bytes.
 struct slice_params {
   const void* x = {};
   void* y = {};
@@ -89,9 +118,10 @@ struct slice_params {
   std::int32_t element_bytes = {};
 };
 struct slice_backward_params {
-  const float* dy = {};
-  float* dx = {};
+  const void* dy = {};
+  void* dx = {};
   std::int64_t outer = {}, from = {}, inner = {}, begin = {}, extent = {};
+  std::int32_t element_bytes = {};
 };
 
 // Blocks of up to kConcatenated inputs into rows of y, in bytes: input i [outer, ends[i] -
@@ -110,23 +140,26 @@ struct Window {
                before_w = {};
 };
 struct pool2d_params {
-  const float* x = {};
-  float* y = {};
+  const void* x = {};         // of `element`
+  void* y = {};               // of `element`
   std::uint8_t* argmax = {};  // null when averaging
   Window at = {};
+  Element element = {};
 };
 struct pool2d_backward_params {
-  const float* dy = {};
+  const void* dy = {};              // of `element`
   const std::uint8_t* argmax = {};  // null when averaging
-  float* dx = {};
+  void* dx = {};                    // of `element`
   Window at = {};
+  Element element = {};
 };
 
-// Over rows of x [rows, channels]. Sums go through partials [parts, 2, channels]: each block writes
-// those of its part of the rows, and the last block of a tile of channels adds them in order. How
-// many parts and counters (one a tile): grids.h.
+// Over rows of x [rows, channels]. Images are of `element`, what a channel has is float32. Sums go
+// through partials [parts, 2, channels]: each block writes those of its part of the rows, and the
+// last block of a tile of channels adds them in order. How many parts and counters (one a tile):
+// grids.h.
 struct batch_norm_statistics_params {
-  const float* x = {};
+  const void* x = {};
   float* mean = {};
   float* variance = {};  // biased
   float* partials = {};
@@ -134,26 +167,28 @@ struct batch_norm_statistics_params {
   std::int64_t rows = {};
   std::int32_t channels = {};
   std::int32_t parts = {};
+  Element element = {};
 };
 struct batch_norm_apply_params {
-  const float* x = {};
+  const void* x = {};
   const float* mean = {};
   const float* variance = {};
   const float* gamma = {};
   const float* beta = {};
-  const float* residual = {};  // added to the result, or null
-  float* y = {};
+  const void* residual = {};  // added to the result, or null
+  void* y = {};
   std::int64_t rows = {};
   std::int32_t channels = {};
   std::int32_t relu = {};
   float epsilon = {};
+  Element element = {};
 };
 struct batch_norm_backward_sums_params {
-  const float* x = {};
-  const float* dy = {};
-  const float* dy_2 = {};  // added to dy, or null
-  const float* mask = {};  // where it is 0 the gradient is; or null
-  float* sum = {};         // that gradient; null without dy_2 and mask
+  const void* x = {};
+  const void* dy = {};
+  const void* dy_2 = {};  // added to dy, or null
+  const void* mask = {};  // where it is 0 the gradient is; or null
+  void* sum = {};         // that gradient; null without dy_2 and mask
   const float* mean = {};
   const float* variance = {};
   float* dgamma = {};
@@ -164,19 +199,21 @@ struct batch_norm_backward_sums_params {
   std::int32_t channels = {};
   std::int32_t parts = {};
   float epsilon = {};
+  Element element = {};
 };
 struct batch_norm_backward_apply_params {
-  const float* x = {};
-  const float* dy = {};
+  const void* x = {};
+  const void* dy = {};
   const float* mean = {};
   const float* variance = {};
   const float* gamma = {};
   const float* dgamma = {};
   const float* dbeta = {};
-  float* dx = {};
+  void* dx = {};
   std::int64_t rows = {};
   std::int32_t channels = {};
   float epsilon = {};
+  Element element = {};
 };
 
 // What runs where cuDNN refuses: right, not fast. y[m, n] = epilogue(sum_k a b + bias).

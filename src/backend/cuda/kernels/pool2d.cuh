@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/kernels/elements.cuh"
 
 namespace stoker::backend::cuda {
 
@@ -48,7 +49,7 @@ __device__ __forceinline__ std::int64_t offset_of(std::int64_t n, int y, int x, 
   return ((n * height + y) * width + x) * channels + c;
 }
 
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void pool_max(const pool2d_params& p, std::int64_t to, const Pixel& at,
                                          const Interval& ys, const Interval& xs) {
   const Window& w = p.at;
@@ -60,7 +61,7 @@ __device__ __forceinline__ void pool_max(const pool2d_params& p, std::int64_t to
   STOKER_UNROLL for (int i = 0; i < N; ++i) where[i] = first;
   for (int y = ys.begin; y < ys.end; ++y) {
     for (int x = xs.begin; x < xs.end; ++x) {
-      const auto pack = load<N>(p.x + offset_of(at.n, y, x, at.c, w.h, w.w, w.c));
+      const auto pack = load_as<T, N>(p.x, offset_of(at.n, y, x, at.c, w.h, w.w, w.c));
       const int place = (y - top) * w.window_w + x - left;
       STOKER_UNROLL for (int i = 0; i < N; ++i) {
         if (!(pack.at[i] > largest.at[i])) continue;
@@ -69,13 +70,13 @@ __device__ __forceinline__ void pool_max(const pool2d_params& p, std::int64_t to
       }
     }
   }
-  store(p.y + to, largest);
+  store_as<T, N>(p.y, to, largest);
   Vector<std::uint8_t, N> argmax;
   STOKER_UNROLL for (int i = 0; i < N; ++i) argmax.at[i] = static_cast<std::uint8_t>(where[i]);
   store(p.argmax + to, argmax);
 }
 
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void pool_average(const pool2d_params& p, std::int64_t to,
                                              const Pixel& at, const Interval& ys,
                                              const Interval& xs) {
@@ -83,16 +84,16 @@ __device__ __forceinline__ void pool_average(const pool2d_params& p, std::int64_
   Floats<N> sum = all<N>(0.0f);
   for (int y = ys.begin; y < ys.end; ++y) {
     for (int x = xs.begin; x < xs.end; ++x) {
-      const auto pack = load<N>(p.x + offset_of(at.n, y, x, at.c, w.h, w.w, w.c));
+      const auto pack = load_as<T, N>(p.x, offset_of(at.n, y, x, at.c, w.h, w.w, w.c));
       STOKER_UNROLL for (int i = 0; i < N; ++i) sum.at[i] += pack.at[i];
     }
   }
   const auto count = static_cast<float>(ys.size() * xs.size());
   STOKER_UNROLL for (int i = 0; i < N; ++i) sum.at[i] /= count;
-  store(p.y + to, sum);
+  store_as<T, N>(p.y, to, sum);
 }
 
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void pool(const pool2d_params& p) {
   const Window& w = p.at;
   const std::int64_t count = static_cast<std::int64_t>(w.n) * w.p * w.q * (w.c / N);
@@ -101,23 +102,26 @@ __device__ __forceinline__ void pool(const pool2d_params& p) {
     const Interval ys = pixels_of(at.y, w.window_h, w.stride_h, w.before_h, w.h);
     const Interval xs = pixels_of(at.x, w.window_w, w.stride_w, w.before_w, w.w);
     if (p.argmax != nullptr) {
-      pool_max<N>(p, i * N, at, ys, xs);
+      pool_max<T, N>(p, i * N, at, ys, xs);
     } else {
-      pool_average<N>(p, i * N, at, ys, xs);
+      pool_average<T, N>(p, i * N, at, ys, xs);
     }
   }
 }
 
 STOKER_KERNEL pool2d_kernel(const pool2d_params p) {
-  if (pack_width(p.at.c) == 4) {
-    pool<4>(p);
-  } else {
-    pool<1>(p);
-  }
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    if (pack_width(p.at.c) == 4) {
+      pool<T, 4>(p);
+    } else {
+      pool<T, 1>(p);
+    }
+  });
 }
 
 // Gathers what the windows over a pixel give to it: no atomics, and a fixed order.
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ Floats<N> gradient_of_pixel(const pool2d_backward_params& p,
                                                        const Pixel& at) {
   const Window& w = p.at;
@@ -129,7 +133,7 @@ __device__ __forceinline__ Floats<N> gradient_of_pixel(const pool2d_backward_par
     for (int x = xs.begin; x < xs.end; ++x) {
       const int left = x * w.stride_w - w.before_w;
       const std::int64_t from = offset_of(at.n, y, x, at.c, w.p, w.q, w.c);
-      const auto dy = load<N>(p.dy + from);
+      const auto dy = load_as<T, N>(p.dy, from);
       if (p.argmax != nullptr) {
         const int place = (at.y - top) * w.window_w + at.x - left;
         const auto argmax = load<N>(p.argmax + from);
@@ -146,21 +150,24 @@ __device__ __forceinline__ Floats<N> gradient_of_pixel(const pool2d_backward_par
   return sum;
 }
 
-template <int N>
+template <class T, int N>
 __device__ __forceinline__ void pool_backward(const pool2d_backward_params& p) {
   const Window& w = p.at;
   const std::int64_t count = static_cast<std::int64_t>(w.n) * w.h * w.w * (w.c / N);
   for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    store(p.dx + i * N, gradient_of_pixel<N>(p, pixel_of<N>(i, w.h, w.w, w.c)));
+    store_as<T, N>(p.dx, i * N, gradient_of_pixel<T, N>(p, pixel_of<N>(i, w.h, w.w, w.c)));
   }
 }
 
 STOKER_KERNEL pool2d_backward_kernel(const pool2d_backward_params p) {
-  if (pack_width(p.at.c) == 4) {
-    pool_backward<4>(p);
-  } else {
-    pool_backward<1>(p);
-  }
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    if (pack_width(p.at.c) == 4) {
+      pool_backward<T, 4>(p);
+    } else {
+      pool_backward<T, 1>(p);
+    }
+  });
 }
 
 }  // namespace stoker::backend::cuda

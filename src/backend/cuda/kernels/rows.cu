@@ -1,3 +1,4 @@
 // Kernels along rows.
+#include "backend/cuda/kernels/embedding.cuh"
 #include "backend/cuda/kernels/labels.cuh"
 #include "backend/cuda/kernels/softmax.cuh"

@@ -47,25 +47,31 @@ STOKER_KERNEL slice_kernel(const slice_params p) {
   }
 }
 
-template <int N>
+template <class Unit>
 __device__ __forceinline__ void put_slice(const slice_backward_params& p,
                                           const SliceLayout& in_bytes) {
-  const SliceLayout at = in_bytes.in_units_of(sizeof(Floats<N>));
+  const SliceLayout at = in_bytes.in_units_of(sizeof(Unit));
+  const auto* __restrict__ dy = static_cast<const Unit*>(p.dy);
+  auto* __restrict__ dx = static_cast<Unit*>(p.dx);
   const std::int64_t count = at.outer * at.row;
   for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
     const std::int64_t outer = i / at.row;
     const std::int64_t from = i - outer * at.row - at.offset;
     const bool is_inside = from >= 0 && from < at.block;
-    store(p.dx + i * N, is_inside ? load<N>(p.dy + (outer * at.block + from) * N) : all<N>(0.0f));
+    dx[i] = is_inside ? dy[outer * at.block + from] : Unit{};
   }
 }
 
 STOKER_KERNEL slice_backward_kernel(const slice_backward_params p) {
-  const SliceLayout at = layout_in_bytes(p, sizeof(float));
+  const SliceLayout at = layout_in_bytes(p, p.element_bytes);
   if (at.is_multiple_of(16)) {
-    put_slice<4>(p, at);
+    put_slice<uint4>(p, at);
+  } else if (at.is_multiple_of(4)) {
+    put_slice<unsigned>(p, at);
+  } else if (at.is_multiple_of(2)) {
+    put_slice<unsigned short>(p, at);
   } else {
-    put_slice<1>(p, at);
+    put_slice<unsigned char>(p, at);
   }
 }
 

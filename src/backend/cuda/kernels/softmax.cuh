@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/kernels/elements.cuh"
 #include "backend/cuda/kernels/labels.cuh"
 
 namespace stoker::backend::cuda {
@@ -12,50 +13,53 @@ struct Exponentials {
   float sum;      // of exp(x - largest)
 };
 
-template <int N, class Team>
-__device__ __forceinline__ Exponentials exponentials(const float* x, int columns,
-                                                     const Team& team) {
+template <int N, class T, class Team>
+__device__ __forceinline__ Exponentials exponentials(const T* x, int columns, const Team& team) {
   float largest = -INFINITY;
   each_pack<N>(team, columns, [&](int c) {
-    const Floats<N> pack = load<N>(x + c);
+    const Floats<N> pack = load_as<T, N>(x, c);
     STOKER_UNROLL for (int i = 0; i < N; ++i) largest = fmaxf(largest, pack.at[i]);
   });
   largest = team.reduce(largest, Largest{});
   float sum = 0.0f;
   each_pack<N>(team, columns, [&](int c) {
-    const Floats<N> pack = load<N>(x + c);
+    const Floats<N> pack = load_as<T, N>(x, c);
     STOKER_UNROLL for (int i = 0; i < N; ++i) sum += expf(pack.at[i] - largest);
   });
   return {largest, team.reduce(sum, Sum{})};
 }
 
 // ---- softmax, log_softmax -----------------------------------------------------------------------
-template <int N, class Team>
-__device__ __forceinline__ void softmax_row(const float* x, float* y, int columns, bool log,
+template <int N, class T, class Team>
+__device__ __forceinline__ void softmax_row(const T* x, T* y, int columns, bool log,
                                             const Team& team) {
   const Exponentials row = exponentials<N>(x, columns, team);
   const float log_sum = logf(row.sum);
   const float factor = 1.0f / row.sum;
   each_pack<N>(team, columns, [&](int c) {
-    Floats<N> pack = load<N>(x + c);
+    Floats<N> pack = load_as<T, N>(x, c);
     STOKER_UNROLL for (int i = 0; i < N; ++i) {
       const float distance = pack.at[i] - row.largest;
       pack.at[i] = log ? distance - log_sum : expf(distance) * factor;
     }
-    store(y + c, pack);
+    store_as<T, N>(y, c, pack);
   });
 }
 
 STOKER_KERNEL softmax_kernel(const softmax_params p) {
-  __shared__ TeamScratch scratch;
-  each_row(p.rows, p.columns, scratch, [&](const auto& team, std::int64_t row) {
-    const float* x = p.x + row * p.columns;
-    float* y = p.y + row * p.columns;
-    if (pack_width(p.columns) == 4) {
-      softmax_row<4>(x, y, p.columns, p.log != 0, team);
-    } else {
-      softmax_row<1>(x, y, p.columns, p.log != 0, team);
-    }
+  __shared__ TeamScratch shared;
+  TeamScratch& scratch = shared;
+  with_type(p.element, [&](auto type) {
+    using T = decltype(type);
+    each_row(p.rows, p.columns, scratch, [&](const auto& team, std::int64_t row) {
+      const T* x = static_cast<const T*>(p.x) + row * p.columns;
+      T* y = static_cast<T*>(p.y) + row * p.columns;
+      if (pack_width(p.columns) == 4) {
+        softmax_row<4>(x, y, p.columns, p.log != 0, team);
+      } else {
+        softmax_row<1>(x, y, p.columns, p.log != 0, team);
+      }
+    });
   });
 }
 
@@ -114,17 +118,6 @@ STOKER_KERNEL sparsemax_kernel(const sparsemax_params p) {
 }
 
 // ---- softmax_cross_entropy ----------------------------------------------------------------------
-// Truncated, but never into the range from below; NaN and what int32 cannot hold is no class.
-__device__ __forceinline__ std::int32_t class_number(float label) {
-  constexpr float kLimit = 2147483648.0f;
-  return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(floorf(label)) : -1;
-}
-__device__ __forceinline__ std::int32_t class_of(const softmax_cross_entropy_params& p,
-                                                 std::int64_t row) {
-  return p.kind == Labels::int32_classes ? static_cast<const std::int32_t*>(p.labels)[row]
-                                         : class_number(static_cast<const float*>(p.labels)[row]);
-}
-
 template <int N, class Team>
 __device__ __forceinline__ void cross_entropy_of_class(const softmax_cross_entropy_params& p,
                                                        std::int64_t row, std::int32_t label,
@@ -198,7 +191,7 @@ STOKER_KERNEL softmax_cross_entropy_kernel(const softmax_cross_entropy_params p)
   }
   std::uint32_t bad = 0;
   each_row(p.rows, p.columns, scratch, [&](const auto& team, std::int64_t row) {
-    const std::int32_t label = class_of(p, row);
+    const std::int32_t label = class_at(p.labels, p.kind, row);
     if (label < 0 || label >= p.columns) bad = max(bad, code_of_row(row));
     if (is_wide) {
       cross_entropy_of_class<4>(p, row, label, team);
@@ -207,7 +200,7 @@ STOKER_KERNEL softmax_cross_entropy_kernel(const softmax_cross_entropy_params p)
     }
   });
   record_bad_label(bad, p.counters, *p.scalars, p.node,
-                   [&](std::int64_t row) { return class_of(p, row); });
+                   [&](std::int64_t row) { return class_at(p.labels, p.kind, row); });
 }
 
 }  // namespace stoker::backend::cuda

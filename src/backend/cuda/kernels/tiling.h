@@ -34,6 +34,11 @@ STOKER_HOST_DEVICE constexpr int threads_per_row(int columns) {
   return columns > kWarpColumns ? kBlockThreads : power_of_two(divide_up(columns, 4), 32);
 }
 
+// Rows that are only copied count as columns of 4 bytes.
+STOKER_HOST_DEVICE constexpr int words_of_row(std::int64_t bytes) {
+  return static_cast<int>(divide_up(bytes, 4));
+}
+
 // ---- Channels: batch norm -----------------------------------------------------------------------
 // A block is `lanes` threads wide along the channels, each with a pack of them, and goes down the
 // rows with the other threads. Wider tensors take several such tiles.

@@ -4,6 +4,7 @@
 #include "backend/cuda/kernels/advance.cuh"
 #include "backend/cuda/kernels/batch_norm.cuh"
 #include "backend/cuda/kernels/conv2d.cuh"
+#include "backend/cuda/kernels/embedding.cuh"
 #include "backend/cuda/kernels/ingest.cuh"
 #include "backend/cuda/kernels/labels.cuh"
 #include "backend/cuda/kernels/matmul.cuh"

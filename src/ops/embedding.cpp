@@ -1,0 +1,37 @@
+// embedding: rows of a table by their numbers; the gradient adds up the uses of each row.
+#include "ops/common.h"
+
+namespace stoker::ops {
+namespace {
+
+std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  const Node node = graph.node(id);
+  const Value table = graph.value(node.inputs[0]);
+  return {embedding_backward(dy[0], graph.value(node.inputs[1]), table.shape()), Value{}};
+}
+
+}  // namespace
+
+const Op embedding_op = define("embedding", OpIndex::embedding, gradient);
+const Op embedding_backward_op = define_without_gradient(
+    "embedding_backward", OpIndex::embedding_backward, "second derivatives are not offered");
+
+Value embedding(Value table, Value ids) {
+  Graph& graph = *table.graph;
+  require(table.shape().rank() == 2, graph, "embedding: expected a table of rank 2, received ",
+          table.shape());
+  if (ids.dtype() != DType::int32 && ids.dtype() != DType::float32) {
+    throw DTypeError(
+        format(where(graph), "expected ids of int32 or float32, received ", ids.dtype()));
+  }
+  Shape shape = ids.shape();
+  shape.push_back(table.shape()[1]);
+  return graph.append(embedding_op, {table, ids}, nullptr, {{table.dtype(), shape}})[0];
+}
+
+Value embedding_backward(Value dy, Value ids, Shape table_shape) {
+  return dy.graph->append(embedding_backward_op, {dy, ids}, nullptr,
+                          {{DType::float32, table_shape}})[0];
+}
+
+}  // namespace stoker::ops
