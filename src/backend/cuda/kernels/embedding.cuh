@@ -1,8 +1,7 @@
 #pragma once
 
-#include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/kernels/classes.cuh"
 #include "backend/cuda/kernels/elements.cuh"
-#include "backend/cuda/kernels/labels.cuh"
 
 namespace stoker::backend::cuda {
 

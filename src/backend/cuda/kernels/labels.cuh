@@ -1,44 +1,8 @@
 #pragma once
 
-#include "backend/cuda/kernels/device.cuh"
-#include "plan/scalars.h"
+#include "backend/cuda/kernels/classes.cuh"
 
 namespace stoker::backend::cuda {
-
-// Truncated, but never into the range from below; NaN and what int32 cannot hold is no class.
-__device__ __forceinline__ std::int32_t class_number(float label) {
-  constexpr float kLimit = 2147483648.0f;
-  return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(floorf(label)) : -1;
-}
-// `kind` is not float_rows.
-__device__ __forceinline__ std::int32_t class_at(const void* labels, Labels kind, std::int64_t i) {
-  return kind == Labels::int32_classes ? static_cast<const std::int32_t*>(labels)[i]
-                                       : class_number(static_cast<const float*>(labels)[i]);
-}
-
-// Rows with a bad label, as a number that is larger for an earlier row, and 0 for none. So a
-// counter that is zero between launches collects them with a maximum.
-__device__ __forceinline__ std::uint32_t code_of_row(std::int64_t row) {
-  return ~static_cast<std::uint32_t>(row);
-}
-
-// Records the first bad row, however the blocks were scheduled, unless an error is recorded
-// already. All blocks call it at their end, with the largest code that each thread found.
-// label_of(row) gives the detail.
-template <class LabelOf>
-__device__ __forceinline__ void record_bad_label(std::uint32_t found, std::uint32_t* counters,
-                                                 plan::Scalars& scalars, std::int32_t node,
-                                                 LabelOf label_of) {
-  if (found != 0) atomicMax(&counters[1], found);
-  if (!is_last_block(&counters[0], gridDim.x) || threadIdx.x != 0) return;
-  const std::uint32_t first = atomicExch(&counters[1], 0U);
-  if (first == 0 || scalars.error != plan::StepError::none) return;
-  const std::int64_t row = ~first;
-  scalars.error = plan::StepError::label_out_of_range;
-  scalars.error_node = node;
-  scalars.error_detail = label_of(row);
-  scalars.error_row = row;
-}
 
 template <int N, class Team>
 __device__ __forceinline__ void one_hot_row(float* y, int classes, int label, const Team& team) {

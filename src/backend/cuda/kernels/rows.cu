@@ -1,4 +1,3 @@
 // Kernels along rows.
-#include "backend/cuda/kernels/embedding.cuh"
 #include "backend/cuda/kernels/labels.cuh"
 #include "backend/cuda/kernels/softmax.cuh"

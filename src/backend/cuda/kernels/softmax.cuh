@@ -2,9 +2,8 @@
 // after its first pass. y may be x.
 #pragma once
 
-#include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/kernels/classes.cuh"
 #include "backend/cuda/kernels/elements.cuh"
-#include "backend/cuda/kernels/labels.cuh"
 
 namespace stoker::backend::cuda {
 

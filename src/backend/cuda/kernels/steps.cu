@@ -1,5 +1,5 @@
-// The frame of a step, slices, and batch norm.
+// The frame of a step, and what moves rows as they are.
 #include "backend/cuda/kernels/advance.cuh"
-#include "backend/cuda/kernels/batch_norm.cuh"
+#include "backend/cuda/kernels/embedding.cuh"
 #include "backend/cuda/kernels/ingest.cuh"
 #include "backend/cuda/kernels/slice.cuh"

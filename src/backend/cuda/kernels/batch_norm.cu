@@ -1,0 +1,1 @@
+#include "backend/cuda/kernels/batch_norm.cuh"
