@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace stoker {
 
@@ -60,13 +61,13 @@ Loss MeanAbsoluteError(LossOptions options = {});
 
 // Keras spells the cross-entropies with a small e; the field often doesn't.
 inline Loss SparseCategoricalCrossEntropy(SparseCategoricalCrossentropyOptions options = {}) {
-  return SparseCategoricalCrossentropy(options);
+  return SparseCategoricalCrossentropy(std::move(options));
 }
 inline Loss CategoricalCrossEntropy(CategoricalCrossentropyOptions options = {}) {
-  return CategoricalCrossentropy(options);
+  return CategoricalCrossentropy(std::move(options));
 }
 inline Loss BinaryCrossEntropy(BinaryCrossentropyOptions options = {}) {
-  return BinaryCrossentropy(options);
+  return BinaryCrossentropy(std::move(options));
 }
 
 }  // namespace stoker

@@ -163,14 +163,14 @@ class Model {
   Logs evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options = {});
   Logs evaluate(SourceHandle source, EvaluateOptions options = {});
   Logs evaluate_generator(SourceHandle source, EvaluateOptions options = {}) {
-    return evaluate(std::move(source), std::move(options));
+    return evaluate(std::move(source), options);
   }
 
   // Outputs for all rows: (rows, ...). Needs no compile().
   Tensor predict(const Tensor& x, PredictOptions options = {});
   Tensor predict(SourceHandle source, PredictOptions options = {});
   Tensor predict_generator(SourceHandle source, PredictOptions options = {}) {
-    return predict(std::move(source), std::move(options));
+    return predict(std::move(source), options);
   }
 
   // One step on one batch; loss and metrics of this batch alone. (Keras 3 returns their running

@@ -7,7 +7,8 @@ namespace {
 class ActivationLayer final : public layers::LayerBase {
  public:
   ActivationLayer(ActivationFunction activation, NameOptions options)
-      : LayerBase("Activation", options.name, options.dtype), activation_(std::move(activation)) {}
+      : LayerBase("Activation", std::move(options.name), options.dtype),
+        activation_(std::move(activation)) {}
 
   graph::Value build(layers::BuildContext&, graph::Value x) override {
     return layers::activate(x, activation_);

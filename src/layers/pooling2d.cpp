@@ -12,7 +12,7 @@ class Pooling2DLayer final : public layers::LayerBase {
  public:
   Pooling2DLayer(const char* class_name, ops::PoolKind kind, Size2D pool_size,
                  PoolingOptions options)
-      : LayerBase(class_name, options.name, options.dtype),
+      : LayerBase(class_name, std::move(options.name), options.dtype),
         padding_(layers::parse_padding(*this, options.padding)) {
     const Size2D strides = options.strides.value_or(pool_size);
     attributes_.kind = kind;

@@ -59,6 +59,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     std::vector<int> kept_inputs;
     expression = expression.compacted(&kept_inputs);
     std::vector<Value> used;
+    used.reserve(kept_inputs.size());
     for (const int k : kept_inputs) {
       used.push_back(k == static_cast<int>(n) ? incoming : inputs[static_cast<std::size_t>(k)]);
     }

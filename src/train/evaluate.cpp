@@ -93,7 +93,7 @@ Logs Model::Impl::evaluate_interruptibly(const std::shared_ptr<Source>& source,
   }
   throw_if_interrupted(interrupt, "evaluate", steps);
   runner.check({0, steps - 1});
-  const Logs logs = read_logs();
+  Logs logs = read_logs();
   bar.finish(steps, logs, now_ns());
   return logs;
 }

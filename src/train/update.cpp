@@ -52,7 +52,7 @@ std::vector<ops::Range> ranges_of(const Network& network, const std::vector<bool
 class FlatUpdate final : public optimizers::Update {
  public:
   FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer)
-      : graph_(graph), common_(optimizer.common()) {
+      : common_(optimizer.common()) {
     const Shape flat{network.parameter_bytes() / kFloat};
     const auto leaf = [&](const char* name, Home home) {
       return input(graph.leaf(name, {DType::float32, flat}, home));
@@ -120,7 +120,6 @@ class FlatUpdate final : public optimizers::Update {
     return {&expression_, expression_.input(static_cast<int>(inputs_.size()) - 1)};
   }
 
-  Graph& graph_;
   const optimizers::Common& common_;
   Expression expression_;
   std::vector<Value> inputs_;

@@ -7,7 +7,7 @@ namespace stoker::backend::cpu {
 namespace {
 
 // Measured break-even with oneDNN's matmul, which takes a few microseconds to start.
-constexpr std::int64_t kSmallMatMulOperations = 32 * 1024;
+constexpr std::int64_t kSmallMatMulOperations = std::int64_t{32} * 1024;
 
 struct Problem {
   std::int64_t m, n, k;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 #include "core/format.h"
 #include "stoker/error.h"
@@ -176,7 +177,8 @@ std::string index_text(const std::string& index, const std::vector<IndexAxis>& a
       if (below != 1) term += " / " + index_literal(below);
       if (k != 0) term += " % " + index_literal(axis.extent);
       if (axis.stride != 1) term += " * " + index_literal(axis.stride);
-      text = text.empty() ? term : term + " + " + text;
+      if (!text.empty()) term.append(" + ").append(text);
+      text = std::move(term);
     }
     below *= std::max<std::int64_t>(1, axis.extent);  // an empty shape has no element to find
   }

@@ -15,7 +15,7 @@ namespace stoker::backend::cuda {
 inline constexpr char kNamePlace[] = "@";
 
 // The part of the prelude that is about op reduce.
-extern const char* const kReduceLoops;
+const char* reduce_loops();
 
 // The pointers that a kernel is given, each once.
 class Parameters {

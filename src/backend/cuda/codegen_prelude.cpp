@@ -232,7 +232,7 @@ __device__ __forceinline__ void pointwise(const Node& node, u32 block, u32 block
 }  // namespace
 
 const std::string& generated_prelude() {
-  static const std::string prelude = std::string(kNumbers) + kPointwise + kReduceLoops;
+  static const std::string prelude = std::string(kNumbers) + kPointwise + reduce_loops();
   return prelude;
 }
 

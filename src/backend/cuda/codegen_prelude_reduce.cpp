@@ -4,7 +4,9 @@
 
 namespace stoker::backend::cuda {
 
-const char* const kReduceLoops = R"(
+namespace {
+
+constexpr const char* kReduceLoops = R"(
 namespace gen {
 
 // ---- reduce ----
@@ -290,5 +292,9 @@ __device__ __forceinline__ void reduce_columns(const Node& node, Shared& shared,
 
 }  // namespace gen
 )";
+
+}  // namespace
+
+const char* reduce_loops() { return kReduceLoops; }
 
 }  // namespace stoker::backend::cuda
