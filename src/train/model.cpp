@@ -72,6 +72,7 @@ History Model::fit(const Tensor& x, const Tensor& y, FitOptions options) {
 
 History Model::fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options) {
   std::vector<const Tensor*> inputs;
+  inputs.reserve(x.size());
   for (const Tensor& tensor : x) inputs.push_back(&tensor);
   return impl_->fit_tensors(inputs, y, options);
 }

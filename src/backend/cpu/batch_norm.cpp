@@ -14,12 +14,14 @@ memory::desc as_image(const Shape& shape) {
   return image(Shape{shape.elements() / channels, 1, 1, channels});
 }
 
-const auto kFlags = normalization_flags::use_scale | normalization_flags::use_shift;
+normalization_flags scale_and_shift() {
+  return normalization_flags::use_scale | normalization_flags::use_shift;
+}
 
 dnnl::batch_normalization_forward::primitive_desc describe_forward(const Shape& x, float epsilon) {
   return {dnn_engine(),     dnnl::prop_kind::forward_training,
           as_image(x),      as_image(x),
-          epsilon,          kFlags,
+          epsilon,          scale_and_shift(),
           user_scratchpad()};
 }
 
@@ -65,7 +67,7 @@ class BatchNormBackward final : public Kernel {
     const Shape& x = request.input(0).type.shape;
     const dnnl::batch_normalization_backward::primitive_desc desc(
         dnn_engine(), dnnl::prop_kind::backward, as_image(x), as_image(x), as_image(x), a.epsilon,
-        kFlags, describe_forward(x, a.epsilon), user_scratchpad());
+        scale_and_shift(), describe_forward(x, a.epsilon), user_scratchpad());
     const auto vector = plain({x.back()});
     scratch_ = desc.scratchpad_desc().get_size();
     norm_ = {dnnl::batch_normalization_backward(desc),
