@@ -71,6 +71,7 @@ class WorkerPool::Crew {
   void stop();
   std::exception_ptr failure() const;
   bool wait_until_ended(int worker, std::int64_t deadline_ns);
+  bool has_ended() const;
 
  private:
   // A batch that a worker has taken upon itself.
@@ -387,6 +388,11 @@ bool WorkerPool::Crew::wait_until_ended(int number, std::int64_t deadline_ns) {
                                   [&] { return workers_[static_cast<std::size_t>(number)].ended; });
 }
 
+bool WorkerPool::Crew::has_ended() const {
+  const std::lock_guard lock(state_mutex_);
+  return std::ranges::all_of(workers_, [](const Worker& worker) { return worker.ended; });
+}
+
 WorkerPool::WorkerPool(std::shared_ptr<Shared> shared, const Options& options)
     : crew_(std::make_shared<Crew>(std::move(shared), options)) {
   threads_.reserve(static_cast<std::size_t>(options.workers));
@@ -417,6 +423,7 @@ double WorkerPool::cpu_share() const { return crew_->cpu_share(); }
 std::optional<WorkerPool::Busy> WorkerPool::who_fills(std::uint64_t position) const {
   return crew_->who_fills(position);
 }
+bool WorkerPool::has_ended() const { return crew_->has_ended(); }
 void WorkerPool::stop() { crew_->stop(); }
 std::exception_ptr WorkerPool::failure() const { return crew_->failure(); }
 

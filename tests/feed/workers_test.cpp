@@ -140,6 +140,25 @@ TEST(Workers, ask_for_each_batch_once) {
   }
 }
 
+TEST(Workers, leave_no_batch_out) {
+  for (const int workers : {1, 4}) {
+    const auto source = std::make_shared<Shared>(random_row);
+    std::string error;
+    try {
+      contents(source, {.epochs = 3, .steps_per_epoch = 10, .workers = workers});
+    } catch (const DataError& missed) {
+      error = missed.what();
+    }
+    EXPECT_EQ(error, "");
+    for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+      for (std::int64_t index = 0; index < 10; ++index) {
+        EXPECT_EQ(source->asked.count({epoch, index}), 1U)
+            << "batch " << index << " of epoch " << epoch << ", " << workers << " workers";
+      }
+    }
+  }
+}
+
 TEST(Workers, find_the_end_of_an_epoch_that_only_the_source_knows) {
   for (const int workers : {1, 2, 5}) {
     const auto source = std::make_shared<Shared>([](BatchContext& batch, std::span<float> x) {
