@@ -71,6 +71,26 @@ TEST(DatasetSemantics, an_endless_one_goes_on_over_epochs_by_number_too) {
   }
 }
 
+// As Keras with an iterator: it is the data set's place that counts, not the training's.
+TEST(DatasetSemantics, an_endless_one_begins_anew_at_a_later_first_epoch_and_skip_goes_on) {
+  for (const auto& source : {range(7), serial(7)}) {
+    const auto endless =
+        source.shuffle(7, 3)
+            .repeat()
+            .map<std::int32_t>({Shape{}},
+                               [](MapContext& context, std::span<const std::int32_t> in,
+                                  std::span<std::int32_t> out) {
+                                 out[0] = in[0] + 10 * context.random.integer(0, 1000);
+                               })
+            .batch(2);
+    const Ints all = fed(endless, {.epochs = 3, .steps_per_epoch = 4});
+    const auto third = all.begin() + 2 * 4 * 2;
+    const feed::FeedOptions later{.epochs = 1, .first_epoch = 2, .steps_per_epoch = 4};
+    EXPECT_EQ(fed(endless, later), Ints(all.begin(), all.begin() + 4 * 2));
+    EXPECT_EQ(fed(endless.skip(2 * 4), later), Ints(third, all.end()));
+  }
+}
+
 TEST(DatasetSemantics, a_short_batch_stays_short_through_a_map_to_other_types) {
   for (const auto& source : {range(5), serial(5)}) {
     const auto mapped = source.batch(2).map<std::int32_t>(
