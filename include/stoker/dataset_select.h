@@ -45,7 +45,13 @@ class TensorSlices final : public Stage<T...> {
       sink.reset();
       const auto& rows = std::get<i>(rows_);
       const auto row = rows.all.subspan(static_cast<std::size_t>(index) * rows.size, rows.size);
-      std::copy(row.begin(), row.end(), sink.take(this->shapes()[i]).begin());
+      const auto to = sink.take(this->shapes()[i]);
+      // A label is one number, for which a call of memmove is much.
+      if (row.size() == 1) {
+        to[0] = row[0];
+      } else {
+        std::copy(row.begin(), row.end(), to.begin());
+      }
     });
   }
 
