@@ -43,7 +43,7 @@ enum class Stuck { nowhere, generator, step };
 
 // Trains for ever, tells its parent when that is under way, and never returns.
 [[noreturn]] void train_for_ever(Stuck stuck) noexcept {
-  alarm(60);  // in case that no signal ends it
+  alarm(60);  // where no signal ends it
   // No test output from here.
   if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(1);
   Sequential model =
@@ -83,16 +83,30 @@ int status_of_interrupted(Signals signals, Stuck stuck) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-class Interrupt : public ::testing::Test {
+// As in a terminal: a shell's background jobs begin with SIGINT ignored.
+class Sigint : public ::testing::Test {
+ protected:
+  void SetUp() override { before_ = signal(SIGINT, SIG_DFL); }
+  void TearDown() override { signal(SIGINT, before_); }
+
+ private:
+  sighandler_t before_ = SIG_DFL;
+};
+
+class Interrupt : public Sigint {
  protected:
   void SetUp() override {
+    Sigint::SetUp();
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, &before_);
   }
-  void TearDown() override { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  void TearDown() override {
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    Sigint::TearDown();
+  }
 
  private:
   sigset_t before_{};
@@ -110,7 +124,7 @@ TEST_F(Interrupt, does_not_wait_for_a_generator_that_hangs) {
   EXPECT_EQ(status_of_interrupted(Signals::one, Stuck::generator), 130);
 }
 
-TEST(OnInterrupt, raise_throws_and_leaves_the_model_usable) {
+TEST_F(Sigint, raise_throws_and_leaves_the_model_usable) {
   Sequential model = regressor();
   auto source = generator<float, float>(
       {.x = {8, 4}, .y = {8, 1}}, [](BatchContext& batch, std::span<float> x, std::span<float> y) {
@@ -137,7 +151,7 @@ auto interrupting() {
                                  });
 }
 
-TEST(OnInterrupt, ends_an_evaluation_and_a_prediction_too) {
+TEST_F(Sigint, ends_an_evaluation_and_a_prediction_too) {
   Sequential model = regressor();
   auto source = interrupting();
   EXPECT_THROW(model.evaluate(
@@ -149,7 +163,7 @@ TEST(OnInterrupt, ends_an_evaluation_and_a_prediction_too) {
   model.fit_generator(good, {.steps_per_epoch = 3, .verbose = 0});
 }
 
-TEST(OnInterrupt, ends_a_fit_that_is_validating) {
+TEST_F(Sigint, ends_a_fit_that_is_validating) {
   Sequential model = regressor();
   auto good = random_batches();
   EXPECT_THROW(model.fit(good, {.steps_per_epoch = 3,
@@ -163,7 +177,7 @@ TEST(OnInterrupt, ends_a_fit_that_is_validating) {
 
 std::atomic<int> handled{0};
 
-TEST(OnInterrupt, a_programs_own_handler_stays) {
+TEST_F(Sigint, a_programs_own_handler_stays) {
   struct sigaction ours {};
   struct sigaction before {};
   ours.sa_handler = [](int) { ++handled; };
