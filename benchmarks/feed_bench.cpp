@@ -206,6 +206,10 @@ void article_simulated(const Calibration& calibration) {
 
 // ---- twins ----
 // A source of double that costs nothing, against its twin of float: they take turns.
+constexpr int kRounds = 7;
+
+std::string rounds_taken() { return ", \"rounds\": " + std::to_string(kRounds); }
+
 void twins(const Calibration&) {
   Sequential model = make_cnn();
   const Work<double> doubles;
@@ -213,14 +217,14 @@ void twins(const Calibration&) {
   for (const int workers : {1, AUTOTUNE}) {
     double cast_on_the_way = 1e9;
     double twin = 1e9;
-    for (int round = 0; round < 7; ++round) {
+    for (int round = 0; round < kRounds; ++round) {
       const FitSettings settings{.steps = 60, .workers = workers};
       cast_on_the_way = std::min(cast_on_the_way, fit_seconds(model, handle_of(doubles), settings));
       twin = std::min(twin, fit_seconds(model, handle_of(floats), settings));
     }
     row("twins", workers == 1 ? "one worker" : "AUTOTUNE", "stoker",
         figure("against_float32", cast_on_the_way / twin) + ", " +
-            figure("ms_per_step", 1e3 * cast_on_the_way));
+            figure("ms_per_step", 1e3 * cast_on_the_way) + rounds_taken());
   }
 }
 
@@ -235,14 +239,14 @@ void cores(const Calibration& calibration) {
   };
   double alone = 1e9;
   double beside = 1e9;
-  for (int round = 0; round < 7; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     alone = std::min(alone, step(0.0));
     beside = std::min(beside, step(0.5));
   }
   // A batch costs what half of a step does on one core; shared out evenly, all cores wait for it.
   const auto all = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
   row("cores", "half a core to generate", "stoker",
-      figure("slower", beside / alone) + ", " + figure("fair", (all + 0.5) / all));
+      figure("slower", beside / alone) + ", " + figure("fair", (all + 0.5) / all) + rounds_taken());
 }
 
 int serve(const std::string& workers) {

@@ -2,6 +2,8 @@
 // Programs include stoker/dataset.h.
 #pragma once
 
+#include <numeric>
+
 #include "stoker/dataset_core.h"
 
 namespace stoker {
@@ -42,19 +44,25 @@ class BatchStage final : public Stage<T...> {
     const std::int64_t all = input_->cardinality();
     const std::int64_t first = index * size_;
     const std::int64_t rows = all == kInfinite ? size_ : std::min(size_, all - first);
-    fill(out, [&](std::int64_t row, Sinks<T...>& element) {
-      if (row >= rows) return false;
-      input_->get(pass, first + row, element);
-      return true;
-    });
+    Rows to(*this, out);
+    std::array<std::int64_t, Stage<T...>::kMostAtOnce> indices;
+    const auto then = [&](std::size_t) { to.advance(); };
+    while (to.filled() < rows) {
+      const std::int64_t begin = first + to.filled();
+      const auto count = std::min(indices.size(), static_cast<std::size_t>(rows - to.filled()));
+      std::iota(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(count), begin);
+      input_->get_each(pass, std::span(indices).first(count), to.element(), then);
+    }
+    to.finish();
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
     return std::make_unique<FunctionCursor<T...>>([this, inner](Sinks<T...>& out) {
-      const std::int64_t rows =
-          fill(out, [&](std::int64_t, Sinks<T...>& element) { return inner->next(element); });
-      return drop_ ? rows == size_ : rows > 0;
+      Rows to(*this, out);
+      while (to.filled() < size_ && inner->next(to.element())) to.advance();
+      to.finish();
+      return drop_ ? to.filled() == size_ : to.filled() > 0;
     });
   }
 
@@ -64,31 +72,47 @@ class BatchStage final : public Stage<T...> {
     for (Shape& shape : shapes) shape = with_rows(size, shape);
     return shapes;
   }
-  // A short window, or a short batch, does not fill its row.
-  template <class E>
-  static void require_whole(const Sink<E>& element, const Shape& shape) {
-    if (element.rows() >= 0) throw_wrong_shape(shape, element.shape());
-  }
-  template <class Next>
-  std::int64_t fill(Sinks<T...>& out, Next&& next) const {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (std::get<I>(out).reset(), ...);
-      const std::tuple<std::span<T>...> memory{std::get<I>(out).take(this->shapes()[I])...};
-      const std::array<std::size_t, sizeof...(T)> sizes{std::get<I>(memory).size() /
-                                                        static_cast<std::size_t>(size_)...};
-      std::int64_t row = 0;
-      for (; row < size_; ++row) {
-        const auto at = static_cast<std::size_t>(row);
-        Sinks<T...> element{
-            Sink<T>(std::get<I>(memory).subspan(at * sizes[I], sizes[I]), input_->shapes()[I])...};
-        if (!next(row, element)) break;
-        (require_whole(std::get<I>(element), input_->shapes()[I]), ...);
-      }
-      if (row < size_) (std::get<I>(out).set_rows(row), ...);
-      return row;
+  // The rows of a batch's memory, one after another as an element.
+  class Rows {
+   public:
+    Rows(const BatchStage& stage, Sinks<T...>& batch) : stage_(stage), batch_(batch) {
+      for_each_index<sizeof...(T)>([&](auto i) {
+        auto& whole = std::get<i>(batch_);
+        whole.reset();
+        const auto memory = whole.take(stage_.shapes()[i]);
+        sizes_[i] = memory.size() / static_cast<std::size_t>(stage_.size_);
+        using Element = std::tuple_element_t<i, std::tuple<T...>>;
+        std::get<i>(element_) = Sink<Element>(memory.first(sizes_[i]), stage_.input_->shapes()[i]);
+      });
     }
-    (std::index_sequence_for<T...>{});
-  }
+
+    Sinks<T...>& element() { return element_; }
+    std::int64_t filled() const { return filled_; }
+    void advance() {
+      ++filled_;
+      const bool full = filled_ == stage_.size_;
+      for_each_index<sizeof...(T)>([&](auto i) {
+        auto& element = std::get<i>(element_);
+        // A short window, or a short batch, does not fill its row.
+        if (element.rows() >= 0) throw_wrong_shape(stage_.input_->shapes()[i], element.shape());
+        if (full) return;
+        const auto at = static_cast<std::size_t>(filled_) * sizes_[i];
+        element.move_to(std::get<i>(batch_).values().subspan(at, sizes_[i]));
+      });
+    }
+    void finish() {
+      if (filled_ == stage_.size_) return;
+      for_each_index<sizeof...(T)>([&](auto i) { std::get<i>(batch_).set_rows(filled_); });
+    }
+
+   private:
+    const BatchStage& stage_;
+    Sinks<T...>& batch_;
+    Sinks<T...> element_;
+    std::array<std::size_t, sizeof...(T)> sizes_{};
+    std::int64_t filled_ = 0;
+  };
+
   const StagePtr<T...> input_;
   const std::int64_t size_;
   const bool drop_;

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -52,12 +53,17 @@ class Sink {
   // Memory for a component of this shape. Throws ShapeError where the shape is fixed to another.
   std::span<T> take(const Shape& shape) {
     if (fixed_) {
-      if (!(shape == shape_)) throw_wrong_shape(shape_, shape);
+      if (!is_fixed_to(shape)) throw_wrong_shape(shape_, shape);
       return memory_;
     }
     shape_ = shape;
     own_.resize(static_cast<std::size_t>(shape.elements()));
     return own_;
+  }
+  // Another element of the shape that it is fixed to goes here.
+  void move_to(std::span<T> memory) {
+    memory_ = memory;
+    rows_ = -1;
   }
   // The memory that was taken has fewer rows after all.
   void set_rows(std::int64_t rows) { rows_ = rows; }
@@ -81,6 +87,15 @@ class Sink {
   void reset() { rows_ = -1; }
 
  private:
+  // In line: a call would cost a small element more than the comparison.
+  bool is_fixed_to(const Shape& shape) const {
+    bool same = shape.rank() == shape_.rank();
+    for (std::size_t axis = 0; same && axis < shape.rank(); ++axis) {
+      same = shape[axis] == shape_[axis];
+    }
+    return same;
+  }
+
   std::span<T> memory_;
   std::vector<T> own_;
   Shape shape_;
@@ -120,6 +135,22 @@ class Cursor {
   virtual bool next(Sinks<T...>& out) = 0;
 };
 
+// Called with the place of an element among those that were asked for, when it is there. Refers to
+// a function that outlives the call, and allocates nothing.
+class Then {
+ public:
+  template <class F>
+  requires(!std::is_same_v<F, Then>) Then(const F& f)
+      : function_(&f), call_([](const void* function, std::size_t place) {
+          (*static_cast<const F*>(function))(place);
+        }) {}
+  void operator()(std::size_t place) const { call_(function_, place); }
+
+ private:
+  const void* function_;
+  void (*call_)(const void*, std::size_t);
+};
+
 // A step of the pipeline: immutable, shared, and usable by any number of cursors at a time.
 template <class... T>
 class Stage {
@@ -139,6 +170,28 @@ class Stage {
   // Elements can be asked for by number, in any order and by several threads.
   virtual bool is_random_access() const { return false; }
   virtual void get(const Pass&, std::int64_t, Sinks<T...>&) const {}
+
+  // As get() for each of `indices` in turn, all into `out`, from where `then` takes them. What a
+  // stage has to do once is done once for all of them.
+  static constexpr std::size_t kMostAtOnce = 64;  // indices
+  virtual void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                        const Then& then) const {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      get(pass, indices[i], out);
+      then(i);
+    }
+  }
+
+ protected:
+  // For stages whose elements have other numbers in the stage before.
+  template <class Number>
+  static void get_each_of(const Stage& input, const Pass& pass,
+                          std::span<const std::int64_t> indices, Sinks<T...>& out, const Then& then,
+                          Number&& number) {
+    std::array<std::int64_t, kMostAtOnce> before;
+    for (std::size_t i = 0; i < indices.size(); ++i) before[i] = number(indices[i]);
+    input.get_each(pass, std::span(before).first(indices.size()), out, then);
+  }
 
  private:
   const Shapes shapes_;
@@ -184,6 +237,9 @@ class EpochOrder {
   EpochOrder(const EpochOrder&) = delete;
   EpochOrder& operator=(const EpochOrder&) = delete;
   std::int64_t at(std::int64_t epoch, std::int64_t index) const;
+  // at() of each of `indices`, for less.
+  void at(std::int64_t epoch, std::span<const std::int64_t> indices,
+          std::span<std::int64_t> out) const;
 
  private:
   struct Impl;

@@ -129,10 +129,11 @@ class AheadCursor final : public Cursor<T...> {
 };
 
 // ---- Stages that change elements ----
-// Calls f for one element: with its context first, if it takes one.
-template <class F, class... Arguments>
-void call_map(const F& f, MapContext& context, Arguments... arguments) {
+// Calls f for one element: with its context first, if it takes one, which is made only then.
+template <class F, class MakeContext, class... Arguments>
+void call_map(const F& f, const MakeContext& make_context, Arguments... arguments) {
   if constexpr (std::is_invocable_v<const F&, MapContext&, Arguments...>) {
+    MapContext context = make_context();
     f(context, arguments...);
   } else {
     static_assert(std::is_invocable_v<const F&, Arguments...>,
@@ -162,6 +163,14 @@ class MapInPlaceStage final : public Stage<T...> {
     input_->get(pass, index, out);
     apply(pass, index, out);
   }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const Then& then) const override {
+    const auto map = [&](std::size_t place) {
+      apply(pass, indices[place], out);
+      then(place);
+    };
+    input_->get_each(pass, indices, out, map);
+  }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (workers_ == 1 && is_random_access()) {
       return std::make_unique<IndexCursor<T...>>(*this, pass);
@@ -186,7 +195,7 @@ class MapInPlaceStage final : public Stage<T...> {
  private:
   void apply(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
     try {
-      MapContext context = context_of(*this, pass, ordinal);
+      const auto context = [&] { return context_of(*this, pass, ordinal); };
       std::apply([&](auto&... sinks) { call_map(f_, context, sinks.present()...); }, out);
     } catch (...) {
       throw_in_stage("map", ordinal);
@@ -240,6 +249,15 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     input_->get(pass, index, *element);
     apply(pass, index, *element, out);
   }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
+                const Then& then) const override {
+    const Lease<Sinks<In...>> element;
+    const auto map = [&](std::size_t place) {
+      apply(pass, indices[place], *element, out);
+      then(place);
+    };
+    input_->get_each(pass, indices, *element, map);
+  }
   std::unique_ptr<Cursor<Out...>> begin(const Pass& pass) const override {
     if (workers_ == 1 && is_random_access()) {
       return std::make_unique<IndexCursor<Out...>>(*this, pass);
@@ -266,7 +284,7 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
   void apply(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
              Sinks<Out...>& out) const {
     try {
-      MapContext context = context_of(*this, pass, ordinal);
+      const auto context = [&] { return context_of(*this, pass, ordinal); };
       [&]<std::size_t... I, std::size_t... O>(std::index_sequence<I...>,
                                               std::index_sequence<O...>) {
         (prepare(std::get<O>(out), this->shapes()[O], element), ...);

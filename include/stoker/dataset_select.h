@@ -15,29 +15,56 @@ class TensorSlices final : public Stage<T...> {
  public:
   TensorSlices(std::array<Tensor, sizeof...(T)> tensors,
                const std::array<Shape, sizeof...(T)>& rows, std::int64_t count)
-      : Stage<T...>(rows, 0), tensors_(std::move(tensors)), count_(count) {}
+      : Stage<T...>(rows, 0), tensors_(std::move(tensors)), count_(count) {
+    for_each_index<sizeof...(T)>([&](auto i) {
+      using Element = std::tuple_element_t<i, std::tuple<T...>>;
+      auto& found = std::get<i>(rows_);
+      found.all = tensors_[i].template data<Element>();
+      found.size = count == 0 ? 0 : found.all.size() / static_cast<std::size_t>(count);
+    });
+  }
 
   std::int64_t cardinality() const override { return count_; }
   bool is_random_access() const override { return true; }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     return std::make_unique<IndexCursor<T...>>(*this, pass);
   }
-  void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override {
-    for_each_index<sizeof...(T)>([&](auto i) {
-      auto& sink = std::get<i>(out);
-      sink.reset();
-      using Element = std::tuple_element_t<i, std::tuple<T...>>;
-      const std::span<const Element> all = tensors_[i].template data<Element>();
-      const std::size_t size = all.size() / static_cast<std::size_t>(count_);
-      const std::span<const Element> row =
-          all.subspan(static_cast<std::size_t>(index) * size, size);
-      std::copy(row.begin(), row.end(), sink.take(this->shapes()[i]).begin());
-    });
+  void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override { copy(index, out); }
+  void get_each(const Pass&, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const Then& then) const override {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      copy(indices[i], out);
+      then(i);
+    }
   }
 
  private:
+  void copy(std::int64_t index, Sinks<T...>& out) const {
+    for_each_index<sizeof...(T)>([&](auto i) {
+      auto& sink = std::get<i>(out);
+      sink.reset();
+      const auto& rows = std::get<i>(rows_);
+      const auto row = rows.all.subspan(static_cast<std::size_t>(index) * rows.size, rows.size);
+      const auto to = sink.take(this->shapes()[i]);
+      // A label is one number, for which a call of memmove is much.
+      if (row.size() == 1) {
+        to[0] = row[0];
+      } else {
+        std::copy(row.begin(), row.end(), to.begin());
+      }
+    });
+  }
+
+  // Of one tensor, looked up once.
+  template <class Element>
+  struct Rows {
+    std::span<const Element> all;
+    std::size_t size = 0;
+  };
+
   const std::array<Tensor, sizeof...(T)> tensors_;
   const std::int64_t count_;
+  std::tuple<Rows<T>...> rows_;
 };
 
 class RangeStage final : public Stage<std::int32_t> {
@@ -122,6 +149,11 @@ class StridedStage final : public Stage<T...> {
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, first_ + index * step_, out);
   }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const Then& then) const override {
+    this->get_each_of(*input_, pass, indices, out, then,
+                      [&](std::int64_t index) { return first_ + index * step_; });
+  }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
@@ -190,6 +222,19 @@ class RepeatStage final : public Stage<T...> {
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     const std::int64_t all = input_->cardinality();
     input_->get(inner(pass, index / all), index % all, out);
+  }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const Then& then) const override {
+    const std::int64_t all = input_->cardinality();
+    for (std::size_t begin = 0; begin < indices.size();) {
+      const std::int64_t round = indices[begin] / all;
+      std::size_t end = begin + 1;
+      while (end < indices.size() && indices[end] / all == round) ++end;
+      const auto then_of_round = [&](std::size_t place) { then(begin + place); };
+      this->get_each_of(*input_, inner(pass, round), indices.subspan(begin, end - begin), out,
+                        then_of_round, [&](std::int64_t index) { return index - round * all; });
+      begin = end;
+    }
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
@@ -276,6 +321,13 @@ class ShuffleStage final : public Stage<T...> {
   bool is_random_access() const override { return order_ != nullptr; }
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, order_->at(pass.epoch, index), out);
+  }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const Then& then) const override {
+    std::array<std::int64_t, Stage<T...>::kMostAtOnce> before;
+    const auto used = std::span(before).first(indices.size());
+    order_->at(pass.epoch, indices, used);
+    input_->get_each(pass, used, out, then);
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (order_) return std::make_unique<IndexCursor<T...>>(*this, pass);

@@ -60,8 +60,18 @@ EpochOrder::EpochOrder(std::int64_t size, std::uint64_t seed, bool reshuffle)
 EpochOrder::~EpochOrder() = default;
 
 std::int64_t EpochOrder::at(std::int64_t epoch, std::int64_t index) const {
+  std::int64_t found = 0;
+  at(epoch, std::span(&index, 1), std::span(&found, 1));
+  return found;
+}
+
+void EpochOrder::at(std::int64_t epoch, std::span<const std::int64_t> indices,
+                    std::span<std::int64_t> out) const {
   const auto order = impl_->permutations.of_epoch(impl_->reshuffle ? epoch : 0);
-  return order.rows()[static_cast<std::size_t>(index)];
+  const std::span<const std::int64_t> rows = order.rows();
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    out[i] = rows[static_cast<std::size_t>(indices[i])];
+  }
 }
 
 void write_cache(const std::string& path, const std::string& signature, std::int64_t elements,

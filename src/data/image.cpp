@@ -1,4 +1,4 @@
-// Sizes and changes of images.
+// Changes of images.
 #include "stoker/image.h"
 
 #include <algorithm>
@@ -7,16 +7,13 @@
 #include <vector>
 
 #include "core/format.h"
+#include "data/image_size.h"
 #include "stoker/error.h"
 
 namespace stoker {
 namespace {
 
-void require(bool holds, const char* what, const ImageSize& size, std::size_t elements) {
-  if (holds) return;
-  throw ShapeError(format(what, ": expected ", size.height, " x ", size.width, " x ", size.channels,
-                          " elements, received ", elements));
-}
+using data::require;
 
 template <class T>
 T to_element(double value) {
@@ -24,93 +21,6 @@ T to_element(double value) {
     return static_cast<T>(std::clamp(std::floor(value + 0.5), 0.0, 255.0));
   } else {
     return static_cast<T>(value);
-  }
-}
-
-// Where a pixel of the new size lies in the old one: the two next to it, and the second's weight.
-struct Tap {
-  std::int64_t first;
-  std::int64_t second;
-  float weight;
-};
-
-void make_taps(std::vector<Tap>& taps, std::int64_t from, std::int64_t to) {
-  taps.resize(static_cast<std::size_t>(to));
-  const float scale = static_cast<float>(from) / static_cast<float>(to);
-  for (std::int64_t i = 0; i < to; ++i) {
-    const float at = (static_cast<float>(i) + 0.5f) * scale - 0.5f;
-    const float below = std::floor(at);
-    const auto first = static_cast<std::int64_t>(below);
-    taps[static_cast<std::size_t>(i)] = {std::clamp<std::int64_t>(first, 0, from - 1),
-                                         std::clamp<std::int64_t>(first + 1, 0, from - 1),
-                                         at - below};
-  }
-}
-
-template <class T>
-void resize_bilinear(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
-                     const ImageSize& to_size) {
-  thread_local std::vector<Tap> rows;
-  thread_local std::vector<Tap> columns;
-  make_taps(rows, from_size.height, to_size.height);
-  make_taps(columns, from_size.width, to_size.width);
-  const std::int64_t channels = to_size.channels;
-  const std::int64_t pitch = from_size.width * channels;
-  T* out = to.data();
-  for (const Tap& row : rows) {
-    const T* upper = from.data() + row.first * pitch;
-    const T* lower = from.data() + row.second * pitch;
-    for (const Tap& column : columns) {
-      const std::int64_t left = column.first * channels;
-      const std::int64_t right = column.second * channels;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        const auto a = static_cast<float>(upper[left + c]);
-        const auto b = static_cast<float>(lower[left + c]);
-        const float top = a + (static_cast<float>(upper[right + c]) - a) * column.weight;
-        const float bottom = b + (static_cast<float>(lower[right + c]) - b) * column.weight;
-        const float value = top + (bottom - top) * row.weight;
-        if constexpr (std::is_same_v<T, std::uint8_t>) {
-          *out++ = static_cast<std::uint8_t>(value + 0.5f);  // never outside of [0, 255]
-        } else {
-          *out++ = value;
-        }
-      }
-    }
-  }
-}
-
-template <class T>
-void resize_nearest(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
-                    const ImageSize& to_size) {
-  const auto nearest = [](std::int64_t i, std::int64_t old_size, std::int64_t new_size) {
-    const float scale = static_cast<float>(old_size) / static_cast<float>(new_size);
-    const auto at = static_cast<std::int64_t>(std::floor((static_cast<float>(i) + 0.5f) * scale));
-    return std::min(at, old_size - 1);
-  };
-  T* out = to.data();
-  for (std::int64_t y = 0; y < to_size.height; ++y) {
-    const T* row = from.data() + nearest(y, from_size.height, to_size.height) * from_size.width *
-                                     from_size.channels;
-    for (std::int64_t x = 0; x < to_size.width; ++x) {
-      const T* pixel = row + nearest(x, from_size.width, to_size.width) * from_size.channels;
-      out = std::copy_n(pixel, to_size.channels, out);
-    }
-  }
-}
-
-template <class T>
-void resize_any(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
-                const ImageSize& to_size, Interpolation interpolation) {
-  require(from.size() == from_size.elements() && from_size.height > 0 && from_size.width > 0,
-          "resize, from", from_size, from.size());
-  require(to.size() == to_size.elements() && to_size.channels == from_size.channels, "resize, to",
-          to_size, to.size());
-  if (from_size == to_size) {
-    std::copy(from.begin(), from.end(), to.begin());
-  } else if (interpolation == Interpolation::bilinear) {
-    resize_bilinear(from, from_size, to, to_size);
-  } else {
-    resize_nearest(from, from_size, to, to_size);
   }
 }
 
@@ -152,15 +62,6 @@ double folded(double at, std::int64_t size, Fill fill) {
 }
 
 }  // namespace
-
-void resize(std::span<const float> from, const ImageSize& from_size, std::span<float> to,
-            const ImageSize& to_size, Interpolation interpolation) {
-  resize_any(from, from_size, to, to_size, interpolation);
-}
-void resize(std::span<const std::uint8_t> from, const ImageSize& from_size,
-            std::span<std::uint8_t> to, const ImageSize& to_size, Interpolation interpolation) {
-  resize_any(from, from_size, to, to_size, interpolation);
-}
 
 template <class T>
 void crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,

@@ -36,20 +36,20 @@ void check_size(const std::string& name, std::uint64_t width, std::uint64_t heig
   }
 }
 
-std::vector<std::byte> read_bytes(const std::string& path, std::vector<std::byte> bytes = {}) {
+// The file's bytes, in memory that stays as large as it was for larger files before.
+std::span<const std::byte> read_bytes(const std::string& path, std::vector<std::byte>& memory) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
   if (!file) fail(path, std::strerror(errno));
-  bytes.clear();
+  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // it is read in one piece or a few
   std::size_t filled = 0;
   do {
-    bytes.resize(filled + (std::size_t{1} << 16) + filled / 2);
-    filled += std::fread(bytes.data() + filled, 1, bytes.size() - filled, file.get());
+    if (filled == memory.size()) memory.resize(filled + (std::size_t{1} << 16) + filled / 2);
+    filled += std::fread(memory.data() + filled, 1, memory.size() - filled, file.get());
     if (filled > kMaxFileBytes) fail(path, "expected an image file of at most 1 GiB");
-  } while (filled == bytes.size());
+  } while (filled == memory.size());
   if (std::ferror(file.get()) != 0) fail(path, "could not be read");
-  bytes.resize(filled);
-  return bytes;
+  return std::span<const std::byte>(memory).first(filled);
 }
 
 // Where pixels go: memory that is asked for once the size is known.
@@ -101,15 +101,17 @@ bool read_png_header(png_structp png, png_infop info, PngSource& source) {
 bool read_png_rows(png_structp png, png_infop info, PngSource& source, int channels,
                    std::uint8_t* pixels, std::size_t pitch) {
   if (setjmp(source.where) != 0) return false;
-  png_set_strip_16(png);
-  png_set_packing(png);
-  png_set_expand(png);
-  if (channels >= 3) png_set_gray_to_rgb(png);
-  if (channels == 4) {
-    png_set_add_alpha(png, 0xff, PNG_FILLER_AFTER);
-  } else {
-    png_set_strip_alpha(png);
-  }
+  // Only what this file needs: whatever is set costs every row a pass of its own.
+  const int depth = png_get_bit_depth(png, info);
+  const int type = png_get_color_type(png, info);
+  const bool has_transparency = png_get_valid(png, info, PNG_INFO_tRNS) != 0;
+  if (depth == 16) png_set_strip_16(png);
+  if (depth < 8) png_set_packing(png);
+  if (depth < 8 || type == PNG_COLOR_TYPE_PALETTE || has_transparency) png_set_expand(png);
+  if (channels >= 3 && (type & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png);
+  const bool has_alpha = (type & PNG_COLOR_MASK_ALPHA) != 0 || has_transparency;
+  if (channels == 4 && !has_alpha) png_set_add_alpha(png, 0xff, PNG_FILLER_AFTER);
+  if (channels != 4 && has_alpha) png_set_strip_alpha(png);
   const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
   if (png_get_rowbytes(png, info) != pitch) png_error(png, "of an unknown format");
@@ -249,15 +251,15 @@ Tensor decode_image(std::span<const std::byte> bytes, int channels, const std::s
 }
 
 Tensor read_image(const std::string& path, int channels) {
-  return decode_image(read_bytes(path), channels, path);
+  std::vector<std::byte> bytes;
+  return decode_image(read_bytes(path, bytes), channels, path);
 }
 
 void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size) {
   // Kept by the thread, for the next image.
   thread_local std::vector<std::byte> bytes;
   thread_local Target target;
-  bytes = read_bytes(path, std::move(bytes));
-  decode(bytes, static_cast<int>(size.channels), path, target);
+  decode(read_bytes(path, bytes), static_cast<int>(size.channels), path, target);
   resize(std::span<const std::uint8_t>(target.pixels), target.size, to, size);
 }
 

@@ -67,6 +67,14 @@ void DeviceClock::launched(std::uint64_t batch) {
   launched_ = batch + 1;
 }
 
+void DeviceClock::drain() {
+  while (accounted_ < launched_) {
+    stepped(accounted_).synchronize();
+    account();
+    warn_of_starvation();
+  }
+}
+
 void DeviceClock::settle() {
   while (accounted_ < launched_) account();
   // The clocks drift apart: what has happened is not in the future.

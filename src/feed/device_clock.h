@@ -37,6 +37,9 @@ class DeviceClock {
   void issue(std::uint64_t batch, const Batch& filled);
   // Its step has been launched.
   void launched(std::uint64_t batch);
+  // The epoch has no more batches: waits for those that are under way, one by one, so that a device
+  // that starves behind the last of them is told of too.
+  void drain();
   // Both streams are idle: accounts for all batches.
   void settle();
 

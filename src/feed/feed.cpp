@@ -84,7 +84,7 @@ struct Feed::Impl {
 
   std::optional<Batch> next();
   const SlotNote* take();
-  enum class Waited : std::uint8_t { filled, timed_out, given_up };
+  enum class Waited : std::uint8_t { filled, timed_out, given_up, nobody_left };
   Waited wait(std::int64_t begin_ns);
   void give_up();
   void end_epoch();
@@ -93,6 +93,7 @@ struct Feed::Impl {
   void warn_of_starvation(const char* who, double waited, double of, const std::string& why);
   void warn_of_nan(const SlotNote& note);
   [[noreturn]] void time_out(std::int64_t waited_ns);
+  [[noreturn]] void miss();
   [[noreturn]] void rethrow();
 
   void start_tuning(device::Device& device);
@@ -173,6 +174,7 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
     now = now_ns();
     if (now >= timeout) return Waited::timed_out;
     if (options.should_stop && options.should_stop()) return Waited::given_up;
+    if (pool.has_ended() && !ring.is_full(position)) return Waited::nobody_left;
     const double waited = seconds(epoch_waited_ns + now - begin_ns);
     const double of = seconds(now - epoch_begin_ns);
     if (!warned_of_starvation && starves(waited, of)) {
@@ -205,6 +207,7 @@ const SlotNote* Feed::Impl::take() {
     const std::int64_t awaited_ns = end - begin;
     epoch_waited_ns += awaited_ns;
     if (waited == Waited::timed_out) time_out(awaited_ns);
+    if (waited == Waited::nobody_left) miss();
     if (waited == Waited::given_up) {
       give_up();
       return nullptr;
@@ -221,6 +224,15 @@ void Feed::Impl::time_out(std::int64_t waited_ns) {
              describe(pool, position, now), ". Raise generator_timeout if it needs that long")));
   pool.stop();
   pool.join_or_abandon(now + kPatienceNs);
+  std::rethrow_exception(failed);
+}
+
+// A fault of the feed's own, which would otherwise be waited for without an end.
+void Feed::Impl::miss() {
+  failed = std::make_exception_ptr(
+      DataError(format("batch ", sequence + 1, " (epoch ", epoch + 1, ", batch ", step + 1,
+                       " of it): the workers have ended without it, so one was left out. This is a "
+                       "fault of Stoker's; please report it")));
   std::rethrow_exception(failed);
 }
 

@@ -132,6 +132,7 @@ std::optional<Batch> Pipeline::next() {
   if (impl.copy) impl.release_uploaded();
   std::optional<Batch> batch = impl.feed->next();
   if (!batch) {
+    if (impl.clock) impl.clock->drain();
     impl.in_epoch = false;
     return batch;
   }

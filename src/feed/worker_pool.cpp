@@ -24,11 +24,17 @@ constexpr std::uint64_t kCpuTimeEvery = 16;
 constexpr std::int64_t kLongFillNs = 50'000;
 
 // Of workers beside a step on the same cores. A step's threads wait for each other after every op:
-// one that is put aside for a generator holds up all of them, for longer than it is put aside. At
-// this level they get three quarters of a core that both want, and a generator that is behind still
-// has all of it while the step waits. (Half a core's worth of generation made a step 1.66 times as
-// long at level 0, 1.08 at 5, 1.43 at 19.)
+// one that is put aside for a generator holds up all of them, for longer than it is put aside. This
+// far below it they get three quarters of a core that both want, and a generator that is behind
+// still has all of it while the step waits. (Half a core's worth of generation made a step 1.66
+// times as long at its own level, 1.08 at 5 below, 1.43 at 19.)
 constexpr int kNice = 5;
+
+// The thread has the step's priority, that of who made it, so far.
+void yield_to_step() {
+  const auto self = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, self, std::min(getpriority(PRIO_PROCESS, self) + kNice, 19));
+}
 
 std::int64_t thread_cpu_ns() {
   timespec time{};
@@ -71,6 +77,7 @@ class WorkerPool::Crew {
   void stop();
   std::exception_ptr failure() const;
   bool wait_until_ended(int worker, std::int64_t deadline_ns);
+  bool has_ended() const;
 
  private:
   // A batch that a worker has taken upon itself.
@@ -387,6 +394,11 @@ bool WorkerPool::Crew::wait_until_ended(int number, std::int64_t deadline_ns) {
                                   [&] { return workers_[static_cast<std::size_t>(number)].ended; });
 }
 
+bool WorkerPool::Crew::has_ended() const {
+  const std::lock_guard lock(state_mutex_);
+  return std::ranges::all_of(workers_, [](const Worker& worker) { return worker.ended; });
+}
+
 WorkerPool::WorkerPool(std::shared_ptr<Shared> shared, const Options& options)
     : crew_(std::make_shared<Crew>(std::move(shared), options)) {
   threads_.reserve(static_cast<std::size_t>(options.workers));
@@ -395,7 +407,7 @@ WorkerPool::WorkerPool(std::shared_ptr<Shared> shared, const Options& options)
       threads_.emplace_back([crew = crew_, number, shares_cores = options.shares_cores] {
         pthread_setname_np(pthread_self(), "stoker-feed");
         prctl(PR_SET_TIMERSLACK, 1000UL);  // nanoseconds; the ring's naps are short
-        if (shares_cores) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+        if (shares_cores) yield_to_step();
         crew->run(number);
       });
     }
@@ -417,6 +429,7 @@ double WorkerPool::cpu_share() const { return crew_->cpu_share(); }
 std::optional<WorkerPool::Busy> WorkerPool::who_fills(std::uint64_t position) const {
   return crew_->who_fills(position);
 }
+bool WorkerPool::has_ended() const { return crew_->has_ended(); }
 void WorkerPool::stop() { crew_->stop(); }
 std::exception_ptr WorkerPool::failure() const { return crew_->failure(); }
 

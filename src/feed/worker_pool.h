@@ -70,6 +70,9 @@ class WorkerPool {
   };
   std::optional<Busy> who_fills(std::uint64_t position) const;
 
+  // No worker will publish any more.
+  bool has_ended() const;
+
   void stop();
   void join();
   // As join(), but threads that are not done by `deadline_ns` of the host's clock are left behind:

@@ -71,6 +71,49 @@ TEST(DatasetSemantics, an_endless_one_goes_on_over_epochs_by_number_too) {
   }
 }
 
+// As Keras with an iterator: it is the data set's place that counts, not the training's.
+TEST(DatasetSemantics, an_endless_one_begins_anew_at_a_later_first_epoch_and_skip_goes_on) {
+  for (const auto& source : {range(7), serial(7)}) {
+    const auto endless =
+        source.shuffle(7, 3)
+            .repeat()
+            .map<std::int32_t>({Shape{}},
+                               [](MapContext& context, std::span<const std::int32_t> in,
+                                  std::span<std::int32_t> out) {
+                                 out[0] = in[0] + 10 * context.random.integer(0, 1000);
+                               })
+            .batch(2);
+    const Ints all = fed(endless, {.epochs = 3, .steps_per_epoch = 4});
+    const auto third = all.begin() + 2 * 4 * 2;
+    const feed::FeedOptions later{.epochs = 1, .first_epoch = 2, .steps_per_epoch = 4};
+    EXPECT_EQ(fed(endless, later), Ints(all.begin(), all.begin() + 4 * 2));
+    EXPECT_EQ(fed(endless.skip(2 * 4), later), Ints(third, all.end()));
+  }
+}
+
+// Batches ask for many elements at a time, the loop for one after another.
+TEST(DatasetSemantics, batches_hold_what_a_loop_over_the_elements_finds) {
+  const auto randomly = [](MapContext& context, std::span<std::int32_t> x) {
+    x[0] += 1000 * static_cast<std::int32_t>(context.random.integer(0, 1000));
+  };
+  const auto to_another = [](std::span<const std::int32_t> in, std::span<std::int32_t> out) {
+    out[0] = in[0] + 7;
+  };
+  const Dataset<std::int32_t> all[] = {
+      range(200),
+      range(200).skip(3).shard(2, 1).map(randomly),
+      range(50).shuffle(50, 1).repeat(4).map(randomly),
+      range(200).map(randomly).shuffle(200, 2).take(150),
+      range(30).concatenate(range(100)).map<std::int32_t>({Shape{}}, to_another).map(randomly),
+      range(70).shuffle(70, 3).map<std::int32_t>({Shape{}}, to_another).repeat(2).skip(1)};
+  for (const auto& elements : all) {
+    ASSERT_TRUE(elements.is_random_access());
+    for (const std::int64_t size : {1, 64, 65, 130, 500}) {
+      EXPECT_EQ(values_of(elements.batch(size)), values_of(elements)) << size;
+    }
+  }
+}
+
 TEST(DatasetSemantics, a_short_batch_stays_short_through_a_map_to_other_types) {
   for (const auto& source : {range(5), serial(5)}) {
     const auto mapped = source.batch(2).map<std::int32_t>(

@@ -75,8 +75,10 @@ TEST(ImageFile, a_png_comes_back_as_it_was) {
   EXPECT_EQ(read_image(folder / "a.png", 4).shape(), (Shape{5, 7, 4}));
 }
 
-// One pixel, or two side by side, of any format of PNG's; `gamma` in 1/100000.
-std::string png(int width, int depth, int color_type, const Pixels& row, int gamma = 0) {
+// One pixel, or two side by side, of any format of PNG's; `gamma` in 1/100000. `keyed`: where the
+// colour is (10, 100, 200), it is transparent.
+std::string png(int width, int depth, int color_type, const Pixels& row, int gamma = 0,
+                bool keyed = false) {
   std::string file;
   png_structp out = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(out);
@@ -95,6 +97,8 @@ std::string png(int width, int depth, int color_type, const Pixels& row, int gam
     png_set_PLTE(out, info, palette, 2);
     png_set_tRNS(out, info, alpha, 2, nullptr);
   }
+  const png_color_16 key{.index = 0, .red = 10, .green = 100, .blue = 200, .gray = 0};
+  if (keyed) png_set_tRNS(out, info, nullptr, 0, &key);
   if (gamma > 0) png_set_gAMA_fixed(out, info, gamma);
   png_write_info(out, info);
   for (int pass = png_set_interlace_handling(out); pass > 0; --pass) {
@@ -120,6 +124,10 @@ TEST(ImageFile, samples_of_a_png_are_taken_as_they_are) {
   EXPECT_EQ(decoded(alpha, 3), (Pixels{10, 100, 200}));
   EXPECT_EQ(decoded(alpha, 4), (Pixels{10, 100, 200, 3}));
   EXPECT_EQ(decoded(png(1, 8, PNG_COLOR_TYPE_GRAY_ALPHA, {10, 3}), 1), (Pixels{10}));
+  // A colour that stands for transparent ones.
+  const std::string keyed = png(2, 8, PNG_COLOR_TYPE_RGB, {10, 100, 200, 5, 6, 7}, 0, true);
+  EXPECT_EQ(decoded(keyed, 3), (Pixels{10, 100, 200, 5, 6, 7}));
+  EXPECT_EQ(decoded(keyed, 4), (Pixels{10, 100, 200, 0, 5, 6, 7, 255}));
   // 16 bits: the upper ones.
   EXPECT_EQ(decoded(png(2, 16, PNG_COLOR_TYPE_GRAY, {10, 255, 100, 0}), 1), (Pixels{10, 100}));
   EXPECT_EQ(decoded(png(2, 1, PNG_COLOR_TYPE_GRAY, {0x40}), 1), (Pixels{0, 255}));
@@ -170,6 +178,30 @@ TEST(Image, resizing_to_the_same_size_copies) {
   EXPECT_EQ(out, counted(size));
   EXPECT_THROW(resize(std::span<const std::uint8_t>(out), size, std::span(out), {3, 4, 1}),
                ShapeError);
+}
+
+TEST(Image, resizes_bytes_as_it_does_floats_for_any_channels_and_sizes) {
+  Random random(5);
+  for (const std::int64_t channels : {1, 2, 3, 4, 5}) {
+    for (const ImageSize& small : {ImageSize{1, 1, channels}, ImageSize{2, 3, channels},
+                                   ImageSize{7, 31, channels}, ImageSize{40, 9, channels}}) {
+      for (const ImageSize& wanted : {ImageSize{1, 1, channels}, ImageSize{5, 2, channels},
+                                      ImageSize{9, 13, channels}, ImageSize{41, 64, channels}}) {
+        Pixels pixels(small.elements());
+        for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.word());
+        const std::vector<float> floats(pixels.begin(), pixels.end());
+        Pixels bytes(wanted.elements() + 8, 0xee);  // and what must not be written
+        std::vector<float> values(wanted.elements());
+        resize(std::span<const std::uint8_t>(pixels), small,
+               std::span(bytes).first(wanted.elements()), wanted);
+        resize(std::span<const float>(floats), small, std::span(values), wanted);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          ASSERT_EQ(bytes[i], static_cast<std::uint8_t>(values[i] + 0.5f)) << i;
+        }
+        for (std::size_t i = values.size(); i < bytes.size(); ++i) ASSERT_EQ(bytes[i], 0xee);
+      }
+    }
+  }
 }
 
 TEST(Image, flips_crops_and_cutouts) {

@@ -42,6 +42,12 @@ TEST(Starvation, launches_that_are_waited_for_are_named_and_larger_batches_advis
   EXPECT_NE(outcome.feed.advice()[0].change.find("batch_size"), std::string::npos);
 }
 
+// All batches are issued before the first has been uploaded.
+TEST(Starvation, is_told_of_in_an_epoch_that_the_ring_holds_whole) {
+  const Outcome outcome = train({.upload_bytes_per_second = kBytes / 0.2}, 7);
+  EXPECT_NE(outcome.warnings.find("for uploads"), std::string::npos) << outcome.warnings;
+}
+
 TEST(Starvation, comes_once_and_not_at_all_where_the_device_is_busy) {
   const Outcome slow = train({.upload_bytes_per_second = kBytes / 0.05}, 50);
   EXPECT_NE(slow.warnings.find("waited"), std::string::npos);

@@ -132,8 +132,14 @@ TEST(Timeout, names_the_batch_and_the_worker_and_leaves_the_call_behind) {
         std::ranges::fill(x, 1.0f);  // the slot is still there
         returned->set_value();
       });
+  std::atomic<int> looks{0};
   {
-    Feed feed(source.source(), {.steps_per_epoch = 5, .timeout_seconds = 1.0}, cpu());
+    // Gives up long after the timeout, so that a feed that forgets it is told of and does not hang.
+    Feed feed(source.source(),
+              {.steps_per_epoch = 5,
+               .timeout_seconds = 1.0,
+               .should_stop = [&] { return ++looks > 400; }},
+              cpu());
     const auto take_all = [&] {
       while (const auto batch = feed.next()) feed.release(*batch);
     };

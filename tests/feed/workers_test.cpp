@@ -1,6 +1,8 @@
 // Several workers on one source: the same batches in the same order, ends and errors where one
 // worker would have them.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -140,6 +142,25 @@ TEST(Workers, ask_for_each_batch_once) {
   }
 }
 
+TEST(Workers, leave_no_batch_out) {
+  for (const int workers : {1, 4}) {
+    const auto source = std::make_shared<Shared>(random_row);
+    std::string error;
+    try {
+      contents(source, {.epochs = 3, .steps_per_epoch = 10, .workers = workers});
+    } catch (const DataError& missed) {
+      error = missed.what();
+    }
+    EXPECT_EQ(error, "");
+    for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+      for (std::int64_t index = 0; index < 10; ++index) {
+        EXPECT_EQ(source->asked.count({epoch, index}), 1U)
+            << "batch " << index << " of epoch " << epoch << ", " << workers << " workers";
+      }
+    }
+  }
+}
+
 TEST(Workers, find_the_end_of_an_epoch_that_only_the_source_knows) {
   for (const int workers : {1, 2, 5}) {
     const auto source = std::make_shared<Shared>([](BatchContext& batch, std::span<float> x) {
@@ -252,6 +273,23 @@ TEST(Workers, a_shuffled_source_gives_every_batch_once_in_another_order_each_epo
   EXPECT_EQ(first.size(), 12U);
   EXPECT_EQ(second.size(), 12U);
   EXPECT_FALSE(std::equal(one.begin(), one.begin() + 12, one.begin() + 12));
+}
+
+TEST(Workers, on_the_steps_cores_come_after_whatever_the_steps_priority_is) {
+  int of_step = 0;
+  std::atomic<int> of_worker{0};
+  const auto priority = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
+  // On a thread of its own, since a priority that was given up is gone.
+  std::thread([&] {
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), std::min(priority() + 3, 14));
+    of_step = priority();
+    const auto source = std::make_shared<Shared>([&](BatchContext& batch, std::span<float> x) {
+      of_worker = priority();
+      return random_row(batch, x);
+    });
+    contents(source, {.steps_per_epoch = 1});
+  }).join();
+  EXPECT_EQ(of_worker, std::min(of_step + 5, 19));
 }
 
 TEST(Workers, stop_while_all_of_them_are_at_it) {
