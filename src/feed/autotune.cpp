@@ -17,6 +17,9 @@ constexpr double kTolerance = 1.01;
 constexpr double kWorthwhile = 0.98;
 // From this share of what the cores can do, nobody waits for anything else.
 constexpr double kCoresAreBusy = 0.7;
+// From this share on another worker would have no core to run on but the step's: the little that it
+// could bring is not worth the trial.
+constexpr double kNoCoreLeft = 0.85;
 // A step on the same cores that waits for less than this of its time is fed.
 constexpr double kFed = 0.03;
 constexpr int kWindowsOfCeiling = 50;
@@ -53,8 +56,9 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
 
   const double took = seconds(window.training_ns) / static_cast<double>(window.batches);
   // While the ring fills, on busy cores, nothing can be held against what comes later.
-  const double busy = seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
-  if (limits_.device_slots == 0 && windows_ == 1 && busy > kCoresAreBusy) return std::nullopt;
+  if (limits_.device_slots == 0 && windows_ == 1 && busy(window) > kCoresAreBusy) {
+    return std::nullopt;
+  }
   if (before_ && choice_.workers > before_->workers && took > kWorthwhile * seconds_before_) {
     ceiling_ = before_->workers;
     ceiling_until_ = windows_ + kWindowsOfCeiling;
@@ -72,6 +76,11 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   seconds_before_ = took;
   choice_ = better;
   return choice_;
+}
+
+// Share of what the cores could do that this process had them do.
+double Autotune::busy(const Measured& window) const {
+  return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }
 
 Autotune::Choice Autotune::best(const Measured& window) const {
@@ -100,7 +109,7 @@ Autotune::Choice Autotune::best(const Measured& window) const {
     // Workers on the step's own cores yield to it: their batches take long because they can wait,
     // and more of them would only put more of the step's threads aside.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
-    if (limits_.device_slots == 0 && waited < kFed) {
+    if (limits_.device_slots == 0 && (waited < kFed || busy(window) > kNoCoreLeft)) {
       best.workers = std::min(best.workers, choice_.workers);
     }
   }

@@ -22,7 +22,7 @@ struct TuneLimits {
 // workers, and the fewest slots, with which a batch takes no longer than with the most. What the
 // model promises is held against what then happens: a change that made training slower is taken
 // back, and not tried again for a while. Workers that share the step's cores get company only while
-// the step waits for them. No thread of its own.
+// the step waits for them and the cores are not busy. No thread of its own.
 class Autotune {
  public:
   struct Choice {
@@ -51,6 +51,7 @@ class Autotune {
 
  private:
   Choice best(const Measured& window) const;
+  double busy(const Measured& window) const;
 
   const TuneLimits limits_;
   Choice choice_;

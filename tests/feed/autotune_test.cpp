@@ -83,6 +83,17 @@ TEST(Autotune, workers_that_bring_nothing_are_taken_back_and_not_tried_again_at_
   }
 }
 
+TEST(Autotune, cores_that_are_busy_get_no_more_workers_though_the_step_waits) {
+  Autotune autotune = on_shared_cores();
+  Measurements measurements;
+  for (int window = 0; window < 5; ++window) {
+    EXPECT_FALSE(autotune
+                     .decide(measurements.add(
+                         {.took = 12, .generate = 12, .step = 8, .cpu = 21, .waited = 2}))
+                     .has_value());
+  }
+}
+
 TEST(Autotune, what_the_process_computed_before_is_not_held_against_the_cores) {
   constexpr std::int64_t kHour = 3'600'000'000'000;
   Autotune autotune({.max_workers = 8, .max_slots = 11, .tune_workers = true, .cores = 2.0},
