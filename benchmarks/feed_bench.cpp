@@ -180,7 +180,7 @@ void article_on(const Bed& bed, const Calibration& calibration) {
 
 void article(const Calibration& calibration) {
   row("article", "cpu", "calibration", figure("ms_per_step", 1e3 * calibration.step));
-  article_on({"cpu", [](bool rescales) { return make_cnn(rescales); }, 30}, calibration);
+  article_on({"cpu", [](bool rescales) { return make_cnn(rescales); }, 20}, calibration);
 }
 
 // As a GPU would have it: the cores are the generator's, a step takes as long as the cnn's does on
@@ -201,7 +201,7 @@ void article_simulated(const Calibration& calibration) {
                    .loss = SparseCategoricalCrossentropy({.from_logits = true})});
     return model;
   };
-  article_on({"simulated", make, 60}, calibration);
+  article_on({"simulated", make, 40}, calibration);
 }
 
 // ---- twins ----

@@ -42,8 +42,8 @@ struct Fits {
 void compare(const std::string& section, const std::string& name, Model& model,
              const SourceHandle& source) {
   constexpr double kInReach = 1.08;
-  constexpr int kChoosing = 2;
-  constexpr int kRacing = 7;
+  constexpr int kChoosing = 1;
+  constexpr int kRacing = 5;
   std::map<Setting, Fits> tried;
   const auto measure = [&](const Setting& setting, Fits& fits) {
     fits.last = fit_report(model, source, {.workers = setting.first, .queue = setting.second});
