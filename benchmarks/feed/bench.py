@@ -178,6 +178,29 @@ def plot(rows, path):
     figure.savefig(path, dpi=110)
 
 
+class OtherWork:
+    """What the rest of the machine does meanwhile, in cores: with much of it, times where the CPU
+    computes say little."""
+
+    def __init__(self):
+        self.begin, self.busy, self.own = time.monotonic(), self.all_busy(), self.all_own()
+
+    @staticmethod
+    def all_busy():
+        with open("/proc/stat", encoding="utf-8") as file:
+            ticks = [int(field) for field in file.readline().split()[1:9]]
+        return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")  # not idle, not iowait
+
+    @staticmethod
+    def all_own():
+        times = os.times()
+        return times.user + times.system + times.children_user + times.children_system
+
+    def cores(self):
+        others = self.all_busy() - self.busy - (self.all_own() - self.own)
+        return round(max(0.0, others) / (time.monotonic() - self.begin), 2)
+
+
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
@@ -214,7 +237,7 @@ def main():
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True,
                             text=True, check=False).stdout.strip()
     for name in wanted:
-        begin = time.monotonic()
+        begin, others = time.monotonic(), OtherWork()
         if name == "against":
             rounds = arguments.rounds or AGAINST_ROUNDS
             rows = run_against(calibration, rounds,
@@ -228,6 +251,7 @@ def main():
         result["rows"] += [{"suite": "feed"} | row for row in rows]
         result["sections"][name] = {"commit": commit, "rounds": rounds,
                                     "seconds": round(time.monotonic() - begin, 1),
+                                    "cores_of_others": others.cores(),
                                     "step_ms": round(1e3 * float(calibration[1]), 3)}
         if arguments.json:
             with open(arguments.json, "w", encoding="utf-8") as file:

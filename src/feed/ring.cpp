@@ -21,6 +21,9 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
 constexpr std::int64_t kWorkerSpinNs = 2'000;
 constexpr std::int64_t kConsumerSpinNs = 30'000;
 
+// From here on being woken for it costs a batch little.
+constexpr std::int64_t kLongFillNs = 500'000;
+
 constexpr std::chrono::nanoseconds kShortestNap = 20us;
 constexpr std::chrono::nanoseconds kLongestNap = 5ms;
 
@@ -121,21 +124,25 @@ bool Ring::wait_until_free(std::uint64_t sequence) {
   if (spin_until(kWorkerSpinNs, done)) return !is_stopped();
   std::unique_lock lock(mutex_);
   for (;;) {
-    worker_asleep_.store(true);  // anew each time: who wakes us clears it
+    const bool nap = naps();
+    // Anew each time: who wakes us clears it.
+    worker_.store(nap ? Worker::napping : Worker::asleep);
     if (done()) break;
-    if (naps()) {
+    if (nap) {
       slot_freed_.wait_for(lock, nap_);
       adapt_nap(sequence);
     } else {
       slot_freed_.wait(lock);
     }
   }
-  worker_asleep_.store(false);
+  worker_.store(Worker::awake);
   return !is_stopped();
 }
 
 void Ring::publish(std::uint64_t sequence) {
   published_.fetch_add(1, std::memory_order_relaxed);
+  const SlotNote& filled = note(sequence);
+  fills_are_long_.store(filled.end_ns - filled.begin_ns > kLongFillNs, std::memory_order_relaxed);
   slot(sequence).turn.store(2 * sequence + 1);
   if (!consumer_asleep_.load()) return;
   // The lock is for a consumer that has looked at the turn but does not sleep yet.
@@ -145,7 +152,7 @@ void Ring::publish(std::uint64_t sequence) {
 
 bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
   // A nap must not go on while there is nothing to compute on.
-  if (worker_asleep_.load()) wake_worker();
+  if (worker_.load() != Worker::awake) wake_worker();
   const auto done = [&] { return is_full(sequence); };
   if (spin_until(kConsumerSpinNs, done)) return true;
   const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
@@ -160,12 +167,12 @@ bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
 
 void Ring::release(std::uint64_t sequence) {
   slot(sequence).turn.store(2 * (sequence + slots_.size()));
-  if (!naps() && worker_asleep_.load()) wake_worker();
+  if (worker_.load() == Worker::asleep) wake_worker();
 }
 
 void Ring::wake_worker() {
   const std::lock_guard lock(mutex_);
-  worker_asleep_.store(false);  // so that the next release does not wake it again
+  worker_.store(Worker::awake);  // so that the next release does not wake it again
   slot_freed_.notify_one();
 }
 
