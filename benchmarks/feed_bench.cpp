@@ -243,10 +243,18 @@ void cores(const Calibration& calibration) {
     alone = std::min(alone, step(0.0));
     beside = std::min(beside, step(0.5));
   }
-  // A batch costs what half of a step does on one core; shared out evenly, all cores wait for it.
+  // A batch burns so long on one core, which was half a step when that was calibrated; shared out
+  // evenly, all cores wait for it.
+  double burning = 1e9;
+  for (int round = 0; round < kRounds; ++round) {
+    const double begin = now();
+    burn(calibration.costing(0.5));
+    burning = std::min(burning, now() - begin);
+  }
   const auto all = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
   row("cores", "half a core to generate", "stoker",
-      figure("slower", beside / alone) + ", " + figure("fair", (all + 0.5) / all) + rounds_taken());
+      figure("slower", beside / alone) + ", " + figure("fair", 1.0 + burning / (all * alone)) +
+          rounds_taken());
 }
 
 int serve(const std::string& workers) {
