@@ -139,7 +139,10 @@ void advice_row(const std::string& name, const FeedReport& before, double after,
             figure("ms_predicted", 1e3 * advice.predicted) + ", " +
             figure("ms_after", 1e3 * after) + ", " +
             figure("predicted_over_measured",
-                   advice.speedup() / (before.seconds_per_batch() / after)));
+                   advice.speedup() / (before.seconds_per_batch() / after)) +
+            ", " +
+            figure("saved_over_saved", (before.seconds_per_batch() - advice.predicted) /
+                                           (before.seconds_per_batch() - after)));
     return;
   }
   row("advice", name, "stoker", "\"error\": \"no advice begins with " + wanted + "\"");

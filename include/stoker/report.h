@@ -52,6 +52,7 @@ struct FeedReport {
   int queue_size = 10;  // batches that could be filled ahead, at the end
   int device_slots = 0;
   double cores = 1.0;
+  double step_cores = 0.0;   // the step's threads, where their cores are the generator's too
   double ring_filled = 0.0;  // batches that were ready when the step asked for one, summed over all
   bool is_pure = false;      // of the source: several workers may fill
   bool tuned = false;        // AUTOTUNE chose workers or queue_size

@@ -40,7 +40,11 @@ class Adviser {
   std::vector<Advice> run() {
     using Class = FeedReport::Class;
     const Class bound = report_.classify();
-    if (bound == Class::nothing || bound == Class::compute_bound) return {};
+    if (bound == Class::nothing) return {};
+    if (bound == Class::compute_bound) {
+      if (shares_cores()) advise_less_on_the_steps_cores();
+      return advice_;
+    }
     if (report_.by_hand) {
       advise_overlap();
       return advice_;
@@ -64,6 +68,16 @@ class Adviser {
   }
 
  private:
+  bool shares_cores() const {
+    return report_.device_slots == 0 && report_.step_cores > 0.0 && !report_.by_hand;
+  }
+
+  // A step that waits for nothing takes longer all the same where batches are made beside it.
+  void advise_less_on_the_steps_cores() {
+    advise_conversion();
+    advise_cheaper_batches();
+  }
+
   // What the host adds to each batch, as far as the device waited for it.
   static double host_of(const FeedReport& report) {
     return ratio(report.waited_for_launch, static_cast<double>(report.batches));
@@ -164,13 +178,15 @@ class Adviser {
   }
 
   // Where the step computes on the same cores, it gets faster by what the generator leaves to it:
-  // in the end it takes what its own CPU time takes on all of them.
+  // no more than that, and in the end it takes what its own CPU time takes on all of its threads.
   void take_off_cores(Arrangement& arrangement, double generator_cpu) const {
     const double saved = ratio(generator_cpu, static_cast<double>(report_.batches));
     arrangement.cpu_seconds = std::max(0.0, now_.cpu_seconds - saved);
     if (report_.device_slots > 0 || report_.cpu <= 0.0) return;
-    const double own = arrangement.cpu_seconds / std::max(report_.cores, 1.0);
-    arrangement.step_scale = std::clamp(ratio(own, report_.step.mean()), 0.25, 1.0);
+    const double threads = report_.step_cores > 0.0 ? report_.step_cores : report_.cores;
+    const double step = report_.step.mean();
+    const double own = std::max(arrangement.cpu_seconds / std::max(threads, 1.0), step - saved);
+    arrangement.step_scale = std::clamp(ratio(own, step), 0.25, 1.0);
   }
 
   void advise_smaller_uploads() {

@@ -96,6 +96,7 @@ std::string FeedReport::to_json() const {
   object.add("queue_size", queue_size);
   object.add("device_slots", device_slots);
   object.add("cores", cores);
+  object.add("step_cores", step_cores);
   object.add("is_pure", is_pure);
   object.add("tuned", tuned);
   Object stages;

@@ -95,18 +95,21 @@ std::string line(const Advice& advice) {
 
 std::string what_to_change(const FeedReport& report) {
   using Class = FeedReport::Class;
-  if (report.classify() == Class::compute_bound) {
+  const bool is_fed = report.classify() == Class::compute_bound;
+  const std::vector<Advice> advice = report.advice();
+  if (advice.empty() && is_fed) {
     return format(
         "The batches come fast enough. Only a faster step shortens this: a larger batch_size, a "
         "smaller model, or a faster device. Without any waiting the run would be ",
         percent(ratio(waited(report), report.wall)), " shorter.\n");
   }
-  const std::vector<Advice> advice = report.advice();
   if (advice.empty()) {
     return "The stages take about as long as each other: no single change makes a step more than "
            "5% faster.\n";
   }
-  std::string text = "What to change:\n";
+  std::string text =
+      is_fed ? "The batches come fast enough, but are made on the step's own cores.\n" : "";
+  text += "What to change:\n";
   for (const Advice& one : advice) text += line(one);
   return text;
 }
@@ -199,6 +202,7 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   queue_size = later.queue_size;
   device_slots = later.device_slots;
   cores = later.cores;
+  step_cores = later.step_cores;
   ring_filled += later.ring_filled;
   is_pure = later.is_pure;
   tuned = later.tuned;

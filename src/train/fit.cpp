@@ -260,6 +260,10 @@ History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
                                      report.waited_for_upload - report.waited_for_launch);
     report.cpu = cpu;
     report.cores = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
+    if (state.device().reads_host_memory()) {
+      report.step_cores =
+          options.threads > 0 ? std::min<double>(options.threads, report.cores) : report.cores;
+    }
     bar.note(report);
     add_feed_keys(history.history, report);
     history.feed += report;

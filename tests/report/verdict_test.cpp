@@ -204,6 +204,36 @@ TEST(Advice, none_where_only_a_faster_step_would_help) {
   EXPECT_TRUE(report(0.01, 1.0, 0.5).advice().empty());
 }
 
+// Batches that come in time, and cost so many seconds of CPU time, beside a step of ten seconds on
+// so many threads.
+FeedReport beside_the_step(double generated, double threads) {
+  FeedReport result = report(0.0, 10.0, generated);
+  result.cpu = 10.0 + generated;
+  result.cores = 2.0;
+  result.step_cores = threads;
+  result.generated_cpu_share = 1.0;
+  return result;
+}
+
+TEST(Advice, a_cheaper_batch_where_it_is_made_on_the_cores_of_a_step_that_does_not_wait) {
+  const FeedReport shared = beside_the_step(8.0, 2.0);
+  EXPECT_EQ(shared.classify(), Class::compute_bound);
+  EXPECT_NEAR(advice_of(shared, "a cheaper batch").predicted, 5e-3, 1e-5);
+  EXPECT_TRUE(contains(shared.verdict(), "are made on the step's own cores")) << shared.verdict();
+}
+
+TEST(Advice, a_cheaper_batch_gives_the_step_no_more_than_it_took) {
+  EXPECT_NEAR(advice_of(beside_the_step(2.0, 2.0), "a cheaper batch").predicted, 8e-3, 1e-5);
+}
+
+TEST(Advice, none_where_the_generator_costs_little_or_has_a_core_to_itself) {
+  EXPECT_TRUE(beside_the_step(0.3, 2.0).advice().empty());
+  EXPECT_TRUE(beside_the_step(9.0, 1.0).advice().empty());
+  FeedReport on_a_device = beside_the_step(8.0, 0.0);
+  on_a_device.device_slots = 3;
+  EXPECT_TRUE(on_a_device.advice().empty());
+}
+
 // ---- The model behind it ----
 feed::StageDurations stages(std::int64_t generate, std::int64_t upload, std::int64_t step) {
   feed::StageDurations durations;
