@@ -10,7 +10,7 @@ namespace stoker::plan {
 // Why a step was refused; the first one stays until the host clears it.
 enum class StepError : std::int32_t {
   none = 0,
-  label_out_of_range = 1,   // detail: the label; row: its row in the batch
+  label_out_of_range = 1,   // or an embedding's id. detail: which; row: its flat place in the input
   non_finite_loss = 2,      // detail, row: unused
   non_finite_gradient = 3,  // detail, row: unused
   wrong_batch = 4,          // the slot does not hold the batch that the ring is at; detail: which
