@@ -1,6 +1,7 @@
 // Elements as they are stored: kernels compute in float32, and load and store one of three types.
-// The bits are those of stoker::bfloat16 and stoker::float16, on a GPU as on the emulator. Generated
-// kernels have the same conversions as text (codegen_prelude.cpp): NVRTC is given no headers.
+// The bits are those of stoker::bfloat16 and stoker::float16, on a GPU as on the emulator.
+// Generated kernels have the same conversions as text (codegen_prelude.cpp): NVRTC is given no
+// headers.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
