@@ -239,32 +239,46 @@ void twins(const Calibration&) {
 }
 
 // ---- cores ----
-// A generator that takes half of a core, beside the step: what the step loses to it.
+// A generator that takes half of a core, beside the step: what the step loses to it. The speed of a
+// shared machine changes within seconds, so each round has a price of its own: what a batch burns
+// on one core then, shared out over all of them.
 void cores(const Calibration& calibration) {
+  constexpr int kPairs = 31;
   Sequential model = make_cnn();
   Work<float> work;
   const auto step = [&](double cost) {
     work.iterations = calibration.costing(cost);
     return fit_seconds(model, handle_of(work), {.steps = 60});
   };
-  double alone = 1e9;
-  double beside = 1e9;
-  for (int round = 0; round < kRounds; ++round) {
-    alone = std::min(alone, step(0.0));
-    beside = std::min(beside, step(0.5));
-  }
-  // A batch burns so long on one core, which was half a step when that was calibrated; shared out
-  // evenly, all cores wait for it.
-  double burning = 1e9;
-  for (int round = 0; round < kRounds; ++round) {
-    const double begin = now();
-    burn(calibration.costing(0.5));
-    burning = std::min(burning, now() - begin);
-  }
+  const auto burning = [&] {
+    double seconds = 1e9;
+    for (int i = 0; i < 3; ++i) {
+      const double begin = now();
+      burn(calibration.costing(0.5));
+      seconds = std::min(seconds, now() - begin);
+    }
+    return seconds;
+  };
   const auto all = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
+  std::vector<double> slower, fair, over;
+  for (int round = 0; round < kPairs; ++round) {
+    const double before = step(0.0);
+    const double beside = step(0.5);
+    const double burns = burning();
+    const double alone = 0.5 * (before + step(0.0));
+    slower.push_back(beside / alone);
+    fair.push_back(1.0 + burns / (all * alone));
+    over.push_back(slower.back() / fair.back());
+  }
+  const auto part = [](std::vector<double> values, double of) {
+    std::ranges::sort(values);
+    return values[static_cast<std::size_t>(of * static_cast<double>(values.size() - 1))];
+  };
   row("cores", "half a core to generate", "stoker",
-      figure("slower", beside / alone) + ", " + figure("fair", 1.0 + burning / (all * alone)) +
-          rounds_taken());
+      figure("slower", part(slower, 0.5)) + ", " + figure("fair", part(fair, 0.5)) + ", " +
+          figure("against_fair", part(over, 0.5)) + ", " +
+          figure("lower_quartile", part(over, 0.25)) + ", " +
+          figure("upper_quartile", part(over, 0.75)) + ", \"rounds\": " + std::to_string(kPairs));
 }
 
 int serve(const std::string& workers) {

@@ -25,9 +25,9 @@ constexpr std::int64_t kLongFillNs = 50'000;
 
 // Of workers beside a step on the same cores. A step's threads wait for each other after every op:
 // one that is put aside for a generator holds up all of them, for longer than it is put aside. This
-// far below it they get three quarters of a core that both want, and a generator that is behind
-// still has all of it while the step waits. (Half a core's worth of generation made a step 1.66
-// times as long at its own level, 1.08 at 5 below, 1.43 at 19.)
+// far below it they get a quarter of a core that both want, and a generator that is behind still
+// has all of it while the step waits. (Where nothing else runs on the machine, levels from ten
+// above to nineteen below make no difference that can be measured.)
 constexpr int kNice = 5;
 
 // The thread has the step's priority, that of who made it, so far.
