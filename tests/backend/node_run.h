@@ -110,6 +110,10 @@ class NodeRun {
     using Maker = std::unique_ptr<backend::cpu::Kernel> (*)(const backend::cpu::KernelRequest&);
     // Only the ops whose tests use this class: each one needs its kernel linked.
     static const std::map<std::string, Maker> makers{
+        {"matmul", backend::cpu::make_matmul_kernel},
+        {"conv2d", backend::cpu::make_conv2d_kernel},
+        {"conv2d_backward_data", backend::cpu::make_conv2d_backward_data_kernel},
+        {"conv2d_backward_weights", backend::cpu::make_conv2d_backward_weights_kernel},
         {"pointwise", backend::cpu::make_pointwise_kernel},
         {"reduce", backend::cpu::make_reduce_kernel},
         {"reshape", backend::cpu::make_reshape_kernel},

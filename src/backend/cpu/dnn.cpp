@@ -9,28 +9,55 @@ const dnnl::engine& dnn_engine() {
   return engine;
 }
 
-memory::desc plain(const memory::dims& dims) {
+namespace {
+
+memory::data_type dnn_type(DType dtype) {
+  return dtype == DType::bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+}  // namespace
+
+memory::desc plain(const memory::dims& dims, DType dtype) {
   memory::dims strides(dims.size(), 1);
   for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
-  return strided(dims, strides);
+  return strided(dims, strides, dtype);
 }
 
-memory::desc strided(const memory::dims& dims, const memory::dims& strides) {
-  return {dims, memory::data_type::f32, strides};
+memory::desc strided(const memory::dims& dims, const memory::dims& strides, DType dtype) {
+  return {dims, dnn_type(dtype), strides};
 }
 
-memory::desc any_layout(const memory::dims& dims) {
-  return {dims, memory::data_type::f32, memory::format_tag::any};
+memory::desc any_layout(const memory::dims& dims, DType dtype) {
+  return {dims, dnn_type(dtype), memory::format_tag::any};
 }
 
-memory::desc image(const Shape& s) {
-  return {{s[0], s[3], s[1], s[2]}, memory::data_type::f32, memory::format_tag::nhwc};
+memory::desc image(const Shape& s, DType dtype) {
+  return {{s[0], s[3], s[1], s[2]}, dnn_type(dtype), memory::format_tag::nhwc};
 }
 
 dnnl::primitive_attr user_scratchpad() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attributes;
+}
+
+dnnl::primitive_attr with_relu() {
+  dnnl::primitive_attr attributes = user_scratchpad();
+  dnnl::post_ops post;
+  post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  attributes.set_post_ops(post);
+  return attributes;
+}
+
+bool has_bfloat16_products() {
+  // The values are sets of bits, each of which stands for a family of instructions.
+  static const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  constexpr auto kNeeded = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (has & kNeeded) == kNeeded;
+}
+
+std::string implementation_of(const dnnl::primitive_desc_base& desc) {
+  return desc.get(true) ? desc.impl_info_str() : "";
 }
 
 Primitive::Primitive(const dnnl::primitive& primitive,

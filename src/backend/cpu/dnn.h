@@ -4,27 +4,39 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <dnnl.hpp>
 
+#include "stoker/dtype.h"
 #include "stoker/shape.h"
 
 namespace stoker::backend::cpu {
 
 const dnnl::engine& dnn_engine();
 
-// float32, dense in C order; and with strides of one's own.
-dnnl::memory::desc plain(const dnnl::memory::dims& dims);
-dnnl::memory::desc strided(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides);
+// Of float32 or bfloat16. Dense in C order; and with strides of one's own.
+dnnl::memory::desc plain(const dnnl::memory::dims& dims, DType dtype = DType::float32);
+dnnl::memory::desc strided(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides,
+                           DType dtype = DType::float32);
 // For oneDNN to choose the layout.
-dnnl::memory::desc any_layout(const dnnl::memory::dims& dims);
+dnnl::memory::desc any_layout(const dnnl::memory::dims& dims, DType dtype = DType::float32);
 // An image batch: oneDNN's dims are (N, C, H, W) whatever the layout; ours is NHWC.
-dnnl::memory::desc image(const Shape& nhwc);
+dnnl::memory::desc image(const Shape& nhwc, DType dtype = DType::float32);
 
 // Scratch memory comes from our arena.
 dnnl::primitive_attr user_scratchpad();
+// So, and max(0, x) of what is written.
+dnnl::primitive_attr with_relu();
+
+// Whether this processor multiplies and adds bfloat16, and oneDNN may do so (the environment
+// variable ONEDNN_MAX_CPU_ISA takes it away).
+bool has_bfloat16_products();
+
+// Which implementation oneDNN found, say "brgconv:avx512_core_bf16"; empty if none.
+std::string implementation_of(const dnnl::primitive_desc_base& desc);
 
 // A primitive and the memory it works on. Arguments are numbered in the order they are given.
 class Primitive {

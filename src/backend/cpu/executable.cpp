@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/products.h"
 #include "ops/ops.h"
 #include "plan/passes.h"
 
@@ -228,7 +229,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,
                                       CompileOptions options) override {
-    plan::widen(*graph, [](const graph::Node&) { return false; });
+    plan::widen(*graph, [&](const graph::Node& node) { return runs_in_bfloat16(*graph, node); });
     if (options.optimize) plan::optimize(*graph, keep);
     return std::make_unique<CpuExecutable>(std::move(graph), keep, parallel_, serial_);
   }

@@ -2,6 +2,7 @@
 #include "backend/cpu/dispatch.h"
 #include "backend/cpu/dnn.h"
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/products.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -10,15 +11,23 @@ namespace {
 constexpr std::int64_t kSmallMatMulOperations = std::int64_t{32} * 1024;
 
 struct Problem {
+  DType a, b, bias, y;
   std::int64_t m, n, k;
   bool transpose_a, transpose_b, has_bias, relu;
+
+  bool is_small() const { return m * n * k <= kSmallMatMulOperations; }
 };
 
-Problem read(const KernelRequest& request) {
-  const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(request.node);
-  const Shape& a = request.input(0).type.shape;
-  const Shape& y = request.output(0).type.shape;
-  return {y[0],
+Problem read(const graph::Graph& graph, const graph::Node& node) {
+  const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
+  const Shape& a = graph.info(node.inputs[0]).type.shape;
+  const Shape& y = graph.info(node.outputs[0]).type.shape;
+  const auto dtype = [&](std::size_t i) { return graph.info(node.inputs[i]).type.dtype; };
+  return {dtype(0),
+          dtype(1),
+          attributes.has_bias ? dtype(2) : DType::float32,
+          graph.info(node.outputs[0]).type.dtype,
+          y[0],
           y[1],
           a[attributes.transpose_a ? 0 : 1],
           attributes.transpose_a,
@@ -27,37 +36,36 @@ Problem read(const KernelRequest& request) {
           attributes.epilogue == ops::Epilogue::relu};
 }
 
+// Empty where oneDNN has none and may say so.
+dnnl::matmul::primitive_desc describe(const Problem& p, bool may_be_empty = false) {
+  const auto a = p.transpose_a ? strided({p.m, p.k}, {1, p.m}, p.a) : plain({p.m, p.k}, p.a);
+  const auto b = p.transpose_b ? strided({p.k, p.n}, {1, p.k}, p.b) : plain({p.k, p.n}, p.b);
+  const auto y = plain({p.m, p.n}, p.y);
+  const dnnl::primitive_attr attributes = p.relu ? with_relu() : user_scratchpad();
+  if (p.has_bias) {
+    return {dnn_engine(), a, b, plain({1, p.n}, p.bias), y, attributes, may_be_empty};
+  }
+  return {dnn_engine(), a, b, y, attributes, may_be_empty};
+}
+
 class DnnMatMul final : public Kernel {
  public:
   DnnMatMul(const KernelRequest& request, const Problem& p)
       : node_(request.node), has_bias_(p.has_bias) {
-    using dnnl::memory;
-    const memory::desc a = p.transpose_a ? strided({p.m, p.k}, {1, p.m}) : plain({p.m, p.k});
-    const memory::desc b = p.transpose_b ? strided({p.k, p.n}, {1, p.k}) : plain({p.k, p.n});
-    const memory::desc y = plain({p.m, p.n});
-    const memory::desc bias = p.has_bias ? plain({1, p.n}) : memory::desc();
-    dnnl::primitive_attr attributes = user_scratchpad();
-    if (p.relu) {
-      dnnl::post_ops post;
-      post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-      attributes.set_post_ops(post);
-    }
-    const auto desc = p.has_bias
-                          ? dnnl::matmul::primitive_desc(dnn_engine(), a, b, bias, y, attributes)
-                          : dnnl::matmul::primitive_desc(dnn_engine(), a, b, y, attributes);
+    const auto desc = describe(p);
     scratch_ = desc.scratchpad_desc().get_size();
     if (p.has_bias) {
       matmul_ = {dnnl::matmul(desc),
-                 {{DNNL_ARG_SRC, a},
-                  {DNNL_ARG_WEIGHTS, b},
-                  {DNNL_ARG_DST, y},
+                 {{DNNL_ARG_SRC, desc.src_desc()},
+                  {DNNL_ARG_WEIGHTS, desc.weights_desc()},
+                  {DNNL_ARG_DST, desc.dst_desc()},
                   {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()},
-                  {DNNL_ARG_BIAS, bias}}};
+                  {DNNL_ARG_BIAS, desc.bias_desc()}}};
     } else {
       matmul_ = {dnnl::matmul(desc),
-                 {{DNNL_ARG_SRC, a},
-                  {DNNL_ARG_WEIGHTS, b},
-                  {DNNL_ARG_DST, y},
+                 {{DNNL_ARG_SRC, desc.src_desc()},
+                  {DNNL_ARG_WEIGHTS, desc.weights_desc()},
+                  {DNNL_ARG_DST, desc.dst_desc()},
                   {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}};
     }
   }
@@ -105,11 +113,19 @@ class EigenMatMul final : public Kernel {
 
 }  // namespace
 
+bool matmul_runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node) {
+  Problem p = read(graph, node);
+  if (p.is_small()) return false;
+  const auto is_brgemm = [&] { return implementation_of(describe(p, true)).starts_with("brg"); };
+  if (!is_brgemm()) return false;
+  p.has_bias = p.relu = true;
+  p.bias = p.y;
+  return is_brgemm();
+}
+
 std::unique_ptr<Kernel> make_matmul_kernel(const KernelRequest& request) {
-  const Problem p = read(request);
-  if (p.m * p.n * p.k <= kSmallMatMulOperations) {
-    return std::make_unique<EigenMatMul>(request, p);
-  }
+  const Problem p = read(request.graph, request.node);
+  if (p.is_small()) return std::make_unique<EigenMatMul>(request, p);
   return std::make_unique<DnnMatMul>(request, p);
 }
 
