@@ -3,10 +3,10 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstdint>
+#include <optional>
 
-#include "core/format.h"
-#include "stoker/error.h"
+#include "core/check.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -50,19 +50,11 @@ void ComputeArena::execute_erased(void (*body)(void*), void* context) {
 }
 
 int default_threads() {
-  const char* wanted = std::getenv("STOKER_THREADS");
-  if (wanted == nullptr || *wanted == '\0') {
-    // TBB reads the process's affinity mask.
-    return std::max(1, tbb::this_task_arena::max_concurrency());
-  }
-  constexpr long kMost = 4096;
-  char* end = nullptr;
-  const long threads = std::strtol(wanted, &end, 10);
-  if (*end != '\0' || threads < 1 || threads > kMost) {
-    throw ValueError(format("STOKER_THREADS: expected a number of threads from 1 to ", kMost,
-                            ", received \"", wanted, '"'));
-  }
-  return static_cast<int>(threads);
+  const std::optional<std::int64_t> threads =
+      check::integer_from_environment("STOKER_THREADS", check::closed(1, kMostThreads));
+  // Where nothing is set, TBB reads the process's affinity mask.
+  if (!threads) return std::max(1, tbb::this_task_arena::max_concurrency());
+  return static_cast<int>(*threads);
 }
 
 }  // namespace stoker::backend::cpu

@@ -46,6 +46,9 @@ class ComputeArena {
   int threads_;
 };
 
+// More than any machine has: a larger number is a mistake, and would exhaust memory.
+inline constexpr int kMostThreads = 4096;
+
 // What STOKER_THREADS says, else the cores that this process may run on. Throws ValueError when the
 // variable is no number of threads.
 int default_threads();

@@ -3,7 +3,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+
+#include "core/format.h"
+#include "stoker/error.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -38,10 +42,15 @@ std::span<const KernelTable* const> available_kernels() {
 
 const KernelTable& kernels() {
   const auto tables = available_kernels();
-  if (const char* wanted = std::getenv("STOKER_CPU_ISA"); wanted != nullptr) {
+  const char* wanted = std::getenv("STOKER_CPU_ISA");
+  if (wanted != nullptr && *wanted != '\0') {
+    std::string known;
     for (const KernelTable* table : tables) {
       if (std::string_view(table->name) == wanted) return *table;
+      known += format(known.empty() ? "" : ", ", table->name);
     }
+    throw ValueError(format("STOKER_CPU_ISA: expected one of what this processor runs (", known,
+                            "), received \"", wanted, '"'));
   }
   return *tables.back();
 }

@@ -11,7 +11,8 @@ namespace stoker::backend::cpu {
 std::span<const KernelTable* const> available_kernels();
 
 // The best of them, or what the environment variable STOKER_CPU_ISA (baseline, avx2, avx512) lowers
-// it to. Read whenever a kernel is made, never while one runs.
+// it to. Read whenever a kernel is made, never while one runs. Throws ValueError when the variable
+// names none of these.
 const KernelTable& kernels();
 
 }  // namespace stoker::backend::cpu

@@ -6,6 +6,7 @@
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/products.h"
+#include "core/check.h"
 #include "ops/ops.h"
 #include "plan/passes.h"
 
@@ -243,6 +244,7 @@ class CpuBackend final : public Backend {
 }  // namespace cpu
 
 std::unique_ptr<Backend> make_cpu_backend(int threads) {
+  check::require("ModelOptions", "threads", threads, check::closed(0, cpu::kMostThreads));
   return std::make_unique<cpu::CpuBackend>(threads > 0 ? threads : cpu::default_threads());
 }
 

@@ -1,9 +1,7 @@
 // Runs planned steps on a GPU: op by op the first time, then as one captured graph.
 #include <cuda_runtime_api.h>
 
-#include <cstdlib>
 #include <map>
-#include <string_view>
 #include <utility>
 
 #include "backend/backend.h"
@@ -12,6 +10,7 @@
 #include "backend/cuda/kernels/kernels.h"
 #include "backend/cuda/module.h"
 #include "backend/cuda/planned_step.h"
+#include "core/check.h"
 #include "core/format.h"
 #include "device/cuda/cuda_device.h"
 #include "device/cuda/libraries.h"
@@ -76,8 +75,7 @@ class Session {
 // STOKER_CUDA_GRAPHS=0: each step launch by launch. For tests, and to find out who is to blame;
 // read whenever a program is compiled.
 bool is_off(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value != nullptr && std::string_view(value) == "0";
+  return check::switch_from_environment(variable) == false;
 }
 
 class RefusesAll final : public DnnCompiler {

@@ -1,0 +1,74 @@
+#include "core/check.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/format.h"
+#include "stoker/error.h"
+
+namespace stoker::check {
+
+bool Range::contains(double value) const {
+  if (std::isnan(value)) return false;
+  if (std::isinf(value) && !takes_infinity) return false;
+  const bool above_low = low_is_open ? value > low : value >= low;
+  const bool below_high = high_is_open ? value < high : value <= high;
+  return above_low && below_high;
+}
+
+std::string Range::text() const {
+  const bool has_low = std::isfinite(low);
+  const bool has_high = std::isfinite(high);
+  if (has_low && has_high) {
+    return format("in ", low_is_open ? "(" : "[", low, ", ", high, high_is_open ? ")" : "]");
+  }
+  if (has_low) return low_is_open ? format("above ", low) : format("of ", low, " or more");
+  if (has_high) return high_is_open ? format("below ", high) : format("of ", high, " or less");
+  return "to be finite";
+}
+
+namespace {
+
+template <class Value>
+[[noreturn]] void refuse(std::string_view where, std::string_view option, const Value& value,
+                         Range range) {
+  throw ValueError(format(where, ": expected ", option, " ", range.text(), ", received ", value));
+}
+
+}  // namespace
+
+void require_real(std::string_view where, std::string_view option, double value, Range range) {
+  if (!range.contains(value)) refuse(where, option, value, range);
+}
+
+void require_integer(std::string_view where, std::string_view option, std::int64_t value,
+                     Range range) {
+  if (!range.contains(static_cast<double>(value))) refuse(where, option, value, range);
+}
+
+std::optional<std::int64_t> integer_from_environment(const char* variable, Range range) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  std::int64_t value = 0;
+  const char* end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, value);
+  if (error != std::errc{} || stop != end) {
+    throw ValueError(
+        format(variable, ": expected a whole number ", range.text(), ", received \"", text, "\""));
+  }
+  require_integer(variable, "a whole number", value, range);
+  return value;
+}
+
+std::optional<bool> switch_from_environment(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const std::string_view value(text);
+  if (value != "0" && value != "1") {
+    throw ValueError(format(variable, ": expected 0 or 1, received \"", value, "\""));
+  }
+  return value == "1";
+}
+
+}  // namespace stoker::check
