@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "data/array_source.h"
 #include "losses/loss.h"
@@ -161,6 +162,8 @@ double Model::learning_rate() const {
 
 void Model::set_learning_rate(double learning_rate) {
   impl_->require_compiled("set_learning_rate");
+  check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
+                 check::at_least(0));
   plan::Scalars scalars = impl_->state.read_scalars();
   scalars.learning_rate = static_cast<float>(learning_rate);
   impl_->state.write_scalars(scalars);

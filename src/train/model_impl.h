@@ -49,6 +49,10 @@ struct StepPlace {
   // the step, however many were launched since.
   std::optional<std::uint32_t> counter{};
 
+  // Of a step whose update overflowed: unlike one that was refused, it has been counted.
+  std::int64_t overflowed_step(const plan::Scalars& scalars) const {
+    return counter ? static_cast<std::int64_t>(scalars.step - *counter) - 1 : step;
+  }
   std::int64_t step_of(const plan::Scalars& scalars) const {
     return counter ? static_cast<std::int64_t>(scalars.step - *counter) : step;
   }

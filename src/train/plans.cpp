@@ -66,6 +66,20 @@ std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
                 "; the step was not applied. Labels are class numbers from 0");
 }
 
+// An update that is not finite, by the weight that it would have been written to.
+std::string overflow_error(const train::Network& network, std::int64_t place) {
+  const bool is_state = place >= plan::kOverflowState;
+  const std::int64_t element = is_state ? place - plan::kOverflowState : place;
+  for (const train::Weight& weight : network.weights()) {
+    const std::int64_t first = weight.home.offset / static_cast<std::int64_t>(sizeof(float));
+    if ((weight.home.space == graph::Space::state) != is_state) continue;
+    if (element < first || element >= first + weight.count) continue;
+    return format("the update of ", weight.path, " is not finite at element ",
+                  place_in(weight.spec.shape, element - first), " of ", weight.spec.shape);
+  }
+  return "an update is not finite";
+}
+
 // What of a batch the mode reads: predict takes no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
@@ -199,11 +213,19 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
 }
 
 void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::Scalars& found) {
-  if (found.error == plan::StepError::none) return;
+  const bool overflowed = found.overflow != plan::kNoOverflow;
+  if (found.error == plan::StepError::none && !overflowed) return;
   plan::Scalars scalars = state.read_scalars();  // may have moved on since
   scalars.error = plan::StepError::none;
   scalars.error_node = -1;
+  scalars.overflow = plan::kNoOverflow;
   state.write_scalars(scalars);
+  if (overflowed) {
+    throw NumericError(format(overflow_error(network, found.overflow), ", in step ",
+                              place.overflowed_step(found) + 1, " of epoch ", place.epoch + 1,
+                              ". Such elements keep their values; the others have taken the step. ",
+                              "A smaller learning_rate or clipnorm often helps"));
+  }
   const std::string where =
       format("step ", place.step_of(found) + 1, " of epoch ", place.epoch + 1);
   if (found.error == plan::StepError::wrong_batch) {

@@ -268,6 +268,34 @@ void store_as(TileType type, const float* from, void* to, std::int64_t first, st
   }
 }
 
+// The bits of the smallest magnitude that is infinite, or NaN, once it is stored in the type.
+std::int32_t overflow_bits(TileType type) {
+  switch (type) {
+    case TileType::bfloat16:
+      return 0x7f7f8000;
+    case TileType::float16:
+      return 0x477ff000;  // 65520
+    default:
+      return 0x7f800000;
+  }
+}
+
+std::int32_t magnitude_bits(float x) { return static_cast<std::int32_t>(word_of(x) & 0x7fffffffU); }
+
+bool overflows(TileType type, const float* x, std::int64_t n) {
+  Ints largest{};
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const Ints magnitude = reinterpret_cast<Ints>(bits(load(x + i)) & 0x7fffffffU);
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  const std::int32_t limit = overflow_bits(type);
+  bool found = false;
+  for (int k = 0; k < kWidth; ++k) found |= largest[k] >= limit;
+  for (; i < n; ++i) found |= magnitude_bits(x[i]) >= limit;
+  return found;
+}
+
 // ---- Leaves ------------------------------------------------------------------------------------
 
 void fill(float* to, float value, std::int64_t count) {
@@ -458,10 +486,40 @@ class Evaluation {
     for (int i = program_.scalar_count; i < program_.instruction_count; ++i) {
       execute(program_.instructions[i], slots_, padded);
     }
+    if (program_.keeps_finite && overflows_somewhere(n)) return store_finite(begin, n);
     for (int i = 0; i < program_.output_count; ++i) {
       const TileOutput& output = program_.outputs[i];
       if (output.is_direct && !is_staged) continue;
       store_as(output.type, slots_[output.slot].at, memory_of(output), begin - origin_, n);
+    }
+  }
+
+  bool overflows_somewhere(std::int64_t n) const {
+    bool found = false;
+    for (int i = 0; i < program_.output_count; ++i) {
+      const TileOutput& output = program_.outputs[i];
+      found |= overflows(output.type, slots_[output.slot].at, n);
+    }
+    return found;
+  }
+
+  // Element by element: rare, so that its speed does not matter.
+  void store_finite(std::int64_t begin, std::int64_t n) {
+    for (std::int64_t k = 0; k < n; ++k) {
+      bool is_finite = true;
+      for (int i = 0; i < program_.output_count; ++i) {
+        const TileOutput& output = program_.outputs[i];
+        is_finite &= magnitude_bits(slots_[output.slot].at[k]) < overflow_bits(output.type);
+      }
+      if (!is_finite) {
+        *arguments_.first_overflow = smaller(*arguments_.first_overflow, begin + k);
+        continue;
+      }
+      for (int i = 0; i < program_.output_count; ++i) {
+        const TileOutput& output = program_.outputs[i];
+        store_as(output.type, slots_[output.slot].at + k, memory_of(output), begin - origin_ + k,
+                 1);
+      }
     }
   }
 
