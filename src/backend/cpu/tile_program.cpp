@@ -194,6 +194,9 @@ class TileCompiler {
     if (in.op == ExprOp::sub && is_product(in.b)) {
       return fuse(TileOp::negative_multiply_add, in.b, in.a);
     }
+    if (in.op == ExprOp::sub && is_product(in.a)) {
+      return fuse(TileOp::multiply_subtract, in.a, in.b);
+    }
     const TileOp op = is_leaf(id) ? TileOp::copy : tile_op(in.op);
     return {.op = op, .a = in.a, .b = in.b, .c = in.c, .result = id};
   }

@@ -44,6 +44,7 @@ enum class TileOp : std::uint8_t {
   copy,
   multiply_add,           // a * b + c
   negative_multiply_add,  // c - a * b
+  multiply_subtract,      // a * b - c
 };
 
 // As stoker::DType, which the kernels do not include.

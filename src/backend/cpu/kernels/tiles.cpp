@@ -206,6 +206,8 @@ void execute(const TileInstruction& in, const Slot* slots, std::int64_t n) {
       return each(a, b, c, to, n, [](V x, V y, V z) { return x * y + z; });
     case TileOp::negative_multiply_add:
       return each(a, b, c, to, n, [](V x, V y, V z) { return z - x * y; });
+    case TileOp::multiply_subtract:
+      return each(a, b, c, to, n, [](V x, V y, V z) { return x * y - z; });
   }
 }
 
@@ -268,8 +270,9 @@ void store_as(TileType type, const float* from, void* to, std::int64_t first, st
   }
 }
 
-// The bits of the smallest magnitude that is infinite, or NaN, once it is stored in the type.
-std::int32_t overflow_bits(TileType type) {
+// The bits of the smallest magnitude that is infinite once it is stored in the type; those of NaN
+// are larger.
+std::uint32_t overflow_bits(TileType type) {
   switch (type) {
     case TileType::bfloat16:
       return 0x7f7f8000;
@@ -280,18 +283,21 @@ std::int32_t overflow_bits(TileType type) {
   }
 }
 
-std::int32_t magnitude_bits(float x) { return static_cast<std::int32_t>(word_of(x) & 0x7fffffffU); }
+std::uint32_t magnitude_bits(float x) { return word_of(x) & 0x7fffffffU; }
 
+// Whether one of the floats is infinite, or NaN, as it is stored in the type.
 bool overflows(TileType type, const float* x, std::int64_t n) {
-  Ints largest{};
   std::int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) {
-    const Ints magnitude = reinterpret_cast<Ints>(bits(load(x + i)) & 0x7fffffffU);
-    largest = magnitude > largest ? magnitude : largest;
+  if (type == TileType::float32) {
+    Floats products[4] = {};  // of x and 0: NaN where x is infinite or NaN
+    for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+      for (int k = 0; k < 4; ++k) products[k] += load(x + i + k * kWidth) * 0.0f;
+    }
+    const Floats sum = (products[0] + products[1]) + (products[2] + products[3]);
+    if (any(sum != sum)) return true;
   }
-  const std::int32_t limit = overflow_bits(type);
+  const std::uint32_t limit = overflow_bits(type);
   bool found = false;
-  for (int k = 0; k < kWidth; ++k) found |= largest[k] >= limit;
   for (; i < n; ++i) found |= magnitude_bits(x[i]) >= limit;
   return found;
 }
@@ -490,6 +496,11 @@ class Evaluation {
     for (int i = 0; i < program_.output_count; ++i) {
       const TileOutput& output = program_.outputs[i];
       if (output.is_direct && !is_staged) continue;
+      if (output.type == TileType::float32 && n % kWidth == 0) {
+        each(slots_[output.slot], memory_of(output) + (begin - origin_), n,
+             [](Floats x) { return x; });
+        continue;
+      }
       store_as(output.type, slots_[output.slot].at, memory_of(output), begin - origin_, n);
     }
   }
