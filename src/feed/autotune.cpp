@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "feed/sizes.h"
+
 namespace stoker::feed {
 namespace {
 
@@ -83,6 +85,11 @@ double Autotune::busy(const Measured& window) const {
   return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }
 
+int Autotune::slots_for(int workers) const {
+  if (limits_.tune_slots) return limits_.max_slots;
+  return std::min(std::max(limits_.slots, slots_for_workers(workers)), limits_.max_slots);
+}
+
 Autotune::Choice Autotune::best(const Measured& window) const {
   Arrangement arrangement{
       .workers = choice_.workers,
@@ -98,14 +105,10 @@ Autotune::Choice Autotune::best(const Measured& window) const {
   Choice best = choice_;
   if (limits_.tune_workers) {
     const int most = std::min(ceiling_, limits_.max_workers);
-    const int slots = limits_.tune_slots ? limits_.max_slots : choice_.slots;
-    const double fastest = takes(most, slots);
-    best.workers = most;
-    for (int workers = 1; workers < most; ++workers) {
-      if (takes(workers, slots) > kTolerance * fastest) continue;
-      best.workers = workers;
-      break;
-    }
+    const double fastest = takes(most, slots_for(most));
+    best.workers = fewest(1, most, [&](int workers) {
+      return takes(workers, slots_for(workers)) <= kTolerance * fastest;
+    });
     // Workers on the step's own cores yield to it: their batches take long because they can wait,
     // and more of them would only put more of the step's threads aside.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
@@ -113,6 +116,7 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       best.workers = std::min(best.workers, choice_.workers);
     }
   }
+  best.slots = slots_for(best.workers);
   if (limits_.tune_slots) {
     const double fastest = takes(best.workers, limits_.max_slots);
     best.slots = limits_.max_slots;

@@ -12,6 +12,7 @@ namespace stoker::feed {
 struct TuneLimits {
   int max_workers = 1;  // of a range that begins at 1
   int max_slots = 11;   // of the ring
+  int slots = 11;  // used at first: where they are not tuned, as long as the workers need no more
   bool tune_workers = false;
   bool tune_slots = false;
   int device_slots = 0;
@@ -50,6 +51,8 @@ class Autotune {
   const Choice& choice() const { return choice_; }
 
  private:
+  // Slots that so many workers may use.
+  int slots_for(int workers) const;
   Choice best(const Measured& window) const;
   double busy(const Measured& window) const;
 

@@ -28,6 +28,20 @@ struct Arrangement {
   double step_scale = 1.0;
 };
 
+// The smallest number in [low, high] that is enough, where every larger one is too, and `high` is.
+template <class Enough>
+int fewest(int low, int high, Enough&& enough) {
+  while (low < high) {
+    const int middle = low + (high - low) / 2;
+    if (enough(middle)) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return high;
+}
+
 // Seconds from batch to batch in the steady state. The same inputs give the same result.
 double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement);
 
