@@ -98,7 +98,7 @@ void DeviceClock::account() {
   std::int64_t& read = read_ns_[accounted_ % kDeviceSlots];
   const DeviceSpan span = span_of(batch.times, before, std::exchange(read, stepped));
   add_to(since_, batch.times, span);
-  if (batch.times.epoch_ns == epoch_ns_) starvation_.add(span.waited_for, span.idle_ns);
+  if (batch.times.epoch_ns == epoch_ns_) add_to(starvation_, span);
   feed_.note_step(stepped - span.step_begin_ns);
   feed_.note_upload(uploaded - span.upload_begin_ns);
   const std::size_t copies = feed_.consumer_track() + 1;

@@ -22,8 +22,10 @@ struct BatchTimes {
 struct DeviceSpan {
   std::int64_t upload_begin_ns = 0;
   std::int64_t step_begin_ns = 0;
-  std::int64_t idle_ns = 0;  // the device had nothing to do before the step
-  Starvation::Stage waited_for{};
+  // How long the device had nothing to do before the step, and what it waited for.
+  std::int64_t waited_for_generator_ns = 0;
+  std::int64_t waited_for_upload_ns = 0;
+  std::int64_t waited_for_launch_ns = 0;
 };
 
 // What the device did for a batch. `before` is the batch before it, and `read_ns` when the step
@@ -32,5 +34,6 @@ DeviceSpan span_of(const BatchTimes& batch, const BatchTimes& before, std::int64
 
 // Adds a batch to a report.
 void add_to(FeedReport& report, const BatchTimes& batch, const DeviceSpan& span);
+void add_to(Starvation& starvation, const DeviceSpan& span);
 
 }  // namespace stoker::feed

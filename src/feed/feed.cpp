@@ -62,7 +62,8 @@ Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
                     .nan_policy = options.nan_policy,
                     .shares_cores = shares_cores,
                     .timeout_ns = timeout_ns(options)}) {
-  for (auto track = static_cast<std::size_t>(sizes.workers); track < shared->timeline.size(); ++track) {
+  for (auto track = static_cast<std::size_t>(sizes.workers); track < shared->timeline.size();
+       ++track) {
     shared->timeline.track(track).prepare();
   }
   ring.set_depth(std::min(sizes.depth, ring.size()));
@@ -108,13 +109,13 @@ void Feed::Impl::end_epoch() {
 }
 
 void Feed::Impl::end_source() {
-  const std::string where = format("the end of epoch ", epoch, ", after its last batch");
+  const auto where = [&] { return format("the end of epoch ", epoch, ", after its last batch"); };
   try {
     source.end_epoch(schedule.source_epoch(epoch - 1));
   } catch (const std::exception& error) {
-    fail(where, error.what());
+    fail(where(), error.what());
   } catch (...) {
-    fail(where, "the generator threw something that is no std::exception");
+    fail(where(), "the generator threw something that is no std::exception");
   }
 }
 

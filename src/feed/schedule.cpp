@@ -28,7 +28,8 @@ void check_options(const FeedOptions& options, const Source& source) {
         "(validation_steps, or steps), or return the number of rows, 0 to end the epoch.");
   }
   if (options.max_queue_size != AUTOTUNE) {
-    check::require("fit", "max_queue_size (or AUTOTUNE)", options.max_queue_size, check::closed(1, kMostQueued));
+    check::require("fit", "max_queue_size (or AUTOTUNE)", options.max_queue_size,
+                   check::closed(1, kMostQueued));
   }
   if (options.workers != AUTOTUNE) {
     check::require("fit", "workers (or AUTOTUNE)", options.workers, check::closed(1, kMostThreads));

@@ -38,6 +38,28 @@ class Sampler {
 
 }  // namespace
 
+double seconds_per_call(double computes, double waits, int workers, double cores) {
+  if (computes <= 0.0 || workers <= 0) return computes + waits;
+  if (waits <= 0.0) return computes * std::max(1.0, workers / cores);
+  // The probability that so many compute, up to a common factor, and how many cores that keeps
+  // busy.
+  double probability = 1.0;
+  double all = 1.0;
+  double busy = 0.0;
+  for (int computing = 1; computing <= workers; ++computing) {
+    const double used = std::min<double>(computing, cores);
+    probability *= (workers - computing + 1) / waits * computes / used;
+    all += probability;
+    busy += probability * used;
+    if (all > 1e200) {
+      probability /= all;
+      busy /= all;
+      all = 1.0;
+    }
+  }
+  return workers * computes * all / busy;
+}
+
 double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement) {
   Sampler generate(durations.generate, 0);
   Sampler upload(durations.upload, 1);

@@ -42,6 +42,11 @@ int fewest(int low, int high, Enough&& enough) {
   return high;
 }
 
+// How long a call takes on average that computes for `computes` seconds and waits for `waits`,
+// while as many workers as there are share the cores, each making one call after another: the
+// machine repair model (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
+double seconds_per_call(double computes, double waits, int workers, double cores);
+
 // Seconds from batch to batch in the steady state. The same inputs give the same result.
 double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement);
 

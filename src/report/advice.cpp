@@ -60,7 +60,8 @@ class Adviser {
         now_{.workers = report.workers,
              .ring_slots = report.queue_size + 1,
              .device_slots = report.device_slots,
-             .cpu_seconds = ratio(report.cpu, static_cast<double>(report.batches)),
+             .cpu_seconds =
+                 ratio(cpu_of(report, durations_.step.mean()), static_cast<double>(report.batches)),
              .cores = report.cores},
         modelled_(feed::seconds_per_batch(durations_, now_)) {}
 
@@ -79,7 +80,7 @@ class Adviser {
     const double most = std::max(
         {report_.waited_for_generator, report_.waited_for_upload, report_.waited_for_launch});
     if (most == report_.waited_for_generator) {
-      advise_workers();
+      if (!keeps_up_on_average()) advise_workers();
       advise_queue();
       advise_conversion();
     } else if (most == report_.waited_for_upload && !is_small()) {
@@ -105,6 +106,13 @@ class Adviser {
     advise_cheaper_batches();
   }
 
+  // CPU time, where the steps had taken `step` seconds each: they compute for as much less.
+  static double cpu_of(const FeedReport& report, double step) {
+    if (report.step_cores <= 0.0 || report.step.mean() <= 0.0) return report.cpu;
+    const double generator = std::min(report.cpu, report.generated * report.generated_cpu_share);
+    return generator + (report.cpu - generator) * step / report.step.mean();
+  }
+
   // What the host adds to each batch, as far as the device waited for it.
   static double host_of(const FeedReport& report) {
     return ratio(report.waited_for_launch, static_cast<double>(report.batches));
@@ -123,10 +131,18 @@ class Adviser {
     advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
   }
 
+  // What a call of the generator would take if so many workers shared the cores.
+  double call_with(int workers) const {
+    const double call = durations_.generate.mean();
+    const double computes = report_.cpu > 0.0 ? call * report_.generated_cpu_share : 0.0;
+    return feed::seconds_per_call(computes, call - computes, workers, std::max(report_.cores, 1.0));
+  }
+
   // With the ring that so many workers want: as many batches under way, and as many ready.
   Arrangement with_workers(int workers) const {
     Arrangement many = now_;
     many.workers = workers;
+    many.generate_scale = ratio(call_with(workers), call_with(now_.workers));
     if (workers > now_.workers) many.ring_slots = std::max(now_.ring_slots, 2 * workers + 1);
     return many;
   }
@@ -138,6 +154,18 @@ class Adviser {
     return feed::fewest(now_.workers, kMostWorkers, [&](int workers) {
       return kStillHelps * feed::seconds_per_batch(durations_, with_workers(workers)) <= best;
     });
+  }
+
+  // Some batches come late, but a deeper queue alone hides that: it costs no thread.
+  bool keeps_up_on_average() const {
+    const double own = durations_.generate.mean() / std::max(now_.workers, 1);
+    if (own >= std::max({durations_.upload.mean(), durations_.step.mean(), durations_.host})) {
+      return false;
+    }
+    Arrangement deeper = now_;
+    deeper.ring_slots = kMostSlots;
+    return kStillHelps * feed::seconds_per_batch(durations_, deeper) <=
+           feed::seconds_per_batch(durations_, with_workers(kMostWorkers));
   }
 
   void advise_workers() {

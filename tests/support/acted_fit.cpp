@@ -64,6 +64,7 @@ class Act {
     double begin = 0.0;
     double wait = 0.0;
     double cpu = 0.0;
+    double computed = 0.0;  // of that, so far
   };
 
   // A duration with its jitter: the same for a batch in every setting.
@@ -188,6 +189,7 @@ class Act {
       } else {
         fill.wait = 0.0;
         fill.cpu -= share * passed;
+        fill.computed += share * passed;
         cpu_ += share * passed;
         if (counts(fill.batch)) report_.cpu += share * passed;
       }
@@ -215,7 +217,7 @@ class Act {
       report_.generate.add(ns(took));
       report_.generated += took;
       if (work_.convert_share > 0.0) report_.convert.add(ns(took * work_.convert_share));
-      computed_ += took * work_.cpu_share;
+      computed_ += fill.computed;
     }
     fill.batch = -1;
   }
