@@ -23,6 +23,8 @@ class DurationHistogram {
   // As many of a bucket, when they were counted elsewhere; `total_ns` is then to be added too.
   void add_bucket(std::size_t bucket, std::uint64_t count);
   void add_total(std::int64_t ns) { total_ns_ += ns; }
+  // That it has allocated.
+  std::size_t bytes() const { return entries_.capacity() * sizeof(std::uint64_t); }
   // Empty again, with the room that it has.
   void clear();
 
