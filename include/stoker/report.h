@@ -34,9 +34,10 @@ struct FeedReport {
   double computed = 0.0;
   double other = 0.0;  // validation, callbacks, the progress bar
 
-  double generated = 0.0;            // time inside the generator, by all workers together
-  double generated_cpu_share = 0.0;  // how much of it ran on a core: the rest waited for something
-  double cpu = 0.0;                  // CPU time of the whole process
+  double generated = 0.0;             // time inside the generator, by all workers together
+  double generated_cpu_share = 0.0;   // how much of it ran on a core
+  double generated_core_share = 0.0;  // or waited for a core: in the rest it waited for something
+  double cpu = 0.0;                   // CPU time of the whole process
   std::int64_t batches = 0;
   std::int64_t samples = 0;
   std::uint64_t bytes = 0;

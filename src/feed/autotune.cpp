@@ -44,6 +44,8 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   window.training_ns = measured.training_ns - begin_.training_ns;
   window.cpu_ns = measured.cpu_ns - begin_.cpu_ns;
   window.waited_ns = measured.waited_ns - begin_.waited_ns;
+  window.cpu_share = measured.cpu_share;
+  window.core_share = measured.core_share;
   window.durations = {measured.durations.generate - begin_.durations.generate,
                       measured.durations.upload - begin_.durations.upload,
                       measured.durations.step - begin_.durations.step, measured.durations.host};
@@ -87,7 +89,8 @@ double Autotune::busy(const Measured& window) const {
 
 int Autotune::slots_for(int workers) const {
   if (limits_.tune_slots) return limits_.max_slots;
-  return std::min(std::max(limits_.slots, slots_for_workers(workers)), limits_.max_slots);
+  return std::min(slots_for_workers(workers, limits_.queued, limits_.device_slots),
+                  limits_.max_slots);
 }
 
 Autotune::Choice Autotune::best(const Measured& window) const {
@@ -97,7 +100,14 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       .device_slots = limits_.device_slots,
       .cpu_seconds = seconds(window.cpu_ns) / static_cast<double>(window.batches),
       .cores = limits_.cores};
+  const double call = window.durations.generate.mean();
+  const auto call_with = [&](int workers) {
+    return seconds_per_call(call * window.cpu_share, call * (1.0 - window.core_share), workers,
+                            limits_.cores);
+  };
+  const double call_now = call_with(choice_.workers);
   const auto takes = [&](int workers, int slots) {
+    arrangement.generate_scale = call_now > 0.0 ? call_with(workers) / call_now : 1.0;
     arrangement.workers = workers;
     arrangement.ring_slots = slots;
     return seconds_per_batch(window.durations, arrangement);
@@ -105,10 +115,8 @@ Autotune::Choice Autotune::best(const Measured& window) const {
   Choice best = choice_;
   if (limits_.tune_workers) {
     const int most = std::min(ceiling_, limits_.max_workers);
-    const double fastest = takes(most, slots_for(most));
-    best.workers = fewest(1, most, [&](int workers) {
-      return takes(workers, slots_for(workers)) <= kTolerance * fastest;
-    });
+    best.workers = fewest_workers(1, most, kTolerance,
+                                  [&](int workers) { return takes(workers, slots_for(workers)); });
     // Workers on the step's own cores yield to it: their batches take long because they can wait,
     // and more of them would only put more of the step's threads aside.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);

@@ -189,7 +189,7 @@ void Feed::Impl::start_tuning() {
   if (!tune_workers && !tune_slots) return;
   autotune.emplace(TuneLimits{.max_workers = sizes.workers,
                               .max_slots = ring.size(),
-                              .slots = ring.depth(),
+                              .queued = tune_slots ? ring.depth() - 1 : options.max_queue_size,
                               .tune_workers = tune_workers,
                               .tune_slots = tune_slots,
                               .device_slots = shares_cores ? 0 : kDeviceSlots,
@@ -202,12 +202,15 @@ void Feed::Impl::tune() {
   const std::int64_t trained = training_ns + now_ns() - epoch_begin_ns;
   if (!autotune->is_due(taken, trained)) return;
   const TimelineTotals totals = shared->timeline.snapshot();
+  const WorkerPool::CoreShares shares = pool.core_shares();
   const std::optional<Autotune::Choice> choice = autotune->decide(
       {.batches = taken,
        .training_ns = trained,
        .cpu_ns = process_cpu_ns(),
        .waited_ns =
            static_cast<std::int64_t>(1e9 * totals[Stage::wait_for_generator].durations.total()),
+       .cpu_share = shares.had,
+       .core_share = shares.wanted,
        .durations = {
            .generate = totals[Stage::generate].durations, .upload = uploads, .step = steps}});
   if (!choice) return;
@@ -278,7 +281,9 @@ FeedReport Feed::take_report() {
   report.wait_for_generator = since_last(Stage::wait_for_generator);
   report.waited_for_generator = report.wait_for_generator.total();
   report.generated = report.generate.total();
-  report.generated_cpu_share = impl.pool.cpu_share();
+  const WorkerPool::CoreShares shares = impl.pool.core_shares();
+  report.generated_cpu_share = shares.had;
+  report.generated_core_share = shares.wanted;
   const std::uint64_t drawn = impl.pool.drawn_one_by_one();
   report.drawn_one_by_one = drawn - std::exchange(impl.drawn, drawn);
   report.workers = workers();

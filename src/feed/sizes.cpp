@@ -39,28 +39,29 @@ int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurr
 
 Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores) {
   const Schedule schedule(options, source);  // checks the options too
+  const int device_slots = shares_cores ? 0 : kDeviceSlots;
   const bool tunes_workers = options.workers == AUTOTUNE && source.pure();
   const std::int64_t wanted = !source.pure()  ? 1
                               : tunes_workers ? options.max_workers
                                               : options.workers;
   std::int64_t workers = std::max<std::int64_t>(1, schedule.total_up_to(wanted));
-  const std::int64_t with_workers = slots_for_workers(static_cast<int>(workers));
-
+  const bool tunes_queue = options.max_queue_size == AUTOTUNE;
+  const int queued = tunes_queue ? 1 : options.max_queue_size;
+  const auto slots_for = [&](std::int64_t count) {
+    return std::int64_t{slots_for_workers(static_cast<int>(count), queued, device_slots)};
+  };
   const auto budget =
       static_cast<std::int64_t>(options.queue_bytes / SlotLayout::of_host(source).bytes);
-  std::int64_t depth = 0;
-  std::int64_t slots = 0;
-  if (options.max_queue_size == AUTOTUNE) {
-    slots = std::clamp(budget, kFewestSlots, std::max(kMostSlots, 2 * workers + 1));
-    if (!tunes_workers) slots = std::max(slots, with_workers);
-    depth = slots;
-  } else {
-    depth = std::int64_t{options.max_queue_size} + 1;
-    slots = std::max(depth, tunes_workers ? std::min(with_workers, budget) : with_workers);
+  std::int64_t slots = slots_for(workers);
+  if (tunes_workers) slots = std::min(slots, std::max(budget, slots_for(1)));
+  if (tunes_queue) {
+    const std::int64_t most =
+        std::clamp(budget, kFewestSlots, std::max(kMostSlots, 2 * workers + 1));
+    slots = tunes_workers ? most : std::max(slots, most);
   }
   Sizes sizes;
-  sizes.limited_by_memory = tunes_workers && slots < with_workers;
-  if (sizes.limited_by_memory) workers = std::max<std::int64_t>(1, slots - 1);
+  while (workers > 1 && slots_for(workers) > slots) --workers;
+  sizes.limited_by_memory = tunes_workers && workers < schedule.total_up_to(wanted);
   slots = std::max<std::int64_t>(1, schedule.total_up_to(slots));
   sizes.slots = static_cast<int>(slots);
   sizes.workers = static_cast<int>(std::clamp<std::int64_t>(workers, 1, slots));
@@ -68,8 +69,8 @@ Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores) {
   if (tunes_workers) {
     sizes.active = shares_cores ? 1 : std::min(sizes.workers, std::clamp(2 * cores(), 8, 32));
   }
-  sizes.depth = static_cast<int>(std::clamp<std::int64_t>(
-      depth, std::min<std::int64_t>(slots, slots_for_workers(sizes.active)), slots));
+  sizes.depth =
+      tunes_queue ? sizes.slots : static_cast<int>(std::min(slots, slots_for(sizes.active)));
   return sizes;
 }
 

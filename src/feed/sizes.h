@@ -22,8 +22,12 @@ struct Sizes {
 // elsewhere from above, so that the beginning is not slow.
 Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores);
 
-// How many slots so many workers need: each fills one while the step reads another.
-inline int slots_for_workers(int workers) { return workers + 1; }
+// How many slots so many workers use, where `queued` and one for the step were asked for: as many,
+// if that is one for each of them. Otherwise each fills one while the step reads another, and while
+// others are uploaded where the device has slots of its own.
+inline int slots_for_workers(int workers, int queued, int device_slots) {
+  return workers <= queued ? queued + 1 : workers + 1 + device_slots;
+}
 
 // Why a source has one worker although more were asked for, and what to do about it; empty where
 // that is not so.

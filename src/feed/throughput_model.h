@@ -2,6 +2,8 @@
 // the durations that were measured.
 #pragma once
 
+#include <algorithm>
+
 #include "stoker/histogram.h"
 
 namespace stoker::feed {
@@ -28,18 +30,29 @@ struct Arrangement {
   double step_scale = 1.0;
 };
 
-// The smallest number in [low, high] that is enough, where every larger one is too, and `high` is.
-template <class Enough>
-int fewest(int low, int high, Enough&& enough) {
-  while (low < high) {
-    const int middle = low + (high - low) / 2;
-    if (enough(middle)) {
-      high = middle;
+// The fewest workers in [low, high] with which a batch takes no longer than `tolerance` times what
+// it takes with the best number of them. More may be worse, where they compete for the cores or for
+// the slots of the ring; up to the best number, more are better.
+template <class Takes>
+int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
+  int best = low;
+  double fastest = takes(low);
+  for (int workers = low; workers < high;) {
+    workers = std::min(high, workers + std::max(1, workers / 4));
+    const double seconds = takes(workers);
+    if (seconds >= fastest) continue;
+    best = workers;
+    fastest = seconds;
+  }
+  while (low < best) {
+    const int middle = low + (best - low) / 2;
+    if (takes(middle) <= tolerance * fastest) {
+      best = middle;
     } else {
       low = middle + 1;
     }
   }
-  return high;
+  return best;
 }
 
 // How long a call takes on average that computes for `computes` seconds and waits for `waits`,

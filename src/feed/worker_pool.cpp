@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,14 +14,16 @@
 #include "core/format.h"
 #include "data/source_random.h"
 #include "feed/nan_scan.h"
+#include "feed/thread_times.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
 namespace {
 
-// How often the CPU time of a fill is taken: asking costs half a microsecond.
+// How often it is looked what a fill had of the cores, and from when on each time: looking costs
+// two microseconds.
 constexpr std::uint64_t kCpuTimeEvery = 16;
-constexpr std::int64_t kLongFillNs = 50'000;
+constexpr std::int64_t kLongFillNs = 200'000;
 
 // Of workers beside a step on the same cores. A step's threads wait for each other after every op:
 // one that is put aside for a generator holds up all of them, for longer than it is put aside. This
@@ -35,12 +36,6 @@ constexpr int kNice = 5;
 void yield_to_step() {
   const auto self = static_cast<id_t>(gettid());
   setpriority(PRIO_PROCESS, self, std::min(getpriority(PRIO_PROCESS, self) + kNice, 19));
-}
-
-std::int64_t thread_cpu_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::int64_t{1'000'000'000} * time.tv_sec + time.tv_nsec;
 }
 
 }  // namespace
@@ -74,7 +69,7 @@ class WorkerPool::Crew {
   void run(int worker);
   void set_active(int workers);
   int active() const { return active_.load(std::memory_order_relaxed); }
-  double cpu_share() const;
+  CoreShares core_shares() const;
   std::uint64_t drawn_one_by_one() const;
   // Before a thread runs as that worker, and after.
   void begin(int worker);
@@ -107,9 +102,11 @@ class WorkerPool::Crew {
     std::atomic<std::int64_t> since_ns{0};
     std::atomic<std::int64_t> measured_ns{0};
     std::atomic<std::int64_t> measured_cpu_ns{0};
+    std::atomic<std::int64_t> measured_delay_ns{0};
     std::atomic<std::uint64_t> drawn{0};  // random numbers, one by one
-    std::int64_t last_ns = 0;             // its own
-    bool ended = true;                    // not at work; under state_mutex_
+    std::int64_t last_ns = 0;             // its own, as is what follows
+    const ThreadTimes* times = nullptr;
+    bool ended = true;  // not at work; under state_mutex_
   };
 
   std::optional<Claim> claim(Worker& worker, int number);
@@ -153,6 +150,8 @@ class WorkerPool::Crew {
 void WorkerPool::Crew::run(int number) {
   Worker& worker = workers_[static_cast<std::size_t>(number)];
   shared_->timeline.track(static_cast<std::size_t>(number)).prepare();
+  const ThreadTimes times;
+  worker.times = &times;
   while (const std::optional<Claim> one = claim(worker, number)) fill(worker, number, *one);
   end(number);
 }
@@ -298,7 +297,7 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
         .random = data::source_random(options_.seed, epoch, data::RandomStage::batch, index)};
     const BatchSpec& spec = source_.spec();
     const bool measure = worker.last_ns > kLongFillNs || claim.batch % kCpuTimeEvery == 0;
-    const std::int64_t cpu_begin = measure ? thread_cpu_ns() : 0;
+    const ThreadTimes::Reading before = measure ? worker.times->read() : ThreadTimes::Reading{};
     if (source_.device_filler() != nullptr) note.context = batch;
     note.begin_ns = now_ns();
     const std::int64_t rows = source_.fill(batch, Slot(spec, ring_.fields(claim.position)));
@@ -306,7 +305,10 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
     worker.last_ns = note.end_ns - note.begin_ns;
     if (measure) {
       worker.measured_ns.fetch_add(worker.last_ns, std::memory_order_relaxed);
-      worker.measured_cpu_ns.fetch_add(thread_cpu_ns() - cpu_begin, std::memory_order_relaxed);
+      const ThreadTimes::Reading after = worker.times->read();
+      worker.measured_cpu_ns.fetch_add(after.cpu_ns - before.cpu_ns, std::memory_order_relaxed);
+      worker.measured_delay_ns.fetch_add(after.delayed_ns - before.delayed_ns,
+                                         std::memory_order_relaxed);
     }
     Track& track = shared_->timeline.track(static_cast<std::size_t>(number));
     track.stamp(Stage::generate, claim.batch, note.begin_ns, note.end_ns);
@@ -370,14 +372,20 @@ void WorkerPool::Crew::set_active(int workers) {
   activated_.notify_all();
 }
 
-double WorkerPool::Crew::cpu_share() const {
+WorkerPool::CoreShares WorkerPool::Crew::core_shares() const {
   std::int64_t wall = 0;
   std::int64_t cpu = 0;
+  std::int64_t delayed = 0;
   for (const Worker& worker : workers_) {
     wall += worker.measured_ns.load(std::memory_order_relaxed);
     cpu += worker.measured_cpu_ns.load(std::memory_order_relaxed);
+    delayed += worker.measured_delay_ns.load(std::memory_order_relaxed);
   }
-  return wall > 0 ? std::min(1.0, static_cast<double>(cpu) / static_cast<double>(wall)) : 0.0;
+  if (wall <= 0) return {};
+  const auto share = [wall](std::int64_t ns) {
+    return std::clamp(static_cast<double>(ns) / static_cast<double>(wall), 0.0, 1.0);
+  };
+  return {.had = share(cpu), .wanted = share(cpu + delayed)};
 }
 
 std::uint64_t WorkerPool::Crew::drawn_one_by_one() const {
@@ -474,7 +482,7 @@ void WorkerPool::set_active(int workers) {
   crew_->set_active(std::min(workers, static_cast<int>(threads_.size())));
 }
 int WorkerPool::active() const { return crew_->active(); }
-double WorkerPool::cpu_share() const { return crew_->cpu_share(); }
+WorkerPool::CoreShares WorkerPool::core_shares() const { return crew_->core_shares(); }
 std::uint64_t WorkerPool::drawn_one_by_one() const { return crew_->drawn_one_by_one(); }
 std::optional<WorkerPool::Busy> WorkerPool::who_fills(std::uint64_t position) const {
   return crew_->who_fills(position);

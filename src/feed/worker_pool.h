@@ -68,8 +68,12 @@ class WorkerPool {
   int active() const;
   // Why there are fewer than were wanted; empty where there are not.
   const std::string& shortage() const { return shortage_; }
-  // CPU time over wall time inside of the source, as far as it was measured; 0 before that.
-  double cpu_share() const;
+  // Of the time inside of the source, as far as it was measured; 0 before that.
+  struct CoreShares {
+    double had = 0.0;     // it ran on a core
+    double wanted = 0.0;  // or waited for one: in the rest it waited for something else
+  };
+  CoreShares core_shares() const;
   // Random numbers that fill() drew one by one.
   std::uint64_t drawn_one_by_one() const;
 

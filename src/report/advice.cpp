@@ -131,11 +131,17 @@ class Adviser {
     advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
   }
 
+  // How much of its time the generator wanted a core, whether it had one or not.
+  double core_share() const {
+    return std::max(report_.generated_core_share, report_.generated_cpu_share);
+  }
+
   // What a call of the generator would take if so many workers shared the cores.
   double call_with(int workers) const {
     const double call = durations_.generate.mean();
-    const double computes = report_.cpu > 0.0 ? call * report_.generated_cpu_share : 0.0;
-    return feed::seconds_per_call(computes, call - computes, workers, std::max(report_.cores, 1.0));
+    if (report_.cpu <= 0.0) return call;
+    return feed::seconds_per_call(call * report_.generated_cpu_share, call * (1.0 - core_share()),
+                                  workers, std::max(report_.cores, 1.0));
   }
 
   // With the ring that so many workers want: as many batches under way, and as many ready.
@@ -150,9 +156,8 @@ class Adviser {
   // The fewest workers that are as good as many.
   int enough_workers() const {
     if (now_.workers >= kMostWorkers) return now_.workers;
-    const double best = feed::seconds_per_batch(durations_, with_workers(kMostWorkers));
-    return feed::fewest(now_.workers, kMostWorkers, [&](int workers) {
-      return kStillHelps * feed::seconds_per_batch(durations_, with_workers(workers)) <= best;
+    return feed::fewest_workers(now_.workers, kMostWorkers, 1.0 / kStillHelps, [&](int workers) {
+      return feed::seconds_per_batch(durations_, with_workers(workers));
     });
   }
 
@@ -165,7 +170,7 @@ class Adviser {
     Arrangement deeper = now_;
     deeper.ring_slots = kMostSlots;
     return kStillHelps * feed::seconds_per_batch(durations_, deeper) <=
-           feed::seconds_per_batch(durations_, with_workers(kMostWorkers));
+           feed::seconds_per_batch(durations_, with_workers(enough_workers()));
   }
 
   void advise_workers() {
@@ -198,9 +203,9 @@ class Adviser {
     }
     const double upload = durations_.upload.mean();
     const double step = durations_.step.mean();
-    // With all the workers that were looked at.
-    if (durations_.generate.mean() / arrangement.workers >
-        std::max({upload, step, durations_.host})) {
+    // With as many workers as were looked at.
+    const double generate = arrangement.generate_scale * durations_.generate.mean();
+    if (kStillHelps * generate / arrangement.workers > std::max({upload, step, durations_.host})) {
       return "even then the step waits for the generator";
     }
     if (durations_.host > std::max(upload, step)) return beyond("launching");
@@ -239,7 +244,7 @@ class Adviser {
     free.generate_scale = 0.0;
     take_off_cores(free, report_.generated * report_.generated_cpu_share);
     add("a cheaper batch",
-        (report_.generated_cpu_share > 0.5 ? how_to_compute_less() : how_to_wait_less()) +
+        (core_share() > 0.5 ? how_to_compute_less() : how_to_wait_less()) +
             ". This is what a generator would bring that costs nothing",
         predict(free));
   }

@@ -83,6 +83,7 @@ std::string FeedReport::to_json() const {
   object.add("other", other);
   object.add("generated", generated);
   object.add("generated_cpu_share", generated_cpu_share);
+  object.add("generated_core_share", generated_core_share);
   object.add("cpu", cpu);
   object.add("batches", batches);
   object.add("samples", samples);

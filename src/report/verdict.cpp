@@ -220,8 +220,11 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   computed += later.computed;
   other += later.other;
   const double both = generated + later.generated;
-  generated_cpu_share =
-      ratio(generated * generated_cpu_share + later.generated * later.generated_cpu_share, both);
+  const auto of_both = [&](double first, double second) {
+    return ratio(generated * first + later.generated * second, both);
+  };
+  generated_cpu_share = of_both(generated_cpu_share, later.generated_cpu_share);
+  generated_core_share = of_both(generated_core_share, later.generated_core_share);
   generated = both;
   cpu += later.cpu;
   batches += later.batches;

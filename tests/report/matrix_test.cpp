@@ -112,7 +112,7 @@ const Situation kSituations[] = {
      {.generate = 44 * kMs, .upload = 0.2 * kMs, .step = 1 * kMs},
      {.workers = 11},
      Class::generator_bound,
-     "workers 11 → 44 and max_queue_size 11 → 88"},
+     "workers 11 → 44 and max_queue_size 14 → 88"},
     {"waits_with_a_queue_of_1",
      {.generate = 5 * kMs, .upload = 0.5 * kMs, .step = 2 * kMs},
      {.queue = 1},

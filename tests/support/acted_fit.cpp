@@ -24,15 +24,16 @@ class Act {
   Act(const Work& work, const Setting& setting) : work_(work), setting_(setting) {
     const int most = setting.tunes ? setting.max_workers : setting.workers;
     const int active = setting.tunes ? (setting.on_cpu ? 1 : std::min(most, 8)) : setting.workers;
-    size_ = std::max(setting.queue + 1, feed::slots_for_workers(most));
-    depth_ = std::max(setting.queue + 1, feed::slots_for_workers(active));
+    const int device_slots = setting.on_cpu ? 0 : feed::kDeviceSlots;
+    size_ = feed::slots_for_workers(most, setting.queue, device_slots);
+    depth_ = feed::slots_for_workers(active, setting.queue, device_slots);
     active_ = active;
     workers_.resize(static_cast<std::size_t>(most));
     batches_.resize(static_cast<std::size_t>(setting.batches));
     if (setting.tunes) {
       autotune_.emplace(feed::TuneLimits{.max_workers = most,
                                          .max_slots = size_,
-                                         .slots = setting.queue + 1,
+                                         .queued = setting.queue,
                                          .tune_workers = true,
                                          .device_slots = setting.on_cpu ? 0 : feed::kDeviceSlots,
                                          .cores = setting.cores},
@@ -65,6 +66,7 @@ class Act {
     double wait = 0.0;
     double cpu = 0.0;
     double computed = 0.0;  // of that, so far
+    double waited = 0.0;    // when the waiting was over
   };
 
   // A duration with its jitter: the same for a batch in every setting.
@@ -89,7 +91,7 @@ class Act {
     Random random(7, 9, static_cast<std::uint32_t>(claimed_));
     const bool late = random.uniform() < static_cast<float>(work_.late_share);
     const double all = drawn(work_.generate, claimed_, 1) * (late ? work_.late_factor : 1.0);
-    *idle = {claimed_++, now_, all * (1.0 - work_.cpu_share), all * work_.cpu_share};
+    *idle = {claimed_++, now_, all * (1.0 - work_.cpu_share), all * work_.cpu_share, 0.0, now_};
     return true;
   }
 
@@ -185,7 +187,10 @@ class Act {
       if (fill.batch < 0) continue;
       if (fill.wait > kEarly) {
         fill.wait -= passed;
-        if (fill.wait <= kEarly) fill.wait = 0.0;
+        if (fill.wait <= kEarly) {
+          fill.wait = 0.0;
+          fill.waited = now_;
+        }
       } else {
         fill.wait = 0.0;
         fill.cpu -= share * passed;
@@ -218,6 +223,7 @@ class Act {
       report_.generated += took;
       if (work_.convert_share > 0.0) report_.convert.add(ns(took * work_.convert_share));
       computed_ += fill.computed;
+      wanted_ += now_ - fill.waited;
     }
     fill.batch = -1;
   }
@@ -234,6 +240,8 @@ class Act {
     measured_.training_ns = ns(now_);
     measured_.cpu_ns = ns(cpu_);
     measured_.waited_ns = ns(waited_in_all_);
+    measured_.cpu_share = work_.cpu_share;
+    measured_.core_share = work_.cpu_share;
     if (!autotune_->is_due(measured_.batches, measured_.training_ns)) return;
     if (const auto choice = autotune_->decide(measured_)) {
       active_ = choice->workers;
@@ -288,6 +296,7 @@ class Act {
     report_.bytes += static_cast<std::uint64_t>(work_.bytes);
     report_.wall = now_ - begin_;
     report_.generated_cpu_share = report_.generated > 0.0 ? computed_ / report_.generated : 0.0;
+    report_.generated_core_share = report_.generated > 0.0 ? wanted_ / report_.generated : 0.0;
     report_.workers = active_;
     report_.max_workers = static_cast<int>(workers_.size());
     report_.queue_size = depth_ - 1;
@@ -325,8 +334,9 @@ class Act {
   std::int64_t next_run_ = 8;
 
   std::int64_t ready_ = 0;
-  double begin_ = 0.0;  // of the second half
-  double computed_ = 0.0;
+  double begin_ = 0.0;     // of the second half
+  double computed_ = 0.0;  // by the generator, here and below
+  double wanted_ = 0.0;    // a core, and had one or not
   double cpu_ = 0.0;
   double waited_in_all_ = 0.0;
   std::optional<feed::Autotune> autotune_;
