@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "feed/sizes.h"
+
 namespace stoker::feed {
 namespace {
 
@@ -42,6 +44,8 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   window.training_ns = measured.training_ns - begin_.training_ns;
   window.cpu_ns = measured.cpu_ns - begin_.cpu_ns;
   window.waited_ns = measured.waited_ns - begin_.waited_ns;
+  window.cpu_share = measured.cpu_share;
+  window.core_share = measured.core_share;
   window.durations = {measured.durations.generate - begin_.durations.generate,
                       measured.durations.upload - begin_.durations.upload,
                       measured.durations.step - begin_.durations.step, measured.durations.host};
@@ -83,6 +87,12 @@ double Autotune::busy(const Measured& window) const {
   return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }
 
+int Autotune::slots_for(int workers) const {
+  if (limits_.tune_slots) return limits_.max_slots;
+  return std::min(slots_for_workers(workers, limits_.queued, limits_.device_slots),
+                  limits_.max_slots);
+}
+
 Autotune::Choice Autotune::best(const Measured& window) const {
   Arrangement arrangement{
       .workers = choice_.workers,
@@ -90,7 +100,14 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       .device_slots = limits_.device_slots,
       .cpu_seconds = seconds(window.cpu_ns) / static_cast<double>(window.batches),
       .cores = limits_.cores};
+  const double call = window.durations.generate.mean();
+  const auto call_with = [&](int workers) {
+    return seconds_per_call(call * window.cpu_share, call * (1.0 - window.core_share), workers,
+                            limits_.cores);
+  };
+  const double call_now = call_with(choice_.workers);
   const auto takes = [&](int workers, int slots) {
+    arrangement.generate_scale = call_now > 0.0 ? call_with(workers) / call_now : 1.0;
     arrangement.workers = workers;
     arrangement.ring_slots = slots;
     return seconds_per_batch(window.durations, arrangement);
@@ -98,14 +115,8 @@ Autotune::Choice Autotune::best(const Measured& window) const {
   Choice best = choice_;
   if (limits_.tune_workers) {
     const int most = std::min(ceiling_, limits_.max_workers);
-    const int slots = limits_.tune_slots ? limits_.max_slots : choice_.slots;
-    const double fastest = takes(most, slots);
-    best.workers = most;
-    for (int workers = 1; workers < most; ++workers) {
-      if (takes(workers, slots) > kTolerance * fastest) continue;
-      best.workers = workers;
-      break;
-    }
+    best.workers = fewest_workers(1, most, kTolerance,
+                                  [&](int workers) { return takes(workers, slots_for(workers)); });
     // Workers on the step's own cores yield to it: their batches take long because they can wait,
     // and more of them would only put more of the step's threads aside.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
@@ -113,6 +124,7 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       best.workers = std::min(best.workers, choice_.workers);
     }
   }
+  best.slots = slots_for(best.workers);
   if (limits_.tune_slots) {
     const double fastest = takes(best.workers, limits_.max_slots);
     best.slots = limits_.max_slots;

@@ -27,6 +27,7 @@ feed::FeedOptions feed_options(const Options& options, std::uint64_t seed,
           .steps_per_epoch = options.steps,
           .max_queue_size = options.max_queue_size,
           .workers = options.workers,
+          .max_workers = options.max_workers,
           .seed = seed,
           .nan_policy = options.nan_policy,
           .timeout_seconds = options.generator_timeout,
@@ -72,6 +73,7 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
 Logs Model::Impl::evaluate_interruptibly(const std::shared_ptr<Source>& source,
                                          const EvaluateOptions& evaluate_options) {
   require_compiled("evaluate");
+  train::require_source(source, "evaluate");
   train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::evaluate, source->spec(), layout.offsets);
@@ -106,6 +108,7 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
 
 Tensor Model::Impl::predict_interruptibly(const std::shared_ptr<Source>& source,
                                           const PredictOptions& predict_options) {
+  train::require_source(source, "predict");
   train::require_end(*source, predict_options.steps, "predict", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::predict, source->spec(), layout.offsets);

@@ -165,6 +165,8 @@ class StepRunner {
   Plan* last_ = nullptr;
 };
 
+// Throws ValueError where a handle has no source.
+void require_source(const std::shared_ptr<Source>& source, const char* what);
 // Throws ValueError unless the source ends or `steps` is given.
 void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
                  const char* option);

@@ -295,6 +295,10 @@ void StepRunner::check(const StepPlace& place, const plan::Scalars& found) {
   if (last_ != nullptr) model_.check(*last_, place, found);
 }
 
+void require_source(const std::shared_ptr<Source>& source, const char* what) {
+  if (!source) detail::throw_no_source(what);
+}
+
 void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
                  const char* option) {
   if (steps && *steps <= 0) {
