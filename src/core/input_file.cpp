@@ -18,10 +18,9 @@ namespace {
 std::string system_reason() { return std::generic_category().message(errno); }
 
 const char* kind_of(mode_t mode) {
-  if (S_ISDIR(mode)) return "a directory";
   if (S_ISFIFO(mode)) return "a pipe";
   if (S_ISSOCK(mode)) return "a socket";
-  return "a device";
+  return "a directory or a device";
 }
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what) {
