@@ -116,6 +116,30 @@ void Model::Impl::require_compiled(const char* what) const {
   }
 }
 
+void Model::Impl::compile(CompileOptions compile_options) {
+  const bool is_half = network.copy_dtype() == DType::float16;
+  if (is_half && compile_options.optimizer.base()->loss_scaling() == nullptr) {
+    compile_options.optimizer = LossScaleOptimizer(compile_options.optimizer);
+  }
+  const auto& optimizer = *compile_options.optimizer.base();
+  plan::Scalars scalars = state.read_scalars();
+  scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
+  scalars.iterations = 0;
+  const optimizers::LossScaling* scaling = optimizer.loss_scaling();
+  scalars.loss_scale = scaling != nullptr ? static_cast<float>(scaling->initial_scale) : 1.0f;
+  scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
+  scalars.finite_steps = 0;
+  scalars.skips_update = 0;
+  scalars.skipped_updates = 0;
+  settle();
+  plans.clear();
+  staging.reset();
+  compiled.reset();  // and not compiled it stays when there is no memory for what follows
+  prepare_training(optimizer);
+  state.write_scalars(scalars);
+  compiled.emplace().options = std::move(compile_options);
+}
+
 Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                         std::int64_t rows) {
   const std::string key = plan_key(mode, needed(spec, mode), rows);
