@@ -59,7 +59,9 @@ void Model::rebuild(std::vector<Value> inputs, const Value& output, const ModelO
                     const std::string& default_name) {
   auto fresh = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
                                       std::move(inputs), output, options);
-  if (impl_) const InUse check(impl_, "add", Access::write);
+  if (impl_) {
+    const InUse nobody_else(impl_, "add", Access::write);
+  }
   impl_ = std::move(fresh);
 }
 
