@@ -207,7 +207,7 @@ std::int64_t random_offset(std::int64_t from, std::int64_t to, Random& random);
 struct Crop {
   ImageSize from;
   ImageSize to;
-  template <class T, class U>
+  template <class T>
   void operator()(MapContext& context, std::span<const T> image, std::span<T> out) const {
     const std::int64_t top = random_offset(from.height, to.height, context.random);
     const std::int64_t left = random_offset(from.width, to.width, context.random);

@@ -131,7 +131,10 @@ Tensor Csv::ints(const std::string& name) const {
     for (std::int64_t row = 0; row < rows_; ++row) {
       std::int32_t& value = out[static_cast<std::size_t>(row)];
       const std::string_view field = trimmed(text(row, index));
-      if (missing.contain(field)) {
+      float real = 0.0f;
+      const bool is_missing = missing.contain(field) ||
+                              (!parse(field, value) && parse(field, real) && std::isnan(real));
+      if (is_missing) {
         if (!options_.missing) fail(row, index, format("a whole ", kAdvice));
         const std::optional<std::int32_t> counts_as = whole(*options_.missing);
         if (!counts_as) {

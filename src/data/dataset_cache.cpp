@@ -15,24 +15,23 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::array<char, 8> kMagic = {'S', 't', 'o', 'k', 'C', 'a', 'c', 'h'};
-// The first version had no checksums, and "StokCac1" in place of the magic number.
-constexpr std::array<char, 8> kFirstMagic = {'S', 't', 'o', 'k', 'C', 'a', 'c', '1'};
-constexpr std::uint32_t kVersion = 2;
-constexpr std::uint32_t kMaxSignature = 4096;
+constexpr std::array<char, 7> kMagic = {'S', 't', 'o', 'k', 'C', 'a', 'c'};
+constexpr char kVersion = '2';  // the first one had no checksums
+constexpr std::uint64_t kMaxSignature = 4096;
 constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
 
 struct CacheHeader {
-  std::array<char, 8> magic = kMagic;
-  std::uint32_t version = kVersion;
-  std::uint32_t signature_bytes = 0;
+  std::array<char, 7> magic = kMagic;
+  char version = kVersion;
+  std::uint64_t signature_bytes = 0;
   std::int64_t elements = 0;
   std::uint64_t bytes = 0;  // of the elements, without their checksums
 };
 static_assert(sizeof(CacheHeader) == 32);
 
 // Of one byte after another: each checksum is of all that is before it, so that no element can
-// stand in another one's place.
+// stand in another one's place. Stored checksums are left out: a CRC that goes over its own value
+// forgets what was before.
 class Checksum {
  public:
   void add(const void* data, std::size_t size) {
@@ -53,7 +52,6 @@ struct CacheWriter::Impl {
   explicit Impl(const std::string& path) : file(path) { buffer.reserve(kBufferBytes); }
 
   void append(const void* data, std::size_t size) {
-    checksum.add(data, size);
     const std::span bytes(static_cast<const std::byte*>(data), size);
     if (buffer.size() + size > kBufferBytes) flush();
     if (size > kBufferBytes) {
@@ -76,16 +74,19 @@ CacheWriter::CacheWriter(const std::string& path, const std::string& signature,
                          std::int64_t elements, std::uint64_t bytes)
     : impl_(std::make_unique<Impl>(path)) {
   CacheHeader header;
-  header.signature_bytes = static_cast<std::uint32_t>(signature.size());
+  header.signature_bytes = signature.size();
   header.elements = elements;
   header.bytes = bytes;
-  impl_->append(&header, sizeof header);
-  impl_->append(signature.data(), signature.size());
+  write(&header, sizeof header);
+  write(signature.data(), signature.size());
   end_element();
 }
 CacheWriter::~CacheWriter() = default;
 
-void CacheWriter::write(const void* data, std::size_t size) { impl_->append(data, size); }
+void CacheWriter::write(const void* data, std::size_t size) {
+  impl_->checksum.add(data, size);
+  impl_->append(data, size);
+}
 
 void CacheWriter::end_element() {
   const StoredChecksum checksum = impl_->checksum.value();
@@ -124,7 +125,6 @@ struct CacheReader::Impl {
       to += count;
       wanted -= count;
     }
-    checksum.add(data, size);
     return true;
   }
 
@@ -152,11 +152,6 @@ std::optional<CacheReader> CacheReader::open(const std::string& path,
 
   CacheHeader header;
   const bool has_header = impl.take(&header, sizeof header);
-  if (has_header && header.magic == kFirstMagic) {
-    throw IoError(format(path,
-                         ": a cache that an older version of Stoker wrote, which is not read.",
-                         " Remove it; it will be made anew"));
-  }
   if (!has_header || header.magic != kMagic) {
     throw IoError(format(path,
                          ": expected a cache that Dataset::cache() wrote, received another "
@@ -171,6 +166,8 @@ std::optional<CacheReader> CacheReader::open(const std::string& path,
   }
   std::string found(header.signature_bytes, '\0');
   if (!impl.take(found.data(), found.size())) reader.fail_damaged("it ends in its header");
+  impl.checksum.add(&header, sizeof header);
+  impl.checksum.add(found.data(), found.size());
   impl.left = header.bytes;
   reader.end_element();
   if (found != signature) {
@@ -193,6 +190,7 @@ std::uint64_t CacheReader::left() const { return impl_->left; }
 
 void CacheReader::read(void* data, std::size_t size) {
   if (size > impl_->left || !impl_->take(data, size)) fail_damaged("it ends within an element");
+  impl_->checksum.add(data, size);
   impl_->left -= size;
 }
 

@@ -306,6 +306,8 @@ float share_of(double alpha, Random& random) {
   const Gamma b = gamma(alpha, random);
   const double sum = a.value + b.value;
   if (sum > 0.0 && std::isfinite(sum)) return static_cast<float>(a.value / sum);
+  // So far out that not even the logarithms tell them apart, it is one of the two by chance.
+  if (std::isinf(a.log) && std::isinf(b.log)) return static_cast<float>(random.word() & 1U);
   return static_cast<float>(1.0 / (1.0 + std::exp(b.log - a.log)));
 }
 

@@ -8,6 +8,7 @@
 
 #include <jerror.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "data/image_codec.h"
@@ -45,7 +46,10 @@ void complain(j_common_ptr common, int level) {
   const bool asks_for_more = code == JWRN_HIT_MARKER && info->unread_marker == JPEG_EOI;
   const bool is_silent =
       info->arith_code || info->progressive_mode || info->comps_in_scan < info->num_components;
-  if (asks_for_more || (code == JWRN_JPEG_EOF && is_silent)) leave(common);
+  if (!asks_for_more && !(code == JWRN_JPEG_EOF && is_silent)) return;
+  auto* decoder = reinterpret_cast<Decoder*>(common->err);
+  std::snprintf(decoder->message, sizeof decoder->message, "it ends within its pixels");
+  std::longjmp(decoder->where, 1);
 }
 
 void count_scans(j_common_ptr common) {
@@ -57,6 +61,29 @@ void count_scans(j_common_ptr common) {
   auto* decoder = reinterpret_cast<Decoder*>(common->err);
   decoder->is_too_long = true;
   std::longjmp(decoder->where, 1);
+}
+
+// How many scans there are, by their markers: to look for them costs nothing beside decoding them.
+std::int64_t scans_in(std::span<const std::byte> bytes) {
+  constexpr unsigned kStartOfScan = 0xda;
+  constexpr unsigned kEndOfImage = 0xd9;
+  std::int64_t scans = 0;
+  for (std::size_t at = 2; at + 4 <= bytes.size();) {
+    const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(bytes[at + i]); };
+    const unsigned marker = byte(1);
+    // Between markers lie a scan's data, in which 0xff stands before 0 or, to begin with a fresh
+    // state, before 0xd0 to 0xd7.
+    const bool is_segment =
+        byte(0) == 0xff && marker >= 0xc0 && marker != 0xff && !(marker >= 0xd0 && marker <= 0xd9);
+    if (byte(0) == 0xff && marker == kEndOfImage) break;
+    if (is_segment) {
+      if (marker == kStartOfScan) ++scans;
+      at += 2 + std::max(2U, 256 * byte(2) + byte(3));
+    } else {
+      ++at;
+    }
+  }
+  return scans;
 }
 
 // Files that JPEG's standard allows, and libjpeg, or the colours that we ask it for, do not.
@@ -122,12 +149,13 @@ void decode_jpeg(std::span<const std::byte> bytes, const Job& job, Target& targe
   ScanCounter counter{.base = {}, .most = job.limits.max_scans};
   counter.base.progress_monitor = count_scans;
   info.progress = &counter.base;
+  const auto fail_too_long = [&] {
+    fail(job.name, format("expected a JPEG of at most ", job.limits.max_scans,
+                          " scans (ImageLimits::max_scans), received more"));
+  };
   const auto check = [&](bool read) {
     if (read) return;
-    if (decoder.is_too_long) {
-      fail(job.name, format("expected a JPEG of at most ", job.limits.max_scans,
-                            " scans (ImageLimits::max_scans), received more"));
-    }
+    if (decoder.is_too_long) fail_too_long();
     const int code = decoder.errors.msg_code;
     if (code == JERR_OUT_OF_MEMORY) fail(job.name, "not enough memory to decode it");
     fail(job.name, format(is_unsupported(code) ? "a JPEG of a kind that is not supported ("
@@ -136,6 +164,7 @@ void decode_jpeg(std::span<const std::byte> bytes, const Job& job, Target& targe
   };
   check(read_header(info, decoder, bytes, channels));
   check_size(job, info.image_width, info.image_height);
+  if (jpeg_has_multiple_scans(&info) && scans_in(bytes) > job.limits.max_scans) fail_too_long();
   target.size = {info.image_height, info.image_width, channels};
   target.pixels.resize(target.size.elements());
   check(read_scanlines(info, decoder, target.pixels.data(),

@@ -11,6 +11,8 @@ namespace {
 constexpr std::int64_t kWindowNs = 100'000'000;
 constexpr std::int64_t kFirstWindowNs = 10'000'000;
 constexpr std::uint64_t kWindowBatches = 4;
+// While nothing changes, windows become up to eight times as long: deciding takes a few milliseconds.
+constexpr int kMostDoublings = 3;
 // A deeper queue than this needs a reason, a shallower one spares nothing worth having.
 constexpr int kFewestSlots = 7;
 // Fewer workers or slots are preferred when they cost no more than this.
@@ -35,7 +37,7 @@ Autotune::Autotune(const TuneLimits& limits, const Choice& start, const Measured
 
 bool Autotune::is_due(std::uint64_t batches, std::int64_t training_ns) const {
   return batches >= begin_.batches + kWindowBatches &&
-         training_ns >= begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs);
+         training_ns >= begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs << quiet_);
 }
 
 std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
@@ -74,8 +76,10 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   const Choice better = best(window);
   if (better == choice_) {
     before_.reset();
+    quiet_ = std::min(quiet_ + 1, kMostDoublings);
     return std::nullopt;
   }
+  quiet_ = 0;
   before_ = choice_;
   seconds_before_ = took;
   choice_ = better;
