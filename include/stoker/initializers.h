@@ -87,7 +87,8 @@ class Regularizer {
  public:
   Regularizer() = default;
   Regularizer(const char* name);
-  Regularizer(double l1, double l2) : l1(l1), l2(l2) {}
+  // Throws ValueError unless both are finite and at least 0.
+  Regularizer(double l1, double l2);
 
   double l1 = 0.0;
   double l2 = 0.0;

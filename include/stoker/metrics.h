@@ -30,7 +30,7 @@ struct MetricOptions {
   std::string name{};
 };
 struct BinaryAccuracyOptions {
-  double threshold = 0.5;
+  double threshold = 0.5;  // a prediction above it counts as 1; 0 where predictions are logits
   std::string name{};
 };
 

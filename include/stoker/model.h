@@ -166,14 +166,15 @@ class Model {
     return fit(std::move(source), std::move(options));
   }
 
-  // Loss and metrics over a data set. Changes nothing.
+  // Loss and metrics over a data set; NaN where every batch was skipped. Changes nothing.
   Logs evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options = {});
   Logs evaluate(SourceHandle source, EvaluateOptions options = {});
   Logs evaluate_generator(SourceHandle source, EvaluateOptions options = {}) {
     return evaluate(std::move(source), options);
   }
 
-  // Outputs for all rows: (rows, ...). Needs no compile().
+  // Outputs for all rows: (rows, ...). Needs no compile(). Throws ValueError for NanPolicy::skip,
+  // which would leave rows out.
   Tensor predict(const Tensor& x, PredictOptions options = {});
   Tensor predict(SourceHandle source, PredictOptions options = {});
   Tensor predict_generator(SourceHandle source, PredictOptions options = {}) {

@@ -17,14 +17,27 @@ bool Range::contains(double value) const {
   return above_low && below_high;
 }
 
+namespace {
+
+// Whole limits in full: 2147483647, not 2.14748e+09.
+std::string limit_text(double limit) {
+  const bool is_whole = std::floor(limit) == limit && std::fabs(limit) < 0x1.0p53;
+  return is_whole ? std::to_string(static_cast<std::int64_t>(limit)) : format(limit);
+}
+
+}  // namespace
+
 std::string Range::text() const {
   const bool has_low = std::isfinite(low);
   const bool has_high = std::isfinite(high);
   if (has_low && has_high) {
-    return format("in ", low_is_open ? "(" : "[", low, ", ", high, high_is_open ? ")" : "]");
+    return format("in ", low_is_open ? "(" : "[", limit_text(low), ", ", limit_text(high),
+                  high_is_open ? ")" : "]");
   }
-  if (has_low) return low_is_open ? format("above ", low) : format("of ", low, " or more");
-  if (has_high) return high_is_open ? format("below ", high) : format("of ", high, " or less");
+  if (has_low)
+    return low_is_open ? "above " + limit_text(low) : "of " + limit_text(low) + " or more";
+  if (has_high)
+    return high_is_open ? "below " + limit_text(high) : "of " + limit_text(high) + " or less";
   return "to be finite";
 }
 

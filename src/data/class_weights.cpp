@@ -1,13 +1,31 @@
 #include "data/class_weights.h"
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "stoker/error.h"
 
 namespace stoker {
+
+namespace {
+
+// The class number that stands there alone, or the place of the largest value in a row of classes.
+template <class T>
+std::int64_t class_in(const T* values, std::int64_t classes) {
+  if (classes > 1) return std::max_element(values, values + classes) - values;
+  if constexpr (std::is_same_v<T, float>) {
+    // What no integer stands for is no class that has a weight; the loss refuses it.
+    if (!(std::fabs(*values) < 0x1.0p24f)) return -1;
+  }
+  return static_cast<std::int64_t>(*values);
+}
+
+}  // namespace
 
 ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights)
     : spec_(std::move(spec)), weights_(std::move(weights)) {
@@ -20,11 +38,17 @@ ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weight
   }
   const Field& labels = spec_.targets[0];
   const bool is_row = labels.shape.rank() == 2 && labels.shape[1] > 1;
-  if (labels.shape.rank() > 2 || (labels.dtype != DType::int32 && labels.dtype != DType::float32)) {
+  const bool is_number = labels.dtype == DType::int32 || labels.dtype == DType::uint8 ||
+                         labels.dtype == DType::float32;
+  if (labels.shape.rank() > 2 || !is_number) {
     throw ValueError(
         format("class_weight: expected class numbers (batch) or rows of class "
                "values (batch, classes), received ",
                labels.dtype, " ", labels.shape));
+  }
+  for (const auto& [class_number, weight] : weights_) {
+    check::require("class_weight", format("the weight of class ", class_number), weight,
+                   check::finite());
   }
   classes_ = is_row ? labels.shape[1] : 1;
   spec_.sample_weight = Field{"sample_weight", DType::float32, Shape{spec_.batch_size()}};
@@ -43,13 +67,14 @@ void ClassWeights::weigh(const std::byte* labels, std::int64_t rows, float* weig
 }
 
 std::int64_t ClassWeights::class_of(const std::byte* labels, std::int64_t row) const {
-  if (spec_.targets[0].dtype == DType::int32) {
-    const auto* numbers = reinterpret_cast<const std::int32_t*>(labels) + row * classes_;
-    return classes_ == 1 ? numbers[0] : std::max_element(numbers, numbers + classes_) - numbers;
+  switch (spec_.targets[0].dtype) {
+    case DType::int32:
+      return class_in(reinterpret_cast<const std::int32_t*>(labels) + row * classes_, classes_);
+    case DType::uint8:
+      return class_in(reinterpret_cast<const std::uint8_t*>(labels) + row * classes_, classes_);
+    default:
+      return class_in(reinterpret_cast<const float*>(labels) + row * classes_, classes_);
   }
-  const auto* values = reinterpret_cast<const float*>(labels) + row * classes_;
-  return classes_ == 1 ? static_cast<std::int64_t>(values[0])
-                       : std::max_element(values, values + classes_) - values;
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #include <array>
 #include <string_view>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "stoker/error.h"
 #include "stoker/initializers.h"
@@ -18,6 +19,11 @@ Initializer random(Initializer::Kind kind, double a, double b, std::optional<std
   result.b = b;
   result.seed = seed;
   return result;
+}
+
+void require_normal(const char* name, const RandomNormalOptions& options) {
+  check::require(name, "a mean", options.mean, check::finite());
+  check::require(name, "a stddev", options.stddev, check::at_least(0));
 }
 
 struct Named {
@@ -66,23 +72,27 @@ Initializer::Initializer(const std::string& name) : Initializer(find(name)) {}
 Initializer Zeros() { return Initializer(Initializer::Kind::zeros); }
 Initializer Ones() { return Initializer(Initializer::Kind::ones); }
 Initializer Constant(double value) {
+  check::require("Constant", "a value", value, check::finite());
   return random(Initializer::Kind::constant, value, 0.0, std::nullopt);
 }
 
 Initializer RandomUniform(RandomUniformOptions options) {
+  check::require("RandomUniform", "a minval", options.minval, check::finite());
+  check::require("RandomUniform", "a maxval (beside this minval)", options.maxval,
+                 check::at_least(options.minval));
   return random(Initializer::Kind::random_uniform, options.minval, options.maxval, options.seed);
 }
 Initializer RandomNormal(RandomNormalOptions options) {
+  require_normal("RandomNormal", options);
   return random(Initializer::Kind::random_normal, options.mean, options.stddev, options.seed);
 }
 Initializer TruncatedNormal(RandomNormalOptions options) {
+  require_normal("TruncatedNormal", options);
   return random(Initializer::Kind::truncated_normal, options.mean, options.stddev, options.seed);
 }
 
 Initializer VarianceScaling(VarianceScalingOptions options) {
-  if (!(options.scale > 0.0)) {
-    throw ValueError(format("VarianceScaling: expected a scale above 0, received ", options.scale));
-  }
+  check::require("VarianceScaling", "a scale", options.scale, check::above(0));
   Initializer result(Initializer::Kind::variance_scaling);
   result.a = options.scale;
   result.mode = options.mode;
@@ -115,9 +125,11 @@ Initializer LecunNormal(SeedOptions options) {
 }
 
 Initializer Orthogonal(OrthogonalOptions options) {
+  check::require("Orthogonal", "a gain", options.gain, check::finite());
   return random(Initializer::Kind::orthogonal, options.gain, 0.0, options.seed);
 }
 Initializer IdentityInitializer(double gain) {
+  check::require("Identity", "a gain", gain, check::finite());
   return random(Initializer::Kind::identity, gain, 0.0, std::nullopt);
 }
 

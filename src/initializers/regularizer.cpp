@@ -1,4 +1,5 @@
 // Regularizers by name, and the functions that make them.
+#include "core/check.h"
 #include "core/format.h"
 #include "stoker/error.h"
 #include "stoker/initializers.h"
@@ -8,15 +9,13 @@ namespace {
 
 constexpr double kDefaultFactor = 0.01;
 
-Regularizer checked(double l1, double l2) {
-  if (!(l1 >= 0.0) || !(l2 >= 0.0)) {
-    throw ValueError(
-        format("Regularizer: expected factors of 0 or more, received l1 = ", l1, ", l2 = ", l2));
-  }
-  return {l1, l2};
-}
-
 }  // namespace
+
+Regularizer::Regularizer(double of_magnitudes, double of_squares)
+    : l1(of_magnitudes), l2(of_squares) {
+  check::require("Regularizer", "l1", l1, check::at_least(0));
+  check::require("Regularizer", "l2", l2, check::at_least(0));
+}
 
 Regularizer::Regularizer(const char* name) {
   const std::string text = name;
@@ -29,8 +28,8 @@ Regularizer::Regularizer(const char* name) {
   }
 }
 
-Regularizer L1(double l1) { return checked(l1, 0.0); }
-Regularizer L2(double l2) { return checked(0.0, l2); }
-Regularizer L1L2(double l1, double l2) { return checked(l1, l2); }
+Regularizer L1(double l1) { return Regularizer(l1, 0.0); }
+Regularizer L2(double l2) { return Regularizer(0.0, l2); }
+Regularizer L1L2(double l1, double l2) { return Regularizer(l1, l2); }
 
 }  // namespace stoker

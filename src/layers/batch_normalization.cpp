@@ -1,6 +1,7 @@
 // BatchNormalization (Ioffe, Szegedy 2015): by the batch's statistics while training, by moving
 // averages of them otherwise. As in Keras, statistics, scale and shift are float32 and so is the
 // arithmetic, whatever the policy: only what comes in and goes out has the layer's type.
+#include "core/check.h"
 #include "layers/layer.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -14,14 +15,8 @@ class BatchNormalizationLayer final : public layers::LayerBase {
  public:
   explicit BatchNormalizationLayer(BatchNormalizationOptions options)
       : LayerBase("BatchNormalization", options.name, options.dtype), options_(std::move(options)) {
-    if (!(options_.momentum >= 0.0 && options_.momentum <= 1.0)) {
-      throw ValueError(
-          format(label(), ": expected a momentum in [0, 1], received ", options_.momentum));
-    }
-    if (!(options_.epsilon > 0.0)) {
-      throw ValueError(
-          format(label(), ": expected an epsilon above 0, received ", options_.epsilon));
-    }
+    check::require(label(), "a momentum", options_.momentum, check::closed(0, 1));
+    check::require(label(), "an epsilon", options_.epsilon, check::above(0));
   }
 
   graph::Value build(layers::BuildContext& context, graph::Value x) override {

@@ -1,5 +1,6 @@
 // Dropout (Srivastava et al. 2014), scaled while training. The mask is part of the expression: it
 // is drawn again in the backward pass, from the same counters, and never kept.
+#include "core/check.h"
 #include "layers/layer.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -16,9 +17,7 @@ class DropoutLayer final : public layers::LayerBase {
       : LayerBase("Dropout", options.name, options.dtype),
         rate_(rate),
         options_(std::move(options)) {
-    if (!(rate >= 0.0 && rate < 1.0)) {
-      throw ValueError(format(label(), ": expected a rate in [0, 1), received ", rate));
-    }
+    check::require(label(), "a rate", rate, check::half_open(0, 1));
   }
 
   graph::Value build(layers::BuildContext& context, graph::Value x) override {

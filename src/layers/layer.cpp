@@ -2,6 +2,8 @@
 // build, which checks shapes and finds out which weights there are.
 #include "layers/layer.h"
 
+#include "core/check.h"
+
 #include <numeric>
 
 #include "layers/dtype_policy.h"
@@ -92,9 +94,7 @@ void require_rank(graph::Value x, std::size_t rank, const std::string& advice) {
 }
 
 void require_positive(const LayerBase& layer, const char* what, std::int64_t value) {
-  if (value < 1) {
-    throw ValueError(format(layer.label(), ": expected ", what, " of 1 or more, received ", value));
-  }
+  check::require(layer.label(), what, value, check::at_least(1));
 }
 
 }  // namespace layers

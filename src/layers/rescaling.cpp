@@ -1,4 +1,5 @@
 // Rescaling: y = x * scale + offset, in float32 arithmetic whatever the batches hold.
+#include "core/check.h"
 #include "layers/layer.h"
 
 namespace stoker {
@@ -9,7 +10,10 @@ class RescalingLayer final : public layers::LayerBase {
   RescalingLayer(double scale, RescalingOptions options)
       : LayerBase("Rescaling", options.name, options.dtype),
         scale_(scale),
-        offset_(options.offset) {}
+        offset_(options.offset) {
+    check::require(label(), "a scale", scale_, check::finite());
+    check::require(label(), "an offset", offset_, check::finite());
+  }
 
   graph::Value build(layers::BuildContext& context, graph::Value x) override {
     return context.to_compute(ops::map(x, [this](graph::Expr value) {

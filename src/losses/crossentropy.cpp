@@ -1,5 +1,6 @@
 #include "losses/crossentropy.h"
 
+#include "core/check.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -51,10 +52,7 @@ graph::Value logits_behind_sigmoid(graph::Value probabilities) {
 }
 
 void require_label_smoothing(const std::string& loss, double label_smoothing) {
-  if (!(label_smoothing >= 0.0 && label_smoothing <= 1.0)) {
-    throw ValueError(
-        format(loss, ": expected label_smoothing in [0, 1], received ", label_smoothing));
-  }
+  check::require(loss, "label_smoothing", label_smoothing, check::closed(0, 1));
 }
 
 }  // namespace stoker::losses

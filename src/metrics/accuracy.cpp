@@ -1,6 +1,7 @@
 // The accuracies: how often the prediction is the label.
 #include "metrics/accuracy.h"
 
+#include "core/check.h"
 #include "core/format.h"
 #include "metrics/mean_metric.h"
 #include "ops/align.h"
@@ -32,10 +33,7 @@ class ThresholdAccuracy final : public MeanMetric {
  public:
   ThresholdAccuracy(std::string name, double threshold)
       : MeanMetric(std::move(name)), threshold_(static_cast<float>(threshold)) {
-    if (!(threshold > 0.0 && threshold < 1.0)) {
-      throw ValueError(
-          format("BinaryAccuracy: expected a threshold in (0, 1), received ", threshold));
-    }
+    check::require("BinaryAccuracy", "a threshold", threshold, check::finite());
   }
 
  protected:
@@ -80,7 +78,7 @@ class ChosenAccuracy final : public MetricBase {
   std::vector<Value> build(Value y_true, Value y_pred, Value sample_weight) const override {
     return resolve(y_true.shape(), y_pred.shape())->build(y_true, y_pred, sample_weight);
   }
-  double result(std::span<const float> totals) const override {
+  double result(std::span<const double> totals) const override {
     return make_accuracy(name())->result(totals);
   }
   MetricPtr resolve(const Shape& y_true, const Shape& y_pred) const override {

@@ -48,8 +48,8 @@ std::vector<Value> MeanMetric::build(Value y_true, Value y_pred, Value sample_we
   return {sum_of_samples(ops::multiply(values, weight)), sum_of_samples(weight)};
 }
 
-double MeanMetric::result(std::span<const float> totals) const {
-  return totals[1] == 0.0f ? 0.0 : static_cast<double>(totals[0]) / static_cast<double>(totals[1]);
+double MeanMetric::result(std::span<const double> totals) const {
+  return totals[1] == 0.0 ? 0.0 : totals[0] / totals[1];
 }
 
 }  // namespace stoker::metrics

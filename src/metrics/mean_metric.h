@@ -13,7 +13,7 @@ class MeanMetric : public MetricBase {
   // As Keras's Mean: samples count once each, values and weights of a sample are averaged.
   std::vector<graph::Value> build(graph::Value y_true, graph::Value y_pred,
                                   graph::Value sample_weight) const override;
-  double result(std::span<const float> totals) const override;
+  double result(std::span<const double> totals) const override;
 
  protected:
   // Checks shapes; float32 (batch, ...).

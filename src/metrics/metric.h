@@ -16,12 +16,12 @@ class MetricBase {
   explicit MetricBase(std::string name) : name_(std::move(name)) {}
   virtual ~MetricBase() = default;
 
-  // How many float32 totals it keeps, zero at the start of an epoch.
+  // How many totals it keeps, zero at the start of an epoch.
   virtual int totals() const = 0;
   // What this batch adds to each total, shape () each. sample_weight may be invalid: none.
   virtual std::vector<graph::Value> build(graph::Value y_true, graph::Value y_pred,
                                           graph::Value sample_weight) const = 0;
-  virtual double result(std::span<const float> totals) const = 0;
+  virtual double result(std::span<const double> totals) const = 0;
   // The metric that stands for this one given labels and predictions: "accuracy" chooses here.
   virtual std::shared_ptr<const MetricBase> resolve(const Shape& y_true,
                                                     const Shape& y_pred) const {

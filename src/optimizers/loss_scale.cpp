@@ -17,7 +17,7 @@ class LossScaleOptimizerRule final : public optimizers::OptimizerBase {
       throw ValueError(format(name(), ": expected an optimizer that does not scale the loss, ",
                               "received another ", inner_->name()));
     }
-    require("initial_scale", options.initial_scale, check::above(0));
+    require("an initial_scale", options.initial_scale, check::above(0));
     check::require(name(), "dynamic_growth_steps", options.dynamic_growth_steps,
                    check::closed(1, std::numeric_limits<std::int32_t>::max()));
     scaling_ = {options.initial_scale, static_cast<std::int32_t>(options.dynamic_growth_steps)};

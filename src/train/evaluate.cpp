@@ -1,6 +1,7 @@
 // Evaluation, prediction, and single steps by hand.
 #include <cmath>
 #include <cstring>
+#include <iostream>
 #include <new>
 #include <utility>
 
@@ -43,6 +44,20 @@ void throw_if_interrupted(const train::InterruptScope& interrupt, const char* wh
 template <class Options>
 std::optional<std::int64_t> expected_steps(const Options& options, const Source& source) {
   return options.steps ? options.steps : source.batches_per_epoch();
+}
+
+// A mean over fewer batches than were asked for should not pass for one over all of them.
+template <class Options>
+void warn_of_missing_batches(std::int64_t steps, const Options& options) {
+  if (options.nan_policy == NanPolicy::skip) {
+    if (steps == 0) {
+      std::cerr
+          << "Warning: no batch was left to evaluate: each of them held a NaN and was skipped.\n";
+    }
+  } else if (options.steps && steps < *options.steps) {
+    std::cerr << "Warning: the source ran out of data after " << steps << " batches of the "
+              << *options.steps << " that were asked for.\n";
+  }
 }
 
 Field field_of(const char* name, const Tensor& tensor) {
@@ -88,6 +103,7 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
     if (bar.wants_update(now)) bar.update(steps, read_logs(), now);
   }
   throw_if_interrupted(interrupt, "evaluate", steps);
+  warn_of_missing_batches(steps, evaluate_options);
   runner.check({0, steps - 1});
   Logs logs = read_logs();
   bar.finish(steps, logs, now_ns());
@@ -98,6 +114,11 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
                             const PredictOptions& predict_options,
                             const train::InterruptScope& interrupt) {
   train::require_source(source, "predict");
+  if (predict_options.nan_policy == NanPolicy::skip) {
+    throw ValueError(
+        "predict: nan_policy skip would leave out rows, so that outputs stand beside "
+        "other inputs than theirs; expected stop, warn or allow");
+  }
   train::require_end(*source, predict_options.steps, "predict", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::predict, source->spec(), layout.offsets);
@@ -129,6 +150,7 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
     if (bar.wants_update(now)) bar.update(steps, {}, now);
   }
   throw_if_interrupted(interrupt, "predict", steps);
+  warn_of_missing_batches(steps, predict_options);
   bar.finish(steps, {}, now_ns());
   Tensor result(network.output().shape.without_batch().with_batch(count));
   if (!rows.empty()) std::memcpy(result.raw(), rows.data(), rows.size());
@@ -150,7 +172,8 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
   BatchSpec spec{{field_of("x", x)}, {field_of("y", y)}, {}};
   if (!sample_weight.empty()) spec.sample_weight = field_of("sample_weight", sample_weight);
   const feed::SlotLayout layout(spec);
-  train::Plan& step = plan(mode, spec, layout.offsets, spec.batch_size());
+  const std::shared_ptr<train::Plan> kept = plan(mode, spec, layout.offsets, spec.batch_size());
+  train::Plan& step = *kept;
   if (!staging || !same_batches(staging->spec, spec)) stage(step, spec, layout);
   std::byte* block = staging->host->data();
   new (block) device::SlotHeader{staging->batches++, spec.batch_size()};

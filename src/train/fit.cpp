@@ -7,6 +7,7 @@
 #include <iostream>
 #include <thread>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "core/timeline.h"
 #include "data/array_source.h"
@@ -35,30 +36,25 @@ constexpr std::size_t kTracedStamps = 65536;
 double seconds(std::int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
 void check_options(const FitOptions& options) {
-  const auto require_positive = [](std::int64_t value, const char* name) {
-    if (value < 1) {
-      throw ValueError(format("fit: expected ", name, " of at least 1, received ", value));
-    }
+  const auto require = [](const char* name, auto value, check::Range range) {
+    check::require("fit", name, value, range);
   };
-  require_positive(options.epochs, "epochs");
+  require("epochs", options.epochs, check::at_least(1));
+  require("verbose", options.verbose, check::closed(0, 2));
+  require("batch_size", options.batch_size, check::at_least(1));
+  require("validation_split", options.validation_split, check::half_open(0, 1));
+  require("validation_freq", options.validation_freq, check::at_least(1));
   if (options.max_queue_size != AUTOTUNE) {
-    require_positive(options.max_queue_size, "max_queue_size");
+    require("max_queue_size", options.max_queue_size, check::at_least(1));
   }
-  require_positive(options.validation_freq, "validation_freq");
-  if (options.workers != AUTOTUNE) require_positive(options.workers, "workers");
-  if (options.initial_epoch < 0 || options.initial_epoch > options.epochs) {
-    throw ValueError(format("fit: initial_epoch ", options.initial_epoch,
-                            " does not lie in [0, epochs = ", options.epochs, "]"));
-  }
+  if (options.workers != AUTOTUNE) require("workers", options.workers, check::at_least(1));
+  require("initial_epoch", options.initial_epoch,
+          check::closed(0, static_cast<double>(options.epochs)));
   const int validations = (options.validation_data ? 1 : 0) +
                           (options.validation_generator ? 1 : 0) +
                           (options.validation_split != 0.0 ? 1 : 0);
   if (validations > 1) {
     throw ValueError("fit: give one of validation_split, validation_data and validation_generator");
-  }
-  if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
-    throw ValueError(
-        format("fit: expected validation_split in [0, 1), received ", options.validation_split));
   }
 }
 
@@ -73,10 +69,16 @@ std::shared_ptr<Source> validation_source(const Model::Impl& model, const FitOpt
                                     : array_source(data.x, y, data.sample_weight, arrays).source();
 }
 
-void warn_ran_out(std::int64_t batches, std::int64_t wanted) {
-  std::cerr << "Warning: the source ran out of data after " << batches
-            << " batches; steps_per_epoch * epochs asks for " << wanted
-            << ". Training stops here.\n";
+void warn_ran_out(std::int64_t batches, std::optional<std::int64_t> steps, std::int64_t epoch,
+                  const FitOptions& options) {
+  std::cerr << "Warning: the source ran out of data after " << batches << " batches";
+  if (steps) {
+    std::cerr << "; steps_per_epoch * epochs asks for "
+              << *steps * (options.epochs - options.initial_epoch);
+  } else {
+    std::cerr << ", in epoch " << epoch + 1 << " of " << options.epochs;
+  }
+  std::cerr << ". Training stops here.\n";
 }
 
 void warn_short_epoch(std::int64_t epoch, std::int64_t batches, std::int64_t wanted) {
@@ -106,7 +108,7 @@ std::int64_t run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner&
     }
     if (!look.has_arrived()) continue;
     runner.check(place, look.scalars());
-    if (bar.wants_update(end)) bar.update(look.steps(), model.logs_of(look.totals()), end);
+    if (bar.wants_update(end)) bar.update(look.steps(), model.logs_of(look.metrics()), end);
   }
   runner.check(place);
   if (look.is_pending()) look.has_arrived();  // of no use to the next epoch
@@ -210,7 +212,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                  .timeout_seconds = fit_options.generator_timeout,
                  .stamps_per_track = stamps,
                  .should_stop = [&interrupt] { return interrupt.requested(); }});
-  train::Look look(state, compiled->total_count);
+  train::Look look(state);
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
   if (!steps) steps = source->batches_per_epoch();
@@ -226,12 +228,16 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     const double cpu = process_cpu_seconds() - cpu_begin;
     batches += steps_run;
     const bool ran_out = pipeline.feed().ran_out();
-    if (ran_out) warn_ran_out(batches, *fit_options.steps_per_epoch * epochs);
+    if (ran_out) warn_ran_out(batches, fit_options.steps_per_epoch, epoch, fit_options);
     const bool skipped = fit_options.nan_policy == NanPolicy::skip;
     if (!ran_out && !warned && !skipped && fit_options.steps_per_epoch &&
         steps_run < *fit_options.steps_per_epoch) {
       warned = true;  // once a fit: it happens every pass
       warn_short_epoch(epoch, steps_run, *fit_options.steps_per_epoch);
+    }
+    if (steps_run == 0 && skipped && !ran_out) {
+      throw DataError(format("fit: every batch of epoch ", epoch + 1,
+                             " held a NaN and was skipped; nothing was trained in it"));
     }
     if (steps_run == 0) break;  // it ran out exactly where an epoch ended
 

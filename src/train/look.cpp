@@ -5,11 +5,9 @@
 
 namespace stoker::train {
 
-Look::Look(State& state, std::size_t totals)
+Look::Look(State& state)
     : state_(state),
-      totals_(totals),
-      host_(
-          device::allocate_staging(state.device(), sizeof(plan::Scalars) + totals * sizeof(float))),
+      host_(device::allocate_staging(state.device(), sizeof(plan::Scalars) + state.metric_bytes())),
       arrived_(state.device().make_event()) {}
 
 Look::~Look() {
@@ -21,7 +19,7 @@ Look::~Look() {
 }
 
 void Look::ask(std::int64_t steps) {
-  state_.copy_to_host(host_->data(), host_->data() + sizeof(plan::Scalars), totals_);
+  state_.copy_to_host(host_->data(), host_->data() + sizeof(plan::Scalars));
   state_.stream().record(*arrived_);
   steps_ = steps;
   is_pending_ = true;
@@ -37,8 +35,9 @@ const plan::Scalars& Look::scalars() const {
   return *reinterpret_cast<const plan::Scalars*>(host_->data());
 }
 
-std::span<const float> Look::totals() const {
-  return {reinterpret_cast<const float*>(host_->data() + sizeof(plan::Scalars)), totals_};
+std::span<const float> Look::metrics() const {
+  return {reinterpret_cast<const float*>(host_->data() + sizeof(plan::Scalars)),
+          state_.metric_bytes() / sizeof(float)};
 }
 
 }  // namespace stoker::train

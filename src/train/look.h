@@ -15,7 +15,7 @@ class State;
 
 class Look {
  public:
-  Look(State& state, std::size_t totals);
+  explicit Look(State& state);
   // Waits for copies that are under way: they write to memory of this.
   ~Look();
   Look(const Look&) = delete;
@@ -28,12 +28,12 @@ class Look {
   bool has_arrived();
 
   const plan::Scalars& scalars() const;
-  std::span<const float> totals() const;
+  // Totals, then their corrections.
+  std::span<const float> metrics() const;
   std::int64_t steps() const { return steps_; }
 
  private:
   State& state_;
-  std::size_t totals_;
   std::unique_ptr<device::Buffer> host_;
   std::unique_ptr<device::Event> arrived_;
   std::int64_t steps_ = 0;

@@ -262,7 +262,7 @@ MemoryReport Model::Impl::memory_report(std::int64_t batch_size) {
       make_plan(&resolved, Mode::train, spec, feed::SlotLayout(spec).offsets, batch_size);
   const Need need = need_of(*plan, state.device());
   MemoryReport report = memory_report();
-  report.metrics = static_cast<std::int64_t>(resolved.total_count * sizeof(float));
+  report.metrics = static_cast<std::int64_t>(2 * resolved.total_count * sizeof(float));
   report.batches = need.batches();
   report.arena = need.arena;
   report.plans = {describe(*plan)};
@@ -301,7 +301,7 @@ feed::Pipeline Model::Impl::open_feed(const Plan& plan, const std::shared_ptr<So
 void Model::Impl::throw_out_of_memory(const Plan& plan, const std::string& refusal) {
   const auto entry = std::find_if(plans.begin(), plans.end(),
                                   [&](const auto& one) { return one.second.get() == &plan; });
-  const std::unique_ptr<Plan> failed = std::move(entry->second);
+  const std::shared_ptr<Plan> failed = std::move(entry->second);
   settle();
   plans.erase(entry);
   staging.reset();

@@ -231,7 +231,7 @@ std::string Model::graph_dump(std::int64_t batch_size) {
   const BatchSpec spec = model->declared_batch(batch_size);
   const feed::SlotLayout layout(spec);
   return model->plan(Mode::train, spec, layout.offsets, batch_size)
-      .executable->program()
+      ->executable->program()
       .graph->dump();
 }
 

@@ -33,6 +33,7 @@ struct Plan {
   BatchSpec spec{};
   std::vector<std::size_t> offsets{};
   std::int64_t rows = 0;
+  std::uint64_t last_use = 0;  // Model::Impl::plan_uses then
 };
 
 // A batch handed over by hand (train_on_batch) and the memory it is staged in, kept for the next.
@@ -73,7 +74,8 @@ struct Model::Impl {
   train::Network network;
   train::State state;
   std::optional<train::Compiled> compiled;
-  std::map<std::string, std::unique_ptr<train::Plan>> plans;
+  std::map<std::string, std::shared_ptr<train::Plan>> plans;
+  std::uint64_t plan_uses = 0;
   std::optional<train::Staging> staging;
   // Of train_on_batch since the last report, and when its last call ended.
   FeedReport on_batch;
@@ -84,12 +86,14 @@ struct Model::Impl {
   void require_compiled(const char* what) const;
   // Waits for the device, so that plans and memory may go; a broken one has stopped.
   void settle() noexcept;
-  // The plan for `rows` rows of such batches, made at the first call. Throws DeviceError, saying
-  // what would fit, when there is no memory for its arena.
-  train::Plan& plan(train::Mode mode, const BatchSpec& spec,
-                    const std::vector<std::size_t>& offsets, std::int64_t rows);
+  // The plan for `rows` rows of such batches, made at the first call and kept until others have
+  // been asked for more recently. Throws DeviceError, saying what would fit, when there is no
+  // memory for its arena.
+  std::shared_ptr<train::Plan> plan(train::Mode mode, const BatchSpec& spec,
+                                    const std::vector<std::size_t>& offsets, std::int64_t rows);
+  void forget_oldest_plan();
   // Makes a plan and nothing else. `compiled` has its metrics resolved.
-  std::unique_ptr<train::Plan> make_plan(const train::Compiled* compiled, train::Mode mode,
+  std::shared_ptr<train::Plan> make_plan(const train::Compiled* compiled, train::Mode mode,
                                          const BatchSpec& spec,
                                          const std::vector<std::size_t>& offsets,
                                          std::int64_t rows);
@@ -103,7 +107,8 @@ struct Model::Impl {
   // The same with scalars that have been read already; waits only when there is something to throw.
   void check(train::Plan& plan, const train::StepPlace& place, const plan::Scalars& found);
   Logs read_logs() const;
-  Logs logs_of(std::span<const float> totals) const;
+  // Of totals and their corrections.
+  Logs logs_of(std::span<const float> metrics) const;
 
   // ---- memory.cpp ----
   MemoryReport memory_report() const;
@@ -162,7 +167,8 @@ class StepRunner {
   Mode mode_;
   BatchSpec spec_;
   std::vector<std::size_t> offsets_;
-  std::vector<std::pair<std::int64_t, Plan*>> known_;
+  static constexpr std::size_t kMostKnown = 32;
+  std::vector<std::shared_ptr<Plan>> known_;
   Plan* last_ = nullptr;
 };
 

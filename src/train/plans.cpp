@@ -1,7 +1,10 @@
 // Plans: made once for each mode and batch shape, bound to memory, run.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "layers/dtype_policy.h"
 #include "losses/loss.h"
@@ -18,11 +21,18 @@ using train::Plan;
 
 namespace {
 
-std::string plan_key(Mode mode, const BatchSpec& spec, std::int64_t rows) {
+// Plans that a model keeps. One is made in a millisecond or more and takes half a megabyte and
+// more; sources whose batches all have other numbers of rows would fill the memory.
+constexpr std::size_t kMostPlans = 32;
+
+// All that a plan depends on: where a field lies in its slot too, which follows from the slot's
+// whole batch and not from the rows that are there.
+std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
+                     std::int64_t rows) {
   std::string key = format(static_cast<int>(mode), '/', rows);
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     const Field& field = spec.field(i);
-    key += format('/', field.dtype, field.shape.without_batch());
+    key += format('/', field.dtype, field.shape.without_batch(), '@', offsets[i]);
   }
   if (spec.sample_weight) key += "/weighted";
   return key;
@@ -140,10 +150,12 @@ void Model::Impl::compile(CompileOptions compile_options) {
   compiled.emplace().options = std::move(compile_options);
 }
 
-Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
-                        std::int64_t rows) {
-  const std::string key = plan_key(mode, needed(spec, mode), rows);
-  auto& entry = plans[key];
+std::shared_ptr<Plan> Model::Impl::plan(Mode mode, const BatchSpec& spec,
+                                        const std::vector<std::size_t>& offsets,
+                                        std::int64_t rows) {
+  const std::string key = plan_key(mode, needed(spec, mode), offsets, rows);
+  if (!plans.contains(key)) forget_oldest_plan();
+  std::shared_ptr<Plan>& entry = plans[key];
   try {
     if (!entry) {
       if (mode != Mode::predict && !compiled->metrics_resolved) {
@@ -162,16 +174,25 @@ Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std:
   } catch (const device::OutOfMemory& error) {
     throw_out_of_memory(*entry, error.what());
   }
-  return *entry;
+  entry->last_use = ++plan_uses;
+  return entry;
 }
 
-std::unique_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_options, Mode mode,
+void Model::Impl::forget_oldest_plan() {
+  if (plans.size() < kMostPlans) return;
+  settle();  // its step may be under way
+  plans.erase(std::min_element(plans.begin(), plans.end(), [](const auto& a, const auto& b) {
+    return a.second->last_use < b.second->last_use;
+  }));
+}
+
+std::shared_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_options, Mode mode,
                                              const BatchSpec& spec,
                                              const std::vector<std::size_t>& offsets,
                                              std::int64_t rows) {
   auto step = train::build_step(network, mode == Mode::predict ? nullptr : compiled_options, mode,
                                 needed(spec, mode), offsets, rows);
-  auto plan = std::make_unique<Plan>();
+  auto plan = std::make_shared<Plan>();
   if (!step.keep.empty()) plan->output = step.keep[0];
   // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
   const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
@@ -272,17 +293,21 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::S
   throw DataError(class_error(*plan.executable->program().graph, found, where));
 }
 
-Logs Model::Impl::read_logs() const { return logs_of(state.read_metrics(compiled->total_count)); }
+Logs Model::Impl::read_logs() const { return logs_of(state.read_metrics()); }
 
-Logs Model::Impl::logs_of(std::span<const float> totals) const {
+Logs Model::Impl::logs_of(std::span<const float> metrics) const {
+  std::vector<double> totals(compiled->total_count);
+  for (std::size_t i = 0; i < totals.size(); ++i) {
+    totals[i] = static_cast<double>(metrics[i]) + static_cast<double>(metrics[totals.size() + i]);
+  }
+  // The first are the loss's: the sum over samples, and how many there were. Of none there is no
+  // mean.
+  const bool is_empty = totals[1] == 0.0;
   Logs logs;
   for (const auto& tracked : compiled->tracked) {
-    const auto own = totals.subspan(tracked.first_total, tracked.totals);
-    if (tracked.metric) {
-      logs.set(tracked.name, tracked.metric->result(own));
-    } else {
-      logs.set(tracked.name, own[1] > 0.0f ? static_cast<double>(own[0] / own[1]) : 0.0);
-    }
+    const auto own = std::span<const double>(totals).subspan(tracked.first_total, tracked.totals);
+    const double result = tracked.metric ? tracked.metric->result(own) : own[0] / own[1];
+    logs.set(tracked.name, is_empty ? std::numeric_limits<double>::quiet_NaN() : result);
   }
   return logs;
 }
@@ -292,21 +317,25 @@ namespace train {
 StepRunner::StepRunner(Model::Impl& model, Mode mode, BatchSpec spec,
                        std::vector<std::size_t> offsets)
     : model_(model), mode_(mode), spec_(std::move(spec)), offsets_(std::move(offsets)) {
-  known_.reserve(64);
+  known_.reserve(kMostKnown);
 }
 
 Plan& StepRunner::prepare() { return plan(spec_.batch_size()); }
 
 Plan& StepRunner::plan(std::int64_t rows) {
-  for (const auto& [known_rows, plan] : known_) {
-    if (known_rows == rows) return *plan;
+  for (const auto& plan : known_) {
+    if (plan->rows == rows) return *plan;
   }
-  Plan& plan = model_.plan(mode_, spec_, offsets_, rows);
-  known_.emplace_back(rows, &plan);
-  return plan;
+  if (known_.size() == kMostKnown) {
+    model_.settle();                   // the last step of the one that goes may be under way
+    known_.erase(known_.begin() + 1);  // the first is that of whole batches
+  }
+  known_.push_back(model_.plan(mode_, spec_, offsets_, rows));
+  return *known_.back();
 }
 
 void StepRunner::run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place) {
+  last_ = nullptr;
   last_ = &plan(batch.rows);
   model_.run(*last_, ring, place);
 }
@@ -325,9 +354,7 @@ void require_source(const std::shared_ptr<Source>& source, const char* what) {
 
 void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
                  const char* option) {
-  if (steps && *steps <= 0) {
-    throw ValueError(format(what, ": expected ", option, " of at least 1, received ", *steps));
-  }
+  if (steps) check::require(what, option, *steps, check::at_least(1));
   if (source.endless() && !steps) {
     throw ValueError(format(what, ": the source never ends, so ", option,
                             " must say how many batches to take: {.", option, " = ...}"));

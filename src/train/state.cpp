@@ -81,7 +81,7 @@ void State::release_arena() {
 }
 
 void State::reserve_metrics(std::size_t totals) {
-  metrics_ = device_->allocate(totals * sizeof(float));
+  metrics_ = device_->allocate(2 * totals * sizeof(float));
   ++generation_;
 }
 
@@ -151,17 +151,17 @@ void State::write_scalars(const plan::Scalars& scalars) {
   stream_->synchronize();
 }
 
-std::vector<float> State::read_metrics(std::size_t totals) const {
-  std::vector<float> values(totals);
+std::vector<float> State::read_metrics() const {
+  std::vector<float> values(metrics_->bytes() / sizeof(float));
   stream_->copy_to_host(reinterpret_cast<std::byte*>(values.data()), metrics_->data(),
-                        totals * sizeof(float));
+                        metrics_->bytes());
   stream_->synchronize();
   return values;
 }
 
-void State::copy_to_host(std::byte* scalars, std::byte* totals, std::size_t count) {
+void State::copy_to_host(std::byte* scalars, std::byte* metrics) {
   stream_->copy_to_host(scalars, scalars_->data(), sizeof(plan::Scalars));
-  stream_->copy_to_host(totals, metrics_->data(), count * sizeof(float));
+  stream_->copy_to_host(metrics, metrics_->data(), metrics_->bytes());
 }
 
 void State::reset_metrics() { stream_->fill_zero(metrics_->data(), metrics_->bytes()); }

@@ -32,7 +32,7 @@ class State {
   // At least this many bytes; memory() changes when it grows. There is no arena when this throws.
   void reserve_arena(std::int64_t bytes);
   void release_arena();
-  void reserve_metrics(std::size_t totals);
+  void reserve_metrics(std::size_t totals);  // and a correction for each
   // The buffers by purpose; the report's other parts are empty.
   MemoryReport memory_report() const;
   backend::Memory memory() const;
@@ -44,10 +44,12 @@ class State {
 
   plan::Scalars read_scalars() const;
   void write_scalars(const plan::Scalars& scalars);
-  std::vector<float> read_metrics(std::size_t totals) const;
+  // Totals, then their corrections.
+  std::vector<float> read_metrics() const;
   void reset_metrics();
   // Enqueues copies of the scalars and the metric totals to pinned memory.
-  void copy_to_host(std::byte* scalars, std::byte* totals, std::size_t count);
+  void copy_to_host(std::byte* scalars, std::byte* metrics);
+  std::size_t metric_bytes() const { return metrics_ ? metrics_->bytes() : 0; }
 
  private:
   std::byte* address(const Weight& weight) const;

@@ -140,20 +140,32 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
   return values.back();
 }
 
-// totals[i] += additions[i], all in one op.
+// totals[i] += additions[i], all in one op. Behind the totals lie their corrections, which take
+// what the additions lose in float32 (Knuth's two-sum): epochs of millions of steps do not drift.
 void accumulate(Graph& graph, const std::vector<Value>& additions) {
   std::vector<Value> inputs;
   std::vector<Home> homes;
   graph::Expression expression;
   for (std::size_t i = 0; i < additions.size(); ++i) {
-    const Home home{Space::metric, 0, static_cast<std::int64_t>(i * sizeof(float))};
-    const auto n = static_cast<int>(inputs.size());
-    const graph::Expr total{&expression, expression.input(n)};
-    const graph::Expr addition{&expression, expression.input(n + 1)};
-    inputs.push_back(graph.leaf("total", {DType::float32, {}}, home));
-    inputs.push_back(additions[i]);
-    homes.push_back(home);
-    expression.add_output((total + addition).id);
+    const auto home = [](std::size_t at) {
+      return Home{Space::metric, 0, static_cast<std::int64_t>(at * sizeof(float))};
+    };
+    const auto input = [&](Value value) {
+      inputs.push_back(value);
+      return graph::Expr{&expression, expression.input(static_cast<int>(inputs.size()) - 1)};
+    };
+    const Home total_home = home(i), correction_home = home(additions.size() + i);
+    const graph::Expr total = input(graph.leaf("total", {DType::float32, {}}, total_home));
+    const graph::Expr correction =
+        input(graph.leaf("correction", {DType::float32, {}}, correction_home));
+    const graph::Expr addition = input(additions[i]);
+    const graph::Expr sum = total + addition;
+    const graph::Expr taken = sum - total;
+    const graph::Expr lost = (total - (sum - taken)) + (addition - taken);
+    homes.push_back(total_home);
+    expression.add_output(sum.id);
+    homes.push_back(correction_home);
+    expression.add_output((correction + lost).id);
   }
   ops::pointwise_into(inputs, std::move(expression), homes, {.guard = ops::Guard::error});
 }

@@ -27,7 +27,7 @@ struct Tracked {
 struct Compiled {
   CompileOptions options;
   std::vector<Tracked> tracked;
-  std::size_t total_count = 0;
+  std::size_t total_count = 0;    // as many corrections lie behind them
   bool metrics_resolved = false;  // and their totals have a place on the device
 };
 

@@ -46,7 +46,7 @@ std::vector<float> results(const GoldenCase& golden, const Metric& metric, bool 
     const Value weight = weighted ? field("sample_weight") : Value{};
     accumulate(program, metric.base()->build(y_true, y_pred, weight));
     program.run(variant, {});
-    results.push_back(static_cast<float>(metric.base()->result(totals)));
+    results.push_back(static_cast<float>(metric.base()->result(std::vector<double>(totals.begin(), totals.end()))));
   }
   return results;
 }

@@ -202,7 +202,7 @@ TEST(Regularizers, go_by_keras_names_and_factors) {
   EXPECT_EQ(message_of<ValueError>([] { Regularizer("l3"); }),
             "Regularizer: there is none named \"l3\"; known are l1, l2, l1_l2");
   EXPECT_EQ(message_of<ValueError>([] { L2(-1.0); }),
-            "Regularizer: expected factors of 0 or more, received l1 = 0, l2 = -1");
+            "Regularizer: expected l2 of 0 or more, received -1");
 }
 
 }  // namespace

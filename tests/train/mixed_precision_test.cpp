@@ -392,7 +392,7 @@ TEST(LossScale, options_that_make_no_sense_are_errors) {
   EXPECT_EQ(make({.initial_scale = 0.0}),
             "loss_scale_optimizer: expected an initial_scale above 0, received 0");
   EXPECT_EQ(make({.dynamic_growth_steps = 0}),
-            "loss_scale_optimizer: expected dynamic_growth_steps of 1 or more, received 0");
+            "loss_scale_optimizer: expected dynamic_growth_steps in [1, 2147483647], received 0");
   EXPECT_NE(message_of<ValueError>([] { LossScaleOptimizer(LossScaleOptimizer("sgd")); }), "");
 }
 
