@@ -18,13 +18,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(ROOT, "build", "release")
 FEED, TUNING = os.path.join(BUILD, "feed_bench"), os.path.join(BUILD, "feed_tuning_bench")
+MATRIX = os.path.join(BUILD, "feed_matrix_bench")
 # By section: the program, and how many times it runs. Those that run once take turns inside, or
 # compare means of hundreds of steps: their ratios belong together, and the best of several would
 # flatter them. The simulated device's figures vary less, and its rounds are longer.
 SECTIONS = {"overlap": (FEED, 2), "ring": (FEED, 7), "article": (FEED, 5),
             "article-simulated": (FEED, 2), "twins": (FEED, 1), "cores": (FEED, 1),
             "autotune": (TUNING, 1), "autotune-waits": (TUNING, 1),
-            "autotune-simulated": (TUNING, 1), "advice": (TUNING, 1)}
+            "autotune-simulated": (TUNING, 1), "advice": (TUNING, 1), "matrix": (MATRIX, 1)}
 AGAINST_ROUNDS = 5
 # The figure that the best round has most or least of.
 MOST = {"batches_per_s", "gb_per_s"}

@@ -107,6 +107,7 @@ class CoroutineGenerator final : public BatchGenerator<T...> {
     }
     return running_->rows().value_or(this->spec().batch_size());
   }
+  SourceTraits traits() const override { return this->traits_of(SourceKind::coroutine); }
 
  private:
   F function_;

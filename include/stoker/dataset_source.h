@@ -50,6 +50,7 @@ class DatasetSource final : public BatchGenerator<T...> {
     const std::int64_t count = stage_->cardinality();
     return count >= 0 ? std::optional(count) : std::nullopt;
   }
+  SourceTraits traits() const override { return this->traits_of(SourceKind::dataset); }
 
  private:
   template <class First, class Other>

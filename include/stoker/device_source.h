@@ -37,6 +37,7 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
   std::int64_t fill(BatchContext&, std::span<T>...) override { return this->spec().batch_size(); }
   bool endless() const override { return true; }
   DeviceFiller* device_filler() override { return this; }
+  SourceTraits traits() const override { return this->traits_of(SourceKind::device); }
 
   void fill_on_device(BatchContext& batch, std::int64_t, const std::byte*, const Slot& slot,
                       device::Stream& stream) override {

@@ -46,6 +46,17 @@ constexpr DType field_type() {
 }
 // For a source of such types that came to a feed uncast, past SourceHandle's check.
 [[noreturn]] void throw_no_slot_type();
+[[noreturn]] void throw_no_source(const char* where);
+// cast() of batches that are made in the device's memory, where it can't convert them.
+[[noreturn]] void throw_cast_on_device();
+
+// Whether the file that includes this is compiled with optimisation: a constant of each of them,
+// not one of the program.
+#ifdef __OPTIMIZE__
+constexpr bool kOptimized = true;
+#else
+constexpr bool kOptimized = false;
+#endif
 }  // namespace detail
 
 // A generator to derive from, for sources with state or several threads' worth of set-up:
@@ -62,7 +73,9 @@ constexpr DType field_type() {
 template <class... T>
 class BatchGenerator : public Source {
  public:
-  explicit BatchGenerator(const BatchShapes& shapes) : spec_(make(shapes)) {}
+  // `is_optimized` is for no caller to give: a default argument is the caller's file's.
+  explicit BatchGenerator(const BatchShapes& shapes, bool is_optimized = detail::kOptimized)
+      : spec_(make(shapes)), is_optimized_(is_optimized) {}
 
   // One batch: spans over the whole fields, rows in C order. Returns rows written; 0 ends the
   // epoch.
@@ -76,6 +89,10 @@ class BatchGenerator : public Source {
       detail::throw_no_slot_type();
     }
   }
+  SourceTraits traits() const override { return traits_of(SourceKind::custom); }
+
+ protected:
+  SourceTraits traits_of(SourceKind kind) const { return {kind, is_optimized_}; }
 
  private:
   static BatchSpec make(const BatchShapes& shapes) {
@@ -89,6 +106,7 @@ class BatchGenerator : public Source {
   }
 
   BatchSpec spec_;
+  bool is_optimized_;
 };
 
 // A handle to a generator; copies share it.
@@ -138,6 +156,7 @@ class FunctionGenerator final : public BatchGenerator<T...> {
   }
   bool endless() const override { return std::is_void_v<Result>; }
   bool pure() const override { return pure_; }
+  SourceTraits traits() const override { return this->traits_of(SourceKind::function); }
 
  private:
   F function_;
@@ -273,8 +292,15 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
   using Base::fill;
 
   explicit CastGenerator(std::shared_ptr<BatchGenerator<T...>> source)
-      : Base(shapes_of(source->spec())), source_(std::move(source)) {}
+      : Base(shapes_of(source->spec())), source_(std::move(source)) {
+    if (!kKeepsTypes && source_->device_filler() != nullptr) throw_cast_on_device();
+  }
 
+  std::int64_t fill(BatchContext& batch, const Slot& slot) override {
+    // Its slots of the host hold the source's own note, and no fields.
+    if (source_->device_filler() != nullptr) return source_->fill(batch, slot);
+    return Base::fill(batch, slot);
+  }
   std::int64_t fill(BatchContext& batch, std::span<CastTo<To, T>>... fields) override {
     auto staging = stagings_.take();
     const std::int64_t rows = std::apply(
@@ -298,8 +324,12 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
   void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
   bool epochs_apart() const override { return source_->epochs_apart(); }
   bool shuffles_batches() const override { return source_->shuffles_batches(); }
+  DeviceFiller* device_filler() override { return source_->device_filler(); }
+  SourceTraits traits() const override { return source_->traits(); }
+  const Source& innermost() const override { return source_->innermost(); }
 
  private:
+  static constexpr bool kKeepsTypes = (std::is_same_v<CastTo<To, T>, T> && ...);
   std::shared_ptr<BatchGenerator<T...>> source_;
   StagingPool<std::tuple<Staging<T, CastTo<To, T>>...>> stagings_;
 };
@@ -308,10 +338,12 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
 
 // The same source with float64 fields converted to To (float, or another slot type) and integers
 // that no slot holds to int32_t, on the way into the slot. A number that does not fit is a
-// DataError.
+// DataError. Throws ValueError for a handle that was moved from, and where batches that are made in
+// the device's memory would have to be converted.
 template <class To, class... T>
 Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source) {
   static_assert(is_slot_type<To>, "cast<To>: To is float, bfloat16, float16, int32_t or uint8_t");
+  if (!source.source()) detail::throw_no_source("cast");
   return Generator<detail::CastTo<To, T>...>(
       std::make_shared<detail::CastGenerator<To, T...>>(source.source()));
 }
@@ -337,6 +369,7 @@ class SourceHandle {
       : source_(std::shared_ptr<Source>(std::shared_ptr<Source>(), &generator)) {
     check<T...>();
   }
+  // One without a source, or that was moved from, is a ValueError where it is used.
   explicit SourceHandle(std::shared_ptr<Source> source) : source_(std::move(source)) {}
 
   const std::shared_ptr<Source>& source() const { return source_; }

@@ -94,12 +94,15 @@ struct FitOptions {
   // Batches generated ahead of the step, or AUTOTUNE: as many as help.
   int max_queue_size = 10;
   // Threads that generate, or AUTOTUNE: as many as help, adjusted while training goes on. A source
-  // that is not pure has one, whatever this says.
+  // that is not pure has one, whatever this says. Where there are more than max_queue_size, there
+  // is a slot for each all the same.
   int workers = 1;
+  int max_workers = 64;  // that AUTOTUNE takes
   // What to do with batches in which the generator wrote a NaN.
   NanPolicy nan_policy = NanPolicy::stop;
-  // Seconds that one batch may be waited for before fit throws DataError; 0: for ever. The call of
-  // the generator that hangs is left behind on its thread.
+  // Seconds that one batch may be waited for before fit throws DataError; 0 or infinity: for ever.
+  // The call of the generator that hangs is left behind on its thread, also where fit ends for
+  // another reason.
   double generator_timeout = 0.0;
   // What Ctrl-C does while fit runs, its validation too, in a program that has no handler of its
   // own for it.
@@ -115,6 +118,7 @@ struct EvaluateOptions {
   std::int64_t batch_size = 32;
   int max_queue_size = 10;
   int workers = 1;  // as fit's
+  int max_workers = 64;
   NanPolicy nan_policy = NanPolicy::stop;
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
@@ -126,6 +130,7 @@ struct PredictOptions {
   std::int64_t batch_size = 32;
   int max_queue_size = 10;
   int workers = 1;  // as fit's
+  int max_workers = 64;
   NanPolicy nan_policy = NanPolicy::stop;
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
@@ -151,7 +156,9 @@ class Model {
   // compile(); ShapeError and DTypeError for batches that do not fit the model; DataError for what
   // a generator did or for labels out of range; NumericError when the loss is not finite;
   // Interrupted on Ctrl-C where on_interrupt says so. After any of them the model is as it was
-  // after the last good step, and usable.
+  // after the last good step, and usable; where it was an update that overflowed, such elements
+  // keep the values from before that step and the others have taken it, so that no weight is ever
+  // infinite or NaN.
   History fit(const Tensor& x, const Tensor& y, FitOptions options = {});
   History fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options = {});
   History fit(SourceHandle source, FitOptions options = {});
@@ -189,6 +196,7 @@ class Model {
   std::int64_t count_params() const;
 
   double learning_rate() const;
+  // Takes effect with the next step. Throws ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
   std::int64_t iterations() const;  // updates done
   // Of a LossScaleOptimizer, as it is now; 1 without one.

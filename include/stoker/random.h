@@ -56,6 +56,13 @@ class Random {
   void fill_uniform(std::span<float> values, float low = 0.0f, float high = 1.0f);
   void fill_normal(std::span<float> values, float mean = 0.0f, float stddev = 1.0f);
 
+  // Words drawn so far by other calls than the two above: the verdict on a generator asks.
+  std::uint64_t drawn_one_by_one() const {
+    if (block_ == 0) return 0;
+    const std::uint64_t drawn = 4 * block_ + next_ - kWords;
+    return drawn > in_bulk_ ? drawn - in_bulk_ : 0;
+  }
+
  private:
   static constexpr std::size_t kWords = 256;
   void refill();
@@ -66,6 +73,7 @@ class Random {
   std::uint32_t stream_;
   std::uint32_t step_;
   std::uint64_t block_ = 0;
+  std::uint64_t in_bulk_ = 0;  // words that fill_uniform() and fill_normal() took
   std::size_t next_ = kWords;
   bool has_spare_ = false;
   float spare_ = 0.0f;

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "stoker/histogram.h"
+#include "stoker/source.h"
 
 namespace stoker {
 
 // A change and the gain to expect from it, computed from what was measured.
 struct Advice {
   std::string change;              // "workers 1 → 3"
+  std::string condition;           // what that needs first; empty: nothing
   std::string reason;              // a sentence or two, for people
   double seconds_per_batch = 0.0;  // now, without validation and display
   double predicted = 0.0;          // with the change
@@ -32,9 +34,10 @@ struct FeedReport {
   double computed = 0.0;
   double other = 0.0;  // validation, callbacks, the progress bar
 
-  double generated = 0.0;            // time inside the generator, by all workers together
-  double generated_cpu_share = 0.0;  // how much of it ran on a core: the rest waited for something
-  double cpu = 0.0;                  // CPU time of the whole process
+  double generated = 0.0;             // time inside the generator, by all workers together
+  double generated_cpu_share = 0.0;   // how much of it ran on a core
+  double generated_core_share = 0.0;  // or waited for a core: in the rest it waited for something
+  double cpu = 0.0;                   // CPU time of the whole process
   std::int64_t batches = 0;
   std::int64_t samples = 0;
   std::uint64_t bytes = 0;
@@ -46,6 +49,9 @@ struct FeedReport {
   DurationHistogram wait_for_generator;  // of the batches that were waited for
   DurationHistogram upload;              // on devices with memory of their own
   DurationHistogram step;
+  // On the CPU, of those: steps that followed another one at once. After a wait a step takes
+  // longer.
+  DurationHistogram step_in_a_row;
 
   int workers = 1;      // at the end
   int max_workers = 1;  // threads that there were
@@ -54,9 +60,15 @@ struct FeedReport {
   double cores = 1.0;
   double step_cores = 0.0;   // the step's threads, where their cores are the generator's too
   double ring_filled = 0.0;  // batches that were ready when the step asked for one, summed over all
+  std::uint64_t drawn_one_by_one = 0;  // random numbers that the generator did not draw in bulk
+  double float_share = 1.0;            // of a batch's bytes, those of float32 inputs
+  SourceKind source = SourceKind::function;
   bool is_pure = false;      // of the source: several workers may fill
+  bool is_optimized = true;  // the source was compiled with optimisation
   bool tuned = false;        // AUTOTUNE chose workers or queue_size
-  bool by_hand = false;      // train_on_batch: nothing was generated ahead
+  bool tuned_workers = false;
+  bool limited_by_memory = false;  // AUTOTUNE could have no more workers for lack of memory
+  bool by_hand = false;            // train_on_batch: nothing was generated ahead
 
   enum class Class : std::uint8_t {
     nothing,
@@ -69,7 +81,8 @@ struct FeedReport {
   // By the share that the device waited of its time: below 5% compute-bound, above 20% bound by
   // what it waited for most; balanced between.
   Class classify() const;
-  static const char* name_of(Class bound);  // "generator-bound"
+  static const char* name_of(Class bound);        // "generator-bound"
+  static const char* name_of(SourceKind source);  // "coroutine"
 
   // Without `other`; what it would be if all stages overlapped perfectly: the slowest stage.
   double seconds_per_batch() const;

@@ -42,6 +42,7 @@ class Sequence : public BatchGenerator<T...> {
   bool shuffles_batches() const final { return true; }
   void begin_epoch(std::int64_t) final { on_epoch_begin(); }
   void end_epoch(std::int64_t) final { on_epoch_end(); }
+  SourceTraits traits() const override { return this->traits_of(SourceKind::sequence); }
 };
 
 }  // namespace stoker

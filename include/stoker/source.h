@@ -91,7 +91,8 @@ class DeviceFiller {
   // Memory that Source::fill() has for this batch in its slot's field 0, and the only memory that
   // it has: fill() says how many rows there are, and may leave a note there.
   virtual std::size_t host_bytes() const { return 0; }
-  // Before the first batch of a feed.
+  // Before the first batch of a feed; several feeds may use it at a time, each with a stream of its
+  // own.
   virtual void prepare(device::Device&, device::Stream&) {}
   // Fills `slot`, which lies on the device, by what it enqueues on `stream`. `host` is what fill()
   // wrote, and stays until that has run.
@@ -99,6 +100,26 @@ class DeviceFiller {
                               const Slot& slot, device::Stream& stream) = 0;
   // False: where the stream is no CUDA stream, it writes the slot itself before it returns.
   virtual bool enqueues() const = 0;
+  // After the last batch of a feed, with the stream that prepare() was given.
+  virtual void finish(device::Stream&) {}
+};
+
+// What kind of source it is, which decides what advice it can follow.
+enum class SourceKind : std::uint8_t {
+  custom,     // a class of the program's own, derived from BatchGenerator or Source
+  function,   // generator()
+  coroutine,  // coroutine()
+  sequence,
+  dataset,
+  arrays,  // tensors in memory
+  device,  // device_generator()
+};
+
+// What messages and the verdict say of a source.
+struct SourceTraits {
+  SourceKind kind = SourceKind::custom;
+  // The code that fills was compiled with optimisation.
+  bool is_optimized = true;
 };
 
 // A source of batches. fill() is called on a thread of the feed, for one batch after another and
@@ -132,6 +153,12 @@ class Source {
   virtual bool shuffles_batches() const { return false; }
   // Not null: the batches do not come by way of slots of the host.
   virtual DeviceFiller* device_filler() { return nullptr; }
+
+  virtual SourceTraits traits() const { return {}; }
+  // Of an adapter: the source that it asks, whose state is the one that threads would share. A
+  // source that is not pure serves one fit, evaluation or prediction at a time, by itself and in
+  // all its adapters.
+  virtual const Source& innermost() const { return *this; }
 };
 
 }  // namespace stoker

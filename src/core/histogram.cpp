@@ -31,17 +31,41 @@ double DurationHistogram::lower_bound(std::size_t bucket) {
 }
 
 void DurationHistogram::add(std::int64_t ns, std::uint64_t count) {
+  if (entries_.capacity() == 0) entries_.reserve(kBuckets);
   add_bucket(bucket_of(ns), count);
   add_total(ns * static_cast<std::int64_t>(count));
+}
+
+void DurationHistogram::add_bucket(std::size_t bucket, std::uint64_t count) {
+  if (count == 0) return;
+  count_ += count;
+  const auto place = std::ranges::lower_bound(entries_, bucket, {}, bucket_in);
+  if (place != entries_.end() && bucket_in(*place) == bucket) {
+    *place += count << kBucketBits;
+  } else {
+    entries_.insert(place, count << kBucketBits | bucket);
+  }
+}
+
+void DurationHistogram::clear() {
+  entries_.clear();
+  count_ = 0;
+  total_ns_ = 0;
+}
+
+std::uint64_t DurationHistogram::count(std::size_t bucket) const {
+  const auto place = std::ranges::lower_bound(entries_, bucket, {}, bucket_in);
+  return place != entries_.end() && bucket_in(*place) == bucket ? count_in(*place) : 0;
 }
 
 double DurationHistogram::quantile(double q) const {
   if (count_ == 0) return 0.0;
   const double wanted = std::clamp(q, 0.0, 1.0) * static_cast<double>(count_);
   double below = 0.0;
-  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
-    const auto here = static_cast<double>(counts_[bucket]);
-    if (here > 0.0 && below + here >= wanted) {
+  for (const std::uint64_t entry : entries_) {
+    const auto here = static_cast<double>(count_in(entry));
+    if (below + here >= wanted) {
+      const std::size_t bucket = bucket_in(entry);
       const double share = (wanted - below) / here;
       const double low = lower_bound(bucket);
       const double high = bucket + 1 < kBuckets ? lower_bound(bucket + 1) : 2.0 * low;
@@ -53,18 +77,17 @@ double DurationHistogram::quantile(double q) const {
 }
 
 DurationHistogram& DurationHistogram::operator+=(const DurationHistogram& other) {
-  for (std::size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
-  count_ += other.count_;
+  for (const std::uint64_t entry : other.entries_) add_bucket(bucket_in(entry), count_in(entry));
   total_ns_ += other.total_ns_;
   return *this;
 }
 
 DurationHistogram DurationHistogram::operator-(const DurationHistogram& earlier) const {
   DurationHistogram result;
-  for (std::size_t i = 0; i < kBuckets; ++i) {
-    result.counts_[i] = counts_[i] - earlier.counts_[i];
+  for (const std::uint64_t entry : entries_) {
+    const std::size_t bucket = bucket_in(entry);
+    result.add_bucket(bucket, count_in(entry) - earlier.count(bucket));
   }
-  result.count_ = count_ - earlier.count_;
   result.total_ns_ = total_ns_ - earlier.total_ns_;
   return result;
 }

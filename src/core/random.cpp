@@ -204,6 +204,7 @@ float Random::normal(float mean, float stddev) {
 }
 
 void Random::fill_uniform(std::span<float> values, float low, float high) {
+  in_bulk_ += values.size();
   const auto take = [&](std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       values[i] = scaled(unit_float(words_[next_ + i]), low, high);
@@ -223,6 +224,7 @@ void Random::fill_uniform(std::span<float> values, float low, float high) {
 }
 
 void Random::fill_normal(std::span<float> values, float mean, float stddev) {
+  in_bulk_ += values.size();
   std::size_t i = 0;
   if (has_spare_ && !values.empty()) values[i++] = normal(mean, stddev);
   for (; i + 2 <= values.size(); i += 2) {

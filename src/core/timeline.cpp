@@ -50,10 +50,11 @@ const char* name_of(Stage stage) {
 }
 
 Track::Track(const Word& epoch, std::uint32_t worker, std::size_t stamps)
-    : timeline_epoch_(epoch),
-      worker_(worker),
-      slot_count_(stamps + 1),
-      slots_(std::make_unique<Slot[]>(slot_count_)) {}
+    : timeline_epoch_(epoch), worker_(worker), slot_count_(stamps + 1) {}
+
+void Track::prepare() {
+  if (!slots_) slots_ = std::make_unique<Slot[]>(slot_count_);
+}
 
 void Track::add(Stage stage, std::int64_t duration_ns) {
   Totals& totals = totals_[static_cast<std::size_t>(stage)];
@@ -69,6 +70,8 @@ void Track::add(Stage stage, std::int64_t duration_ns) {
 
 void Track::stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, std::int64_t end_ns) {
   const std::uint64_t written = written_.load(kRelaxed);
+  // A reader looks at the slots after it has seen a stamp, which is published below.
+  if (written == 0) prepare();
   const std::uint64_t version = version_.load(kRelaxed);
   const std::uint64_t epoch = timeline_epoch_.load(kRelaxed);
   version_.store(version + 1, kRelaxed);

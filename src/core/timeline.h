@@ -65,12 +65,15 @@ struct TimelineTotals {
   }
 };
 
-// The stamps of one thread. `stamp` is for that thread alone: it neither locks, waits nor
-// allocates. Reading goes through the Timeline.
+// The stamps of one thread. `stamp` is for that thread alone: it neither locks nor waits, and
+// allocates at its first call only, since a feed has tracks for more workers than it may ever use.
+// Reading goes through the Timeline.
 class alignas(64) Track {
  public:
   // Made by the Timeline, whose epoch it follows.
   Track(const std::atomic<std::uint64_t>& epoch, std::uint32_t worker, std::size_t stamps);
+  // Room for stamps, which the first one would take otherwise. For that thread too, or before it.
+  void prepare();
   void stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, std::int64_t end_ns);
 
  private:
@@ -92,12 +95,12 @@ class alignas(64) Track {
 
   const Word& timeline_epoch_;
   const std::uint32_t worker_;
-  const std::size_t slot_count_;  // one more than are kept: that one may be under the pen
-  const std::unique_ptr<Slot[]> slots_;
-  Word written_{0};  // stamps ever; stamp i lies in slot i % slot_count_
-  Word version_{0};  // odd while what follows is being changed
-  Word first_{0};    // the epoch's first stamp
-  Word epoch_{0};    // which reset the totals belong to
+  const std::size_t slot_count_;   // one more than are kept: that one may be under the pen
+  std::unique_ptr<Slot[]> slots_;  // before anything was written: none
+  Word written_{0};                // stamps ever; stamp i lies in slot i % slot_count_
+  Word version_{0};                // odd while what follows is being changed
+  Word first_{0};                  // the epoch's first stamp
+  Word epoch_{0};                  // which reset the totals belong to
   std::array<Totals, kStages> totals_;
 };
 

@@ -116,6 +116,7 @@ class ArraySource final : public Source {
   const BatchSpec& spec() const override { return spec_; }
   std::optional<std::int64_t> batches_per_epoch() const override { return batches_; }
   bool pure() const override { return true; }
+  SourceTraits traits() const override { return {.kind = SourceKind::arrays}; }
 
   // Not needed, but the first batch then does not wait for the shuffle alone.
   void begin_epoch(std::int64_t epoch) override {

@@ -1,6 +1,7 @@
 // Class weights as sample weights: a source around another one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,10 +10,33 @@
 
 namespace stoker {
 
-// The same batches with a sample weight for each row, by the class of its label: an int32 label
-// (batch) or (batch, 1), or the largest of a row of floats (batch, classes). Classes that are not
-// in the map weigh 1, as in Keras. Throws ValueError when the source has sample weights already,
-// or no such labels.
+// What a batch's labels weigh: an int32 label (batch) or (batch, 1), or the largest of a row of
+// floats (batch, classes). Classes that are not in the map weigh 1, as in Keras.
+class ClassWeights {
+ public:
+  // `spec` is that of the batches. Throws ValueError when they have sample weights already, or no
+  // such labels.
+  ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights);
+
+  // Of the batches with their sample weights.
+  const BatchSpec& spec() const { return spec_; }
+  // Among the fields, which labels and weights are.
+  std::size_t label_field() const { return spec_.inputs.size(); }
+  std::size_t weight_field() const { return label_field() + 1; }
+  // Bytes of the labels of a whole batch.
+  std::size_t label_bytes() const;
+  void weigh(const std::byte* labels, std::int64_t rows, float* weights) const;
+
+ private:
+  std::int64_t class_of(const std::byte* labels, std::int64_t row) const;
+
+  BatchSpec spec_;
+  std::map<std::int64_t, double> weights_;
+  std::int64_t classes_ = 1;
+};
+
+// The same batches with a sample weight for each row. For sources whose batches pass through the
+// host; feed/class_weights.h takes all. Throws as ClassWeights does.
 std::shared_ptr<Source> with_class_weights(std::shared_ptr<Source> source,
                                            std::map<std::int64_t, double> weights);
 

@@ -91,6 +91,18 @@ void throw_no_slot_type() {
       "that no slot holds. Wrap the source: cast<float>(source)");
 }
 
+void throw_no_source(const char* where) {
+  throw ValueError(format(where, ": expected a source of batches, received a handle without one. ",
+                          "A handle that was moved from has none"));
+}
+
+void throw_cast_on_device() {
+  throw ValueError(
+      "cast: expected batches that pass through the host's memory, received a source that makes "
+      "them in the device's, where nothing converts them. Let it write float, int32_t, uint8_t, "
+      "bfloat16 or float16");
+}
+
 void throw_out_of_range(const std::string& value, DType to) {
   throw DataError(
       format("cast: expected numbers that ", to, " holds, received ", value, " from the source"));

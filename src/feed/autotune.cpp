@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "feed/sizes.h"
+
 namespace stoker::feed {
 namespace {
 
@@ -9,6 +11,8 @@ namespace {
 constexpr std::int64_t kWindowNs = 100'000'000;
 constexpr std::int64_t kFirstWindowNs = 10'000'000;
 constexpr std::uint64_t kWindowBatches = 4;
+// While nothing changes, windows become up to eight times as long: deciding takes a few milliseconds.
+constexpr int kMostDoublings = 3;
 // A deeper queue than this needs a reason, a shallower one spares nothing worth having.
 constexpr int kFewestSlots = 7;
 // Fewer workers or slots are preferred when they cost no more than this.
@@ -33,7 +37,7 @@ Autotune::Autotune(const TuneLimits& limits, const Choice& start, const Measured
 
 bool Autotune::is_due(std::uint64_t batches, std::int64_t training_ns) const {
   return batches >= begin_.batches + kWindowBatches &&
-         training_ns >= begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs);
+         training_ns >= begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs << quiet_);
 }
 
 std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
@@ -42,6 +46,8 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   window.training_ns = measured.training_ns - begin_.training_ns;
   window.cpu_ns = measured.cpu_ns - begin_.cpu_ns;
   window.waited_ns = measured.waited_ns - begin_.waited_ns;
+  window.cpu_share = measured.cpu_share;
+  window.core_share = measured.core_share;
   window.durations = {measured.durations.generate - begin_.durations.generate,
                       measured.durations.upload - begin_.durations.upload,
                       measured.durations.step - begin_.durations.step, measured.durations.host};
@@ -70,8 +76,10 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   const Choice better = best(window);
   if (better == choice_) {
     before_.reset();
+    quiet_ = std::min(quiet_ + 1, kMostDoublings);
     return std::nullopt;
   }
+  quiet_ = 0;
   before_ = choice_;
   seconds_before_ = took;
   choice_ = better;
@@ -83,6 +91,12 @@ double Autotune::busy(const Measured& window) const {
   return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }
 
+int Autotune::slots_for(int workers) const {
+  if (limits_.tune_slots) return limits_.max_slots;
+  return std::min(slots_for_workers(workers, limits_.queued, limits_.device_slots),
+                  limits_.max_slots);
+}
+
 Autotune::Choice Autotune::best(const Measured& window) const {
   Arrangement arrangement{
       .workers = choice_.workers,
@@ -90,7 +104,14 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       .device_slots = limits_.device_slots,
       .cpu_seconds = seconds(window.cpu_ns) / static_cast<double>(window.batches),
       .cores = limits_.cores};
+  const double call = window.durations.generate.mean();
+  const auto call_with = [&](int workers) {
+    return seconds_per_call(call * window.cpu_share, call * (1.0 - window.core_share), workers,
+                            limits_.cores);
+  };
+  const double call_now = call_with(choice_.workers);
   const auto takes = [&](int workers, int slots) {
+    arrangement.generate_scale = call_now > 0.0 ? call_with(workers) / call_now : 1.0;
     arrangement.workers = workers;
     arrangement.ring_slots = slots;
     return seconds_per_batch(window.durations, arrangement);
@@ -98,14 +119,8 @@ Autotune::Choice Autotune::best(const Measured& window) const {
   Choice best = choice_;
   if (limits_.tune_workers) {
     const int most = std::min(ceiling_, limits_.max_workers);
-    const int slots = limits_.tune_slots ? limits_.max_slots : choice_.slots;
-    const double fastest = takes(most, slots);
-    best.workers = most;
-    for (int workers = 1; workers < most; ++workers) {
-      if (takes(workers, slots) > kTolerance * fastest) continue;
-      best.workers = workers;
-      break;
-    }
+    best.workers = fewest_workers(1, most, kTolerance,
+                                  [&](int workers) { return takes(workers, slots_for(workers)); });
     // Workers on the step's own cores yield to it: their batches take long because they can wait,
     // and more of them would only put more of the step's threads aside.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
@@ -113,6 +128,7 @@ Autotune::Choice Autotune::best(const Measured& window) const {
       best.workers = std::min(best.workers, choice_.workers);
     }
   }
+  best.slots = slots_for(best.workers);
   if (limits_.tune_slots) {
     const double fastest = takes(best.workers, limits_.max_slots);
     best.slots = limits_.max_slots;

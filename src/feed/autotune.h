@@ -12,6 +12,7 @@ namespace stoker::feed {
 struct TuneLimits {
   int max_workers = 1;  // of a range that begins at 1
   int max_slots = 11;   // of the ring
+  int queued = 10;      // max_queue_size, where that is not tuned
   bool tune_workers = false;
   bool tune_slots = false;
   int device_slots = 0;
@@ -38,6 +39,9 @@ class Autotune {
     std::int64_t training_ns = 0;
     std::int64_t cpu_ns = 0;     // of the process
     std::int64_t waited_ns = 0;  // for batches
+    // Of the generator's time: in which it ran on a core, and in which it wanted to.
+    double cpu_share = 0.0;
+    double core_share = 0.0;
     StageDurations durations{};
   };
   // `begin`: what was measured before there was anything to tune.
@@ -50,6 +54,8 @@ class Autotune {
   const Choice& choice() const { return choice_; }
 
  private:
+  // Slots that so many workers may use.
+  int slots_for(int workers) const;
   Choice best(const Measured& window) const;
   double busy(const Measured& window) const;
 
@@ -57,6 +63,7 @@ class Autotune {
   Choice choice_;
   Measured begin_;  // of the window
   int windows_ = 0;
+  int quiet_ = 0;  // windows without a change, up to a few
   // The choice before the last change, and what a batch took with it.
   std::optional<Choice> before_;
   double seconds_before_ = 0.0;

@@ -3,12 +3,14 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "core/format.h"
 #include "data/permutation.h"
 #include "device/device.h"
+#include "feed/by_stream.h"
 #include "stoker/device_source.h"
 #include "stoker/error.h"
 
@@ -37,6 +39,7 @@ class DeviceCache final : public Source, public DeviceFiller {
     return source_->batches_per_epoch();
   }
   bool pure() const override { return true; }
+  SourceTraits traits() const override { return {.kind = SourceKind::device}; }
   DeviceFiller* device_filler() override { return this; }
 
   std::int64_t fill(BatchContext& batch, const Slot& slot) override {
@@ -59,38 +62,63 @@ class DeviceCache final : public Source, public DeviceFiller {
   }
 
   void prepare(device::Device& device, device::Stream& stream) override {
-    const std::shared_ptr<device::Device> kept = device.weak_from_this().lock();
-    if (device_ == kept && !columns_.empty()) return;
-    columns_.clear();
-    std::vector<std::unique_ptr<device::Buffer>> columns;
-    for (const Tensor& tensor : tensors_) {
-      columns.push_back(device.allocate(tensor.bytes()));
-      stream.copy_to_device(columns.back()->data(), static_cast<const std::byte*>(tensor.raw()),
-                            tensor.bytes());
-    }
-    stream.synchronize();
-    device_ = kept;
-    columns_ = std::move(columns);
+    used_by_.open(stream, [&] { return columns_on(device, stream); });
   }
+  void finish(device::Stream& stream) override { used_by_.close(stream); }
 
   void fill_on_device(BatchContext&, std::int64_t rows, const std::byte* host, const Slot& slot,
                       device::Stream& stream) override {
     const std::span<const std::int64_t> numbers(reinterpret_cast<const std::int64_t*>(host),
                                                 static_cast<std::size_t>(rows));
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const std::shared_ptr<Columns>& columns = used_by_.at(stream);
+    for (std::size_t i = 0; i < columns->memory.size(); ++i) {
       const std::size_t row_bytes = tensors_[i].bytes() / static_cast<std::size_t>(rows_);
-      stream.gather_rows(slot.field(i), columns_[i]->data(), row_bytes, numbers);
+      stream.gather_rows(slot.field(i), columns->memory[i]->data(), row_bytes, numbers);
     }
   }
   bool enqueues() const override { return true; }
 
  private:
+  // The tensors as they lie on one device.
+  struct Columns {
+    std::shared_ptr<device::Device> device;  // before what lies on it
+    std::vector<std::unique_ptr<device::Buffer>> memory;
+    static const std::shared_ptr<device::Device>& device_of(const std::shared_ptr<Columns>& one) {
+      return one->device;
+    }
+  };
+
+  // The tensors are copied to a device once, for all feeds that use them there.
+  std::shared_ptr<Columns> columns_on(device::Device& device, device::Stream& stream) {
+    const std::lock_guard lock(mutex_);
+    const std::shared_ptr<device::Device> kept = device.weak_from_this().lock();
+    // Devices that nobody else knows any more are of no use to later feeds either.
+    std::erase_if(columns_, [&](const std::shared_ptr<Columns>& columns) {
+      return columns.use_count() == 1 && columns->device != kept &&
+             columns->device.use_count() == 1;
+    });
+    const auto found = std::ranges::find(columns_, kept, &Columns::device_of);
+    if (found != columns_.end()) return *found;
+    auto columns = std::make_shared<Columns>();
+    columns->device = kept;
+    for (const Tensor& tensor : tensors_)
+      columns->memory.push_back(device.allocate(tensor.bytes()));
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      stream.copy_to_device(columns->memory[i]->data(),
+                            static_cast<const std::byte*>(tensors_[i].raw()), tensors_[i].bytes());
+    }
+    stream.synchronize();
+    columns_.push_back(columns);
+    return columns;
+  }
+
   const std::vector<Tensor> tensors_;
   const std::shared_ptr<Source> source_;  // for its spec
   const std::int64_t rows_;
   std::optional<data::Permutations> orders_;
-  std::shared_ptr<device::Device> device_;  // before what lies on it
-  std::vector<std::unique_ptr<device::Buffer>> columns_;
+  std::mutex mutex_;  // of columns_; several feeds may use the source at a time
+  std::vector<std::shared_ptr<Columns>> columns_;
+  feed::ByStream<std::shared_ptr<Columns>> used_by_;
 };
 
 }  // namespace

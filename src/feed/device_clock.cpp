@@ -1,16 +1,15 @@
 #include "feed/device_clock.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace stoker::feed {
 namespace {
 
 // How often one looks for what has passed.
 constexpr std::int64_t kLookNs = 100'000'000;
-constexpr std::array<const char*, 3> kStages = {"the generator", "uploads", "launches"};
 
 std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 * seconds); }
-double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
 }  // namespace
 
@@ -34,7 +33,7 @@ DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::S
 
 void DeviceClock::begin_epoch(std::int64_t now) {
   epoch_ns_ = looked_ns_ = now;
-  waited_ = {};
+  starvation_.begin_epoch(now);
 }
 
 void DeviceClock::issue(std::uint64_t batch, const Batch& filled) {
@@ -43,27 +42,27 @@ void DeviceClock::issue(std::uint64_t batch, const Batch& filled) {
   look(now_ns());
   Place& place = this->place(batch);
   place.sequence = static_cast<std::uint64_t>(filled.sequence);
-  place.filled_ns = filled.filled_ns;
-  place.issued_ns = now_ns();
-  place.epoch_ns = epoch_ns_;
+  place.times = {.filled_ns = filled.filled_ns, .issued_ns = now_ns(), .epoch_ns = epoch_ns_};
 }
 
 void DeviceClock::look(std::int64_t now) {
   if (now < looked_ns_ + kLookNs) return;
   looked_ns_ = now;
   while (accounted_ < launched_ && stepped(accounted_).has_passed()) account();
-  warn_of_starvation();
+  warn_of_starvation(now);
 }
 
-void DeviceClock::warn_of_starvation() {
-  const double waited = waited_[0] + waited_[1] + waited_[2];
-  const auto most = std::ranges::max_element(waited_) - waited_.begin();
-  feed_.note_starving(kStages[static_cast<std::size_t>(most)], waited,
-                      seconds(stepped_ns_ - epoch_ns_));
+// Where all that was launched is done, the device waits for what the host waits for now.
+void DeviceClock::warn_of_starvation(std::int64_t now) {
+  const std::int64_t idle = accounted_ == launched_
+                                ? std::max<std::int64_t>(0, now - std::max(stepped_ns_, epoch_ns_))
+                                : 0;
+  const std::optional<Starvation::Found> found = starvation_.look(now, idle);
+  if (found) feed_.warn_of_starvation(*found);
 }
 
 void DeviceClock::launched(std::uint64_t batch) {
-  place(batch).launched_ns = now_ns();
+  place(batch).times.launched_ns = now_ns();
   launched_ = batch + 1;
 }
 
@@ -71,8 +70,9 @@ void DeviceClock::drain() {
   while (accounted_ < launched_) {
     stepped(accounted_).synchronize();
     account();
-    warn_of_starvation();
+    warn_of_starvation(stepped_ns_);
   }
+  starvation_.end_epoch(std::max(stepped_ns_, epoch_ns_));
 }
 
 void DeviceClock::settle() {
@@ -92,45 +92,25 @@ void DeviceClock::account() {
   const std::int64_t stepped =
       stepped_ns_ + nanoseconds(batch.stepped->seconds_since(stepped_before));
 
-  // An upload begins when it is issued, when the one before it has ended, and when the device slot
-  // has been read.
-  std::int64_t upload_begin = std::max(batch.issued_ns, uploaded_ns_);
-  if (accounted_ >= kDeviceSlots) {
-    upload_begin = std::max(upload_begin, place(accounted_ - kDeviceSlots).stepped_ns);
-  }
-  upload_begin = std::min(upload_begin, uploaded);
-  const std::int64_t step_begin =
-      std::min(stepped, std::max({stepped_ns_, uploaded, batch.launched_ns}));
-
-  wait(batch, std::max(stepped_ns_, batch.epoch_ns), step_begin, uploaded);
-  since_.computed += seconds(stepped - step_begin);
-  since_.step.add(stepped - step_begin);
-  since_.upload.add(uploaded - upload_begin);
-  feed_.note_step(stepped - step_begin);
-  feed_.note_upload(uploaded - upload_begin);
+  batch.times.uploaded_ns = uploaded;
+  batch.times.stepped_ns = stepped;
+  const BatchTimes before{.uploaded_ns = uploaded_ns_, .stepped_ns = stepped_ns_};
+  std::int64_t& read = read_ns_[accounted_ % kDeviceSlots];
+  const DeviceSpan span = span_of(batch.times, before, std::exchange(read, stepped));
+  add_to(since_, batch.times, span);
+  if (batch.times.epoch_ns == epoch_ns_) add_to(starvation_, span);
+  feed_.note_step(stepped - span.step_begin_ns);
+  feed_.note_upload(uploaded - span.upload_begin_ns);
   const std::size_t copies = feed_.consumer_track() + 1;
-  feed_.timeline().track(copies).stamp(Stage::upload, batch.sequence, upload_begin, uploaded);
-  feed_.timeline().track(copies + 1).stamp(Stage::compute, batch.sequence, step_begin, stepped);
+  feed_.timeline().track(copies).stamp(Stage::upload, batch.sequence, span.upload_begin_ns,
+                                       uploaded);
+  feed_.timeline()
+      .track(copies + 1)
+      .stamp(Stage::compute, batch.sequence, span.step_begin_ns, stepped);
 
-  batch.stepped_ns = stepped;
   uploaded_ns_ = uploaded;
   stepped_ns_ = stepped;
   ++accounted_;
-}
-
-// The device had nothing to do from `from` to `begin`: the earliest stage that was late is why. Had
-// it been on time, those after it would have been hidden.
-void DeviceClock::wait(const Place& batch, std::int64_t from, std::int64_t begin,
-                       std::int64_t uploaded_ns) {
-  if (begin <= from) return;
-  const double idle = seconds(begin - from);
-  const int stage = batch.filled_ns > from                          ? 0
-                    : batch.issued_ns <= from && uploaded_ns > from ? 1
-                                                                    : 2;
-  double* const since[] = {&since_.waited_for_generator, &since_.waited_for_upload,
-                           &since_.waited_for_launch};
-  *since[stage] += idle;
-  if (batch.epoch_ns == epoch_ns_) waited_[static_cast<std::size_t>(stage)] += idle;
 }
 
 void DeviceClock::report(FeedReport& report) {
@@ -141,7 +121,11 @@ void DeviceClock::report(FeedReport& report) {
   report.step = since_.step;
   report.upload = since_.upload;
   report.device_slots = kDeviceSlots;
-  since_ = {};
+  // The histograms keep their room, so that the next epoch allocates nothing.
+  since_.waited_for_generator = since_.waited_for_upload = since_.waited_for_launch = 0.0;
+  since_.computed = 0.0;
+  since_.step.clear();
+  since_.upload.clear();
 }
 
 }  // namespace stoker::feed

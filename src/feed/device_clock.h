@@ -9,7 +9,9 @@
 
 #include "core/timeline.h"
 #include "device/device.h"
+#include "feed/device_time.h"
 #include "feed/feed.h"
+#include "feed/starvation.h"
 
 namespace stoker::feed {
 
@@ -37,6 +39,8 @@ class DeviceClock {
   void issue(std::uint64_t batch, const Batch& filled);
   // Its step has been launched.
   void launched(std::uint64_t batch);
+  // Looks for what has passed, ten times a second, and warns when the device starves.
+  void look(std::int64_t now);
   // The epoch has no more batches: waits for those that are under way, one by one, so that a device
   // that starves behind the last of them is told of too.
   void drain();
@@ -51,18 +55,12 @@ class DeviceClock {
     std::unique_ptr<device::Event> uploaded;
     std::unique_ptr<device::Event> stepped;
     std::uint64_t sequence = 0;
-    std::int64_t filled_ns = 0;
-    std::int64_t issued_ns = 0;
-    std::int64_t launched_ns = 0;
-    std::int64_t epoch_ns = 0;
-    std::int64_t stepped_ns = 0;  // once it is accounted for
+    BatchTimes times;
   };
 
   Place& place(std::uint64_t batch) { return places_[batch % places_.size()]; }
   void account();
-  void look(std::int64_t now);
-  void warn_of_starvation();
-  void wait(const Place& batch, std::int64_t from, std::int64_t begin, std::int64_t uploaded_ns);
+  void warn_of_starvation(std::int64_t now);
 
   Feed& feed_;
   std::vector<Place> places_;
@@ -70,10 +68,11 @@ class DeviceClock {
   std::unique_ptr<device::Event> first_stepped_;
   std::int64_t epoch_ns_ = 0;
   std::int64_t looked_ns_ = 0;
-  std::array<double, 3> waited_{};  // in the epoch: for the generator, uploads, launches
-  std::int64_t uploaded_ns_ = 0;    // of the last batch accounted for
+  Starvation starvation_;
+  std::int64_t uploaded_ns_ = 0;  // of the last batch accounted for
   std::int64_t stepped_ns_ = 0;
-  std::uint64_t accounted_ = 0;  // batches
+  std::array<std::int64_t, kDeviceSlots> read_ns_{};  // when each device slot was last read
+  std::uint64_t accounted_ = 0;                       // batches
   std::uint64_t launched_ = 0;
   FeedReport since_;
 };

@@ -5,34 +5,14 @@
 
 #include <algorithm>
 #include <iostream>
-#include <limits>
-#include <thread>
 #include <utility>
 
 #include "core/format.h"
-#include "feed/autotune.h"
-#include "feed/ring.h"
-#include "feed/schedule.h"
-#include "feed/worker_pool.h"
+#include "feed/feed_impl.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
 namespace {
-
-constexpr int kMostSlots = 33;  // that AUTOTUNE takes
-constexpr int kFewestSlots = 3;
-// From when on the user is told that nothing comes.
-constexpr std::int64_t kStarvedNs = 1'000'000'000;
-constexpr double kStarvedShare = 0.2;
-// How often one that waits looks around.
-constexpr std::int64_t kSliceNs = 50'000'000;
-// How long threads that may still be at work are waited for after one has timed out.
-constexpr std::int64_t kPatienceNs = 500'000'000;
-constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
-
-double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
-
-int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
 std::int64_t process_cpu_ns() {
   timespec time{};
@@ -40,99 +20,59 @@ std::int64_t process_cpu_ns() {
   return std::int64_t{1'000'000'000} * time.tv_sec + time.tv_nsec;
 }
 
-// As many as may wait for the step, and the one that it reads; no more than there are batches.
-int slots_for(const FeedOptions& options, Source& source) {
-  const Schedule schedule(options, source);  // checks the options too
-  std::int64_t slots = std::int64_t{options.max_queue_size} + 1;
-  if (options.max_queue_size == AUTOTUNE) {
-    const SlotLayout layout = SlotLayout::of_host(source);
-    slots = std::clamp<std::int64_t>(static_cast<std::int64_t>(options.queue_bytes / layout.bytes),
-                                     kFewestSlots, kMostSlots);
-  }
-  return static_cast<int>(std::max<std::int64_t>(1, schedule.total_up_to(slots)));
+// For the workers' ends; beyond a century it is for ever.
+std::int64_t timeout_ns(const FeedOptions& options) {
+  constexpr double kCentury = 3.2e9;
+  return options.timeout_seconds < kCentury
+             ? static_cast<std::int64_t>(1e9 * options.timeout_seconds)
+             : 0;
 }
 
-// Threads; AUTOTUNE may not use all of them. More than there are cores, for sources that wait for
-// a disk.
-int threads_for(const FeedOptions& options, const Source& source, int slots) {
-  if (!source.pure()) return 1;
-  const int wanted = options.workers == AUTOTUNE ? std::clamp(2 * cores(), 8, 32) : options.workers;
-  return std::clamp(wanted, 1, slots);
+// Of a batch's bytes, those of float32 inputs: what other element types would make fewer.
+double float_share(const BatchSpec& spec) {
+  const auto bytes = [](const Field& field) {
+    return static_cast<double>(field.shape.elements()) * static_cast<double>(size_of(field.dtype));
+  };
+  double floats = 0.0;
+  double all = 0.0;
+  for (std::size_t i = 0; i < spec.field_count(); ++i) all += bytes(spec.field(i));
+  for (const Field& field : spec.inputs) {
+    if (field.dtype == DType::float32) floats += bytes(field);
+  }
+  return all > 0.0 ? floats / all : 0.0;
 }
 
 }  // namespace
 
-struct Feed::Impl {
-  Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options, device::Device& device)
-      : options(feed_options),
-        slots(slots_for(options, *from)),
-        threads(threads_for(options, *from, slots)),
-        shared(
-            std::make_shared<WorkerPool::Shared>(std::move(from), options, slots, device, threads)),
-        source(*shared->source),
-        schedule(shared->schedule),
-        ring(shared->ring),
-        epoch(schedule.first_epoch()),
-        pool(shared, {.workers = threads,
-                      .seed = options.seed,
-                      .shuffle = options.shuffle,
-                      .nan_policy = options.nan_policy,
-                      .shares_cores = device.reads_host_memory()}) {
-    if (!ring.shortage().empty()) warn(ring.shortage());
-    start_tuning(device);
+Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
+                 device::Device& device)
+    : options(feed_options),
+      shares_cores(device.reads_host_memory()),
+      sizes(sizes_of(options, *from, shares_cores)),
+      shared(std::make_shared<WorkerPool::Shared>(std::move(from), options, sizes.slots, device,
+                                                  sizes.workers)),
+      source(*shared->source),
+      schedule(shared->schedule),
+      ring(shared->ring),
+      epoch(schedule.first_epoch()),
+      pool(shared, {.workers = sizes.workers,
+                    .active = sizes.active,
+                    .seed = options.seed,
+                    .shuffle = options.shuffle,
+                    .nan_policy = options.nan_policy,
+                    .shares_cores = shares_cores,
+                    .timeout_ns = timeout_ns(options)}) {
+  for (auto track = static_cast<std::size_t>(sizes.workers); track < shared->timeline.size();
+       ++track) {
+    shared->timeline.track(track).prepare();
   }
-
-  std::optional<Batch> next();
-  const SlotNote* take();
-  enum class Waited : std::uint8_t { filled, timed_out, given_up, nobody_left };
-  Waited wait(std::int64_t begin_ns);
-  void give_up();
-  void end_epoch();
-  void end_source();
-  void warn(const std::string& what) const;
-  void warn_of_starvation(const char* who, double waited, double of, const std::string& why);
-  void warn_of_nan(const SlotNote& note);
-  [[noreturn]] void time_out(std::int64_t waited_ns);
-  [[noreturn]] void miss();
-  [[noreturn]] void rethrow();
-
-  void start_tuning(device::Device& device);
-  void tune();
-
-  const FeedOptions options;
-  const int slots;
-  const int threads;
-  const std::shared_ptr<WorkerPool::Shared> shared;
-  Source& source;
-  const Schedule& schedule;
-  Ring& ring;
-
-  TimelineTotals reported;  // what earlier reports have told
-  FeedReport counts;        // of batches since the last report
-  DurationHistogram steps;  // of the consumer
-  DurationHistogram uploads;
-
-  // The consumer's own place: the batch that next() returns.
-  std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
-  std::uint64_t sequence = 0;  // batches before it
-  std::int64_t epoch;
-  std::int64_t step = 0;
-  bool ran_out = false;
-  bool stopped = false;
-  std::exception_ptr failed;
-
-  // Warnings come once.
-  bool warned_of_starvation = false;
-  bool warned_of_nan = false;
-  std::int64_t epoch_begin_ns = 0;
-  std::int64_t epoch_waited_ns = 0;
-
-  std::optional<Autotune> autotune;
-  std::int64_t training_ns = 0;  // of epochs that are over
-  std::uint64_t taken = 0;
-
-  WorkerPool pool;  // last: it uses the others, and stops before they go
-};
+  ring.set_depth(std::min(sizes.depth, ring.size()));
+  if (!ring.shortage().empty()) warn(ring.shortage());
+  if (!pool.shortage().empty()) warn(pool.shortage());
+  const std::string one_worker = why_one_worker(options, source);
+  if (!one_worker.empty()) warn(one_worker);
+  start_tuning();
+}
 
 void Feed::Impl::warn(const std::string& what) const {
   if (options.warn) {
@@ -142,111 +82,21 @@ void Feed::Impl::warn(const std::string& what) const {
   }
 }
 
-// ---- Waiting ----
-
-// For the batch at hand: who is at it, for messages.
-std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_t now) {
-  const std::optional<WorkerPool::Busy> busy = pool.who_fills(position);
-  if (!busy) return "no worker has begun it";
-  return format("worker ", busy->worker, " has been at it for ", seconds(now - busy->since_ns),
-                " s");
-}
-
-// From when on it is starving.
-bool starves(double waited, double of) {
-  return waited >= seconds(kStarvedNs) && waited > kStarvedShare * of;
-}
-
-void Feed::Impl::warn_of_starvation(const char* who, double waited, double of,
-                                    const std::string& why) {
-  warned_of_starvation = true;
-  warn(format(who, " has waited ", waited, " s of the last ", of, " s for ", why));
-}
-
-// Tells the user when the step starves.
-Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
-  const std::int64_t timeout =
-      options.timeout_seconds > 0.0
-          ? begin_ns + static_cast<std::int64_t>(1e9 * options.timeout_seconds)
-          : kForever;
-  for (std::int64_t now = begin_ns;;) {
-    if (ring.wait_until_full(position, std::min(timeout, now + kSliceNs))) return Waited::filled;
-    now = now_ns();
-    if (now >= timeout) return Waited::timed_out;
-    if (options.should_stop && options.should_stop()) return Waited::given_up;
-    if (pool.has_ended() && !ring.is_full(position)) return Waited::nobody_left;
-    const double waited = seconds(epoch_waited_ns + now - begin_ns);
-    const double of = seconds(now - epoch_begin_ns);
-    if (!warned_of_starvation && starves(waited, of)) {
-      warn_of_starvation("the step", waited, of,
-                         format("the generator (batch ", sequence + 1,
-                                " of this fit: ", describe(pool, position, now), ")"));
-    }
-  }
-}
-
-void Feed::Impl::give_up() {
-  stopped = true;
-  pool.stop();
-  pool.join_or_abandon(now_ns() + kPatienceNs);
-}
-
-// Waits for the slot of the next batch; null when there is no point any more.
-const SlotNote* Feed::Impl::take() {
-  if (!ring.is_full(position)) {
-    if (ring.is_held(position)) {
-      throw ValueError(
-          format("Feed::next: expected a batch to be released first, since the ring of ",
-                 ring.size(), " slots has none left"));
-    }
-    const std::int64_t begin = now_ns();
-    const Waited waited = wait(begin);
-    const std::int64_t end = now_ns();
-    shared->timeline.track(static_cast<std::size_t>(threads))
-        .stamp(Stage::wait_for_generator, sequence, begin, end);
-    const std::int64_t awaited_ns = end - begin;
-    epoch_waited_ns += awaited_ns;
-    if (waited == Waited::timed_out) time_out(awaited_ns);
-    if (waited == Waited::nobody_left) miss();
-    if (waited == Waited::given_up) {
-      give_up();
-      return nullptr;
-    }
-  }
-  return &ring.note(position);
-}
-
-void Feed::Impl::time_out(std::int64_t waited_ns) {
-  const std::int64_t now = now_ns();
-  failed = std::make_exception_ptr(DataError(
-      format("batch ", sequence + 1, " (epoch ", epoch + 1, ", batch ", step + 1,
-             " of it): the generator timed out: waited ", seconds(waited_ns), " s, ",
-             describe(pool, position, now), ". Raise generator_timeout if it needs that long")));
-  pool.stop();
-  pool.join_or_abandon(now + kPatienceNs);
-  std::rethrow_exception(failed);
-}
-
-// A fault of the feed's own, which would otherwise be waited for without an end.
-void Feed::Impl::miss() {
-  failed = std::make_exception_ptr(
-      DataError(format("batch ", sequence + 1, " (epoch ", epoch + 1, ", batch ", step + 1,
-                       " of it): the workers have ended without it, so one was left out. This is a "
-                       "fault of Stoker's; please report it")));
-  std::rethrow_exception(failed);
-}
-
-void Feed::Impl::rethrow() {
-  pool.stop();
-  pool.join();
-  failed = pool.failure();
-  std::rethrow_exception(failed);
+std::string Feed::Impl::place() const {
+  return format("batch ", sequence + 1, " (epoch ", epoch + 1, ", batch ", step + 1, " of it)");
 }
 
 // ---- Batches ----
 
+void Feed::Impl::begin_epoch() {
+  epoch_begin_ns = now_ns();
+  starvation.begin_epoch(epoch_begin_ns);
+}
+
 void Feed::Impl::end_epoch() {
-  if (epoch_begin_ns > 0) training_ns += now_ns() - epoch_begin_ns;
+  const std::int64_t now = now_ns();
+  if (epoch_begin_ns > 0) training_ns += now - epoch_begin_ns;
+  starvation.end_epoch(now);
   epoch_begin_ns = 0;
   epoch_waited_ns = 0;
   ++epoch;
@@ -254,44 +104,41 @@ void Feed::Impl::end_epoch() {
   // The workers end an epoch of the source when they begin the next; the last one is left to us.
   if ((epoch == schedule.end_epoch() || ran_out) && sequence > 0) {
     pool.stop();  // some may be about to ask for batches beyond the end
-    pool.join();
-    end_source();
+    if (pool.join()) end_source();
   }
 }
 
 void Feed::Impl::end_source() {
+  const auto where = [&] { return format("the end of epoch ", epoch, ", after its last batch"); };
   try {
     source.end_epoch(schedule.source_epoch(epoch - 1));
   } catch (const std::exception& error) {
-    try {
-      std::throw_with_nested(
-          DataError(format("the end of epoch ", epoch, ", after its last batch: ", error.what())));
-    } catch (...) {
-      failed = std::current_exception();
-      throw;
-    }
+    fail(where(), error.what());
+  } catch (...) {
+    fail(where(), "the generator threw something that is no std::exception");
   }
 }
 
 void Feed::Impl::warn_of_nan(const SlotNote& note) {
   if (warned_of_nan) return;
   warned_of_nan = true;
-  warn(format("batch ", sequence + 1, " (epoch ", epoch + 1, ", batch ", step + 1,
-              " of it) holds a NaN",
-              note.rows == kSkipped ? "; it is skipped, and so are others that do (nan_policy)"
-                                    : "; it is trained on all the same (nan_policy)"));
+  warn(place() + " holds a NaN" +
+       (note.rows == kSkipped ? "; it is skipped, and so are others that do (nan_policy)"
+                              : "; it is trained on all the same (nan_policy)"));
 }
 
 std::optional<Batch> Feed::Impl::next() {
   if (failed) std::rethrow_exception(failed);
   for (;;) {
     if (ran_out || stopped || epoch == schedule.end_epoch()) return std::nullopt;
-    if (epoch_begin_ns == 0) epoch_begin_ns = now_ns();
+    if (epoch_begin_ns == 0) begin_epoch();
     const std::optional<std::int64_t> steps = schedule.steps(epoch);
     if (step == steps) {
       end_epoch();
       return std::nullopt;
     }
+    const bool was_there = ring.is_full(position);
+    const int ready = was_there ? ring.filled(position) : 0;
     const SlotNote* const found = take();
     if (found == nullptr) return std::nullopt;
     const SlotNote& note = *found;
@@ -316,7 +163,7 @@ std::optional<Batch> Feed::Impl::next() {
       ++sequence;
       continue;
     }
-    counts.ring_filled += static_cast<double>(ring.filled(position));
+    counts.ring_filled += ready;
     ++step;
     ++taken;
     ++counts.batches;
@@ -329,41 +176,41 @@ std::optional<Batch> Feed::Impl::next() {
                  .rows = note.rows,
                  .sequence = static_cast<std::int64_t>(sequence++),
                  .position = here,
-                 .filled_ns = note.end_ns};
+                 .filled_ns = note.end_ns,
+                 .was_awaited = !was_there};
   }
 }
 
 // ---- Tuning ----
 
-void Feed::Impl::start_tuning(device::Device& device) {
-  const bool tune_workers = options.workers == AUTOTUNE && threads > 1;
+void Feed::Impl::start_tuning() {
+  const bool tune_workers = options.workers == AUTOTUNE && sizes.workers > 1;
   const bool tune_slots = options.max_queue_size == AUTOTUNE;
   if (!tune_workers && !tune_slots) return;
-  // From above, so that the beginning is not slow; but on the step's own cores from below, since
-  // more than it needs cost it dearly there.
-  const bool shares_cores = device.reads_host_memory();
-  const Autotune::Choice start{.workers = tune_workers && shares_cores ? 1 : threads,
-                               .slots = slots};
-  autotune.emplace(TuneLimits{.max_workers = threads,
-                              .max_slots = slots,
+  autotune.emplace(TuneLimits{.max_workers = sizes.workers,
+                              .max_slots = ring.size(),
+                              .queued = tune_slots ? ring.depth() - 1 : options.max_queue_size,
                               .tune_workers = tune_workers,
                               .tune_slots = tune_slots,
-                              .device_slots = device.reads_host_memory() ? 0 : kDeviceSlots,
+                              .device_slots = shares_cores ? 0 : kDeviceSlots,
                               .cores = static_cast<double>(cores())},
-                   start, Autotune::Measured{.cpu_ns = process_cpu_ns()});
-  pool.set_active(start.workers);
+                   Autotune::Choice{.workers = pool.active(), .slots = ring.depth()},
+                   Autotune::Measured{.cpu_ns = process_cpu_ns()});
 }
 
 void Feed::Impl::tune() {
   const std::int64_t trained = training_ns + now_ns() - epoch_begin_ns;
   if (!autotune->is_due(taken, trained)) return;
   const TimelineTotals totals = shared->timeline.snapshot();
+  const WorkerPool::CoreShares shares = pool.core_shares();
   const std::optional<Autotune::Choice> choice = autotune->decide(
       {.batches = taken,
        .training_ns = trained,
        .cpu_ns = process_cpu_ns(),
        .waited_ns =
            static_cast<std::int64_t>(1e9 * totals[Stage::wait_for_generator].durations.total()),
+       .cpu_share = shares.had,
+       .core_share = shares.wanted,
        .durations = {
            .generate = totals[Stage::generate].durations, .upload = uploads, .step = steps}});
   if (!choice) return;
@@ -394,12 +241,20 @@ void Feed::stop() {
   impl_->pool.stop();
 }
 
+void Feed::fail(const Batch& batch, const std::string& what) {
+  // next() has counted it already.
+  impl_->fail(format("batch ", batch.sequence + 1, " (epoch ", impl_->epoch + 1, ", batch ",
+                     impl_->step, " of it)"),
+              what);
+}
+
 void Feed::note_step(std::int64_t ns) { impl_->steps.add(ns); }
 void Feed::note_upload(std::int64_t ns) { impl_->uploads.add(ns); }
 
-void Feed::note_starving(const char* stage, double waited, double of) {
-  if (impl_->warned_of_starvation || !starves(waited, of)) return;
-  impl_->warn_of_starvation("the device", waited, of, stage);
+void Feed::watch(std::function<void(std::int64_t)> look) { impl_->watch = std::move(look); }
+
+void Feed::warn_of_starvation(const Starvation::Found& found) {
+  impl_->warn_of_starvation(found, "the device");
 }
 
 const SlotLayout& Feed::layout() const { return impl_->shared->layout; }
@@ -412,7 +267,7 @@ void Feed::set_queue_size(int batches) {
 
 const Timeline& Feed::timeline() const { return impl_->shared->timeline; }
 Timeline& Feed::timeline() { return impl_->shared->timeline; }
-std::size_t Feed::consumer_track() const { return static_cast<std::size_t>(impl_->threads); }
+std::size_t Feed::consumer_track() const { return static_cast<std::size_t>(impl_->sizes.workers); }
 
 FeedReport Feed::take_report() {
   Impl& impl = *impl_;
@@ -426,12 +281,22 @@ FeedReport Feed::take_report() {
   report.wait_for_generator = since_last(Stage::wait_for_generator);
   report.waited_for_generator = report.wait_for_generator.total();
   report.generated = report.generate.total();
-  report.generated_cpu_share = impl.pool.cpu_share();
+  const WorkerPool::CoreShares shares = impl.pool.core_shares();
+  report.generated_cpu_share = shares.had;
+  report.generated_core_share = shares.wanted;
+  const std::uint64_t drawn = impl.pool.drawn_one_by_one();
+  report.drawn_one_by_one = drawn - std::exchange(impl.drawn, drawn);
   report.workers = workers();
-  report.max_workers = impl.threads;
+  report.max_workers = impl.sizes.workers;
+  report.limited_by_memory = impl.sizes.limited_by_memory;
   report.queue_size = queue_size();
   report.is_pure = impl.source.pure();
+  const SourceTraits traits = impl.source.traits();
+  report.source = traits.kind;
+  report.is_optimized = traits.is_optimized;
+  report.float_share = float_share(impl.source.spec());
   report.tuned = impl.autotune.has_value();
+  report.tuned_workers = report.tuned && impl.options.workers == AUTOTUNE && report.max_workers > 1;
   impl.reported = now;
   return report;
 }

@@ -13,6 +13,7 @@
 #include "core/timeline.h"
 #include "device/device.h"
 #include "device/ring_state.h"
+#include "feed/starvation.h"
 #include "stoker/report.h"
 #include "stoker/source.h"
 
@@ -24,6 +25,8 @@ using device::kHeaderBytes;
 using device::SlotHeader;
 
 inline constexpr int kDeviceSlots = 3;
+// A generator that waits for a disk or a network can use many more threads than there are cores.
+inline constexpr int kMostTunedWorkers = 64;
 
 struct SlotLayout {
   // Throws ShapeError for fields without a known size or with different batch sizes.
@@ -48,12 +51,13 @@ struct FeedOptions {
   // queue_bytes.
   int max_queue_size = 10;
   // Threads that fill; at least 1, or AUTOTUNE. A source that is not pure has one whatever this
-  // says.
+  // says. The ring has a slot for each, and one for the step, though max_queue_size may be less.
   int workers = 1;
+  int max_workers = kMostTunedWorkers;  // that AUTOTUNE takes
   std::uint64_t seed = 0;
   bool shuffle = false;  // the order of batches of a source with shuffles_batches()
   NanPolicy nan_policy = NanPolicy::stop;
-  // How long one batch may be waited for; 0: for ever.
+  // How long one batch may be waited for; 0 or infinity: for ever.
   double timeout_seconds = 0.0;
   std::size_t queue_bytes = std::size_t{256} << 20;  // of a ring that AUTOTUNE chooses
   std::size_t stamps_per_track = 1024;               // that the timeline keeps
@@ -72,13 +76,17 @@ struct Batch {
   std::int64_t sequence = 0;   // BatchContext's
   std::uint64_t position = 0;  // in the ring, for release()
   std::int64_t filled_ns = 0;  // when it was there, on the host's clock
+  bool was_awaited = false;    // it was not there when it was asked for
 };
 
 // One consumer thread calls next() and release(); the feed's own threads fill. Every batch is
-// pulled exactly once; at most max_queue_size + 1 batches ahead of the step, across the ends of
-// epochs; never more than epochs * steps_per_epoch in all. The destructor stops and joins the
-// threads: a call of fill() that is under way finishes first. Only one that timed out is left
-// behind: its thread ends when the call does, and keeps what it writes to until then.
+// pulled exactly once; at most max_queue_size + 1 batches ahead of the step, or one more than there
+// are workers, across the ends of epochs; never more than epochs * steps_per_epoch in all. The
+// destructor stops and joins the threads: a call of fill() that is under way finishes first. With a
+// timeout, one that has lasted for so long is left behind: its thread ends when the call does, and
+// keeps what it writes to until then.
+//
+// A source that is not pure serves one feed at a time.
 //
 // With steps_per_epoch, epochs of the training divide one stream of batches. A source that knows
 // its batches_per_epoch is passed through to its end and then begun again; where a pass ends within
@@ -88,9 +96,10 @@ struct Batch {
 // Batches come in the same order, with the same random numbers, for any number of workers.
 class Feed {
  public:
-  // Starts pulling. Throws ValueError for an option out of range or an endless source without
-  // steps_per_epoch, ShapeError for a spec that no slot can hold, DeviceError when there is no
-  // memory for the ring, DataError for a source of 0 batches.
+  // Starts pulling. Throws ValueError for an option out of range, an endless source without
+  // steps_per_epoch, or a source that serves another feed and is not pure; ShapeError for a spec
+  // that no slot can hold; DeviceError when there is no memory for the ring, or no thread;
+  // DataError for a source of 0 batches.
   Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device);
   ~Feed();
   Feed(const Feed&) = delete;
@@ -116,14 +125,19 @@ class Feed {
   bool ran_out() const;
   // Stops pulling: next() stays empty.
   void stop();
+  // The source's other half failed on the batch of the last next(), by an exception that is being
+  // handled: as if it had failed in the feed.
+  [[noreturn]] void fail(const Batch& batch, const std::string& what);
 
   // What one step, and one upload, took by itself: what AUTOTUNE weighs the generator against.
   void note_step(std::int64_t ns);
   void note_upload(std::int64_t ns);
 
-  // Where the consumer sees more than the feed does: the device has waited so long of the current
-  // epoch so far, most of it for `stage`. Warns as soon as that is starving, once in all.
-  void note_starving(const char* stage, double waited, double of);
+  // For a consumer that sees more than the feed does, and says itself when the device starves.
+  // `look` is called now and then while next() waits.
+  void watch(std::function<void(std::int64_t now_ns)> look);
+  // Once in all.
+  void warn_of_starvation(const Starvation::Found& found);
 
   const SlotLayout& layout() const;  // of slots of the host
   int ring_size() const;

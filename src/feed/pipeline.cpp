@@ -24,6 +24,7 @@ struct Pipeline::Impl {
         spec(source->spec()),
         filler(source->device_filler()),
         layout(spec),
+        kept(source),
         state(device.allocate(sizeof(device::RingState))) {
     device::RingState initial;
     if (!device.reads_host_memory()) {
@@ -39,7 +40,10 @@ struct Pipeline::Impl {
         }
       }
     }
-    if (filler != nullptr) filler->prepare(device, copy ? *copy : compute);
+    if (filler != nullptr) {
+      filler->prepare(device, copy ? *copy : compute);
+      prepared.emplace(*filler, copy ? *copy : compute);
+    }
     compute.copy_to_device(state->data(), bytes_of(&initial), sizeof(initial));
     compute.synchronize();
     feed.emplace(std::move(source), options, device);
@@ -48,6 +52,7 @@ struct Pipeline::Impl {
       // step that read the device slot before.
       const int in_flight = feed->ring_size() + kDeviceSlots + 2;
       clock.emplace(device, *copy, compute, *feed, in_flight);
+      feed->watch([this](std::int64_t now) { clock->look(now); });
       uploading.resize(static_cast<std::size_t>(in_flight));
     }
   }
@@ -72,8 +77,16 @@ struct Pipeline::Impl {
 
   // By the source's own half on the device.
   void fill(const Batch& batch, std::uint64_t slot, device::Stream& stream) {
-    filler->fill_on_device(*batch.context, batch.rows, batch.block + feed->layout().offsets[0],
-                           Slot(spec, fields.data() + slot * layout.offsets.size()), stream);
+    try {
+      filler->fill_on_device(*batch.context, batch.rows, batch.block + feed->layout().offsets[0],
+                             Slot(spec, fields.data() + slot * layout.offsets.size()), stream);
+    } catch (const DeviceError&) {
+      throw;  // says what is the matter with the device
+    } catch (const std::exception& error) {
+      feed->fail(batch, error.what());
+    } catch (...) {
+      feed->fail(batch, "the generator threw something that is no std::exception");
+    }
   }
 
   // Gives pinned slots back whose uploads have passed; waits for the oldest where the feed has no
@@ -87,14 +100,29 @@ struct Pipeline::Impl {
     }
   }
 
+  // From prepare() to finish().
+  class Prepared {
+   public:
+    Prepared(DeviceFiller& filler, device::Stream& stream) : filler_(filler), stream_(stream) {}
+    ~Prepared() { filler_.finish(stream_); }
+    Prepared(const Prepared&) = delete;
+    Prepared& operator=(const Prepared&) = delete;
+
+   private:
+    DeviceFiller& filler_;
+    device::Stream& stream_;
+  };
+
   device::Device& device;
   device::Stream& compute;
   const BatchSpec spec;
-  DeviceFiller* const filler;  // null: batches are uploaded
-  const SlotLayout layout;     // of the device's slots
+  DeviceFiller* const filler;          // null: batches are uploaded
+  const SlotLayout layout;             // of the device's slots
+  const std::shared_ptr<Source> kept;  // outlives what follows
   std::optional<Feed> feed;
   std::unique_ptr<device::Buffer> state;
   std::unique_ptr<device::Stream> copy;
+  std::optional<Prepared> prepared;
   std::vector<std::unique_ptr<device::Buffer>> blocks;  // the device's slots
   std::vector<std::byte*> fields;                       // of all of them
   std::optional<DeviceClock> clock;
@@ -164,6 +192,7 @@ void Pipeline::consumed(const Batch& batch) {
     const std::int64_t end = now_ns();
     const std::int64_t took = end - impl.step_begin_ns;
     impl.stepped.step.add(took);
+    if (!batch.was_awaited) impl.stepped.step_in_a_row.add(took);
     impl.feed->note_step(took);
     impl.feed->timeline()
         .track(impl.feed->consumer_track())
@@ -183,8 +212,10 @@ FeedReport Pipeline::take_report() {
     impl.clock->report(report);
   } else {
     report.step = impl.stepped.step;
+    report.step_in_a_row = impl.stepped.step_in_a_row;
     report.computed = report.step.total();
-    impl.stepped = {};
+    impl.stepped.step.clear();  // with the room that they have
+    impl.stepped.step_in_a_row.clear();
   }
   return report;
 }

@@ -1,6 +1,7 @@
 #include "feed/ring.h"
 
 #include <algorithm>
+#include <new>
 
 #include "core/format.h"
 #include "core/timeline.h"
@@ -68,6 +69,8 @@ void Ring::allocate(const SlotLayout& layout, int slots, device::Device& device)
       blocks.push_back(device.allocate_pinned(layout.bytes));
     } catch (const device::OutOfMemory& error) {
       refusal = error.what();
+    } catch (const std::bad_alloc&) {
+      refusal = "the host has no memory left";
     }
   }
   if (!refusal.empty() && (blocks.size() >= 2 || device.reads_host_memory())) {

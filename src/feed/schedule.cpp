@@ -2,13 +2,18 @@
 
 #include <algorithm>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
 namespace {
 
-void check(const FeedOptions& options, const Source& source) {
+// Beyond any use, and within what a system gives.
+constexpr int kMostQueued = 65536;
+constexpr int kMostThreads = 4096;
+
+void check_options(const FeedOptions& options, const Source& source) {
   if (options.epochs < 0 || options.first_epoch < 0) {
     throw ValueError(format("fit: expected 0 or more epochs from epoch 0 or later, received ",
                             options.epochs, " from epoch ", options.first_epoch));
@@ -22,14 +27,16 @@ void check(const FeedOptions& options, const Source& source) {
         "fit: expected steps_per_epoch, since this generator never ends. Set steps_per_epoch "
         "(validation_steps, or steps), or return the number of rows, 0 to end the epoch.");
   }
-  if (options.max_queue_size < 1 && options.max_queue_size != AUTOTUNE) {
-    throw ValueError(
-        format("fit: expected a max_queue_size of at least 1, received ", options.max_queue_size));
+  if (options.max_queue_size != AUTOTUNE) {
+    check::require("fit", "max_queue_size (or AUTOTUNE)", options.max_queue_size,
+                   check::closed(1, kMostQueued));
   }
-  if (options.workers < 1 && options.workers != AUTOTUNE) {
-    throw ValueError(
-        format("fit: expected at least 1 worker or AUTOTUNE, received ", options.workers));
+  if (options.workers != AUTOTUNE) {
+    check::require("fit", "workers (or AUTOTUNE)", options.workers, check::closed(1, kMostThreads));
   }
+  check::require("fit", "max_workers", options.max_workers, check::closed(1, kMostThreads));
+  check::require("fit", "generator_timeout", options.timeout_seconds,
+                 check::or_infinity(check::at_least(0)));
 }
 
 }  // namespace
@@ -38,7 +45,7 @@ Schedule::Schedule(const FeedOptions& options, const Source& source)
     : first_epoch_(options.first_epoch),
       end_epoch_(options.first_epoch + options.epochs),
       steps_per_epoch_(options.steps_per_epoch) {
-  check(options, source);
+  check_options(options, source);
   pass_ = source.batches_per_epoch();
   if (pass_ && *pass_ < 1) {
     throw DataError(format("the source gave no batch: it says that an epoch of it has ", *pass_));

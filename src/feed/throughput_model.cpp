@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "stoker/random.h"
@@ -37,6 +38,28 @@ class Sampler {
 
 }  // namespace
 
+double seconds_per_call(double computes, double waits, int workers, double cores) {
+  if (computes <= 0.0 || workers <= 0) return computes + waits;
+  if (waits <= 0.0) return computes * std::max(1.0, workers / cores);
+  // The probability that so many compute, up to a common factor, and how many cores that keeps
+  // busy.
+  double probability = 1.0;
+  double all = 1.0;
+  double busy = 0.0;
+  for (int computing = 1; computing <= workers; ++computing) {
+    const double used = std::min<double>(computing, cores);
+    probability *= (workers - computing + 1) / waits * computes / used;
+    all += probability;
+    busy += probability * used;
+    if (all > 1e200) {
+      probability /= all;
+      busy /= all;
+      all = 1.0;
+    }
+  }
+  return workers * computes * all / busy;
+}
+
 double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement) {
   Sampler generate(durations.generate, 0);
   Sampler upload(durations.upload, 1);
@@ -44,6 +67,7 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
   const auto ring = static_cast<std::size_t>(std::max(arrangement.ring_slots, 1));
   const auto slots = static_cast<std::size_t>(std::max(arrangement.device_slots, 0));
 
+  // When each worker is free, the earliest first: a heap.
   std::vector<double> worker_free(static_cast<std::size_t>(std::max(arrangement.workers, 1)), 0.0);
   std::vector<double> slot_free(ring, 0.0);
   std::vector<double> stepped(std::max<std::size_t>(slots, 1), 0.0);
@@ -53,10 +77,11 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
   double step_end = 0.0;
   double warm = 0.0;
   for (std::size_t n = 0; n < kBatches; ++n) {
-    auto worker = std::min_element(worker_free.begin(), worker_free.end());
-    claimed = std::max({claimed, *worker, slot_free[n % ring]});
+    std::ranges::pop_heap(worker_free, std::greater<>());
+    claimed = std::max({claimed, worker_free.back(), slot_free[n % ring]});
     const double filled = claimed + arrangement.generate_scale * generate.draw();
-    *worker = filled;
+    worker_free.back() = filled;
+    std::ranges::push_heap(worker_free, std::greater<>());
     if (slots == 0) {
       step_end = std::max(step_end, filled) + durations.host + arrangement.step_scale * step.draw();
       slot_free[n % ring] = step_end;

@@ -2,6 +2,8 @@
 // the durations that were measured.
 #pragma once
 
+#include <algorithm>
+
 #include "stoker/histogram.h"
 
 namespace stoker::feed {
@@ -27,6 +29,36 @@ struct Arrangement {
   double upload_scale = 1.0;
   double step_scale = 1.0;
 };
+
+// The fewest workers in [low, high] with which a batch takes no longer than `tolerance` times what
+// it takes with the best number of them. More may be worse, where they compete for the cores or for
+// the slots of the ring; up to the best number, more are better.
+template <class Takes>
+int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
+  int best = low;
+  double fastest = takes(low);
+  for (int workers = low; workers < high;) {
+    workers = std::min(high, workers + std::max(1, workers / 4));
+    const double seconds = takes(workers);
+    if (seconds >= fastest) continue;
+    best = workers;
+    fastest = seconds;
+  }
+  while (low < best) {
+    const int middle = low + (best - low) / 2;
+    if (takes(middle) <= tolerance * fastest) {
+      best = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return best;
+}
+
+// How long a call takes on average that computes for `computes` seconds and waits for `waits`,
+// while as many workers as there are share the cores, each making one call after another: the
+// machine repair model (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
+double seconds_per_call(double computes, double waits, int workers, double cores);
 
 // Seconds from batch to batch in the steady state. The same inputs give the same result.
 double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement);

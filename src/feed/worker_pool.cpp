@@ -3,25 +3,27 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "core/format.h"
 #include "data/source_random.h"
 #include "feed/nan_scan.h"
+#include "feed/thread_times.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
 namespace {
 
-// How often the CPU time of a fill is taken: asking costs half a microsecond.
+// How often it is looked what a fill had of the cores, and from when on each time: looking costs
+// two microseconds.
 constexpr std::uint64_t kCpuTimeEvery = 16;
-constexpr std::int64_t kLongFillNs = 50'000;
+constexpr std::int64_t kLongFillNs = 200'000;
 
 // Of workers beside a step on the same cores. A step's threads wait for each other after every op:
 // one that is put aside for a generator holds up all of them, for longer than it is put aside. This
@@ -36,18 +38,13 @@ void yield_to_step() {
   setpriority(PRIO_PROCESS, self, std::min(getpriority(PRIO_PROCESS, self) + kNice, 19));
 }
 
-std::int64_t thread_cpu_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::int64_t{1'000'000'000} * time.tv_sec + time.tv_nsec;
-}
-
 }  // namespace
 
 WorkerPool::Shared::Shared(std::shared_ptr<Source> from, const FeedOptions& options, int slots,
                            device::Device& on, int workers)
     : device(on.weak_from_this().lock()),
       source(std::move(from)),
+      claim(*source),
       schedule(options, *source),
       layout(SlotLayout::of_host(*source)),
       ring(layout, slots, on),
@@ -62,7 +59,7 @@ class WorkerPool::Crew {
         schedule_(shared_->schedule),
         ring_(shared_->ring),
         options_(options),
-        active_(options.workers),
+        active_(options.active),
         workers_(static_cast<std::size_t>(options.workers)) {
     next_.epoch = schedule_.first_epoch();
     const std::optional<std::int64_t> pass = source_.batches_per_epoch();
@@ -72,7 +69,13 @@ class WorkerPool::Crew {
   void run(int worker);
   void set_active(int workers);
   int active() const { return active_.load(std::memory_order_relaxed); }
-  double cpu_share() const;
+  CoreShares core_shares() const;
+  std::uint64_t drawn_one_by_one() const;
+  // Before a thread runs as that worker, and after.
+  void begin(int worker);
+  void end(int worker);
+  // Until when a call that lasts for `timeout_ns` is waited for.
+  std::int64_t deadline_of(int worker, std::int64_t timeout_ns) const;
   std::optional<Busy> who_fills(std::uint64_t position) const;
   void stop();
   std::exception_ptr failure() const;
@@ -99,8 +102,11 @@ class WorkerPool::Crew {
     std::atomic<std::int64_t> since_ns{0};
     std::atomic<std::int64_t> measured_ns{0};
     std::atomic<std::int64_t> measured_cpu_ns{0};
-    std::int64_t last_ns = 0;  // its own
-    bool ended = false;        // under state_mutex_
+    std::atomic<std::int64_t> measured_delay_ns{0};
+    std::atomic<std::uint64_t> drawn{0};  // random numbers, one by one
+    std::int64_t last_ns = 0;             // its own, as is what follows
+    const ThreadTimes* times = nullptr;
+    bool ended = true;  // not at work; under state_mutex_
   };
 
   std::optional<Claim> claim(Worker& worker, int number);
@@ -143,9 +149,16 @@ class WorkerPool::Crew {
 
 void WorkerPool::Crew::run(int number) {
   Worker& worker = workers_[static_cast<std::size_t>(number)];
+  shared_->timeline.track(static_cast<std::size_t>(number)).prepare();
+  const ThreadTimes times;
+  worker.times = &times;
   while (const std::optional<Claim> one = claim(worker, number)) fill(worker, number, *one);
+  end(number);
+}
+
+void WorkerPool::Crew::end(int number) {
   const std::lock_guard lock(state_mutex_);
-  worker.ended = true;
+  workers_[static_cast<std::size_t>(number)].ended = true;
   thread_ended_.notify_all();
 }
 
@@ -284,7 +297,7 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
         .random = data::source_random(options_.seed, epoch, data::RandomStage::batch, index)};
     const BatchSpec& spec = source_.spec();
     const bool measure = worker.last_ns > kLongFillNs || claim.batch % kCpuTimeEvery == 0;
-    const std::int64_t cpu_begin = measure ? thread_cpu_ns() : 0;
+    const ThreadTimes::Reading before = measure ? worker.times->read() : ThreadTimes::Reading{};
     if (source_.device_filler() != nullptr) note.context = batch;
     note.begin_ns = now_ns();
     const std::int64_t rows = source_.fill(batch, Slot(spec, ring_.fields(claim.position)));
@@ -292,10 +305,14 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
     worker.last_ns = note.end_ns - note.begin_ns;
     if (measure) {
       worker.measured_ns.fetch_add(worker.last_ns, std::memory_order_relaxed);
-      worker.measured_cpu_ns.fetch_add(thread_cpu_ns() - cpu_begin, std::memory_order_relaxed);
+      const ThreadTimes::Reading after = worker.times->read();
+      worker.measured_cpu_ns.fetch_add(after.cpu_ns - before.cpu_ns, std::memory_order_relaxed);
+      worker.measured_delay_ns.fetch_add(after.delayed_ns - before.delayed_ns,
+                                         std::memory_order_relaxed);
     }
     Track& track = shared_->timeline.track(static_cast<std::size_t>(number));
     track.stamp(Stage::generate, claim.batch, note.begin_ns, note.end_ns);
+    worker.drawn.fetch_add(batch.random.drawn_one_by_one(), std::memory_order_relaxed);
     if (batch.converted_ns > 0) {
       track.stamp(Stage::convert, claim.batch, note.end_ns - batch.converted_ns, note.end_ns);
     }
@@ -355,14 +372,37 @@ void WorkerPool::Crew::set_active(int workers) {
   activated_.notify_all();
 }
 
-double WorkerPool::Crew::cpu_share() const {
+WorkerPool::CoreShares WorkerPool::Crew::core_shares() const {
   std::int64_t wall = 0;
   std::int64_t cpu = 0;
+  std::int64_t delayed = 0;
   for (const Worker& worker : workers_) {
     wall += worker.measured_ns.load(std::memory_order_relaxed);
     cpu += worker.measured_cpu_ns.load(std::memory_order_relaxed);
+    delayed += worker.measured_delay_ns.load(std::memory_order_relaxed);
   }
-  return wall > 0 ? std::min(1.0, static_cast<double>(cpu) / static_cast<double>(wall)) : 0.0;
+  if (wall <= 0) return {};
+  const auto share = [wall](std::int64_t ns) {
+    return std::clamp(static_cast<double>(ns) / static_cast<double>(wall), 0.0, 1.0);
+  };
+  return {.had = share(cpu), .wanted = share(cpu + delayed)};
+}
+
+std::uint64_t WorkerPool::Crew::drawn_one_by_one() const {
+  std::uint64_t drawn = 0;
+  for (const Worker& worker : workers_) drawn += worker.drawn.load(std::memory_order_relaxed);
+  return drawn;
+}
+
+void WorkerPool::Crew::begin(int number) {
+  const std::lock_guard lock(state_mutex_);
+  workers_[static_cast<std::size_t>(number)].ended = false;
+}
+
+std::int64_t WorkerPool::Crew::deadline_of(int number, std::int64_t timeout_ns) const {
+  const Worker& worker = workers_[static_cast<std::size_t>(number)];
+  const bool fills = worker.filling.load() != 0;
+  return (fills ? worker.since_ns.load() : now_ns()) + timeout_ns;
 }
 
 std::optional<WorkerPool::Busy> WorkerPool::Crew::who_fills(std::uint64_t position) const {
@@ -400,21 +440,35 @@ bool WorkerPool::Crew::has_ended() const {
 }
 
 WorkerPool::WorkerPool(std::shared_ptr<Shared> shared, const Options& options)
-    : crew_(std::make_shared<Crew>(std::move(shared), options)) {
+    : shares_cores_(options.shares_cores),
+      timeout_ns_(options.timeout_ns),
+      crew_(std::make_shared<Crew>(std::move(shared), options)) {
   threads_.reserve(static_cast<std::size_t>(options.workers));
-  try {
-    for (int number = 0; number < options.workers; ++number) {
-      threads_.emplace_back([crew = crew_, number, shares_cores = options.shares_cores] {
+  start_up_to(options.active);
+  crew_->set_active(static_cast<int>(threads_.size()));
+}
+
+void WorkerPool::start_up_to(int workers) {
+  while (static_cast<int>(threads_.size()) < workers && shortage_.empty()) {
+    const auto number = static_cast<int>(threads_.size());
+    crew_->begin(number);
+    try {
+      threads_.emplace_back([crew = crew_, number, shares_cores = shares_cores_] {
         pthread_setname_np(pthread_self(), "stoker-feed");
         prctl(PR_SET_TIMERSLACK, 1000UL);  // nanoseconds; the ring's naps are short
         if (shares_cores) yield_to_step();
         crew->run(number);
       });
+    } catch (const std::system_error& error) {
+      crew_->end(number);
+      if (threads_.empty()) {
+        std::throw_with_nested(DeviceError(format(
+            "the feed needs a thread that generates, and the system gives none: ", error.what(),
+            ". It may have too many (ulimit -u)")));
+      }
+      shortage_ = format(workers, " workers: the system gives no thread beyond ", number, " (",
+                         error.what(), "), so there are ", number);
     }
-  } catch (...) {
-    stop();
-    join();
-    throw;
   }
 }
 
@@ -423,9 +477,13 @@ WorkerPool::~WorkerPool() {
   join();
 }
 
-void WorkerPool::set_active(int workers) { crew_->set_active(workers); }
+void WorkerPool::set_active(int workers) {
+  start_up_to(workers);
+  crew_->set_active(std::min(workers, static_cast<int>(threads_.size())));
+}
 int WorkerPool::active() const { return crew_->active(); }
-double WorkerPool::cpu_share() const { return crew_->cpu_share(); }
+WorkerPool::CoreShares WorkerPool::core_shares() const { return crew_->core_shares(); }
+std::uint64_t WorkerPool::drawn_one_by_one() const { return crew_->drawn_one_by_one(); }
 std::optional<WorkerPool::Busy> WorkerPool::who_fills(std::uint64_t position) const {
   return crew_->who_fills(position);
 }
@@ -433,10 +491,20 @@ bool WorkerPool::has_ended() const { return crew_->has_ended(); }
 void WorkerPool::stop() { crew_->stop(); }
 std::exception_ptr WorkerPool::failure() const { return crew_->failure(); }
 
-void WorkerPool::join() {
-  for (std::thread& thread : threads_) {
-    if (thread.joinable()) thread.join();
+bool WorkerPool::join() {
+  bool all = true;
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    const auto number = static_cast<int>(i);
+    if (!threads_[i].joinable()) continue;
+    if (timeout_ns_ == 0 ||
+        crew_->wait_until_ended(number, crew_->deadline_of(number, timeout_ns_))) {
+      threads_[i].join();
+    } else {
+      threads_[i].detach();
+      all = false;
+    }
   }
+  return all;
 }
 
 void WorkerPool::join_or_abandon(std::int64_t deadline_ns) {

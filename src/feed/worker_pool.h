@@ -14,6 +14,7 @@
 
 #include "core/timeline.h"
 #include "data/permutation.h"
+#include "feed/claim.h"
 #include "feed/ring.h"
 #include "feed/schedule.h"
 #include "stoker/source.h"
@@ -30,12 +31,15 @@ namespace stoker::feed {
 class WorkerPool {
  public:
   struct Options {
-    int workers = 1;  // threads; set_active() says how many of them work
+    int workers = 1;  // that there may be
+    int active = 1;   // that there are at first; set_active() says how many there are from then on
     std::uint64_t seed = 0;
     bool shuffle = false;
     NanPolicy nan_policy = NanPolicy::stop;
     // The step computes on the same cores: where both want one, it comes first.
     bool shares_cores = false;
+    // How long a call of fill() may take where the pool waits for its end; 0: for ever.
+    std::int64_t timeout_ns = 0;
   };
 
   // All that threads touch. A thread that was left behind in a call of fill() keeps it alive.
@@ -45,23 +49,33 @@ class WorkerPool {
 
     const std::shared_ptr<device::Device> device;  // whose memory the ring has
     const std::shared_ptr<Source> source;
+    const SourceClaim claim;  // as long as a thread may be in fill()
     const Schedule schedule;
     const SlotLayout layout;
     Ring ring;
     Timeline timeline;
   };
 
-  // Starts the threads.
+  // Starts the first threads. Throws DeviceError where the system gives not even one.
   WorkerPool(std::shared_ptr<Shared> shared, const Options& options);
-  // Stops the ring and joins, after calls of fill() that are under way.
+  // Stops the ring and joins.
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
+  // Starts threads where there are too few of them: as many as the system gives.
   void set_active(int workers);
   int active() const;
-  // CPU time over wall time inside of the source, as far as it was measured; 0 before that.
-  double cpu_share() const;
+  // Why there are fewer than were wanted; empty where there are not.
+  const std::string& shortage() const { return shortage_; }
+  // Of the time inside of the source, as far as it was measured; 0 before that.
+  struct CoreShares {
+    double had = 0.0;     // it ran on a core
+    double wanted = 0.0;  // or waited for one: in the rest it waited for something else
+  };
+  CoreShares core_shares() const;
+  // Random numbers that fill() drew one by one.
+  std::uint64_t drawn_one_by_one() const;
 
   // Which worker fills the batch at `position` since when; empty when none does.
   struct Busy {
@@ -74,7 +88,9 @@ class WorkerPool {
   bool has_ended() const;
 
   void stop();
-  void join();
+  // After calls of fill() that are under way. One that has lasted for the timeout is left behind:
+  // false when there is such a one, whose thread ends when the call does.
+  bool join();
   // As join(), but threads that are not done by `deadline_ns` of the host's clock are left behind:
   // they end when their call of fill() does.
   void join_or_abandon(std::int64_t deadline_ns);
@@ -83,8 +99,13 @@ class WorkerPool {
 
  private:
   class Crew;
+  void start_up_to(int workers);
+
+  const bool shares_cores_;
+  const std::int64_t timeout_ns_;
   std::shared_ptr<Crew> crew_;
   std::vector<std::thread> threads_;
+  std::string shortage_;
 };
 
 }  // namespace stoker::feed

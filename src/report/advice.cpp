@@ -25,15 +25,43 @@ constexpr int kMostSlots = 129;
 // Of the generator's time: from where on a part of it is named.
 constexpr double kWorthNaming = 0.15;
 
+// A batch's bytes of float32, as uint8, would spare so much of the generator's time: what writing
+// them, and making floats of them, takes at least.
+constexpr double kBytesPerSecond = 4e9;
+// As would drawing a random number in bulk.
+constexpr double kSecondsPerNumber = 1e-9;
+// Fewer steps in a row say little.
+constexpr std::uint64_t kSomeSteps = 4;
+
+// What several workers need of a source that has one; for Advice::condition.
+const char* condition_of(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::function:
+      return "pure(f), where several threads may call the function at the same time";
+    case SourceKind::coroutine:
+      return "a Sequence, or a function that makes any batch from its number, since a coroutine "
+             "goes from one batch to the next";
+    case SourceKind::dataset:
+      return "elements that can be asked for by number (is_random_access()); map(f, {.workers = "
+             "n}) has threads of its own until then";
+    default:
+      return "its class's pure() to return true, where several threads may be in fill() at the "
+             "same time, or a Sequence";
+  }
+}
+
 class Adviser {
  public:
   explicit Adviser(const FeedReport& report)
       : report_(report),
-        durations_{report.generate, report.upload, report.step, host_of(report)},
+        durations_{report.generate, report.upload,
+                   report.step_in_a_row.count() >= kSomeSteps ? report.step_in_a_row : report.step,
+                   host_of(report)},
         now_{.workers = report.workers,
              .ring_slots = report.queue_size + 1,
              .device_slots = report.device_slots,
-             .cpu_seconds = ratio(report.cpu, static_cast<double>(report.batches)),
+             .cpu_seconds =
+                 ratio(cpu_of(report, durations_.step.mean()), static_cast<double>(report.batches)),
              .cores = report.cores},
         modelled_(feed::seconds_per_batch(durations_, now_)) {}
 
@@ -52,7 +80,7 @@ class Adviser {
     const double most = std::max(
         {report_.waited_for_generator, report_.waited_for_upload, report_.waited_for_launch});
     if (most == report_.waited_for_generator) {
-      advise_workers();
+      if (!keeps_up_on_average()) advise_workers();
       advise_queue();
       advise_conversion();
     } else if (most == report_.waited_for_upload && !is_small()) {
@@ -78,6 +106,13 @@ class Adviser {
     advise_cheaper_batches();
   }
 
+  // CPU time, where the steps had taken `step` seconds each: they compute for as much less.
+  static double cpu_of(const FeedReport& report, double step) {
+    if (report.step_cores <= 0.0 || report.step.mean() <= 0.0) return report.cpu;
+    const double generator = std::min(report.cpu, report.generated * report.generated_cpu_share);
+    return generator + (report.cpu - generator) * step / report.step.mean();
+  }
+
   // What the host adds to each batch, as far as the device waited for it.
   static double host_of(const FeedReport& report) {
     return ratio(report.waited_for_launch, static_cast<double>(report.batches));
@@ -90,50 +125,91 @@ class Adviser {
            ratio(feed::seconds_per_batch(durations_, arrangement), modelled_);
   }
 
-  void add(std::string change, std::string reason, double predicted) {
+  void add(std::string change, std::string reason, double predicted, std::string condition = {}) {
     const double now = report_.seconds_per_batch();
     if (predicted <= 0.0 || now < kWorthwhile * predicted) return;
-    advice_.push_back({std::move(change), std::move(reason), now, predicted});
+    advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
+  }
+
+  // How much of its time the generator wanted a core, whether it had one or not.
+  double core_share() const {
+    return std::max(report_.generated_core_share, report_.generated_cpu_share);
+  }
+
+  // What a call of the generator would take if so many workers shared the cores.
+  double call_with(int workers) const {
+    const double call = durations_.generate.mean();
+    if (report_.cpu <= 0.0) return call;
+    return feed::seconds_per_call(call * report_.generated_cpu_share, call * (1.0 - core_share()),
+                                  workers, std::max(report_.cores, 1.0));
+  }
+
+  // With the ring that so many workers want: as many batches under way, and as many ready.
+  Arrangement with_workers(int workers) const {
+    Arrangement many = now_;
+    many.workers = workers;
+    many.generate_scale = ratio(call_with(workers), call_with(now_.workers));
+    if (workers > now_.workers) many.ring_slots = std::max(now_.ring_slots, 2 * workers + 1);
+    return many;
   }
 
   // The fewest workers that are as good as many.
   int enough_workers() const {
-    Arrangement many = now_;
-    many.workers = kMostWorkers;
-    const double best = feed::seconds_per_batch(durations_, many);
-    for (int workers = now_.workers; workers < kMostWorkers; ++workers) {
-      many.workers = workers;
-      if (kStillHelps * feed::seconds_per_batch(durations_, many) <= best) return workers;
+    if (now_.workers >= kMostWorkers) return now_.workers;
+    return feed::fewest_workers(now_.workers, kMostWorkers, 1.0 / kStillHelps, [&](int workers) {
+      return feed::seconds_per_batch(durations_, with_workers(workers));
+    });
+  }
+
+  // Some batches come late, but a deeper queue alone hides that: it costs no thread.
+  bool keeps_up_on_average() const {
+    const double own = durations_.generate.mean() / std::max(now_.workers, 1);
+    if (own >= std::max({durations_.upload.mean(), durations_.step.mean(), durations_.host})) {
+      return false;
     }
-    return kMostWorkers;
+    Arrangement deeper = now_;
+    deeper.ring_slots = kMostSlots;
+    return kStillHelps * feed::seconds_per_batch(durations_, deeper) <=
+           feed::seconds_per_batch(durations_, with_workers(enough_workers()));
   }
 
   void advise_workers() {
-    Arrangement more = now_;
-    more.workers = enough_workers();
-    // As many batches under way as there are workers, and as many ready.
-    more.ring_slots = std::max(now_.ring_slots, 2 * more.workers + 1);
+    // AUTOTUNE takes as many as help, as far as it may.
+    if (report_.tuned_workers && report_.workers < report_.max_workers) return;
+    const Arrangement more = with_workers(enough_workers());
     if (more.workers == now_.workers) return;
     const double predicted = predict(more);
     std::string change = format("workers ", now_.workers, " → ", more.workers);
     if (more.ring_slots > now_.ring_slots) {
       change += format(" and max_queue_size ", now_.ring_slots - 1, " → ", more.ring_slots - 1);
     }
-    std::string reason = format("beyond ", more.workers, " ", limit(more), " is the limit");
+    std::string reason = limit(more);
+    std::string condition;
     if (!report_.is_pure) {
-      reason +=
-          ". Several workers need a source whose batches do not depend on the call before: a "
-          "Sequence, a Dataset, a captureless lambda, or pure(f)";
+      condition = condition_of(report_.source);
+      reason += ". Needs " + condition;
     }
-    add(std::move(change), std::move(reason), predicted);
+    add(std::move(change), std::move(reason), predicted, std::move(condition));
   }
 
   // What keeps a batch from being faster than in this arrangement.
-  const char* limit(const Arrangement& arrangement) const {
-    const double acted = feed::seconds_per_batch(durations_, arrangement);
-    const double cores = ratio(arrangement.cpu_seconds, arrangement.cores);
-    if (cores >= kStillHelps * acted) return "the number of cores";
-    return durations_.upload.mean() > durations_.step.mean() ? "the upload" : "the step";
+  std::string limit(const Arrangement& arrangement) const {
+    const double acted = kStillHelps * feed::seconds_per_batch(durations_, arrangement);
+    const auto beyond = [&](const char* what) {
+      return format("beyond ", arrangement.workers, " ", what, " is the limit");
+    };
+    if (ratio(arrangement.cpu_seconds, arrangement.cores) >= acted) {
+      return beyond("the number of cores");
+    }
+    const double upload = durations_.upload.mean();
+    const double step = durations_.step.mean();
+    // With as many workers as were looked at.
+    const double generate = arrangement.generate_scale * durations_.generate.mean();
+    if (kStillHelps * generate / arrangement.workers > std::max({upload, step, durations_.host})) {
+      return "even then the step waits for the generator";
+    }
+    if (durations_.host > std::max(upload, step)) return beyond("launching");
+    return beyond(upload > step ? "the upload" : "the step");
   }
 
   void advise_queue() {
@@ -167,14 +243,37 @@ class Adviser {
     Arrangement free = now_;
     free.generate_scale = 0.0;
     take_off_cores(free, report_.generated * report_.generated_cpu_share);
-    const char* how =
-        report_.generated_cpu_share > 0.5
-            ? "it computes: compute once what every batch needs, draw random numbers in bulk "
-              "(batch.random.fill_uniform), write uint8 fields and let the step rescale them. This "
-              "is what a generator would bring that costs nothing"
-            : "it mostly waits, for a disk or a lock: read larger pieces, keep files open, or "
-              "cache() the data. This is what a generator would bring that costs nothing";
-    add("a cheaper batch", how, predict(free));
+    add("a cheaper batch",
+        (core_share() > 0.5 ? how_to_compute_less() : how_to_wait_less()) +
+            ". This is what a generator would bring that costs nothing",
+        predict(free));
+  }
+
+  // Only what would change something.
+  std::string how_to_compute_less() const {
+    if (report_.source == SourceKind::arrays) {
+      return "it copies rows of tensors: a smaller element type makes fewer bytes, and "
+             "cache_on_device() gathers them on the device";
+    }
+    const double generated = report_.generate.total();
+    const double numbers = kSecondsPerNumber * static_cast<double>(report_.drawn_one_by_one);
+    const double floats =
+        0.75 * report_.float_share * static_cast<double>(report_.bytes) / kBytesPerSecond;
+    std::string how = "it computes: compute once what every batch needs";
+    if (numbers > kWorthNaming * generated) {
+      how += ", draw random numbers in bulk (batch.random.fill_uniform)";
+    }
+    if (floats > kWorthNaming * generated) {
+      how += ", write uint8 fields and let the step rescale them";
+    }
+    return how;
+  }
+
+  std::string how_to_wait_less() const {
+    const char* keep =
+        report_.source == SourceKind::dataset ? "cache() the data" : "keep in memory what was read";
+    return format("it mostly waits, for a disk or a lock: read larger pieces, keep files open, or ",
+                  keep);
   }
 
   // Where the step computes on the same cores, it gets faster by what the generator leaves to it:
@@ -184,22 +283,27 @@ class Adviser {
     arrangement.cpu_seconds = std::max(0.0, now_.cpu_seconds - saved);
     if (report_.device_slots > 0 || report_.cpu <= 0.0) return;
     const double threads = report_.step_cores > 0.0 ? report_.step_cores : report_.cores;
-    const double step = report_.step.mean();
+    const double step = durations_.step.mean();
     const double own = std::max(arrangement.cpu_seconds / std::max(threads, 1.0), step - saved);
     arrangement.step_scale = std::clamp(ratio(own, step), 0.25, 1.0);
   }
 
   void advise_smaller_uploads() {
-    Arrangement bytes = now_;
-    bytes.upload_scale = 0.25;
-    add("uint8 fields with a Rescaling layer, where the data allow it",
-        "a quarter of the bytes of float32; the step casts them on the device", predict(bytes));
-    bytes.upload_scale = 0.5;
-    add("bfloat16 fields", "half of the bytes of float32; the step casts them on the device",
-        predict(bytes));
-    bytes.upload_scale = 0.0;
+    const auto with = [&](double bytes) {
+      Arrangement fewer = now_;
+      fewer.upload_scale = bytes;
+      return predict(fewer);
+    };
+    const double floats = report_.float_share;
+    if (floats > kWorthNaming) {
+      add("uint8 fields with a Rescaling layer, where the data allow it",
+          "a quarter of the bytes of float32; the step casts them on the device",
+          with(1.0 - 0.75 * floats));
+      add("bfloat16 fields", "half of the bytes of float32; the step casts them on the device",
+          with(1.0 - 0.5 * floats));
+    }
     add("cache_on_device(), where the data set fits the device's memory",
-        "batches are then gathered there, and nothing is uploaded", predict(bytes));
+        "batches are then gathered there, and nothing is uploaded", with(0.0));
   }
 
   void advise_larger_batches() {

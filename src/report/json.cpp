@@ -60,6 +60,7 @@ std::string changes(const FeedReport& report) {
   for (const Advice& advice : report.advice()) {
     Object object;
     object.add("change", advice.change);
+    object.add("condition", advice.condition);
     object.add("reason", advice.reason);
     object.add("seconds_per_batch", advice.seconds_per_batch);
     object.add("predicted", advice.predicted);
@@ -82,6 +83,7 @@ std::string FeedReport::to_json() const {
   object.add("other", other);
   object.add("generated", generated);
   object.add("generated_cpu_share", generated_cpu_share);
+  object.add("generated_core_share", generated_core_share);
   object.add("cpu", cpu);
   object.add("batches", batches);
   object.add("samples", samples);
@@ -97,7 +99,11 @@ std::string FeedReport::to_json() const {
   object.add("device_slots", device_slots);
   object.add("cores", cores);
   object.add("step_cores", step_cores);
+  object.add("source", std::string(name_of(source)));
+  object.add("float_share", float_share);
+  object.add("drawn_one_by_one", static_cast<std::int64_t>(drawn_one_by_one));
   object.add("is_pure", is_pure);
+  object.add("is_optimized", is_optimized);
   object.add("tuned", tuned);
   Object stages;
   stages.member("generate", stage(generate));
@@ -105,6 +111,7 @@ std::string FeedReport::to_json() const {
   stages.member("wait_for_generator", stage(wait_for_generator));
   stages.member("upload", stage(upload));
   stages.member("step", stage(step));
+  stages.member("step_in_a_row", stage(step_in_a_row));
   object.member("stages", stages.text());
   object.member("advice", changes(*this));
   return object.text();

@@ -64,6 +64,16 @@ std::string typical(const DurationHistogram& durations) {
   return text;
 }
 
+// Where AUTOTUNE might have taken more workers.
+std::string at_limit(const FeedReport& report) {
+  if (!report.tuned_workers || report.workers < report.max_workers ||
+      report.classify() == FeedReport::Class::compute_bound) {
+    return "";
+  }
+  return report.limited_by_memory ? ", the most that its memory has slots for"
+                                  : ", the most that max_workers allows";
+}
+
 // "A batch takes 5.10 ms to generate on 1 worker, 0.40 ms to upload (2.10 GB/s) and 1.20 ms to
 // compute."
 std::string stages(const FeedReport& report) {
@@ -81,7 +91,12 @@ std::string stages(const FeedReport& report) {
   text += format(typical(report.step), " to compute (", throughput(report), ").");
   if (report.tuned) {
     text += format(" AUTOTUNE chose ", report.workers, report.workers == 1 ? " worker" : " workers",
-                   " and a queue of ", report.queue_size, ".");
+                   " and a queue of ", report.queue_size, at_limit(report), ".");
+  }
+  if (!report.is_optimized) {
+    text +=
+        " This program's generator was compiled without optimisation: with "
+        "CMAKE_BUILD_TYPE=Release, or -O2, it takes a fraction of that.";
   }
   if (report.nan_batches > 0) text += format(" ", report.nan_batches, " batches held a NaN.");
   return text;
@@ -149,6 +164,26 @@ double FeedReport::seconds_per_batch() const {
   return ratio(device_time(*this), static_cast<double>(batches));
 }
 
+const char* FeedReport::name_of(SourceKind source) {
+  switch (source) {
+    case SourceKind::custom:
+      return "custom";
+    case SourceKind::function:
+      return "function";
+    case SourceKind::coroutine:
+      return "coroutine";
+    case SourceKind::sequence:
+      return "sequence";
+    case SourceKind::dataset:
+      return "dataset";
+    case SourceKind::arrays:
+      return "arrays";
+    case SourceKind::device:
+      return "device";
+  }
+  return "unknown";
+}
+
 double FeedReport::ideal_seconds_per_batch() const {
   return std::max({generate.mean() / std::max(workers, 1), upload.mean(), step.mean()});
 }
@@ -172,6 +207,7 @@ std::string FeedReport::headline() const {
   if (!changes.empty()) {
     text += format("; ", changes[0].change, " would make it ", number(changes[0].speedup()),
                    " times as fast");
+    if (!changes[0].condition.empty()) text += format(" (needs ", changes[0].condition, ")");
   }
   return text;
 }
@@ -184,8 +220,11 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   computed += later.computed;
   other += later.other;
   const double both = generated + later.generated;
-  generated_cpu_share =
-      ratio(generated * generated_cpu_share + later.generated * later.generated_cpu_share, both);
+  const auto of_both = [&](double first, double second) {
+    return ratio(generated * first + later.generated * second, both);
+  };
+  generated_cpu_share = of_both(generated_cpu_share, later.generated_cpu_share);
+  generated_core_share = of_both(generated_core_share, later.generated_core_share);
   generated = both;
   cpu += later.cpu;
   batches += later.batches;
@@ -197,6 +236,7 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   wait_for_generator += later.wait_for_generator;
   upload += later.upload;
   step += later.step;
+  step_in_a_row += later.step_in_a_row;
   workers = later.workers;
   max_workers = later.max_workers;
   queue_size = later.queue_size;
@@ -204,7 +244,13 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   cores = later.cores;
   step_cores = later.step_cores;
   ring_filled += later.ring_filled;
+  drawn_one_by_one += later.drawn_one_by_one;
+  float_share = later.float_share;
+  source = later.source;
   is_pure = later.is_pure;
+  tuned_workers = later.tuned_workers;
+  is_optimized = later.is_optimized;
+  limited_by_memory = later.limited_by_memory;
   tuned = later.tuned;
   by_hand = later.by_hand;
   return *this;

@@ -130,5 +130,46 @@ TEST(Autotune, a_device_of_its_own_is_given_the_fewest_workers_that_keep_it_busy
   EXPECT_EQ(choice->workers, 2);
 }
 
+TEST(Autotune, workers_beyond_the_queue_get_slots_of_their_own) {
+  Autotune autotune({.max_workers = 64, .max_slots = 65, .tune_workers = true, .cores = 2.0},
+                    {.workers = 1, .slots = 11}, {});
+  Measurements measurements;
+  const auto choice = autotune.decide(
+      measurements.add({.took = 31, .generate = 30, .step = 1, .cpu = 1, .waited = 30}));
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_NEAR(choice->workers, 31, 2);
+  EXPECT_EQ(choice->slots, choice->workers + 1);
+}
+
+TEST(Autotune, a_generator_that_computes_gets_no_more_workers_than_there_are_cores) {
+  Autotune autotune(
+      {.max_workers = 64, .max_slots = 68, .tune_workers = true, .device_slots = 3, .cores = 4.0},
+      {.workers = 8, .slots = 12}, {});
+  Measurements measurements;
+  // Eight calls at a time on four cores: each takes twice as long as it computes.
+  Autotune::Measured measured =
+      measurements.add({.took = 5, .generate = 40, .step = 1, .cpu = 20, .waited = 4});
+  measured.cpu_share = 0.5;
+  measured.core_share = 1.0;
+  const auto choice = autotune.decide(measured);
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->workers, 4);
+}
+
+TEST(Autotune, decides_less_often_while_nothing_changes) {
+  Autotune autotune = on_shared_cores();
+  Measurements measurements;
+  const Window fed{.took = 20, .generate = 12, .step = 20, .cpu = 30, .waited = 0};
+  const auto due_after = [&](std::int64_t ms) {
+    const Autotune::Measured& now = measurements.add({});
+    return autotune.is_due(now.batches + 100, now.training_ns + kMs * ms);
+  };
+  autotune.decide(measurements.add(fed));
+  EXPECT_TRUE(due_after(200));
+  for (int window = 0; window < 10; ++window) autotune.decide(measurements.add(fed));
+  EXPECT_FALSE(due_after(799));
+  EXPECT_TRUE(due_after(800));
+}
+
 }  // namespace
 }  // namespace stoker::feed

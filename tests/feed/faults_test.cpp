@@ -2,11 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <cmath>
+#include <functional>
 #include <future>
 #include <limits>
 #include <memory>
 #include <semaphore>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "feed/feed.h"
@@ -163,6 +168,69 @@ TEST(Timeout, counts_the_wait_for_one_batch_and_not_for_all) {
   EXPECT_EQ(batches, 2000);
 }
 
+// Batch 1 hangs until it is told to go on; others do what `others` says.
+struct Hanging {
+  std::promise<void> release;
+  std::promise<void> begun;
+  std::shared_future<void> gate = release.get_future().share();
+
+  SourceHandle source(std::function<void(BatchContext&)> others) {
+    return generator<float>({.x = {2, 3}},
+                            pure([this, others](BatchContext& batch, std::span<float>) {
+                              if (batch.index != 1) return others(batch);
+                              begun.set_value();
+                              std::shared_future<void>(gate).wait();
+                            }));
+  }
+};
+
+TEST(Timeout, ends_a_feed_whose_other_worker_failed) {
+  Hanging hanging;
+  const auto began = hanging.begun.get_future().share();
+  const auto source = hanging.source([&](BatchContext& batch) {
+    if (batch.index != 0) return;
+    began.wait();
+    throw std::runtime_error("no such file");
+  });
+  {
+    Feed feed(source.source(), {.steps_per_epoch = 5, .workers = 2, .timeout_seconds = 0.2}, cpu());
+    EXPECT_TRUE(contains(message_of<DataError>([&] { feed.next(); }), "no such file"));
+  }
+  hanging.release.set_value();  // not before the feed has gone
+}
+
+TEST(Timeout, ends_a_feed_that_its_consumer_gives_up) {
+  Hanging hanging;
+  const auto source = hanging.source([](BatchContext&) {});
+  {
+    Feed feed(source.source(), {.steps_per_epoch = 5, .workers = 2, .timeout_seconds = 0.2}, cpu());
+    hanging.begun.get_future().wait();
+  }
+  hanging.release.set_value();
+}
+
+TEST(Timeout, that_no_clock_reaches_is_none) {
+  for (const double seconds : {1e10, 1e300, HUGE_VAL}) {
+    Feed feed(with_a_nan(), {.steps_per_epoch = 3, .timeout_seconds = seconds}, cpu());
+    int batches = 0;
+    while (const auto batch = feed.next()) {
+      feed.release(*batch);
+      ++batches;
+    }
+    EXPECT_EQ(batches, 3);
+  }
+}
+
+TEST(Timeout, that_is_no_duration_is_refused) {
+  for (const double seconds : {-1.0, -HUGE_VAL, static_cast<double>(kNan)}) {
+    EXPECT_TRUE(contains(message_of<ValueError>([&] {
+                           Feed(with_a_nan(), {.steps_per_epoch = 3, .timeout_seconds = seconds},
+                                cpu());
+                         }),
+                         "expected generator_timeout of 0 or more, received"));
+  }
+}
+
 TEST(Waiting, is_given_up_when_somebody_asks_for_it) {
   std::promise<void> release;
   const std::shared_future<void> gate = release.get_future().share();
@@ -195,6 +263,116 @@ TEST(Starvation, is_told_once_with_the_stage_and_the_batch) {
   while (const auto batch = feed.next()) feed.release(*batch);
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_TRUE(contains(warnings[0], "for the generator (batch 3 of this fit: worker 0 has been"));
+}
+
+// Each batch is made when the step asks for it, which so waits for every one of them.
+TEST(Starvation, is_told_of_however_short_the_batches_are) {
+  std::vector<std::string> warnings;
+  std::counting_semaphore<> asked(0);
+  std::atomic<bool> told{false};
+  auto source = generator<float>({.x = {2, 3}}, [&](BatchContext&, std::span<float>) {
+    asked.acquire();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  });
+  Feed feed(source.source(),
+            {.epochs = 1000,
+             .steps_per_epoch = 20,
+             .warn =
+                 [&](const std::string& text) {
+                   warnings.push_back(text);
+                   told = true;
+                 }},
+            cpu());
+  const auto begin = std::chrono::steady_clock::now();
+  for (int epoch = 0; epoch < 1000 && !told; ++epoch) {
+    for (bool more = true; more;) {
+      asked.release();
+      const auto batch = feed.next();
+      more = batch.has_value();
+      if (more) feed.release(*batch);
+    }
+    asked.try_acquire();  // the one that ended the epoch
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_TRUE(contains(warnings[0], "the step has waited"));
+  EXPECT_TRUE(contains(warnings[0], "for the generator (batch"));
+  for (int i = 0; i < 20000; ++i) asked.release();  // it has read ahead
+}
+
+TEST(Starvation, of_an_epoch_or_of_all_that_lasts_for_a_second_and_a_fifth_of_the_time) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  using Stage = Starvation::Stage;
+  Starvation short_epochs;
+  for (std::int64_t epoch = 1; epoch <= 11; ++epoch) {
+    EXPECT_FALSE(short_epochs.look(epoch * kSecond)) << epoch;
+    short_epochs.begin_epoch(epoch * kSecond);
+    short_epochs.add(Stage::upload, kSecond / 10 - (epoch <= 10 ? 1 : 0));
+    short_epochs.end_epoch(epoch * kSecond + kSecond / 5);
+  }
+  const auto found = short_epochs.look(12 * kSecond);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->stage, Stage::upload);
+  EXPECT_NEAR(found->waited, 1.1, 1e-6);
+  EXPECT_NEAR(found->of, 2.2, 1e-6);
+
+  Starvation after_an_hour;
+  after_an_hour.begin_epoch(1);
+  after_an_hour.end_epoch(3600 * kSecond);
+  after_an_hour.begin_epoch(3600 * kSecond);
+  EXPECT_FALSE(after_an_hour.look(3602 * kSecond, kSecond / 2));
+  EXPECT_TRUE(after_an_hour.look(3602 * kSecond, kSecond));
+}
+
+// ---- Reports ----
+TEST(Occupancy, counts_the_batches_that_were_ready_and_not_the_one_that_was_waited_for) {
+  std::counting_semaphore<> asked(0);
+  auto source =
+      generator<float>({.x = {2, 3}}, [&](BatchContext&, std::span<float>) { asked.acquire(); });
+  Feed feed(source.source(), {.steps_per_epoch = 20}, cpu());
+  for (int step = 0; step < 20; ++step) {
+    std::thread later([&] { asked.release(); });
+    const auto batch = feed.next();
+    later.join();
+    ASSERT_TRUE(batch);
+    EXPECT_TRUE(batch->was_awaited || step > 0);
+    feed.release(*batch);
+  }
+  const FeedReport report = feed.take_report();
+  EXPECT_EQ(report.batches, 20);
+  // A batch is there when the step asks only where the thread that lets it be made was faster.
+  EXPECT_EQ(report.occupancy(), static_cast<double>(20 - report.wait_for_generator.count()) / 20.0);
+}
+
+// ---- Claims ----
+class Counter : public BatchGenerator<double> {
+ public:
+  Counter() : BatchGenerator({.x = {2, 3}}) {}
+  std::int64_t fill(BatchContext&, std::span<double> x) override {
+    std::ranges::fill(x, 1.0);
+    return 2;
+  }
+};
+
+TEST(Claims, a_source_that_is_not_pure_serves_one_feed_at_a_time_in_all_its_adapters) {
+  Counter counter;
+  const auto feed_of = [&] {
+    return std::make_unique<Feed>(cast<float>(counter).source(), FeedOptions{.steps_per_epoch = 3},
+                                  cpu());
+  };
+  auto first = feed_of();
+  EXPECT_TRUE(contains(message_of<ValueError>(feed_of), "serves another fit"));
+  first.reset();
+  first = feed_of();
+}
+
+TEST(Claims, a_pure_source_serves_any_number) {
+  const auto source =
+      generator<float>({.x = {2, 3}}, [](BatchContext&, std::span<float>) {}).source();
+  Feed first(source, {.steps_per_epoch = 3}, cpu());
+  Feed second(source, {.steps_per_epoch = 3}, cpu());
 }
 
 // ---- Memory ----

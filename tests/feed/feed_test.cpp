@@ -440,8 +440,10 @@ TEST(Feed, refuses_options_out_of_range) {
   };
   EXPECT_TRUE(contains(error({.steps_per_epoch = 0}), "steps_per_epoch of at least 1, received 0"));
   EXPECT_TRUE(contains(error({.epochs = -1}), "received -1 from epoch 0"));
-  EXPECT_TRUE(contains(error({.max_queue_size = 0}), "max_queue_size of at least 1, received 0"));
-  EXPECT_TRUE(contains(error({.workers = 0}), "at least 1 worker or AUTOTUNE, received 0"));
+  EXPECT_TRUE(contains(error({.max_queue_size = 0}),
+                       "expected max_queue_size (or AUTOTUNE) in [1, 65536], received 0"));
+  EXPECT_TRUE(
+      contains(error({.workers = 0}), "expected workers (or AUTOTUNE) in [1, 4096], received 0"));
   EXPECT_TRUE(source->asked.empty());
 }
 

@@ -17,6 +17,9 @@
 #include <vector>
 
 #include "feed/feed.h"
+#include "feed/sizes.h"
+#include "stoker/coroutine.h"
+#include "stoker/dataset.h"
 #include "stoker/error.h"
 #include "stoker/generator.h"
 #include "support/contains.h"
@@ -126,10 +129,77 @@ TEST(Workers, a_source_that_is_not_pure_has_one) {
   auto source = generator<float>({.x = {2, 3}}, [&](BatchContext&, std::span<float>) {
     threads.insert(std::this_thread::get_id());
   });
-  Feed feed(source.source(), {.steps_per_epoch = 20, .workers = 4}, cpu());
+  std::vector<std::string> warnings;
+  Feed feed(source.source(),
+            {.steps_per_epoch = 20,
+             .workers = 4,
+             .warn = [&](const std::string& text) { warnings.push_back(text); }},
+            cpu());
   while (const auto batch = feed.next()) feed.release(*batch);
   EXPECT_EQ(threads.size(), 1U);
   EXPECT_EQ(feed.workers(), 1);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_TRUE(contains(warnings[0], "workers = 4, but one is used"));
+  EXPECT_TRUE(contains(warnings[0], "pure(f)"));
+}
+
+// What a feed with several workers says of a source at its start.
+std::string told_of(const std::shared_ptr<Source>& source, int workers = 4) {
+  std::string told;
+  Feed feed(source,
+            {.steps_per_epoch = 2,
+             .workers = workers,
+             .warn = [&](const std::string& text) { told += text; }},
+            cpu());
+  return told;
+}
+
+TEST(Workers, that_a_source_cannot_use_are_told_of_with_the_reason_of_its_kind) {
+  class Numbers : public BatchGenerator<float> {
+   public:
+    Numbers() : BatchGenerator({.x = {2, 3}}) {}
+    std::int64_t fill(BatchContext&, std::span<float>) override { return 2; }
+  };
+  EXPECT_TRUE(contains(told_of(std::make_shared<Numbers>()), "Override pure()"));
+  EXPECT_TRUE(contains(told_of(coroutine<float>({.x = {2, 3}},
+                                                [](BatchWriter<float>&) -> BatchCoroutine {
+                                                  for (;;) co_yield whole_batch;
+                                                })
+                                   .source()),
+                       "a coroutine goes from one batch to the next"));
+  const auto dataset = range(100).filter([](std::span<const std::int32_t>) { return true; });
+  EXPECT_TRUE(contains(told_of(dataset.batch(4).source().source()), "is_random_access() is false"));
+  EXPECT_EQ(told_of(range(100).batch(4).source().source()), "");
+  EXPECT_EQ(told_of(std::make_shared<Numbers>(), 1), "");
+  EXPECT_EQ(told_of(std::make_shared<Numbers>(), AUTOTUNE), "");
+}
+
+TEST(Workers, have_a_slot_each_though_the_queue_is_shorter) {
+  std::latch all_at_it(16);
+  const auto source = std::make_shared<Shared>([&](BatchContext& batch, std::span<float> x) {
+    if (batch.index < 16) all_at_it.arrive_and_wait();  // would hang with fewer
+    return random_row(batch, x);
+  });
+  Feed feed(source, {.steps_per_epoch = 40, .max_queue_size = 2, .workers = 16}, cpu());
+  EXPECT_EQ(feed.ring_size(), 17);
+  while (const auto batch = feed.next()) feed.release(*batch);
+}
+
+TEST(Workers, of_AUTOTUNE_are_as_many_as_max_workers_allows_and_its_memory_has_slots_for) {
+  const auto source = std::make_shared<Shared>(random_row);
+  const auto sizes = [&](const FeedOptions& options) { return sizes_of(options, *source, true); };
+  const Sizes wanted = sizes({.steps_per_epoch = 1000, .workers = AUTOTUNE});
+  EXPECT_EQ(wanted.workers, 64);
+  EXPECT_EQ(wanted.slots, 65);
+  EXPECT_EQ(wanted.depth, 11);
+  EXPECT_EQ(wanted.active, 1);
+  EXPECT_EQ(sizes({.steps_per_epoch = 1000, .workers = AUTOTUNE, .max_workers = 5}).workers, 5);
+  const std::size_t slot = SlotLayout(source->spec()).bytes;
+  const Sizes small =
+      sizes({.steps_per_epoch = 1000, .workers = AUTOTUNE, .queue_bytes = 20 * slot});
+  EXPECT_EQ(small.workers, 19);
+  EXPECT_TRUE(small.limited_by_memory);
+  EXPECT_EQ(sizes({.steps_per_epoch = 4, .workers = 12}).workers, 4);
 }
 
 TEST(Workers, ask_for_each_batch_once) {

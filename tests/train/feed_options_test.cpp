@@ -195,6 +195,66 @@ TEST_F(Sigint, a_programs_own_handler_stays) {
   sigaction(SIGINT, &before, nullptr);
 }
 
+// ---- Sources ----
+TEST(SourceHandle, without_a_source_is_a_ValueError_wherever_one_is_taken) {
+  Sequential model = regressor();
+  SourceHandle moved = random_batches();
+  const SourceHandle kept = std::move(moved);
+  auto generator_moved = random_batches();
+  const auto generator_kept = std::move(generator_moved);
+  for (const SourceHandle& none :
+       {moved, SourceHandle(std::shared_ptr<Source>()), SourceHandle(generator_moved)}) {
+    EXPECT_THROW(model.fit(none, {.steps_per_epoch = 2, .verbose = 0}), ValueError);
+    EXPECT_THROW(model.fit_generator(none, {.steps_per_epoch = 2, .verbose = 0}), ValueError);
+    EXPECT_THROW(model.fit(kept, {.steps_per_epoch = 2,
+                                  .verbose = 0,
+                                  .validation_generator = none,
+                                  .validation_steps = 1}),
+                 ValueError);
+    EXPECT_THROW(model.evaluate(none, {.steps = 2, .verbose = 0}), ValueError);
+    EXPECT_THROW(model.predict(none, {.steps = 2}), ValueError);
+  }
+  EXPECT_THROW(cast<float>(generator_moved), ValueError);
+}
+
+// A source with state, as the training's and the validation's at once.
+TEST(SourceHandle, with_state_is_refused_before_the_first_epoch_where_it_would_be_used_twice) {
+  std::int64_t calls = 0;
+  auto source = generator<float, double>(
+      {.x = {8, 4}, .y = {8, 1}}, [&calls](BatchContext&, std::span<float> x, std::span<double> y) {
+        ++calls;
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5);
+      });
+  Sequential model = regressor();
+  EXPECT_THROW(model.fit(cast<float>(source), {.steps_per_epoch = 2,
+                                               .verbose = 0,
+                                               .validation_generator = cast<float>(source),
+                                               .validation_steps = 1}),
+               ValueError);
+  EXPECT_EQ(calls, 0);
+}
+
+TEST(SourceHandle, with_state_serves_one_fit_at_a_time) {
+  std::int64_t errors = 0;
+  Sequential outer = regressor();
+  Sequential inner = regressor();
+  std::optional<SourceHandle> handle;
+  handle = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [&](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 0.5f);
+        if (batch.index > 0) return;
+        try {
+          inner.evaluate(*handle, {.steps = 1, .verbose = 0});
+        } catch (const ValueError&) {
+          ++errors;
+        }
+      });
+  outer.fit(*handle, {.steps_per_epoch = 3, .verbose = 0});
+  EXPECT_EQ(errors, 1);
+}
+
 // ---- Traces ----
 TEST(Trace, leads_every_batch_from_the_worker_to_its_step) {
   const std::filesystem::path path =
@@ -265,6 +325,52 @@ TEST(Report, its_parts_add_up_to_the_wall_time_on_both_devices) {
       EXPECT_GE(history.feed.computed, 0.95 * 100 * 0.002);
     }
   }
+}
+
+TEST(Report, of_an_epoch_takes_a_few_hundred_bytes) {
+  Sequential model = regressor();
+  const auto bytes = [&](std::int64_t epochs) {
+    const History history =
+        model.fit(random_batches(), {.steps_per_epoch = 2, .epochs = epochs, .verbose = 0});
+    EXPECT_EQ(history.feed_by_epoch.size(), static_cast<std::size_t>(epochs));
+    std::size_t all = 0;
+    for (const FeedReport& report : history.feed_by_epoch) {
+      all += sizeof report + report.generate.bytes() + report.convert.bytes() +
+             report.wait_for_generator.bytes() + report.upload.bytes() + report.step.bytes() +
+             report.step_in_a_row.bytes();
+    }
+    return all / static_cast<std::size_t>(epochs);
+  };
+  EXPECT_LT(bytes(200), 700U);
+}
+
+TEST(Report, knows_the_source_and_how_it_was_compiled) {
+  Sequential model = regressor();
+  const auto report_of = [&](const SourceHandle& source) {
+    return model.fit(source, {.steps_per_epoch = 2, .verbose = 0}).feed;
+  };
+  const FeedReport drawn = report_of(generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+        for (float& value : x) value = batch.random.uniform();
+        batch.random.fill_uniform(y);
+      }));
+  EXPECT_EQ(drawn.source, SourceKind::function);
+  EXPECT_EQ(drawn.drawn_one_by_one, 2U * 32U);
+  EXPECT_EQ(drawn.float_share, 32.0 / 40.0);
+  EXPECT_TRUE(drawn.is_pure);
+  EXPECT_EQ(report_of(random_batches()).drawn_one_by_one, 0U);
+  EXPECT_EQ(report_of(array_source(Tensor({32, 4}), Tensor({32, 1}), {.batch_size = 8})).source,
+            SourceKind::arrays);
+  EXPECT_EQ(report_of(cast<float>(generator<double, float>(
+                          {.x = {8, 4}, .y = {8, 1}},
+                          [](BatchContext&, std::span<double> x, std::span<float> y) {
+                            std::ranges::fill(x, 0.5);
+                            std::ranges::fill(y, 0.5f);
+                          })))
+                .source,
+            SourceKind::function);
+  const auto rows = Dataset<float, float>::from_tensor_slices({Tensor({64, 4}), Tensor({64, 1})});
+  EXPECT_EQ(report_of(rows.batch(8)).source, SourceKind::dataset);
 }
 
 TEST(Report, of_train_on_batch_tells_what_the_caller_took_between_the_calls) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -223,7 +224,13 @@ class SimulatedStream final : public Stream {
   // `number`: of the stream, each of which has jitter of its own, the same in every run.
   SimulatedStream(Health& health, std::uint32_t number)
       : health_(health), queue_(kCapacity), random_(0, number) {
-    thread_ = std::thread([this] { run(); });
+    try {
+      thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& error) {
+      std::throw_with_nested(DeviceError(
+          format("simulated: a stream needs a thread, and the system gives none: ", error.what(),
+                 ". It may have too many (ulimit -u)")));
+    }
     pthread_setname_np(thread_.native_handle(), "stoker-stream");
   }
   ~SimulatedStream() override {

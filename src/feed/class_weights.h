@@ -1,0 +1,18 @@
+// Class weights for any source, also for one that makes its batches in the device's memory.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "stoker/source.h"
+
+namespace stoker::feed {
+
+// The same batches with a sample weight for each row. Throws ValueError as ClassWeights does. Where
+// batches are made in the device's memory, their labels are copied back to the host to be weighed:
+// one wait of the host's a batch, for a copy that runs ahead of the steps.
+std::shared_ptr<Source> weigh_classes(std::shared_ptr<Source> source,
+                                      std::map<std::int64_t, double> weights);
+
+}  // namespace stoker::feed

@@ -1,0 +1,39 @@
+// How a device's time divides: arithmetic on when each batch was filled, issued, uploaded, launched
+// and stepped, wherever these times come from.
+#pragma once
+
+#include <cstdint>
+
+#include "feed/starvation.h"
+#include "stoker/report.h"
+
+namespace stoker::feed {
+
+// Of one batch, on one clock.
+struct BatchTimes {
+  std::int64_t filled_ns = 0;    // the generator was done with it
+  std::int64_t issued_ns = 0;    // the host asked for its upload
+  std::int64_t launched_ns = 0;  // the host had launched its step
+  std::int64_t uploaded_ns = 0;
+  std::int64_t stepped_ns = 0;
+  std::int64_t epoch_ns = 0;  // its epoch began: what the device did not do before was not waiting
+};
+
+struct DeviceSpan {
+  std::int64_t upload_begin_ns = 0;
+  std::int64_t step_begin_ns = 0;
+  // How long the device had nothing to do before the step, and what it waited for.
+  std::int64_t waited_for_generator_ns = 0;
+  std::int64_t waited_for_upload_ns = 0;
+  std::int64_t waited_for_launch_ns = 0;
+};
+
+// What the device did for a batch. `before` is the batch before it, and `read_ns` when the step
+// that read its device slot before had ended.
+DeviceSpan span_of(const BatchTimes& batch, const BatchTimes& before, std::int64_t read_ns);
+
+// Adds a batch to a report.
+void add_to(FeedReport& report, const BatchTimes& batch, const DeviceSpan& span);
+void add_to(Starvation& starvation, const DeviceSpan& span);
+
+}  // namespace stoker::feed

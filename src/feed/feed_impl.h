@@ -1,0 +1,91 @@
+// What is behind a Feed.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "feed/autotune.h"
+#include "feed/feed.h"
+#include "feed/ring.h"
+#include "feed/schedule.h"
+#include "feed/sizes.h"
+#include "feed/starvation.h"
+#include "feed/worker_pool.h"
+
+namespace stoker::feed {
+
+struct Feed::Impl {
+  Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options, device::Device& device);
+
+  // ---- feed.cpp: batches in order, epochs ----
+  std::optional<Batch> next();
+  void begin_epoch();
+  void end_epoch();
+  void end_source();
+  void warn(const std::string& what) const;
+  void warn_of_nan(const SlotNote& note);
+  // "batch 17 (epoch 2, batch 7 of it)", of the batch that next() is to return.
+  std::string place() const;
+  void start_tuning();
+  void tune();
+
+  // ---- waiting.cpp: waiting for a batch, and giving it up ----
+  const SlotNote* take();
+  enum class Waited : std::uint8_t { filled, timed_out, given_up, nobody_left };
+  Waited wait(std::int64_t begin_ns);
+  void wait_for_a_run_of_steps();
+  void look_for_starvation(std::int64_t now, std::int64_t waiting_ns);
+  void warn_of_starvation(const Starvation::Found& found, const char* who);
+  void give_up();
+  [[noreturn]] void time_out(std::int64_t waited_ns);
+  [[noreturn]] void miss();
+  [[noreturn]] void rethrow();
+  [[noreturn]] void fail(const std::string& where, const std::string& what);
+
+  const FeedOptions options;
+  const bool shares_cores;  // of the workers with the step
+  const Sizes sizes;
+  const std::shared_ptr<WorkerPool::Shared> shared;
+  Source& source;
+  const Schedule& schedule;
+  Ring& ring;
+
+  TimelineTotals reported;  // what earlier reports have told
+  std::uint64_t drawn = 0;  // as of then
+  FeedReport counts;        // of batches since the last report
+  DurationHistogram steps;  // of the consumer
+  DurationHistogram uploads;
+
+  // The consumer's own place: the batch that next() returns.
+  std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
+  std::uint64_t sequence = 0;  // batches before it
+  std::int64_t epoch;
+  std::int64_t step = 0;
+  bool ran_out = false;
+  bool stopped = false;
+  std::exception_ptr failed;
+
+  // Warnings come once.
+  bool warned_of_starvation = false;
+  bool warned_of_nan = false;
+  Starvation starvation;
+  std::function<void(std::int64_t)> watch;  // who looks for starvation instead
+  bool waits = false;                       // take() does
+  std::int64_t epoch_begin_ns = 0;          // 0 between epochs
+  std::int64_t epoch_waited_ns = 0;
+  std::uint64_t next_run = 8;  // batches taken, when the next run of steps is waited for
+
+  std::optional<Autotune> autotune;
+  std::int64_t training_ns = 0;  // of epochs that are over
+  std::uint64_t taken = 0;
+
+  WorkerPool pool;  // last: it uses the others, and stops before they go
+};
+
+// Of options and reports, which are in seconds.
+inline double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
+
+}  // namespace stoker::feed

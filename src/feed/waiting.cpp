@@ -1,0 +1,166 @@
+// Waiting for a batch: what it takes, what the user is told meanwhile, and when it is given up.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/format.h"
+#include "feed/feed_impl.h"
+#include "stoker/error.h"
+
+namespace stoker::feed {
+namespace {
+
+// How often one that waits looks around.
+constexpr std::int64_t kSliceNs = 50'000'000;
+// How long threads that may still be at work are waited for after one has timed out.
+constexpr std::int64_t kPatienceNs = 500'000'000;
+constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
+
+// A run of steps is waited for every so many batches, where the step waits for more than this share
+// of its time, and for no longer than this.
+constexpr std::uint64_t kBatchesPerRun = 16;
+constexpr double kWaitsMuch = 0.2;
+constexpr std::int64_t kLongestRunNs = 1'000'000'000;
+constexpr std::uint64_t kRun = 3;
+
+// For the batch at hand: who is at it, for messages.
+std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_t now) {
+  const std::optional<WorkerPool::Busy> busy = pool.who_fills(position);
+  if (!busy) return "no worker has begun it";
+  return format("worker ", busy->worker, " has been at it for ", seconds(now - busy->since_ns),
+                " s");
+}
+
+// When something that begins now has lasted for so long; never for what no clock reaches.
+std::int64_t later(std::int64_t begin_ns, double duration) {
+  const double end = static_cast<double>(begin_ns) + 1e9 * duration;
+  return duration > 0.0 && end < 9e18 ? static_cast<std::int64_t>(end) : kForever;
+}
+
+}  // namespace
+
+void Feed::Impl::look_for_starvation(std::int64_t now, std::int64_t waiting_ns) {
+  if (watch) return watch(now);
+  if (warned_of_starvation) return;
+  const std::optional<Starvation::Found> found = starvation.look(now, waiting_ns);
+  if (found) warn_of_starvation(*found, "the step");
+}
+
+void Feed::Impl::warn_of_starvation(const Starvation::Found& found, const char* who) {
+  if (std::exchange(warned_of_starvation, true)) return;
+  std::string text = format(who, " has waited ", found.waited, " s of the last ", found.of,
+                            " s for ", name_of(found.stage));
+  if (found.stage == Starvation::Stage::generator) {
+    text += format(" (batch ", sequence + 1, " of this fit");
+    if (waits) text += ": " + describe(pool, position, now_ns());
+    text += ")";
+  }
+  warn(text);
+}
+
+Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
+  const std::int64_t timeout =
+      options.timeout_seconds > 0.0 ? later(begin_ns, options.timeout_seconds) : kForever;
+  for (std::int64_t now = begin_ns;;) {
+    if (ring.wait_until_full(position, std::min(timeout, now + kSliceNs))) return Waited::filled;
+    now = now_ns();
+    if (now >= timeout) return Waited::timed_out;
+    if (options.should_stop && options.should_stop()) return Waited::given_up;
+    if (pool.has_ended() && !ring.is_full(position)) return Waited::nobody_left;
+    look_for_starvation(now, now - begin_ns);
+  }
+}
+
+// A step that follows a wait finds its caches cold and its threads asleep, and takes longer than
+// one that follows another step, which is what the verdict must know to say what more batches would
+// bring. So now and then the step is let wait for a few batches and then takes them in a row. The
+// generator, which is what it waits for, does not notice: it goes on filling.
+void Feed::Impl::wait_for_a_run_of_steps() {
+  if (!shares_cores || taken < next_run || ring.depth() <= static_cast<int>(kRun)) return;
+  const std::int64_t now = now_ns();
+  const std::optional<std::int64_t> left = schedule.steps(epoch);
+  if (left && *left < step + static_cast<std::int64_t>(kRun)) return;
+  if (seconds(epoch_waited_ns) < kWaitsMuch * seconds(now - epoch_begin_ns)) return;
+  next_run = taken + kBatchesPerRun;
+  const SlotNote& note = ring.note(position);
+  const std::int64_t patience = static_cast<std::int64_t>(kRun + 1) * (note.end_ns - note.begin_ns);
+  const std::int64_t end = now + std::min(patience, kLongestRunNs);
+  // By turns, so that a batch that ends the epoch, or a failure, is not waited beyond.
+  for (std::uint64_t next = position + 1; next < position + kRun; ++next) {
+    if (!ring.wait_until_full(next, end) || ring.note(next).rows <= 0) return;
+  }
+}
+
+void Feed::Impl::give_up() {
+  stopped = true;
+  pool.stop();
+  pool.join_or_abandon(now_ns() + kPatienceNs);
+}
+
+// Waits for the slot of the next batch; null when there is no point any more.
+const SlotNote* Feed::Impl::take() {
+  if (ring.is_full(position)) return &ring.note(position);
+  if (ring.is_held(position)) {
+    throw ValueError(format("Feed::next: expected a batch to be released first, since the ring of ",
+                            ring.size(), " slots has none left"));
+  }
+  waits = true;
+  const std::int64_t begin = now_ns();
+  const Waited waited = wait(begin);
+  if (waited == Waited::filled) wait_for_a_run_of_steps();
+  const std::int64_t end = now_ns();
+  waits = false;
+  shared->timeline.track(static_cast<std::size_t>(sizes.workers))
+      .stamp(Stage::wait_for_generator, sequence, begin, end);
+  const std::int64_t awaited_ns = end - begin;
+  epoch_waited_ns += awaited_ns;
+  starvation.add(Starvation::Stage::generator, awaited_ns);
+  if (waited == Waited::timed_out) time_out(awaited_ns);
+  if (waited == Waited::nobody_left) miss();
+  if (waited == Waited::given_up) {
+    give_up();
+    return nullptr;
+  }
+  look_for_starvation(end, 0);
+  return &ring.note(position);
+}
+
+void Feed::Impl::time_out(std::int64_t waited_ns) {
+  const std::int64_t now = now_ns();
+  failed = std::make_exception_ptr(DataError(
+      format(place(), ": the generator timed out: waited ", seconds(waited_ns), " s, ",
+             describe(pool, position, now), ". Raise generator_timeout if it needs that long")));
+  pool.stop();
+  pool.join_or_abandon(now + kPatienceNs);
+  std::rethrow_exception(failed);
+}
+
+// A fault of the feed's own, which would otherwise be waited for without an end.
+void Feed::Impl::miss() {
+  failed = std::make_exception_ptr(
+      DataError(format(place(),
+                       ": the workers have ended without it, so one was left out. This is "
+                       "a fault of Stoker's; please report it")));
+  std::rethrow_exception(failed);
+}
+
+void Feed::Impl::rethrow() {
+  pool.stop();
+  pool.join();
+  failed = pool.failure();
+  std::rethrow_exception(failed);
+}
+
+// Called while the original is being handled, which so becomes the nested one.
+void Feed::Impl::fail(const std::string& where, const std::string& what) {
+  try {
+    std::throw_with_nested(DataError(format(where, ": ", what)));
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  pool.stop();
+  pool.join();
+  std::rethrow_exception(failed);
+}
+
+}  // namespace stoker::feed
