@@ -79,7 +79,15 @@ constexpr std::int64_t divided_up(std::int64_t a, std::int64_t b) {
 }
 // first + index * step, of an element that is asked for; throws ValueError where there is no such
 // number.
-std::int64_t element_number(std::int64_t first, std::int64_t step, std::int64_t index);
+[[noreturn]] void throw_no_number(std::int64_t first, std::int64_t step, std::int64_t index);
+inline std::int64_t element_number(std::int64_t first, std::int64_t step, std::int64_t index) {
+  std::int64_t number = 0;
+  if (__builtin_mul_overflow(index, step, &number) ||
+      __builtin_add_overflow(number, first, &number)) {
+    throw_no_number(first, step, index);
+  }
+  return number;
+}
 
 inline bool has_unknown(const Shape& shape) {
   return std::find(shape.begin(), shape.end(), Shape::kUnknown) != shape.end();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <string_view>
 
@@ -99,9 +100,10 @@ void Csv::fail(std::int64_t row, std::size_t column, const std::string& expected
 
 Tensor Csv::floats(const std::vector<std::string>& columns) const {
   return with_own_errors<DataError>(path_, [&] {
-    std::vector<std::size_t> wanted;
-    for (const std::string& name : columns) wanted.push_back(column(name));
-    for (std::size_t i = 0; columns.empty() && i < names_.size(); ++i) wanted.push_back(i);
+    std::vector<std::size_t> wanted(columns.empty() ? names_.size() : columns.size());
+    std::iota(wanted.begin(), wanted.end(), std::size_t{0});
+    std::ranges::transform(columns, wanted.begin(),
+                           [this](const std::string& name) { return column(name); });
     const MissingWords missing(options_);
     Tensor result({rows_, static_cast<std::int64_t>(wanted.size())});
     auto out = result.data<float>().begin();

@@ -27,14 +27,9 @@ void throw_different_rows(const std::string& where, const Shape& a, const Shape&
                           a, " and ", b));
 }
 
-std::int64_t element_number(std::int64_t first, std::int64_t step, std::int64_t index) {
-  std::int64_t number = 0;
-  if (__builtin_mul_overflow(index, step, &number) ||
-      __builtin_add_overflow(number, first, &number)) {
-    throw ValueError(format("Dataset: expected fewer than 2^63 elements, received a request for ",
-                            "number ", first, " + ", index, " * ", step));
-  }
-  return number;
+void throw_no_number(std::int64_t first, std::int64_t step, std::int64_t index) {
+  throw ValueError(format("Dataset: expected fewer than 2^63 elements, received a request for ",
+                          "number ", first, " + ", index, " * ", step));
 }
 
 bool is_compatible(const Shape& a, const Shape& b) {

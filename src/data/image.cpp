@@ -23,7 +23,7 @@ template <class T>
 T to_element(double value) {
   if constexpr (std::is_same_v<T, std::uint8_t>) {
     if (!(value > 0.0)) return 0;
-    return value >= 255.0 ? std::uint8_t{255} : static_cast<std::uint8_t>(value + 0.5);
+    return value >= 255.0 ? std::uint8_t{255} : static_cast<std::uint8_t>(std::floor(value + 0.5));
   } else {
     constexpr auto kMost = static_cast<double>(std::numeric_limits<T>::max());
     if (std::isfinite(value)) value = std::clamp(value, -kMost, kMost);

@@ -57,6 +57,8 @@ bool read_png_header(png_structp png, png_infop info, PngSource& source) {
   if (setjmp(source.where) != 0) return false;
   png_set_read_fn(png, &source, read_png_bytes);
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size() has ours
+  // Texts, profiles and the like would be unpacked to a thousand times their size, and kept.
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(png, info);
   return true;
 }

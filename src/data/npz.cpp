@@ -81,7 +81,7 @@ std::map<std::string, Tensor> unpack(Bytes bytes, const NpyOptions& options,
     const std::size_t local = number_at<std::uint32_t>(bytes, at + 42, path);
     if (name_size > bytes.size() - at - 46) fail(path, "a damaged archive: a name beyond its end");
     const std::string name(reinterpret_cast<const char*>(bytes.data()) + at + 46, name_size);
-    const std::string where = path + ", " + name;
+    const std::string where = format(path, ", ", name);
     if (packed_size == kMore || size == kMore || local == kMore) {
       fail(where, "4 GiB or more (zip64), which is not read");
     }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "support/allocation_counter.h"
 #include "support/contains.h"
 #include "support/message.h"
 
@@ -115,7 +116,10 @@ TEST(DatasetSizes, too_large_ones_are_errors_of_ours) {
   constexpr std::int64_t kHuge = std::int64_t{1} << 62;
   for (const auto& source : {range(10), serial(10)}) {
     EXPECT_THROW(values_of(source.batch(kHuge)), Error);
-    EXPECT_THROW(values_of(source.batch(std::int64_t{1} << 40)), Error);
+    // A sanitizer ends the program where there is no memory.
+    if (test::AllocationCounter::works()) {
+      EXPECT_THROW(values_of(source.batch(std::int64_t{1} << 40)), Error);
+    }
     EXPECT_THROW(values_of(source.window(kHuge)), Error);
     EXPECT_THROW(values_of(source.padded_batch(kHuge, {Shape{}})), Error);
     EXPECT_THROW(source.prefetch(kMost), ValueError);

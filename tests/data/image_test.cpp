@@ -4,6 +4,7 @@
 #include <jpeglib.h>
 #include <png.h>
 #include <stoker/stoker.h>
+#include <zlib.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -136,6 +137,36 @@ TEST(ImageFile, samples_of_a_png_are_taken_as_they_are) {
   EXPECT_EQ(decoded(palette, 4), (Pixels{10, 20, 30, 0, 200, 100, 50, 128}));
   // (299 r + 587 g + 114 b) / 1000
   EXPECT_EQ(decoded(palette, 1), (Pixels{18, 124}));
+}
+
+TEST(ImageFile, texts_in_a_png_are_not_unpacked) {
+  const std::string plain = png(2, 8, PNG_COLOR_TYPE_GRAY, {10, 100});
+  // Behind the header: texts of a million bytes, packed to a thousand.
+  const std::string text(1000000, 'x');
+  std::string chunk("zTXtComment\0\0", 13);
+  uLong length = compressBound(text.size());
+  std::string packed(length, '\0');
+  compress2(reinterpret_cast<Bytef*>(packed.data()), &length,
+            reinterpret_cast<const Bytef*>(text.data()), text.size(), 9);
+  chunk += packed.substr(0, length);
+  const auto append = [](std::string& to, uLong number) {
+    for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift);
+  };
+  std::string whole;
+  append(whole, chunk.size() - 4);
+  whole += chunk;
+  append(whole,
+         crc32(0, reinterpret_cast<const Bytef*>(chunk.data()), static_cast<uInt>(chunk.size())));
+  std::string with_texts = plain;
+  for (int i = 0; i < 20; ++i) with_texts.insert(33, whole);
+  EXPECT_EQ(decoded(with_texts, 1), decoded(plain, 1));
+  if (!test::AllocationCounter::works()) return;
+  const test::AllocationCounter without;
+  decoded(plain, 1);
+  const auto expected = without.count_of_this_thread();
+  const test::AllocationCounter with;
+  decoded(with_texts, 1);
+  EXPECT_LE(with.count_of_this_thread(), expected + 1);
 }
 
 TEST(ImageFile, a_jpeg_is_told_by_its_content) {

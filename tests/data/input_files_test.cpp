@@ -1,14 +1,19 @@
 // What every reader of files has to refuse in the same way.
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <functional>
+#include <new>
 #include <string>
 #include <vector>
 
+#include "support/allocation_counter.h"
 #include "support/contains.h"
 #include "support/message.h"
 #include "support/temporary_folder.h"
@@ -72,6 +77,38 @@ TEST(InputFiles, a_pipe_among_cifars_files_is_refused) {
   ASSERT_EQ(mkfifo((folder / "train.bin").c_str(), 0600), 0);
   EXPECT_TRUE(contains(message_of<IoError>([&] { load_cifar100(folder.path()); }),
                        "expected a regular file, received a pipe"));
+}
+
+// Ends the process: with status 0 where reading a file for which there is no memory gave an error
+// of ours, with the original nested in it.
+[[noreturn]] void read_without_memory(const Reader& reader, const std::string& path) {
+  const rlimit small{std::uint64_t{3} << 30, std::uint64_t{3} << 30};
+  setrlimit(RLIMIT_AS, &small);
+  try {
+    reader.read(path);
+  } catch (const IoError& error) {
+    try {
+      std::rethrow_if_nested(error);
+    } catch (const std::bad_alloc&) {
+      std::_Exit(contains(error.what(), path + ": expected as much memory") ? 0 : 2);
+    } catch (...) {
+    }
+    std::_Exit(3);
+  } catch (...) {
+    std::_Exit(4);
+  }
+  std::_Exit(1);
+}
+
+TEST(InputFiles, too_little_memory_is_an_error_of_ours) {
+  if (!test::AllocationCounter::works()) GTEST_SKIP() << "a sanitizer needs more than the limit";
+  const TemporaryFolder folder;
+  const std::string path = folder.write("a", std::string("\0\0\x08\x01\xf0\0\0\0", 8));
+  std::filesystem::resize_file(path, 8 + 0xf0000000U);  // without blocks on the disk
+  for (const Reader& reader : readers()) {
+    if (reader.name != "idx" && reader.name != "npy" && reader.name != "npz") continue;
+    EXPECT_EXIT(read_without_memory(reader, path), testing::ExitedWithCode(0), "") << reader.name;
+  }
 }
 
 // ---- Limits ----

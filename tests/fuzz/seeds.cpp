@@ -1,0 +1,225 @@
+// Writes a few small valid files of each kind for the fuzzers to begin with.
+// usage: seeds FOLDER
+#include <cstdio>
+#include <cstdlib>
+
+// Needs FILE from before it.
+#include <jpeglib.h>
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "stoker/dataset.h"
+#include "stoker/image.h"
+#include "stoker/npy.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace stoker;
+
+fs::path root;
+
+void write(const std::string& reader, const std::string& name, const std::string& bytes) {
+  fs::create_directories(root / reader);
+  std::ofstream(root / reader / name, std::ios::binary) << bytes;
+}
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+// Behind the byte that chooses options.
+std::string with(int options, const std::string& bytes) {
+  return static_cast<char>(options) + bytes;
+}
+void append(std::string& text, std::uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+}
+
+std::string packed(const std::string& text, int window) {
+  std::string result(compressBound(text.size()) + 100, '\0');
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(result.data());
+  stream.avail_out = static_cast<uInt>(result.size());
+  deflate(&stream, Z_FINISH);
+  result.resize(stream.total_out);
+  deflateEnd(&stream);
+  return result;
+}
+std::string gzip(const std::string& text) { return packed(text, 15 + 16); }
+
+void idx() {
+  const std::string bytes(
+      "\0\0\x08\x02\0\0\0\x02\0\0\0\x03"
+      "abcdef",
+      18);
+  const std::string floats("\0\0\x0d\x01\0\0\0\x01\x3f\x80\0\0", 12);
+  write("idx", "bytes", bytes);
+  write("idx", "floats", floats);
+  write("idx", "packed", gzip(bytes));
+}
+
+void cifar() {
+  const std::string record = std::string(2, '\1') + std::string(3072, 'x');
+  write("cifar", "plain", with(0, record));
+  write("cifar", "packed", with(1, gzip(record + record)));
+}
+
+void csv() {
+  write("csv", "plain", with(8, "a,b,a\n1,2.5,x\n-3e-2,,\"q\"\"\n,\"\n"));
+  write("csv", "returns", with(9, "a;b\r1;2\r\n \r3;NA\r"));
+  write("csv", "no header", with(48, "1,2\n?,nan\n"));
+  write("csv", "packed",
+        with(8, gzip("\xef\xbb\xbf"
+                     "a,b\n1,2\n")));
+}
+
+std::string npy_file(const Tensor& tensor) {
+  const fs::path path = root / "scratch";
+  write_npy(path.string(), tensor);
+  std::string bytes = read(path);
+  fs::remove(path);
+  return bytes;
+}
+
+std::string npy_of(const std::string& header, const std::string& elements) {
+  std::string text("\x93NUMPY\x01\0", 8);
+  append(text, header.size(), 2);
+  return text + header + elements;
+}
+
+void npy() {
+  write("npy", "floats", with(0, npy_file(Tensor::normal({2, 3}))));
+  write("npy", "scalar", with(0, npy_file(Tensor(Shape{}, DType::int32))));
+  write("npy", "doubles",
+        with(1, npy_of("{'descr': '<f8', 'fortran_order': True, 'shape': (2L, 1L), }",
+                       std::string(16, '\0'))));
+  write("npy", "longs",
+        with(1, npy_of("{\"descr\": '<i8', 'fortran_order': False, 'shape': (1,)}\n",
+                       std::string(8, '\1'))));
+}
+
+std::string zip(const std::string& content, bool packs) {
+  const std::string name = "x.npy";
+  const std::string data = packs ? packed(content, -15) : content;
+  const uLong crc =
+      crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
+  const auto common = [&](std::string& text) {
+    append(text, 20, 2);
+    append(text, 0, 2);
+    append(text, packs ? 8 : 0, 2);
+    append(text, 0, 4);
+    append(text, crc, 4);
+    append(text, data.size(), 4);
+    append(text, content.size(), 4);
+    append(text, name.size(), 2);
+    append(text, 0, 2);
+  };
+  std::string text;
+  append(text, 0x04034b50, 4);
+  common(text);
+  text += name + data;
+  const std::size_t directory = text.size();
+  append(text, 0x02014b50, 4);
+  append(text, 20, 2);
+  common(text);
+  text += std::string(14, '\0') + name;
+  const std::size_t size = text.size() - directory;
+  append(text, 0x06054b50, 4);
+  append(text, 0, 4);
+  append(text, 1, 2);
+  append(text, 1, 2);
+  append(text, size, 4);
+  append(text, directory, 4);
+  append(text, 0, 2);
+  return text;
+}
+
+void npz() {
+  const std::string array = npy_file(Tensor::normal({2, 3}));
+  write("npz", "stored", with(2, zip(array, false)));
+  write("npz", "deflated", with(0, zip(array, true)));
+}
+
+std::string jpeg(bool is_progressive, int components) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* bytes = nullptr;
+  unsigned long length = 0;
+  jpeg_mem_dest(&info, &bytes, &length);
+  info.image_width = 17;
+  info.image_height = 9;
+  info.input_components = components;
+  info.in_color_space = components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  jpeg_set_defaults(&info);
+  if (is_progressive) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(17 * components));
+  while (info.next_scanline < info.image_height) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] = static_cast<std::uint8_t>(7 * i + 11 * info.next_scanline);
+    }
+    JSAMPROW pointer = row.data();
+    jpeg_write_scanlines(&info, &pointer, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  std::string text(reinterpret_cast<char*>(bytes), length);
+  std::free(bytes);
+  return text;
+}
+
+void image() {
+  for (const std::int64_t channels : {1, 3}) {
+    const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(6 * 5 * channels), 77);
+    const fs::path path = root / "scratch.png";
+    write_png(path.string(), pixels, {6, 5, channels});
+    write("image", "png" + std::to_string(channels), with(4, read(path)));
+    fs::remove(path);
+  }
+  write("image", "jpeg", with(4, jpeg(false, 3)));
+  write("image", "gray jpeg", with(1, jpeg(false, 1)));
+  write("image", "progressive jpeg", with(0, jpeg(true, 3)));
+}
+
+// As the harness has it: whole, and without checksums.
+void cache() {
+  const Tensor x = Tensor::normal({3, 4, 2});
+  const Tensor y({3}, DType::int32);
+  const fs::path path = root / "scratch.cache";
+  fs::remove(path);
+  Dataset<float, std::int32_t>::from_tensor_slices({x, y})
+      .cache(path.string())
+      .for_each([](auto, auto) {});
+  const std::string whole = read(path);
+  fs::remove(path);
+  write("cache", "whole", with(0, whole));
+  const std::size_t element = 16 + 4 * 8 + 4;
+  std::size_t at = whole.size() - 3 * (element + 4) - 4;
+  std::string plain = whole.substr(0, at);
+  for (at += 4; at < whole.size(); at += element + 4) plain += whole.substr(at, element);
+  write("cache", "sealed", with(1, plain));
+  write("cache", "mended", with(3, plain));
+}
+
+}  // namespace
+
+int main(int, char** arguments) {
+  root = arguments[1];
+  fs::create_directories(root);
+  idx();
+  cifar();
+  csv();
+  npy();
+  npz();
+  image();
+  cache();
+}
