@@ -205,7 +205,7 @@ class Adviser {
     const double step = durations_.step.mean();
     // With as many workers as were looked at.
     const double generate = arrangement.generate_scale * durations_.generate.mean();
-    if (kStillHelps * generate / arrangement.workers > std::max({upload, step, durations_.host})) {
+    if (generate / arrangement.workers > kWorthwhile * std::max({upload, step, durations_.host})) {
       return "even then the step waits for the generator";
     }
     if (durations_.host > std::max(upload, step)) return beyond("launching");
