@@ -29,12 +29,14 @@
 #include "stoker/dataset_cache.h"
 #include "stoker/dataset_map.h"
 #include "stoker/dataset_select.h"
+#include "stoker/dataset_source.h"
+#include "stoker/dataset_window.h"
 #include "stoker/generator.h"
 
 namespace stoker {
 
 struct MapOptions {
-  int workers = 1;  // AUTOTUNE: one for each core
+  int workers = 1;  // up to 1024; AUTOTUNE: one for each core
 };
 struct ShuffleOptions {
   bool reshuffle_each_iteration = true;
@@ -87,12 +89,20 @@ class Dataset {
   // element of these shapes, or returns false at the end.
   template <class Start>
   static Dataset from_generator(Shapes shapes, Start start) {
+    require_known(shapes, "from_generator");
     return Dataset(std::make_shared<detail::GeneratedStage<Start, T...>>(shapes, std::move(start)));
   }
 
   // ---- Which elements ----
   // Elements in another order: drawn from the next `buffer` ones. A buffer that holds all of them,
   // where they can be asked for by number, gives an even order and needs no memory for them.
+  //
+  // To split a data set, take() and skip() first and shuffle the parts, or shuffle without
+  // reshuffle_each_iteration. Behind a shuffle that is made anew each epoch, take(n) and skip(n)
+  // are other elements in every epoch: training sees those that validation is measured on.
+  //
+  //   auto validation = all.take(1000).batch(32);
+  //   auto training = all.skip(1000).shuffle(50000, 7).batch(32);
   Dataset shuffle(std::int64_t buffer, std::uint64_t seed = 0, ShuffleOptions options = {}) const {
     require(buffer >= 1, "shuffle: expected a buffer of at least 1");
     return make<detail::ShuffleStage<T...>>(stage_, buffer, seed, options.reshuffle_each_iteration);
@@ -124,7 +134,9 @@ class Dataset {
   Dataset concatenate(const Dataset& other) const {
     for (std::size_t i = 0; i < sizeof...(T); ++i) {
       if (!(other.stage_->shapes()[i] == stage_->shapes()[i])) {
-        detail::throw_wrong_shape(stage_->shapes()[i], other.stage_->shapes()[i]);
+        detail::throw_wrong_shape(stage_->shapes()[i], other.stage_->shapes()[i],
+                                  "concatenate() joins data sets of one shape: map the elements of "
+                                  "one of them to that of the other first");
       }
     }
     return make<detail::ConcatenateStage<T...>>(stage_, other.stage_);
@@ -143,6 +155,7 @@ class Dataset {
   requires(sizeof...(Out) > 0) Dataset<Out...> map(const std::array<Shape, sizeof...(Out)>& shapes,
                                                    F f, MapOptions options = {})
   const {
+    Dataset<Out...>::require_known(shapes, "map");
     return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
         stage_, shapes, std::move(f), workers_of(options)));
   }
@@ -164,7 +177,7 @@ class Dataset {
   Dataset batch(std::int64_t size, BatchOptions options = {}) const {
     require(size >= 1, "batch: expected a size of at least 1");
     for (const Shape& shape : stage_->shapes()) {
-      if (shape.elements() < 0 || has_unknown(shape)) {
+      if (detail::has_unknown(shape)) {
         throw ShapeError("Dataset::batch: expected elements of one shape, received " +
                          to_string(shape) + ". padded_batch() takes elements of different shapes");
       }
@@ -172,7 +185,7 @@ class Dataset {
     return make<detail::BatchStage<T...>>(stage_, size, options.drop_remainder);
   }
   // Fills elements up to `shapes`, or, where an extent is Shape::kUnknown, to the largest of the
-  // batch, with `values`.
+  // batch, with `values`. Models take batches of one shape: give `shapes` every extent for them.
   Dataset padded_batch(std::int64_t size, Shapes shapes, std::tuple<T...> values = {},
                        BatchOptions options = {}) const {
     require(size >= 1, "padded_batch: expected a size of at least 1");
@@ -186,24 +199,33 @@ class Dataset {
     return make<detail::PaddedBatchStage<T...>>(stage_, size, std::move(shapes), std::move(values),
                                                 options.drop_remainder);
   }
+  // The rows of elements as elements. Throws ShapeError, here or when the element comes, where
+  // components have different numbers of rows, or are scalars.
   Dataset unbatch() const { return make<detail::UnbatchStage<T...>>(stage_); }
   // Windows as elements with an axis in front; the last ones may be short.
   Dataset window(std::int64_t size, WindowOptions options = {}) const {
     require(size >= 1 && options.stride >= 1 && options.shift >= 0,
             "window: expected a size and a stride of at least 1");
+    std::int64_t span = 0;
+    require(!__builtin_mul_overflow(size - 1, options.stride, &span) &&
+                span < std::numeric_limits<std::int64_t>::max(),
+            "window: expected a window over fewer than 2^63 elements");
+    require_known(stage_->shapes(), "window");
     return make<detail::WindowStage<T...>>(stage_, size, options.shift == 0 ? size : options.shift,
                                            options.stride, options.drop_remainder);
   }
 
   // ---- Keeping and reading ahead ----
   // In memory or, with a path, in a file that a later run reads too. The first pass that comes to
-  // its end fills it; what was random before it stays as that pass had it.
+  // its end fills it; what was random before it stays as that pass had it. The file has checksums,
+  // and is whole or not there: one that is damaged, or of other elements, is an IoError.
   Dataset cache(std::string path = {}) const {
     return make<detail::CacheStage<T...>>(stage_, std::move(path));
   }
   // Up to `count` elements ahead (AUTOTUNE: 2), by a thread of its own where elements come one
   // after another. The feed reads batches ahead in any case: max_queue_size of fit.
   Dataset prefetch(std::int64_t count = AUTOTUNE) const {
+    require(count <= kMostAhead, "prefetch: expected at most 2^20 elements");
     return make<detail::PrefetchStage<T...>>(stage_, count < 1 ? 2 : count);
   }
 
@@ -214,12 +236,14 @@ class Dataset {
   bool is_random_access() const { return stage_->is_random_access(); }
   const detail::StagePtr<T...>& stage() const { return stage_; }
 
-  // Calls f(std::span<const T>...) for each element of a pass.
+  // Calls f(std::span<const T>...) for each element of a pass. What f throws comes out as it is;
+  // whatever else comes out, here and of the iterators below, is a stoker::Error, with what a map,
+  // a filter or a generator threw nested in it.
   template <class F>
   void for_each(F f, std::int64_t epoch = 0, std::uint64_t seed = 0) const {
-    const auto cursor = stage_->begin({seed, epoch});
+    const auto cursor = detail::guarded([&] { return stage_->begin({seed, epoch}); });
     detail::Sinks<T...> element;
-    while (cursor->next(element)) {
+    while (detail::guarded([&] { return cursor->next(element); })) {
       std::apply(
           [&](const auto&... sinks) {
             f(sinks.values().first(static_cast<std::size_t>(sinks.shape().elements()))...);
@@ -239,12 +263,12 @@ class Dataset {
     using difference_type = std::ptrdiff_t;
 
     Iterator(const detail::StagePtr<T...>& stage, const detail::Pass& pass)
-        : stage_(stage), cursor_(stage->begin(pass)) {
+        : stage_(stage), cursor_(detail::guarded([&] { return stage->begin(pass); })) {
       ++*this;
     }
     const value_type& operator*() const { return values_; }
     Iterator& operator++() {
-      has_value_ = cursor_->next(element_);
+      has_value_ = detail::guarded([&] { return cursor_->next(element_); });
       if (has_value_) {
         values_ = std::apply(
             [](const auto&... sinks) {
@@ -289,6 +313,11 @@ class Dataset {
   operator SourceHandle() const { return source(); }
 
  private:
+  template <class...>
+  friend class Dataset;
+  static constexpr int kMostWorkers = 1024;
+  static constexpr std::int64_t kMostAhead = std::int64_t{1} << 20;
+
   template <class S, class... A>
   Dataset make(A&&... arguments) const {
     return Dataset(std::make_shared<S>(std::forward<A>(arguments)...));
@@ -296,28 +325,35 @@ class Dataset {
   static void require(bool holds, const char* what) {
     if (!holds) throw ValueError(std::string("Dataset::") + what);
   }
-  static bool has_unknown(const Shape& shape) {
-    for (std::size_t i = 0; i < shape.rank(); ++i) {
-      if (shape[i] == Shape::kUnknown) return true;
+  static void require_known(const Shapes& shapes, const char* where) {
+    for (const Shape& shape : shapes) {
+      if (!detail::has_unknown(shape)) continue;
+      throw ShapeError(std::string("Dataset::") + where +
+                       ": expected elements of a shape of which every extent is known, received " +
+                       to_string(shape));
     }
-    return false;
   }
   static int workers_of(const MapOptions& options) {
-    require(options.workers >= 1 || options.workers == AUTOTUNE,
-            "map: expected at least 1 worker or AUTOTUNE");
+    require(
+        (options.workers >= 1 && options.workers <= kMostWorkers) || options.workers == AUTOTUNE,
+        "map: expected 1 to 1024 workers or AUTOTUNE");
     if (options.workers != AUTOTUNE) return options.workers;
-    return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    return std::clamp(cores, 1, kMostWorkers);
   }
   template <class F, class... Out>
   Dataset<Out...> interleaved(F f, const InterleaveOptions& options, Dataset<Out...>*) const {
     // The shapes are those of what the first element gives.
-    detail::Sinks<T...> element;
-    std::array<Shape, sizeof...(Out)> shapes{};
-    if (stage_->begin({})->next(element)) {
-      shapes =
-          std::apply([&](const auto&... sinks) { return f(sinks.present()...).element_shapes(); },
-                     std::as_const(element));
-    }
+    const auto shapes = detail::guarded([&] {
+      detail::Sinks<T...> element;
+      std::array<Shape, sizeof...(Out)> first{};
+      if (stage_->begin({})->next(element)) {
+        first =
+            std::apply([&](const auto&... sinks) { return f(sinks.present()...).element_shapes(); },
+                       std::as_const(element));
+      }
+      return first;
+    });
     return Dataset<Out...>(std::make_shared<detail::InterleaveStage<F, std::tuple<T...>, Out...>>(
         stage_, shapes, std::move(f), options.cycle_length, options.block_length));
   }
@@ -348,75 +384,17 @@ Dataset<std::int32_t, T...> Dataset<T...>::enumerate() const {
              *this);
 }
 
-namespace detail {
-
-// Batches by number, by any worker; or one after another.
-template <class... T>
-class DatasetSource final : public BatchGenerator<T...> {
- public:
-  using BatchGenerator<T...>::fill;
-  DatasetSource(StagePtr<T...> stage, const BatchShapes& shapes, std::uint64_t seed)
-      : BatchGenerator<T...>(shapes), stage_(std::move(stage)), seed_(seed) {}
-
-  std::int64_t fill(BatchContext& batch, std::span<T>... fields) override {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      Sinks<T...> out{Sink<T>(fields, stage_->shapes()[I])...};
-      if (pure()) {
-        const std::int64_t count = stage_->cardinality();
-        if (count == kInfinite) {
-          // One pass, which steps_per_epoch cuts into epochs.
-          stage_->get({seed_, 0}, batch.sequence, out);
-        } else if (batch.index < count) {
-          stage_->get({seed_, batch.epoch}, batch.index, out);
-        } else {
-          return std::int64_t{0};
-        }
-      } else if (!next(batch, out)) {
-        return std::int64_t{0};
-      }
-      const std::int64_t rows = std::get<0>(out).rows();
-      return rows >= 0 ? rows : this->spec().batch_size();
-    }
-    (std::index_sequence_for<T...>{});
-  }
-  bool pure() const override { return stage_->is_random_access(); }
-  bool endless() const override { return stage_->cardinality() == kInfinite; }
-  std::optional<std::int64_t> batches_per_epoch() const override {
-    const std::int64_t count = stage_->cardinality();
-    return count >= 0 ? std::optional(count) : std::nullopt;
-  }
-  SourceTraits traits() const override { return this->traits_of(SourceKind::dataset); }
-
- private:
-  bool next(const BatchContext& batch, Sinks<T...>& out) {
-    // A pass that is under way goes on where steps_per_epoch cuts it into epochs; another fit, or
-    // another pass of known length, begins anew.
-    const bool anew = batch.sequence == 0 || (batch.index == 0 && stage_->cardinality() >= 0);
-    if (!cursor_ || anew) {
-      cursor_.reset();
-      cursor_ = stage_->begin({seed_, endless() ? 0 : batch.epoch});
-    }
-    if (cursor_->next(out)) return true;
-    cursor_.reset();
-    return false;
-  }
-
-  const StagePtr<T...> stage_;
-  const std::uint64_t seed_;
-  std::unique_ptr<Cursor<T...>> cursor_;
-};
-
-}  // namespace detail
-
 template <class... T>
 SourceHandle Dataset<T...>::source(std::uint64_t seed, std::size_t inputs) const {
   const Shapes& all = stage_->shapes();
   for (const Shape& shape : all) {
-    if (shape.rank() == 0 || has_unknown(shape)) {
+    if (shape.rank() == 0 || detail::has_unknown(shape)) {
       throw ShapeError(
           "Dataset: expected batches, with a batch axis and every extent known, "
           "received elements " +
-          to_string(shape) + ". Call batch() last");
+          to_string(shape) +
+          (shape.rank() == 0 ? ". Call batch() last"
+                             : ". Give padded_batch() shapes without Shape::kUnknown"));
     }
   }
   if (inputs == 0) inputs = 1;

@@ -1,4 +1,4 @@
-// Elements of a Dataset together: batches, windows, several data sets in turn.
+// Elements of a Dataset together: batches.
 // Programs include stoker/dataset.h.
 #pragma once
 
@@ -35,7 +35,7 @@ class BatchStage final : public Stage<T...> {
   std::int64_t cardinality() const override {
     const std::int64_t all = input_->cardinality();
     if (all < 0) return all;
-    return drop_ ? all / size_ : (all + size_ - 1) / size_;
+    return drop_ ? all / size_ : divided_up(all, size_);
   }
   bool is_random_access() const override {
     return input_->is_random_access() && input_->cardinality() != kUnknownCardinality;
@@ -94,7 +94,9 @@ class BatchStage final : public Stage<T...> {
       for_each_index<sizeof...(T)>([&](auto i) {
         auto& element = std::get<i>(element_);
         // A short window, or a short batch, does not fill its row.
-        if (element.rows() >= 0) throw_wrong_shape(stage_.input_->shapes()[i], element.shape());
+        if (element.rows() >= 0) {
+          throw_wrong_shape(stage_.input_->shapes()[i], element.shape(), kShortAdvice);
+        }
         if (full) return;
         const auto at = static_cast<std::size_t>(filled_) * sizes_[i];
         element.move_to(std::get<i>(batch_).values().subspan(at, sizes_[i]));
@@ -133,14 +135,18 @@ class PaddedBatchStage final : public Stage<T...> {
   std::int64_t cardinality() const override {
     const std::int64_t all = input_->cardinality();
     if (all < 0) return all;
-    return drop_ ? all / size_ : (all + size_ - 1) / size_;
+    return drop_ ? all / size_ : divided_up(all, size_);
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    auto rows = std::make_shared<std::vector<Sinks<T...>>>(static_cast<std::size_t>(size_));
+    auto rows = std::make_shared<std::vector<Sinks<T...>>>();
     return std::make_unique<FunctionCursor<T...>>([this, inner, rows](Sinks<T...>& out) {
       std::int64_t count = 0;
-      while (count < size_ && inner->next((*rows)[static_cast<std::size_t>(count)])) ++count;
+      while (count < size_) {
+        if (static_cast<std::size_t>(count) == rows->size()) rows->emplace_back();
+        if (!inner->next((*rows)[static_cast<std::size_t>(count)])) break;
+        ++count;
+      }
       if (count == 0 || (drop_ && count < size_)) return false;
       for_each_index<sizeof...(T)>([&](auto i) { pad<i>(*rows, count, out); });
       return true;
@@ -183,7 +189,11 @@ class PaddedBatchStage final : public Stage<T...> {
       *to = *from;
       return;
     }
-    if (small[axis] > large[axis]) throw_wrong_shape(large, small);
+    if (small[axis] > large[axis]) {
+      throw_wrong_shape(large, small,
+                        "padded_batch() fills up and cuts nothing off: give it shapes that are as "
+                        "large as the largest element, or Shape::kUnknown for an extent");
+    }
     std::int64_t from_step = 1;
     std::int64_t to_step = 1;
     for (std::size_t i = axis + 1; i < small.rank(); ++i) {
@@ -222,11 +232,11 @@ class UnbatchStage final : public Stage<T...> {
     };
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
+    return std::make_unique<FunctionCursor<T...>>([state](Sinks<T...>& out) {
       while (state->next == state->rows) {
         if (!state->inner->next(state->batch)) return false;
         state->next = 0;
-        state->rows = std::get<0>(state->batch).shape()[0];
+        state->rows = rows_of(state->batch);
       }
       for_each_index<sizeof...(T)>([&](auto i) {
         const auto& from = std::get<i>(state->batch);
@@ -243,155 +253,28 @@ class UnbatchStage final : public Stage<T...> {
   }
 
  private:
+  // Throws where it can be seen beforehand that components have no rows, or different numbers.
   static typename Stage<T...>::Shapes rows_of(typename Stage<T...>::Shapes shapes) {
+    const Shape* first = nullptr;  // of which the number of rows is known
+    for (const Shape& shape : shapes) {
+      if (shape.rank() == 0) throw_different_rows("unbatch", shape, shape);
+      if (shape[0] == Shape::kUnknown) continue;
+      if (first == nullptr) first = &shape;
+      if (shape[0] != (*first)[0]) throw_different_rows("unbatch", *first, shape);
+    }
     for (Shape& shape : shapes) shape = without_rows(shape);
     return shapes;
   }
-  const StagePtr<T...> input_;
-};
-
-// Windows of `size` elements, `stride` apart, that begin `shift` apart.
-template <class... T>
-class WindowStage final : public Stage<T...> {
- public:
-  WindowStage(StagePtr<T...> input, std::int64_t size, std::int64_t shift, std::int64_t stride,
-              bool drop_remainder)
-      : Stage<T...>(windows(input->shapes(), size), input->depth() + 1),
-        input_(std::move(input)),
-        size_(size),
-        shift_(shift),
-        stride_(stride),
-        drop_(drop_remainder) {}
-  std::int64_t cardinality() const override {
-    const std::int64_t all = input_->cardinality();
-    if (all < 0) return all;
-    if (!drop_) return (all + shift_ - 1) / shift_;
-    const std::int64_t span = (size_ - 1) * stride_ + 1;
-    return all < span ? 0 : (all - span) / shift_ + 1;
-  }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    struct State {
-      std::unique_ptr<Cursor<T...>> inner;
-      std::vector<Sinks<T...>> held;  // a ring: element n in place n % size
-      std::int64_t read = 0;
-      std::int64_t first = 0;
-      bool ended = false;
-    };
-    auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass);
-    state->held.resize(static_cast<std::size_t>((size_ - 1) * stride_ + 1));
-    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
-      State& s = *state;
-      const auto place = [&](std::int64_t n) -> Sinks<T...>& {
-        return s.held[static_cast<std::size_t>(n) % s.held.size()];
-      };
-      const std::int64_t end = s.first + (size_ - 1) * stride_ + 1;
-      while (!s.ended && s.read < end) {
-        s.ended = !s.inner->next(place(s.read));
-        if (!s.ended) ++s.read;
-      }
-      const std::int64_t there = std::max<std::int64_t>(0, s.read - s.first);
-      const std::int64_t count = std::min(size_, (there + stride_ - 1) / stride_);
-      if (count <= 0 || (drop_ && count < size_)) return false;
-      for_each_index<sizeof...(T)>([&](auto i) {
-        auto& sink = std::get<i>(out);
-        sink.reset();
-        const auto memory = sink.take(this->shapes()[i]);
-        const std::size_t size = memory.size() / static_cast<std::size_t>(size_);
-        for (std::int64_t k = 0; k < count; ++k) {
-          const auto values = std::get<i>(place(s.first + k * stride_)).values();
-          std::copy(
-              values.begin(), values.end(),
-              memory.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(k) * size));
-        }
-        if (count < size_) sink.set_rows(count);
-      });
-      s.first += shift_;
-      return true;
+  // The same of a batch that is there: a short one, or one of unknown extents.
+  static std::int64_t rows_of(const Sinks<T...>& batch) {
+    const Shape first = std::get<0>(batch).shape();
+    for_each_index<sizeof...(T)>([&](auto i) {
+      const Shape shape = std::get<i>(batch).shape();
+      if (shape[0] != first[0]) throw_different_rows("unbatch", first, shape);
     });
-  }
-
- private:
-  static typename Stage<T...>::Shapes windows(typename Stage<T...>::Shapes shapes,
-                                              std::int64_t size) {
-    for (Shape& shape : shapes) shape = with_rows(size, shape);
-    return shapes;
+    return first[0];
   }
   const StagePtr<T...> input_;
-  const std::int64_t size_;
-  const std::int64_t shift_;
-  const std::int64_t stride_;
-  const bool drop_;
-};
-
-// `cycle` data sets, made of elements, taken from in turn, `block` elements at a time.
-template <class F, class Input, class... Out>
-class InterleaveStage;
-template <class F, class... In, class... Out>
-class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
- public:
-  InterleaveStage(StagePtr<In...> input, typename Stage<Out...>::Shapes shapes, F f,
-                  std::int64_t cycle, std::int64_t block)
-      : Stage<Out...>(shapes, input->depth() + 1),
-        input_(std::move(input)),
-        f_(std::move(f)),
-        cycle_(cycle),
-        block_(block) {}
-  std::int64_t cardinality() const override { return kUnknownCardinality; }
-  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass) const override {
-    struct Lane {
-      StagePtr<Out...> stage;
-      std::unique_ptr<Cursor<Out...>> cursor;
-    };
-    struct State {
-      std::unique_ptr<Cursor<In...>> inner;
-      Sinks<In...> element;
-      std::vector<Lane> lanes;
-      std::size_t lane = 0;
-      std::int64_t given = 0;   // of the lane's block
-      std::int64_t opened = 0;  // lanes so far
-      std::int64_t open = 0;    // lanes now
-      bool ended = false;       // there are no more to open
-    };
-    auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass);
-    state->lanes.resize(static_cast<std::size_t>(cycle_));
-    return std::make_unique<FunctionCursor<Out...>>([this, state, pass](Sinks<Out...>& out) {
-      State& s = *state;
-      const auto next_lane = [&] {
-        s.lane = (s.lane + 1) % s.lanes.size();
-        s.given = 0;
-      };
-      while (!s.ended || s.open > 0) {
-        Lane& lane = s.lanes[s.lane];
-        if (lane.cursor) {
-          if (lane.cursor->next(out)) {
-            if (++s.given == block_) next_lane();
-            return true;
-          }
-          lane.cursor.reset();  // another takes its place when its turn comes round
-          --s.open;
-          next_lane();
-        } else if (!s.ended && s.inner->next(s.element)) {
-          lane.stage = std::apply(
-              [&](auto&... sinks) { return f_(std::as_const(sinks).present()...).stage(); },
-              s.element);
-          lane.cursor = lane.stage->begin(branch_of(pass, s.opened++));
-          ++s.open;
-        } else {
-          s.ended = true;
-          next_lane();
-        }
-      }
-      return false;
-    });
-  }
-
- private:
-  const StagePtr<In...> input_;
-  const F f_;
-  const std::int64_t cycle_;
-  const std::int64_t block_;
 };
 
 }  // namespace detail

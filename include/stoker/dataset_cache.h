@@ -2,7 +2,6 @@
 // Programs include stoker/dataset.h.
 #pragma once
 
-#include <cstring>
 #include <mutex>
 
 #include "stoker/dataset_map.h"
@@ -94,61 +93,64 @@ class CacheStage final : public Stage<T...> {
     return text;
   }
   void save(const std::vector<Sinks<T...>>& elements) const {
-    std::vector<std::byte> bytes;
-    const auto append = [&](const void* data, std::size_t size) {
-      const auto* from = static_cast<const std::byte*>(data);
-      bytes.insert(bytes.end(), from, from + size);
-    };
+    std::uint64_t bytes = 0;
+    for (const Sinks<T...>& element : elements) {
+      for_each_index<sizeof...(T)>([&](auto i) {
+        const auto& sink = std::get<i>(element);
+        bytes += sink.shape().rank() * sizeof(std::int64_t) + sink.values().size_bytes();
+      });
+    }
+    CacheWriter file(path_, signature(), static_cast<std::int64_t>(elements.size()), bytes);
     for (const Sinks<T...>& element : elements) {
       for_each_index<sizeof...(T)>([&](auto i) {
         const auto& sink = std::get<i>(element);
         const Shape shape = sink.shape();
-        for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
-          const std::int64_t extent = shape[axis];
-          append(&extent, sizeof extent);
-        }
-        append(sink.values().data(), sink.values().size_bytes());
+        file.write(shape.begin(), shape.rank() * sizeof(std::int64_t));
+        file.write(sink.values().data(), sink.values().size_bytes());
       });
+      file.end_element();
     }
-    write_cache(path_, signature(), static_cast<std::int64_t>(elements.size()), bytes);
+    file.commit();
   }
   void load() const {
     const std::lock_guard lock(mutex_);
     if (whole_ || path_.empty()) return;
-    std::int64_t count = 0;
-    const std::optional<std::vector<std::byte>> bytes = read_cache(path_, signature(), count);
-    if (!bytes) return;
-    std::size_t at = 0;
-    const auto take = [&](void* to, std::size_t size) {
-      if (size > bytes->size() - at) throw IoError(path_ + ": a damaged cache. Remove it");
-      std::memcpy(to, bytes->data() + at, size);
-      at += size;
-    };
+    std::optional<CacheReader> file = CacheReader::open(path_, signature());
+    if (!file) return;
     std::vector<Sinks<T...>> elements;
-    for (std::int64_t n = 0; n < count; ++n) {
+    for (std::int64_t n = 0; n < file->elements(); ++n) {
       elements.emplace_back();
-      for_each_index<sizeof...(T)>([&](auto i) {
-        Shape shape = this->shapes()[i];
-        for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
-          std::int64_t extent = 0;
-          take(&extent, sizeof extent);
-          if (extent < 0 || extent > static_cast<std::int64_t>(bytes->size())) {
-            throw IoError(path_ + ": a damaged cache. Remove it");
-          }
-          shape[axis] = extent;
-        }
-        if (shape.elements() > static_cast<std::int64_t>(bytes->size())) {
-          throw IoError(path_ + ": a damaged cache. Remove it");
-        }
-        const auto memory = std::get<i>(elements.back()).take(shape);
-        take(memory.data(), memory.size_bytes());
-        if (shape.rank() > 0 && shape[0] != this->shapes()[i][0]) {
-          std::get<i>(elements.back()).set_rows(shape[0]);
-        }
-      });
+      for_each_index<sizeof...(T)>(
+          [&](auto i) { read(*file, this->shapes()[i], std::get<i>(elements.back())); });
+      file->end_element();
     }
+    file->end();
     elements_ = std::move(elements);
     whole_ = true;
+  }
+  // One component. What its extents say is held against the shape that it is to have, and against
+  // what is left of the file, before memory is taken for it.
+  template <class E>
+  static void read(CacheReader& file, const Shape& expected, Sink<E>& sink) {
+    Shape shape = expected;
+    for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
+      file.read(&shape[axis], sizeof(std::int64_t));
+      const std::int64_t extent = shape[axis];
+      const bool is_short = axis == 0 && extent >= 1 && extent < expected[0];
+      const bool may_be = expected[axis] == Shape::kUnknown
+                              ? extent >= 0 && static_cast<std::uint64_t>(extent) <= file.left()
+                              : extent == expected[axis] || is_short;
+      if (!may_be) file.fail_damaged("an element is of another shape than it says");
+    }
+    std::uint64_t bytes = sizeof(E);
+    for (const std::int64_t extent : shape) {
+      if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) bytes = ~0ULL;
+    }
+    if (bytes > file.left()) file.fail_damaged("an element is larger than what is left of it");
+    const auto memory = sink.take(shape);
+    file.read(memory.data(), memory.size_bytes());
+    const bool is_short = shape.rank() > 0 && expected[0] > shape[0];
+    if (is_short) sink.set_rows(shape[0]);
   }
 
   const StagePtr<T...> input_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,8 +40,52 @@ inline Pass branch_of(const Pass& pass, std::int64_t branch) {
 }
 
 Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal);
-[[noreturn]] void throw_wrong_shape(const Shape& expected, const Shape& received);
+// ShapeError; the advice is padded_batch() unless another one is given.
+[[noreturn]] void throw_wrong_shape(const Shape& expected, const Shape& received,
+                                    const char* advice = nullptr);
+inline constexpr const char* kShortAdvice =
+    "A short window or batch has fewer rows: drop_remainder leaves it out, padded_batch() fills it "
+    "up";
+[[noreturn]] void throw_different_rows(const std::string& where, const Shape& a, const Shape& b);
+// These two are called while an exception is being handled, and nest it. The first one makes it a
+// DataError that names stage and element, the second one only if it is no stoker::Error.
 [[noreturn]] void throw_in_stage(const std::string& stage, std::int64_t ordinal);
+[[noreturn]] void rethrow_foreign(const char* where);
+
+// f(), of which no exception leaves that is not a stoker::Error.
+template <class F>
+decltype(auto) guarded(F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (...) {
+    rethrow_foreign("Dataset");
+  }
+}
+
+// ---- Numbers of elements ----
+// What would exceed 2^63 - 1 is taken for that.
+inline std::int64_t product_of(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  const bool overflows = __builtin_mul_overflow(a, b, &result);
+  return overflows ? std::numeric_limits<std::int64_t>::max() : result;
+}
+inline std::int64_t sum_of(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  const bool overflows = __builtin_add_overflow(a, b, &result);
+  return overflows ? std::numeric_limits<std::int64_t>::max() : result;
+}
+constexpr std::int64_t divided_up(std::int64_t a, std::int64_t b) {
+  return a / b + (a % b != 0 ? 1 : 0);
+}
+// first + index * step, of an element that is asked for; throws ValueError where there is no such
+// number.
+std::int64_t element_number(std::int64_t first, std::int64_t step, std::int64_t index);
+
+inline bool has_unknown(const Shape& shape) {
+  return std::find(shape.begin(), shape.end(), Shape::kUnknown) != shape.end();
+}
+// Whether elements of shape `a` may stand where `b` is said; unknown extents are any.
+bool is_compatible(const Shape& a, const Shape& b);
 
 // Where one component of an element is written: memory of a fixed shape (a row of the pinned slot),
 // or memory of its own that grows to what is written.
@@ -114,6 +159,7 @@ void copy_element(const Sinks<T...>& from, Sinks<T...>& to) {
     const auto count = static_cast<std::size_t>(source.shape().elements());
     // A short batch goes into memory for a whole one.
     if (target.is_fixed() && source.rows() >= 0) {
+      if (count > target.values().size()) throw_wrong_shape(target.shape(), source.shape());
       std::copy_n(values.begin(), count, target.values().begin());
     } else {
       std::copy_n(values.begin(), count, target.take(source.shape()).begin());
@@ -246,14 +292,51 @@ class EpochOrder {
   std::unique_ptr<Impl> impl_;
 };
 
-// Bytes of a cache's file: whole or not at all.
-void write_cache(const std::string& path, const std::string& signature, std::int64_t elements,
-                 std::span<const std::byte> bytes);
-// Empty when there is no such file. Throws IoError for one that is none of ours, or of other
-// shapes.
-std::optional<std::vector<std::byte>> read_cache(const std::string& path,
-                                                 const std::string& signature,
-                                                 std::int64_t& elements);
+// A cache's file. It begins with a magic number, a version, what its elements are (types and
+// shapes) and how many; behind each element stands a checksum of all bytes up to there.
+// Little-endian.
+class CacheWriter {
+ public:
+  // `bytes` are those of all elements together. Throws IoError.
+  CacheWriter(const std::string& path, const std::string& signature, std::int64_t elements,
+              std::uint64_t bytes);
+  ~CacheWriter();
+  CacheWriter(const CacheWriter&) = delete;
+  CacheWriter& operator=(const CacheWriter&) = delete;
+
+  void write(const void* data, std::size_t size);
+  void end_element();
+  // Until here there is no file of that name, or the one before.
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+class CacheReader {
+ public:
+  // Empty when there is no such file. Throws IoError for one that is none of ours, of another
+  // version or of other elements, or damaged.
+  static std::optional<CacheReader> open(const std::string& path, const std::string& signature);
+  ~CacheReader();
+  CacheReader(CacheReader&&) noexcept;
+  CacheReader& operator=(CacheReader&&) = delete;
+
+  std::int64_t elements() const;
+  // Bytes of elements that are still to be read: no element is larger.
+  std::uint64_t left() const;
+  // An element is not to be used before end_element() has found its checksum to be right.
+  void read(void* data, std::size_t size);
+  void end_element();
+  // Behind the last element: nothing may come there.
+  void end();
+  [[noreturn]] void fail_damaged(const std::string& why) const;
+
+ private:
+  struct Impl;
+  explicit CacheReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
 
 template <std::size_t N, class F>
 void for_each_index(F&& f) {

@@ -303,6 +303,9 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     for_each_index<sizeof...(In)>([&](auto i) {
       const std::int64_t rows = std::get<i>(element).rows();
       if (rows < 0 || shape.rank() == 0 || shape[0] != input_->shapes()[i][0]) return;
+      if (out.rows() >= 0 && out.rows() != rows) {
+        throw_different_rows("map", out.shape(), std::get<i>(element).shape());
+      }
       out.set_rows(rows);
     });
   }

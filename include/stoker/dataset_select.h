@@ -77,11 +77,18 @@ class RangeStage final : public Stage<std::int32_t> {
     return std::make_unique<IndexCursor<std::int32_t>>(*this, pass);
   }
   void get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
+    const std::int64_t number = element_number(first_, step_, index);
+    if (number != static_cast<std::int32_t>(number)) throw_no_int32(number);
     std::get<0>(out).reset();
-    std::get<0>(out).take(Shape{})[0] = static_cast<std::int32_t>(first_ + index * step_);
+    std::get<0>(out).take(Shape{})[0] = static_cast<std::int32_t>(number);
   }
 
  private:
+  [[noreturn]] static void throw_no_int32(std::int64_t number) {
+    throw DataError("Dataset: expected numbers of elements that fit int32, received " +
+                    std::to_string(number));
+  }
+
   const std::int32_t first_;
   const std::int32_t step_;
   const std::int64_t count_;
@@ -110,9 +117,15 @@ class GeneratedStage final : public Stage<T...> {
       if (ended_) return false;
       ended_ = ![&]<std::size_t... I>(std::index_sequence<I...>) {
         (std::get<I>(out).reset(), ...);
-        return static_cast<bool>(function_(std::get<I>(out).take(shapes_[I])...));
+        const std::tuple memory{std::get<I>(out).take(shapes_[I])...};
+        try {
+          return static_cast<bool>(function_(std::get<I>(memory)...));
+        } catch (...) {
+          throw_in_stage("from_generator", ordinal_);
+        }
       }
       (std::index_sequence_for<T...>{});
+      ++ordinal_;
       return !ended_;
     }
 
@@ -120,6 +133,7 @@ class GeneratedStage final : public Stage<T...> {
     const typename Stage<T...>::Shapes shapes_;
     Function function_;
     bool ended_ = false;
+    std::int64_t ordinal_ = 0;
   };
 
   const Start start_;
@@ -147,12 +161,12 @@ class StridedStage final : public Stage<T...> {
   }
   bool is_random_access() const override { return input_->is_random_access(); }
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
-    input_->get(pass, first_ + index * step_, out);
+    input_->get(pass, element_number(first_, step_, index), out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
                 const Then& then) const override {
     this->get_each_of(*input_, pass, indices, out, then,
-                      [&](std::int64_t index) { return first_ + index * step_; });
+                      [&](std::int64_t index) { return element_number(first_, step_, index); });
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
@@ -189,17 +203,24 @@ class FilterStage final : public Stage<T...> {
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>([this, inner](Sinks<T...>& out) {
-      while (inner->next(out)) {
-        const bool keep = std::apply(
-            [&](auto&... sinks) { return predicate_(std::as_const(sinks).present()...); }, out);
-        if (keep) return true;
-      }
-      return false;
-    });
+    return std::make_unique<FunctionCursor<T...>>(
+        [this, inner, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
+          while (inner->next(out)) {
+            if (keeps(out, ordinal++)) return true;
+          }
+          return false;
+        });
   }
 
  private:
+  bool keeps(const Sinks<T...>& element, std::int64_t ordinal) const {
+    try {
+      return std::apply([&](const auto&... sinks) { return predicate_(sinks.present()...); },
+                        element);
+    } catch (...) {
+      throw_in_stage("filter", ordinal);
+    }
+  }
   const StagePtr<T...> input_;
   const Predicate predicate_;
 };
@@ -214,7 +235,7 @@ class RepeatStage final : public Stage<T...> {
     const std::int64_t all = input_->cardinality();
     if (count_ == 0 || all == 0) return 0;
     if (count_ == kInfinite || all == kInfinite) return kInfinite;
-    return all == kUnknownCardinality ? all : all * count_;
+    return all == kUnknownCardinality ? all : product_of(all, count_);
   }
   bool is_random_access() const override {
     return input_->is_random_access() && input_->cardinality() > 0;
@@ -279,7 +300,7 @@ class ConcatenateStage final : public Stage<T...> {
     const std::int64_t a = first_->cardinality();
     const std::int64_t b = second_->cardinality();
     if (a == kInfinite || b == kInfinite) return kInfinite;
-    return a < 0 || b < 0 ? kUnknownCardinality : a + b;
+    return a < 0 || b < 0 ? kUnknownCardinality : sum_of(a, b);
   }
   bool is_random_access() const override {
     return first_->is_random_access() && second_->is_random_access() && first_->cardinality() >= 0;

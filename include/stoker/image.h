@@ -13,6 +13,7 @@
 
 #include "stoker/dataset.h"
 #include "stoker/random.h"
+#include "stoker/read_limits.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
@@ -22,20 +23,24 @@ struct ImageSize {
   std::int64_t width = 0;
   std::int64_t channels = 3;
 
-  std::size_t elements() const { return static_cast<std::size_t>(height * width * channels); }
+  // Throws ShapeError for extents below 0, and for more elements than memory could have.
+  std::size_t elements() const;
   friend bool operator==(const ImageSize&, const ImageSize&) = default;
 };
 
 // ---- Files ----
 // A PNG or JPEG, told by its content, as uint8 (height, width, channels). `channels`: 1 gray, 3
-// RGB, 4 RGB and alpha (PNG only), whatever the file has. At most 2^28 pixels. Throws IoError,
-// naming the file, for one that is missing, damaged, too large, or neither.
-Tensor read_image(const std::string& path, int channels = 3);
+// RGB, 4 RGB and alpha (PNG only), whatever the file has. What libjpeg only warns of (stray bytes,
+// odd versions) is read, as TensorFlow and Pillow do; what ends within its pixels is an error.
+// Throws IoError, naming the file, for one that is missing, damaged, larger than the limits, of a
+// kind that is not supported (CMYK, for one), or neither.
+Tensor read_image(const std::string& path, int channels = 3, const ImageLimits& limits = {});
 // The same of a file's bytes; `name` is for messages.
 Tensor decode_image(std::span<const std::byte> bytes, int channels = 3,
-                    const std::string& name = "image");
+                    const std::string& name = "image", const ImageLimits& limits = {});
 // Straight into memory of another size: decoded, and resized by bilinear interpolation.
-void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size);
+void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size,
+                     const ImageLimits& limits = {});
 void write_png(const std::string& path, std::span<const std::uint8_t> pixels,
                const ImageSize& size);
 
@@ -74,7 +79,9 @@ struct AffineOptions {
   double value = 0.0;  // of Fill::constant
 };
 // Rotation and zoom about the centre, then a shift, with bilinear interpolation: what Keras's
-// RandomRotation, RandomZoom and RandomTranslation do.
+// RandomRotation, RandomZoom and RandomTranslation do. Throws ValueError for a NaN or an infinity
+// among the options, as do the functions below; and ShapeError where the span does not fit the
+// size.
 template <class T>
 void affine(std::span<T> image, const ImageSize& size, const AffineOptions& options);
 template <class T>
@@ -83,7 +90,7 @@ template <class T>
 void flip_vertical(std::span<T> image, const ImageSize& size);
 // What values mean: {0, 1} for images that were rescaled.
 struct ValueRange {
-  double low = 0.0;
+  double low = 0.0;  // not above high; infinite ends keep values as they are
   double high = 255.0;
 };
 // Adds `delta`; values are kept within the range.
@@ -93,7 +100,7 @@ void brighten(std::span<T> image, double delta, const ValueRange& range = {});
 template <class T>
 void contrast(std::span<T> image, const ImageSize& size, double factor,
               const ValueRange& range = {});
-// (x - mean) / stddev by channel.
+// (x - mean) / stddev by channel. Throws ValueError for a stddev that is not above 0.
 void normalize(std::span<float> image, const ImageSize& size, std::span<const float> mean,
                std::span<const float> stddev);
 // A square of `side` pixels about (y, x), as far as it lies in the image, becomes `value` (DeVries
@@ -103,7 +110,8 @@ void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int6
             std::int64_t side, double value = 0.0);
 // Rows of a batch become l row + (1 - l) partner, and so do the targets, which are rows of class
 // values; each l is drawn from Beta(alpha, alpha), the partner is the row behind (Zhang et al.,
-// "mixup: Beyond Empirical Risk Minimization", 2018).
+// "mixup: Beyond Empirical Risk Minimization", 2018). Throws ValueError for an alpha that is not
+// finite and above 0.
 void mixup(std::span<float> images, std::span<float> targets, std::int64_t rows, double alpha,
            Random& random);
 
@@ -191,22 +199,25 @@ struct Cutout {
     cutout(image, size, y, x, side);
   }
 };
+// Where a part of `to` pixels may begin in `from`, at random. Throws ShapeError where it is larger.
+std::int64_t random_offset(std::int64_t from, std::int64_t to, Random& random);
+
 // To a smaller size: dataset.map<T, Label>({Shape{28, 28, 3}, Shape{}}, augment::Crop{from, to}).
 // The other components are copied.
 struct Crop {
   ImageSize from;
   ImageSize to;
-  template <class T, class U>
+  template <class T>
   void operator()(MapContext& context, std::span<const T> image, std::span<T> out) const {
-    const std::int64_t top = context.random.integer(0, from.height - to.height + 1);
-    const std::int64_t left = context.random.integer(0, from.width - to.width + 1);
+    const std::int64_t top = random_offset(from.height, to.height, context.random);
+    const std::int64_t left = random_offset(from.width, to.width, context.random);
     crop(image, from, out, to, top, left);
   }
   template <class T, class Label>
   void operator()(MapContext& context, std::span<const T> image, std::span<const Label> label,
                   std::span<T> out, std::span<Label> label_out) const {
-    const std::int64_t top = context.random.integer(0, from.height - to.height + 1);
-    const std::int64_t left = context.random.integer(0, from.width - to.width + 1);
+    const std::int64_t top = random_offset(from.height, to.height, context.random);
+    const std::int64_t left = random_offset(from.width, to.width, context.random);
     crop(image, from, out, to, top, left);
     std::copy(label.begin(), label.end(), label_out.begin());
   }

@@ -14,6 +14,7 @@ struct ImageFolderOptions {
   ImageSize size{.height = 256, .width = 256, .channels = 3};  // of every image, after resizing
   bool shuffle = true;                                         // anew each epoch
   std::uint64_t seed = 0;
+  ImageLimits limits{};  // of each file
 };
 
 // The elements can be asked for by number, so the feed's workers decode them: straight into the
@@ -28,9 +29,10 @@ struct ImageFolder {
   std::vector<std::int32_t> labels;             // of the files
 };
 
-// As Keras's image_dataset_from_directory, of files that end in png, jpg or jpeg. Only looks for
-// them; a file that can't be decoded is an error of the batch that it is in. Throws IoError when
-// the folder is missing or holds no class with an image.
+// As Keras's image_dataset_from_directory, of files that end in png, jpg or jpeg. Folders and files
+// whose names begin with a dot are passed over. Only looks for files; one that can't be decoded, or
+// a link that leads to none, is an error of the batch that it is in. Throws IoError when the folder
+// is missing or holds no class with an image, ShapeError for a size without pixels.
 ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
 }  // namespace stoker

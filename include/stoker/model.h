@@ -156,7 +156,9 @@ class Model {
   // compile(); ShapeError and DTypeError for batches that do not fit the model; DataError for what
   // a generator did or for labels out of range; NumericError when the loss is not finite;
   // Interrupted on Ctrl-C where on_interrupt says so. After any of them the model is as it was
-  // after the last good step, and usable.
+  // after the last good step, and usable; where it was an update that overflowed, such elements
+  // keep the values from before that step and the others have taken it, so that no weight is ever
+  // infinite or NaN.
   History fit(const Tensor& x, const Tensor& y, FitOptions options = {});
   History fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options = {});
   History fit(SourceHandle source, FitOptions options = {});
@@ -194,6 +196,7 @@ class Model {
   std::int64_t count_params() const;
 
   double learning_rate() const;
+  // Takes effect with the next step. Throws ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
   std::int64_t iterations() const;  // updates done
   // Of a LossScaleOptimizer, as it is now; 1 without one.

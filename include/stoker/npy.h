@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "stoker/read_limits.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
@@ -13,14 +14,17 @@ struct NpyOptions {
   // float64 becomes float32 and int64 int32, if every number fits; otherwise such a file is a
   // DTypeError that says so.
   bool convert = false;
+  // Of the file, and of what the entries of a .npz unpack to together.
+  ReadLimits limits{};
 };
 
-// float32, float16, int32, uint8 and bool (as uint8), little-endian, in C or Fortran order. The
-// file is not trusted: at most 2^33 bytes, and exactly as many as its header says. Throws IoError
-// for a file that is missing, damaged or none of NumPy's, DTypeError for other element types.
+// float32, float16, int32, uint8 and bool (as uint8), little-endian, in C or Fortran order, of up
+// to eight axes; written by Python 2 or 3. The file is not trusted: no more bytes than the limits
+// say, and exactly as many as its header says. Throws IoError for a file that is missing, damaged,
+// none of NumPy's or of a kind that is not read, DTypeError for other element types.
 Tensor read_npy(const std::string& path, NpyOptions options = {});
-// By name, without the ".npy" that it has in the archive. Stored or deflated; no zip64. At most 2^33
-// bytes unpacked, of entries that do not overlap.
+// By name, without the ".npy" that it has in the archive. Stored or deflated; no zip64 and nothing
+// encrypted. Entries may not overlap.
 std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options = {});
 // Whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
 void write_npy(const std::string& path, const Tensor& tensor);

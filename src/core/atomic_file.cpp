@@ -1,10 +1,14 @@
 #include "core/atomic_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -36,14 +40,98 @@ int sync_directory(const std::filesystem::path& directory) {
   return result;
 }
 
+// Whether names in this directory stand for descriptors of a process: to follow such a link by name
+// would miss what it stands for.
+bool holds_descriptors(const std::filesystem::path& directory) {
+  std::error_code unknown;
+  const std::string name = std::filesystem::canonical(directory, unknown).native();
+  return !unknown && name.starts_with("/proc/") && name.ends_with("/fd");
+}
+
+struct Target {
+  std::filesystem::path path;
+  bool is_descriptor = false;
+  bool has_loop = false;
+};
+
+// Where symbolic links lead, as far as there are any; the last one may lead to nothing yet.
+Target target_of(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // as Linux has it
+  for (int links = 0; links < kMostLinks; ++links) {
+    std::error_code none;
+    const std::filesystem::path next = std::filesystem::read_symlink(path, none);
+    if (none) return {path};
+    if (holds_descriptors(directory_of(path))) return {.path = path, .is_descriptor = true};
+    path = next.is_absolute() ? next : directory_of(path) / next;
+  }
+  return {.path = path, .has_loop = true};
+}
+
+// While it lives, a pipe whose reader has gone is an error of the write and not the end of the
+// process.
+class WithoutPipeSignal {
+ public:
+  WithoutPipeSignal() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~WithoutPipeSignal() {
+    const int reason = errno;
+    const timespec at_once{};
+    if (!was_pending_) {
+      while (sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = reason;
+  }
+  WithoutPipeSignal(const WithoutPipeSignal&) = delete;
+  WithoutPipeSignal& operator=(const WithoutPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+  bool was_pending_ = false;
+};
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  for (int n = 0; descriptor_ < 0; ++n) {
-    temporary_ = temporary_name(path_, n);
-    // O_EXCL keeps two threads, or a file that a crash has left, apart.
-    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0 && errno != EEXIST && errno != EINTR) fail("create a file beside it");
+  const Target target = target_of(path_);
+  target_ = target.path;
+  struct stat old {};
+  const bool exists = stat(target_.c_str(), &old) == 0;
+  if (target.has_loop || (!exists && errno == ELOOP)) {
+    errno = ELOOP;
+    fail("follow its links");
+  }
+  if (exists && (target.is_descriptor || S_ISCHR(old.st_mode) || S_ISFIFO(old.st_mode))) {
+    target.is_descriptor ? open_descriptor() : open_directly();
+    return;
+  }
+  if (exists && (S_ISBLK(old.st_mode) || S_ISSOCK(old.st_mode))) {
+    throw IoError(format("Writing ", path_.native(), ": expected a file, a pipe or a character ",
+                         "device, received a ", S_ISSOCK(old.st_mode) ? "socket" : "block device"));
+  }
+  const bool replaces = exists && S_ISREG(old.st_mode);
+  open_beside(replaces);
+  if (!replaces) return;
+  // The owner first: a change of owner takes bits of the mode away. Only root may give a file to
+  // others, so that a failure is no error.
+  constexpr mode_t kModeBits = 07777;
+  const bool is_ours = fchown(descriptor_, old.st_uid, old.st_gid) == 0;
+  const mode_t mode = old.st_mode & (is_ours ? kModeBits : mode_t{0777});
+  if (fchmod(descriptor_, mode) != 0) {
+    const int reason = errno;
+    close(std::exchange(descriptor_, -1));
+    unlink(temporary_.c_str());
+    errno = reason;
+    fail("give it the mode that it had");
   }
 }
 
@@ -52,7 +140,51 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
+// `is_private`: nobody else may read it before it has the mode of the file that it replaces.
+void AtomicFile::open_beside(bool is_private) {
+  for (int n = 0; descriptor_ < 0; ++n) {
+    temporary_ = temporary_name(target_, n);
+    // O_EXCL keeps two threads, or a file that a crash has left, apart.
+    descriptor_ =
+        open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, is_private ? 0600 : 0666);
+    if (descriptor_ < 0 && errno != EEXIST && errno != EINTR) fail("create a file beside it");
+  }
+}
+
+// A descriptor of this process is shared and not opened anew: what is written so comes behind what
+// the program has written, also into a file, and a socket can't be opened at all.
+void AtomicFile::open_descriptor() {
+  const std::string number = target_.filename().native();
+  int wanted = -1;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), wanted);
+  std::error_code unknown;
+  const auto directory = std::filesystem::canonical(directory_of(target_), unknown).native();
+  const bool is_own = !unknown && directory.starts_with(format("/proc/", getpid(), "/"));
+  if (!is_own || error != std::errc{} || end != number.data() + number.size()) {
+    open_directly();
+    return;
+  }
+  descriptor_ = fcntl(wanted, F_DUPFD_CLOEXEC, 0);
+  if (descriptor_ < 0) fail("open it");
+}
+
+void AtomicFile::open_directly() {
+  // O_NONBLOCK: opening a pipe waits for no reader. O_APPEND: what a redirected output holds stays.
+  do {
+    descriptor_ = open(target_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  } while (descriptor_ < 0 && errno == EINTR);
+  if (descriptor_ < 0 && errno == ENXIO) {
+    throw IoError(format("Writing ", path_.native(),
+                         ": expected a pipe that a program reads, received one that none has open. "
+                         "Start the reader first"));
+  }
+  if (descriptor_ < 0) fail("open it");
+  const int flags = fcntl(descriptor_, F_GETFL);
+  if (flags >= 0) fcntl(descriptor_, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
+  const WithoutPipeSignal guard;
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
@@ -66,12 +198,15 @@ void AtomicFile::write(std::string_view text) {
 }
 
 void AtomicFile::commit() {
-  if (fsync(descriptor_) != 0) fail("sync it");
+  const bool is_direct = temporary_.empty();
+  // Devices and pipes have nothing to sync, and say so with EINVAL.
+  if (fsync(descriptor_) != 0 && !(is_direct && errno == EINVAL)) fail("sync it");
   // The descriptor is gone even when close reports an error.
   if (close(std::exchange(descriptor_, -1)) != 0) fail("close it");
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("rename the finished file to it");
+  if (is_direct) return;
+  if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename the finished file to it");
   temporary_.clear();
-  if (sync_directory(directory_of(path_)) != 0) fail("sync its directory");
+  if (sync_directory(directory_of(target_)) != 0) fail("sync its directory");
 }
 
 void AtomicFile::fail(const char* action) const {

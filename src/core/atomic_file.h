@@ -11,7 +11,13 @@ namespace stoker {
 // A file under construction: it is written under a temporary name in the target's directory and
 // takes the target's name in `commit`. Until then the target is as it was; destroyed without a
 // commit, the temporary file is removed. Every failure throws IoError with the path and the
-// system's reason. Writes are not buffered. A symbolic link at `path` is replaced, not followed.
+// system's reason. Writes are not buffered.
+//
+// A file that was there before gives its mode, and its owner where the system allows that, to the
+// new one. Symbolic links are followed: what they lead to is replaced, and they stay. A pipe, a
+// character device, or one of this process's descriptors (/dev/null, /dev/stdout) is never
+// replaced: bytes go into it as they are written, and nothing is promised about the whole. A pipe
+// that nobody has open for reading, a socket and a block device are refused.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -27,10 +33,14 @@ class AtomicFile {
   void commit();
 
  private:
+  void open_beside(bool is_private);
+  void open_descriptor();
+  void open_directly();
   [[noreturn]] void fail(const char* action) const;
 
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::filesystem::path path_;       // as it was asked for
+  std::filesystem::path target_;     // where its links lead
+  std::filesystem::path temporary_;  // empty where the target itself is written
   int descriptor_ = -1;
 };
 

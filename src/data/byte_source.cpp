@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <limits>
-#include <system_error>
 
 #include "core/format.h"
 #include "stoker/error.h"
@@ -21,26 +19,12 @@ constexpr int kGzipWindow = 15 + 16;
 constexpr std::byte kGzipMagic0{0x1f};
 constexpr std::byte kGzipMagic1{0x8b};
 
-std::string system_reason() { return std::generic_category().message(errno); }
-
 }  // namespace
 
-ByteSource::ByteSource(const std::filesystem::path& path) : path_(path.native()) {
-  // Before it is opened: that would wait for a pipe's other end.
-  std::error_code error;
-  const bool is_file = std::filesystem::is_regular_file(path, error);
-  if (error) fail(format("expected a file, received: ", error.message()));
-  if (!is_file) fail("expected a regular file, received a directory or a device");
-  file_.reset(std::fopen(path_.c_str(), "rb"));
-  if (!file_) fail(format("could not open it: ", system_reason()));
-  file_bytes_ = std::filesystem::file_size(path, error);
-  if (error) fail(format("could not tell its size: ", error.message()));
-
-  // Whole buffers are read into memory of our own; stdio's would be one more copy.
-  std::setvbuf(file_.get(), nullptr, _IONBF, 0);
+ByteSource::ByteSource(const std::filesystem::path& path) : path_(path.native()), file_(path) {
   std::array<std::byte, 2> magic{};
-  is_gzip_ = read_file(magic) == 2 && magic[0] == kGzipMagic0 && magic[1] == kGzipMagic1;
-  std::rewind(file_.get());
+  is_gzip_ = file_.read(magic) == 2 && magic[0] == kGzipMagic0 && magic[1] == kGzipMagic1;
+  file_.rewind();
   if (is_gzip_) {
     buffer_.resize(kBufferBytes);
     if (inflateInit2(&stream_, kGzipWindow) != Z_OK) fail("could not start to unpack it");
@@ -53,26 +37,17 @@ ByteSource::~ByteSource() {
 }
 
 std::size_t ByteSource::read(std::span<std::byte> bytes) {
-  return is_gzip_ ? read_gzip(bytes) : read_file(bytes);
+  return is_gzip_ ? read_gzip(bytes) : file_.read(bytes);
 }
 
 std::uint64_t ByteSource::max_bytes() const {
-  return is_gzip_ ? file_bytes_ * kMaxExpansion : file_bytes_;
-}
-
-std::size_t ByteSource::read_file(std::span<std::byte> bytes) {
-  errno = 0;
-  const std::size_t count = std::fread(bytes.data(), 1, bytes.size(), file_.get());
-  if (count < bytes.size() && std::ferror(file_.get()) != 0) {
-    fail(format("could not read it: ", system_reason()));
-  }
-  return count;
+  return is_gzip_ ? file_.size() * kMaxExpansion : file_.size();
 }
 
 // False at the file's end.
 bool ByteSource::refill() {
   stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
-  stream_.avail_in = static_cast<uInt>(read_file(buffer_));
+  stream_.avail_in = static_cast<uInt>(file_.read(buffer_));
   return stream_.avail_in > 0;
 }
 

@@ -5,12 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "core/input_file.h"
 
 namespace stoker::data {
 
@@ -28,21 +28,16 @@ class ByteSource {
   // No more bytes than this can come out, whatever the content claims; exact for a plain file.
   std::uint64_t max_bytes() const;
   bool is_gzip() const { return is_gzip_; }
+  std::uint64_t file_bytes() const { return file_.size(); }
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
-  std::size_t read_file(std::span<std::byte> bytes);
   std::size_t read_gzip(std::span<std::byte> bytes);
   bool refill();
   void start_member();
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
-  std::uint64_t file_bytes_ = 0;
+  InputFile file_;
   bool is_gzip_ = false;
   bool in_member_ = false;  // between a gzip member's header and its trailer
   z_stream stream_{};

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <vector>
 
+#include "core/foreign.h"
 #include "core/format.h"
 #include "data/byte_source.h"
+#include "data/limits.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -15,7 +17,6 @@ constexpr std::size_t kSide = 32;
 constexpr std::size_t kChannels = 3;
 constexpr std::size_t kPlane = kSide * kSide;
 constexpr std::size_t kImage = kPlane * kChannels;
-constexpr std::size_t kMostRecords = 1'000'000;
 
 struct Records {
   std::vector<std::uint8_t> pixels;
@@ -31,17 +32,23 @@ struct Format {
 std::filesystem::path existing(const std::filesystem::path& path) {
   std::filesystem::path zipped = path;
   zipped += ".gz";
-  return !std::filesystem::exists(path) && std::filesystem::exists(zipped) ? zipped : path;
+  std::error_code unknown;  // what can't be looked at can't be opened either, which says why
+  const bool is_zipped =
+      !std::filesystem::exists(path, unknown) && std::filesystem::exists(zipped, unknown);
+  return is_zipped ? zipped : path;
 }
 
-void append(Records& records, const std::filesystem::path& plain, const Format& kind) {
+void append(Records& records, const std::filesystem::path& plain, const Format& kind,
+            const ReadLimits& limits) {
   const std::filesystem::path path = existing(plain);
   data::ByteSource source(path);
+  const data::MemoryLimit limit(path.native(), limits, source.file_bytes());
   std::vector<std::byte> record(kind.label_bytes + kImage);
   for (std::size_t number = 0;; ++number) {
     const std::size_t read = source.read(record);
     if (read == 0 && number > 0) return;
-    if (read != record.size() || number == kMostRecords) {
+    limit.check((number + 1) * std::uint64_t{kImage + sizeof(std::int32_t)});
+    if (read != record.size()) {
       throw IoError(format(path.native(), ": expected whole records of ", record.size(),
                            " bytes, received ", read, " in record ", number));
     }
@@ -71,30 +78,33 @@ Tensor labels_of(const Records& records) {
 }
 
 ImageDataset load(const std::filesystem::path& folder, const std::vector<std::string>& training,
-                  const std::string& test, const Format& kind) {
-  Records train;
-  Records held_out;
-  for (const std::string& name : training) append(train, folder / name, kind);
-  append(held_out, folder / test, kind);
-  return {images_of(train), labels_of(train), images_of(held_out), labels_of(held_out)};
+                  const std::string& test, const Format& kind, const ReadLimits& limits) {
+  return with_own_errors(folder.native(), [&]() -> ImageDataset {
+    Records train;
+    Records held_out;
+    for (const std::string& name : training) append(train, folder / name, kind, limits);
+    append(held_out, folder / test, kind, limits);
+    return {images_of(train), labels_of(train), images_of(held_out), labels_of(held_out)};
+  });
 }
 
 }  // namespace
 
-ImageDataset load_cifar10(const std::string& folder) {
+ImageDataset load_cifar10(const std::string& folder, const ReadLimits& limits) {
   ImageDataset data = load(folder,
                            {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
                             "data_batch_4.bin", "data_batch_5.bin"},
-                           "test_batch.bin", {1, 0, 10});
+                           "test_batch.bin", {1, 0, 10}, limits);
   data.class_names = {"airplane", "automobile", "bird",  "cat",  "deer",
                       "dog",      "frog",       "horse", "ship", "truck"};
   return data;
 }
 
-ImageDataset load_cifar100(const std::string& folder, CifarLabels labels) {
+ImageDataset load_cifar100(const std::string& folder, CifarLabels labels,
+                           const ReadLimits& limits) {
   const bool fine = labels == CifarLabels::fine;
   return load(folder, {"train.bin"}, "test.bin",
-              {2, fine ? std::size_t{1} : std::size_t{0}, fine ? 100 : 20});
+              {2, fine ? std::size_t{1} : std::size_t{0}, fine ? 100 : 20}, limits);
 }
 
 }  // namespace stoker

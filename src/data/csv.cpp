@@ -1,211 +1,248 @@
+// From a file to a table of texts.
 #include "stoker/csv.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <map>
 #include <set>
 #include <string_view>
+#include <utility>
 
+#include "core/foreign.h"
 #include "core/format.h"
 #include "data/byte_source.h"
+#include "data/limits.h"
 #include "stoker/error.h"
 
 namespace stoker {
 namespace {
 
-std::string read_text(const std::string& path) {
-  constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 33;
-  data::ByteSource source(path);
-  std::string text;
-  std::size_t filled = 0;
-  do {
-    text.resize(filled + (std::size_t{1} << 16) + filled / 2);
-    filled += source.read(std::as_writable_bytes(std::span(text).subspan(filled)));
-    if (filled > kMaxBytes) throw IoError(format(path, ": expected at most 2^33 bytes"));
-  } while (filled == text.size());
-  text.resize(filled);
-  return text;
-}
+// The characters of a file, one after another.
+class Characters {
+ public:
+  static constexpr int kEnd = -1;
 
-std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  return text;
-}
+  explicit Characters(data::ByteSource& source) : source_(source), buffer_(kBufferBytes) {
+    refill();
+  }
 
-template <class T>
-bool parse(std::string_view text, T& value) {
-  const char* const end = text.data() + text.size();
-  const std::from_chars_result result = std::from_chars(text.data(), end, value);
-  if (result.ptr != end) return false;
-  if constexpr (std::is_floating_point_v<T>) {
-    // Out of range is too large or too small, and only the latter has a nearest float.
-    long double wide = 0.0L;
-    if (result.ec == std::errc::result_out_of_range &&
-        std::from_chars(text.data(), end, wide).ec == std::errc() && std::abs(wide) < 1.0L) {
-      value = static_cast<float>(wide);
+  int peek() {
+    if (at_ == filled_) refill();
+    return at_ == filled_ ? kEnd : static_cast<unsigned char>(buffer_[at_]);
+  }
+  void pass() { ++at_; }
+  // Where the file begins with these bytes, goes on behind them.
+  bool pass_if(std::string_view text) {
+    const bool found = std::string_view(buffer_.data(), filled_).starts_with(text);
+    if (found) at_ = text.size();
+    return found;
+  }
+  // How many times it has read on.
+  std::uint64_t refills() const { return refills_; }
+
+ private:
+  static constexpr std::size_t kBufferBytes = std::size_t{1} << 16;
+
+  void refill() {
+    filled_ = source_.read(std::as_writable_bytes(std::span(buffer_)));
+    at_ = 0;
+    ++refills_;
+  }
+
+  data::ByteSource& source_;
+  std::vector<char> buffer_;
+  std::size_t at_ = 0;
+  std::size_t filled_ = 0;
+  std::uint64_t refills_ = 0;
+};
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == text.npos; }
+
+// What has been read so far.
+struct Table {
+  std::string content;
+  std::vector<std::size_t> ends;
+  std::vector<std::int64_t> lines;
+
+  std::uint64_t bytes() const {
+    return content.size() + 8 * std::uint64_t{ends.size() + lines.size()};
+  }
+};
+
+class RowReader {
+ public:
+  RowReader(data::ByteSource& source, const std::string& path, const CsvOptions& options)
+      : path_(path),
+        delimiter_(static_cast<unsigned char>(options.delimiter)),
+        limit_(path, options.limits, source.file_bytes()),
+        text_(source) {
+    if (text_.pass_if("\xff\xfe") || text_.pass_if("\xfe\xff")) {
+      throw IoError(format(path, ": expected UTF-8 or another superset of ASCII, received UTF-16, ",
+                           "which is not read. Save it as UTF-8"));
+    }
+    text_.pass_if("\xef\xbb\xbf");  // a byte order mark
+  }
+
+  // The next row that is not blank, behind those before; its number of fields, or 0 at the end.
+  std::size_t read(Table& table) {
+    while (text_.peek() != Characters::kEnd) {
+      const std::size_t content = table.content.size();
+      const std::size_t fields = table.ends.size();
+      row_line_ = line_;
+      bool is_quoted = false;
+      while (read_field(table, is_quoted)) {
+      }
+      const std::size_t count = table.ends.size() - fields;
+      const bool is_empty =
+          count == 1 && !is_quoted && is_blank(std::string_view(table.content).substr(content));
+      if (!is_empty) return count;
+      table.content.resize(content);
+      table.ends.resize(fields);
+    }
+    return 0;
+  }
+
+  std::int64_t row_line() const { return row_line_; }
+  [[noreturn]] void fail(std::int64_t line, const std::string& what) const {
+    throw DataError(format(path_, ", line ", line, ": ", what));
+  }
+  const data::MemoryLimit& limit() const { return limit_; }
+
+ private:
+  bool is_at_line_end() {
+    const int c = text_.peek();
+    return c == '\n' || c == '\r' || c == Characters::kEnd;
+  }
+
+  // False: it was the last one of its row.
+  bool read_field(Table& table, bool& is_quoted) {
+    if (text_.peek() == '"') {
+      is_quoted = true;
+      read_quoted(table);
+    }
+    while (!is_at_line_end() && text_.peek() != delimiter_) {
+      table.content += static_cast<char>(text_.peek());
+      text_.pass();
+      check(table);
+    }
+    table.ends.push_back(table.content.size());
+    check(table);
+    if (text_.peek() == delimiter_) {
+      text_.pass();
       return true;
     }
+    end_line();
+    return false;
   }
-  return result.ec == std::errc();
+
+  // LF, CR LF, CR, or the file's end.
+  void end_line() {
+    ++line_;
+    const bool is_return = text_.peek() == '\r';
+    if (text_.peek() != Characters::kEnd) text_.pass();
+    if (is_return && text_.peek() == '\n') text_.pass();
+  }
+
+  void read_quoted(Table& table) {
+    const std::int64_t quote_line = line_;
+    text_.pass();
+    for (int before = 0;;) {
+      const int c = text_.peek();
+      if (c == Characters::kEnd) fail(quote_line, "a quote without an end");
+      text_.pass();
+      if (c == '"' && text_.peek() != '"') break;
+      if (c == '"') text_.pass();
+      if (c == '\r' || (c == '\n' && before != '\r')) ++line_;
+      before = c;
+      table.content += static_cast<char>(c);
+      check(table);
+    }
+    if (is_at_line_end() || text_.peek() == delimiter_) return;
+    fail(line_, format("expected '", static_cast<char>(delimiter_),
+                       "' or the end of the line behind a quoted field, received '",
+                       static_cast<char>(text_.peek()), "'"));
+  }
+
+  // Once for each piece of the file is often enough.
+  void check(const Table& table) {
+    if (text_.refills() == checked_) return;
+    checked_ = text_.refills();
+    limit_.check(table.bytes());
+  }
+
+  const std::string& path_;
+  const int delimiter_;
+  const data::MemoryLimit limit_;
+  Characters text_;
+  std::uint64_t checked_ = 0;
+  std::int64_t line_ = 1;
+  std::int64_t row_line_ = 1;
+};
+
+// No two alike, and none empty.
+std::vector<std::string> unique(std::vector<std::string> names) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty()) names[i] = format("Unnamed: ", i);
+  }
+  std::set<std::string> taken(names.begin(), names.end());
+  std::map<std::string, std::int64_t> seen;
+  for (std::string& name : names) {
+    std::int64_t& number = seen[name];
+    if (number++ == 0) continue;
+    std::string other;
+    do {
+      other = format(name, ".", number++ - 1);
+    } while (!taken.insert(other).second);
+    --number;
+    name = other;
+  }
+  return names;
 }
 
 }  // namespace
 
 Csv read_csv(const std::string& path, CsvOptions options) {
-  Csv table;
-  table.path_ = path;
-  table.options_ = options;
-  const std::string text = read_text(path);
-  std::string& content = table.content_;
-  content.reserve(text.size());
-  std::size_t at = text.starts_with("\xef\xbb\xbf") ? 3 : 0;  // a byte order mark
-  std::int64_t line = 1;
-  std::size_t width = 0;
-  bool first = true;
-  std::vector<Csv::Cell> row;
-  const auto fail = [&](std::int64_t where, const std::string& what) {
-    throw DataError(format(path, ", line ", where, ": ", what));
-  };
-  while (at < text.size()) {
-    const std::int64_t row_line = line;
-    row.clear();
-    for (bool row_ends = false; !row_ends;) {
-      const std::size_t begin = content.size();
-      if (at < text.size() && text[at] == '"') {
-        const std::int64_t quote_line = line;
-        for (++at;; ++at) {
-          if (at == text.size()) fail(quote_line, "a quote without an end");
-          if (text[at] == '\n') ++line;
-          if (text[at] != '"') {
-            content += text[at];
-          } else if (at + 1 < text.size() && text[at + 1] == '"') {
-            content += text[at++];
-          } else {
-            ++at;
-            break;
-          }
-        }
-        if (at < text.size() && text[at] != options.delimiter && text[at] != '\n' &&
-            text[at] != '\r') {
-          fail(line,
-               format("expected '", options.delimiter,
-                      "' or the end of the line behind a quoted field, received '", text[at], "'"));
-        }
+  if (options.delimiter == '"' || options.delimiter == '\n' || options.delimiter == '\r') {
+    throw ValueError(
+        "CsvOptions: expected a delimiter other than a quote or the end of a line, received one "
+        "of them");
+  }
+  return with_own_errors(path, [&] {
+    data::ByteSource source(path);
+    RowReader reader(source, path, options);
+    Table table;
+    const std::size_t width = reader.read(table);
+    if (width == 0) throw DataError(format(path, ": expected at least one line, received none"));
+    // A name takes about this much, and more than once while all are made different.
+    constexpr std::uint64_t kBytesOfName = 128;
+    reader.limit().check(table.bytes() + kBytesOfName * width);
+
+    Csv result;
+    for (std::size_t i = 0; i < width; ++i) {
+      const std::size_t begin = i == 0 ? 0 : table.ends[i - 1];
+      result.names_.push_back(options.header ? table.content.substr(begin, table.ends[i] - begin)
+                                             : std::to_string(i));
+    }
+    if (options.header) {
+      result.names_ = unique(std::move(result.names_));
+      table = {};
+    } else {
+      table.lines.push_back(reader.row_line());
+    }
+    while (const std::size_t fields = reader.read(table)) {
+      if (fields != width) {
+        reader.fail(reader.row_line(),
+                    format("expected ", width, " fields, as in the first line, received ", fields));
       }
-      while (at < text.size() && text[at] != options.delimiter && text[at] != '\n') {
-        if (text[at] != '\r') content += text[at];
-        ++at;
-      }
-      row.push_back({begin, content.size()});
-      row_ends = at == text.size() || text[at] == '\n';
-      if (at < text.size()) ++at;
+      table.lines.push_back(reader.row_line());
     }
-    ++line;
-    const bool is_blank = row.size() == 1 && row[0].begin == row[0].end;
-    if (is_blank) continue;
-    if (first) width = row.size();
-    if (row.size() != width) {
-      fail(row_line,
-           format("expected ", width, " fields, as in the first line, received ", row.size()));
-    }
-    if (first) {
-      for (std::size_t i = 0; i < width; ++i) {
-        table.names_.push_back(options.header
-                                   ? content.substr(row[i].begin, row[i].end - row[i].begin)
-                                   : std::to_string(i));
-      }
-    }
-    if (!first || !options.header) {
-      table.cells_.insert(table.cells_.end(), row.begin(), row.end());
-      table.lines_.push_back(row_line);
-      ++table.rows_;
-    }
-    first = false;
-  }
-  if (first) throw DataError(format(path, ": expected at least one line, received none"));
-  return table;
-}
-
-std::size_t Csv::column(const std::string& name) const {
-  const auto found = std::ranges::find(names_, name);
-  if (found != names_.end()) return static_cast<std::size_t>(found - names_.begin());
-  std::string known;
-  for (const std::string& one : names_) known += (known.empty() ? "" : ", ") + one;
-  throw ValueError(format(path_, ": there is no column \"", name, "\"; there is: ", known));
-}
-
-std::string_view Csv::text(std::int64_t row, std::size_t column) const {
-  const Cell& cell = cells_[static_cast<std::size_t>(row) * names_.size() + column];
-  return std::string_view(content_).substr(cell.begin, cell.end - cell.begin);
-}
-
-void Csv::fail(std::int64_t row, std::size_t column, const std::string& expected) const {
-  throw DataError(format(path_, ", line ", lines_[static_cast<std::size_t>(row)], ", column \"",
-                         names_[column], "\": expected ", expected, ", received \"",
-                         text(row, column), '"'));
-}
-
-Tensor Csv::floats(const std::vector<std::string>& columns) const {
-  std::vector<std::size_t> wanted;
-  for (const std::string& name : columns.empty() ? names_ : columns) {
-    wanted.push_back(column(name));
-  }
-  Tensor result({rows_, static_cast<std::int64_t>(wanted.size())});
-  auto out = result.data<float>().begin();
-  for (std::int64_t row = 0; row < rows_; ++row) {
-    for (const std::size_t index : wanted) {
-      const std::string_view field = trimmed(text(row, index));
-      float value = 0.0f;
-      if (field.empty() && options_.missing) {
-        value = *options_.missing;
-      } else if (!parse(field, value)) {
-        fail(
-            row, index,
-            field.empty() ? "a number ({.missing = ...} says what an empty field is)" : "a number");
-      }
-      *out++ = value;
-    }
-  }
-  return result;
-}
-
-Tensor Csv::ints(const std::string& name) const {
-  const std::size_t index = column(name);
-  Tensor result({rows_}, DType::int32);
-  const std::span<std::int32_t> out = result.data<std::int32_t>();
-  for (std::int64_t row = 0; row < rows_; ++row) {
-    std::int32_t& value = out[static_cast<std::size_t>(row)];
-    const std::string_view field = trimmed(text(row, index));
-    if (field.empty() && options_.missing) {
-      value = static_cast<std::int32_t>(std::lround(*options_.missing));
-    } else if (!parse(field, value)) {
-      fail(row, index, "a whole number that fits int32");
-    }
-  }
-  return result;
-}
-
-std::vector<std::string> Csv::texts(const std::string& name) const {
-  const std::size_t index = column(name);
-  std::vector<std::string> result;
-  for (std::int64_t row = 0; row < rows_; ++row) result.emplace_back(text(row, index));
-  return result;
-}
-
-Tensor Csv::categories(const std::string& name, std::vector<std::string>& values) const {
-  const std::vector<std::string> all = texts(name);
-  const std::set<std::string> distinct(all.begin(), all.end());
-  values.assign(distinct.begin(), distinct.end());
-  Tensor result({rows_}, DType::int32);
-  const std::span<std::int32_t> out = result.data<std::int32_t>();
-  for (std::size_t row = 0; row < all.size(); ++row) {
-    out[row] =
-        static_cast<std::int32_t>(std::ranges::lower_bound(values, all[row]) - values.begin());
-  }
-  return result;
+    result.path_ = path;
+    result.options_ = std::move(options);
+    result.content_ = std::move(table.content);
+    result.ends_ = std::move(table.ends);
+    result.lines_ = std::move(table.lines);
+    result.rows_ = static_cast<std::int64_t>(result.lines_.size());
+    return result;
+  });
 }
 
 }  // namespace stoker

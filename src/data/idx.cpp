@@ -10,11 +10,14 @@
 #include <span>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
+#include "core/foreign.h"
 #include "core/format.h"
 #include "data/byte_source.h"
+#include "data/limits.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -22,7 +25,6 @@ namespace {
 
 using data::ByteSource;
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 33;
 constexpr std::size_t kMaxRank = 4;
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& what) {
@@ -75,7 +77,7 @@ DType dtype_of_code(std::byte code, const std::filesystem::path& path) {
 
 // The extents, big-endian, after checks that need no more than the header.
 Shape read_shape(ByteSource& source, const std::filesystem::path& path, std::size_t rank,
-                 std::size_t width) {
+                 std::size_t width, const ReadLimits& limits) {
   std::array<std::byte, 4 * kMaxRank> header{};
   const auto extents = std::span(header).first(4 * rank);
   read_header(source, path, extents);
@@ -87,12 +89,14 @@ Shape read_shape(ByteSource& source, const std::filesystem::path& path, std::siz
     }
     shape.push_back(extent);
   }
-  // Each factor is below 2^32 and the product so far at most 2^33: no overflow before the check.
+  // The check before each product keeps all of them below 2^62.
+  const std::uint64_t most = std::min(limits.max_bytes, std::uint64_t{1} << 62);
   const bool is_empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
   std::uint64_t bytes = is_empty ? 0 : width;
   for (const std::int64_t extent : shape) {
-    if (bytes > kMaxBytes / std::max<std::uint64_t>(1, static_cast<std::uint64_t>(extent))) {
-      fail(path, format("expected at most 2^33 bytes of elements, received the shape ", shape));
+    if (bytes > most / std::max<std::uint64_t>(1, static_cast<std::uint64_t>(extent))) {
+      fail(path, format("expected at most ", data::bytes_text(most),
+                        " bytes of elements, received the shape ", shape));
     }
     bytes *= static_cast<std::uint64_t>(extent);
   }
@@ -127,12 +131,17 @@ void from_big_endian(std::span<std::byte> bytes, std::size_t width) {
   }
 }
 
-// `name` or `name`.gz in `directory`.
+// `name` or `name`.gz in `directory`, or the same with a dot before "idx", as in the names inside
+// of the archives.
 std::filesystem::path find(const std::filesystem::path& directory, const std::string& name) {
-  for (const char* suffix : {"", ".gz"}) {
-    std::filesystem::path path = directory / (name + suffix);
-    std::error_code ignored;
-    if (std::filesystem::exists(path, ignored)) return path;
+  std::string dotted = name;
+  dotted[dotted.rfind("-idx")] = '.';
+  for (const std::string& one : {name, dotted}) {
+    for (const char* suffix : {"", ".gz"}) {
+      std::filesystem::path path = directory / (one + suffix);
+      std::error_code ignored;
+      if (std::filesystem::exists(path, ignored)) return path;
+    }
   }
   throw IoError(format("No IDX data set in ", directory.native(), ": expected ", name, " or ", name,
                        ".gz there. Pass the directory that holds the four files (--data DIR in ",
@@ -140,13 +149,14 @@ std::filesystem::path find(const std::filesystem::path& directory, const std::st
 }
 
 std::pair<Tensor, Tensor> load_half(const std::filesystem::path& images_path,
-                                    const std::filesystem::path& labels_path) {
-  const Tensor labels = read_idx(labels_path);
+                                    const std::filesystem::path& labels_path,
+                                    const ReadLimits& limits) {
+  const Tensor labels = read_idx(labels_path, limits);
   if (labels.shape().rank() != 1 || labels.dtype() != DType::uint8) {
     fail(labels_path, format("expected labels of shape (N,) and uint8, received ", labels.shape(),
                              " of ", labels.dtype()));
   }
-  Tensor images = read_idx(images_path);
+  Tensor images = read_idx(images_path, limits);
   if (images.shape().rank() != 3 || images.dtype() != DType::uint8 || images.empty()) {
     fail(images_path, format("expected images of shape (N, height, width) and uint8, received ",
                              images.shape(), " of ", images.dtype()));
@@ -162,11 +172,9 @@ std::pair<Tensor, Tensor> load_half(const std::filesystem::path& images_path,
   return {std::move(images).reshaped(with_channel), std::move(classes)};
 }
 
-}  // namespace
-
-Tensor read_idx(const std::string& file) {
-  const std::filesystem::path path(file);
+Tensor read(const std::filesystem::path& path, const ReadLimits& limits) {
   ByteSource source(path);
+  const data::MemoryLimit limit(path.native(), limits, source.file_bytes());
   std::array<std::byte, 4> magic{};
   read_header(source, path, magic);
   if (magic[0] != std::byte{0} || magic[1] != std::byte{0}) {
@@ -178,8 +186,9 @@ Tensor read_idx(const std::string& file) {
   if (rank < 1 || rank > kMaxRank) {
     fail(path, format("expected an IDX rank of 1 to ", kMaxRank, ", received ", rank));
   }
-  const Shape shape = read_shape(source, path, rank, size_of(dtype));
+  const Shape shape = read_shape(source, path, rank, size_of(dtype), limits);
   check_size(source, path, shape, size_of(dtype));
+  limit.check(static_cast<std::uint64_t>(shape.elements()) * size_of(dtype));
 
   Tensor tensor(shape, dtype);
   const std::span<std::byte> bytes(static_cast<std::byte*>(tensor.raw()), tensor.bytes());
@@ -198,15 +207,29 @@ Tensor read_idx(const std::string& file) {
   return tensor;
 }
 
-ImageDataset load_idx_images(const std::string& folder) {
-  const std::filesystem::path directory(folder);
+}  // namespace
+
+Tensor read_idx(const std::string& path, const ReadLimits& limits) {
+  return with_own_errors(path, [&] { return read(path, limits); });
+}
+
+namespace {
+
+ImageDataset load(const std::filesystem::path& directory, const ReadLimits& limits) {
   const auto train_images = find(directory, "train-images-idx3-ubyte");
   const auto train_labels = find(directory, "train-labels-idx1-ubyte");
   const auto test_images = find(directory, "t10k-images-idx3-ubyte");
   const auto test_labels = find(directory, "t10k-labels-idx1-ubyte");
-  auto test = std::async(std::launch::async, load_half, test_images, test_labels);
+  const auto load_test = [&] { return load_half(test_images, test_labels, limits); };
+  std::future<std::pair<Tensor, Tensor>> test;
+  try {
+    test = std::async(std::launch::async, load_test);
+  } catch (const std::system_error&) {  // the system has no more threads
+    test = std::async(std::launch::deferred, load_test);
+  }
   ImageDataset dataset;
-  std::tie(dataset.train_images, dataset.train_labels) = load_half(train_images, train_labels);
+  std::tie(dataset.train_images, dataset.train_labels) =
+      load_half(train_images, train_labels, limits);
   std::tie(dataset.test_images, dataset.test_labels) = test.get();
   if (dataset.train_images.shape().without_batch() != dataset.test_images.shape().without_batch()) {
     fail(test_images, format("expected images of the training set's size, ",
@@ -216,8 +239,14 @@ ImageDataset load_idx_images(const std::string& folder) {
   return dataset;
 }
 
-ImageDataset load_fashion_mnist(const std::string& directory) {
-  ImageDataset dataset = load_idx_images(directory);
+}  // namespace
+
+ImageDataset load_idx_images(const std::string& folder, const ReadLimits& limits) {
+  return with_own_errors(folder, [&] { return load(folder, limits); });
+}
+
+ImageDataset load_fashion_mnist(const std::string& directory, const ReadLimits& limits) {
+  ImageDataset dataset = load_idx_images(directory, limits);
   dataset.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
   return dataset;

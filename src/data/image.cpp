@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <utility>
 #include <vector>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "data/image_size.h"
 #include "stoker/error.h"
@@ -15,13 +18,28 @@ namespace {
 
 using data::require;
 
+// What lies outside of T's range becomes the nearest number within it, and NaN 0.
 template <class T>
 T to_element(double value) {
   if constexpr (std::is_same_v<T, std::uint8_t>) {
-    return static_cast<T>(std::clamp(std::floor(value + 0.5), 0.0, 255.0));
+    if (!(value > 0.0)) return 0;
+    return value >= 255.0 ? std::uint8_t{255} : static_cast<std::uint8_t>(value + 0.5);
   } else {
+    constexpr auto kMost = static_cast<double>(std::numeric_limits<T>::max());
+    if (std::isfinite(value)) value = std::clamp(value, -kMost, kMost);
     return static_cast<T>(value);
   }
+}
+
+// Beyond this a coordinate has no fractions left that would matter, and no integer would hold it.
+constexpr double kFar = 1e15;
+
+double bounded(double at) { return std::isnan(at) ? 0.0 : std::clamp(at, -kFar, kFar); }
+
+void require_range(const char* what, const ValueRange& range) {
+  if (range.low <= range.high) return;  // false for NaN
+  throw ValueError(format(what, ": expected a range whose low end is not above its high end, ",
+                          "received [", range.low, ", ", range.high, "]"));
 }
 
 // The place that a coordinate outside of [0, size) stands for; -1: none.
@@ -63,18 +81,39 @@ double folded(double at, std::int64_t size, Fill fill) {
 
 }  // namespace
 
+std::size_t ImageSize::elements() const {
+  std::int64_t count = 0;
+  if (height < 0 || width < 0 || channels < 0 || __builtin_mul_overflow(height, width, &count) ||
+      __builtin_mul_overflow(count, channels, &count)) {
+    throw ShapeError(format("ImageSize: expected extents of 0 or more and fewer than 2^63 ",
+                            "elements, received ", height, " x ", width, " x ", channels));
+  }
+  return static_cast<std::size_t>(count);
+}
+
+std::int64_t augment::random_offset(std::int64_t from, std::int64_t to, Random& random) {
+  if (to < 0 || from < to) {
+    throw ShapeError(format("augment::Crop: expected a part of the image, received ", to,
+                            " rows or columns of ", from));
+  }
+  return random.integer(0, from - to + 1);
+}
+
 template <class T>
 void crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
           const ImageSize& to_size, std::int64_t top, std::int64_t left) {
-  require(from.size() == from_size.elements(), "crop, from", from_size, from.size());
-  require(to.size() == to_size.elements() && to_size.channels == from_size.channels, "crop, to",
-          to_size, to.size());
-  if (top < 0 || left < 0 || top + to_size.height > from_size.height ||
-      left + to_size.width > from_size.width) {
+  require(from, from_size, "crop, from");
+  require(to, to_size, "crop, to");
+  const std::int64_t lowest = from_size.height - to_size.height;  // no extent is below 0
+  const std::int64_t rightmost = from_size.width - to_size.width;
+  if (to_size.channels != from_size.channels || top < 0 || left < 0 || top > lowest ||
+      left > rightmost) {
     throw ShapeError(format("crop: expected a part of the image, received ", to_size.height, " x ",
-                            to_size.width, " at (", top, ", ", left, ") of ", from_size.height,
-                            " x ", from_size.width));
+                            to_size.width, " x ", to_size.channels, " at (", top, ", ", left,
+                            ") of ", from_size.height, " x ", from_size.width, ", with ",
+                            from_size.channels, " channels"));
   }
+  if (to.empty()) return;
   const std::int64_t row = to_size.width * to_size.channels;
   for (std::int64_t y = 0; y < to_size.height; ++y) {
     const T* begin = from.data() + ((top + y) * from_size.width + left) * from_size.channels;
@@ -85,13 +124,22 @@ void crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
 template <class T>
 void center_crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
                  const ImageSize& to_size) {
+  require(from, from_size, "center_crop, from");
+  require(to, to_size, "center_crop, to");
   crop(from, from_size, to, to_size, (from_size.height - to_size.height) / 2,
        (from_size.width - to_size.width) / 2);
 }
 
 template <class T>
 void affine(std::span<T> image, const ImageSize& size, const AffineOptions& options) {
-  require(image.size() == size.elements(), "affine", size, image.size());
+  require(image, size, "affine");
+  check::require("affine", "angle", options.angle, check::finite());
+  check::require("affine", "zoom_y", options.zoom_y, check::finite());
+  check::require("affine", "zoom_x", options.zoom_x, check::finite());
+  check::require("affine", "shift_y", options.shift_y, check::finite());
+  check::require("affine", "shift_x", options.shift_x, check::finite());
+  check::require("affine", "value", options.value, check::finite());
+  if (image.empty()) return;
   thread_local std::vector<T> before;
   before.assign(image.begin(), image.end());
   const double cosine = std::cos(options.angle);
@@ -111,10 +159,10 @@ void affine(std::span<T> image, const ImageSize& size, const AffineOptions& opti
       // From where this pixel comes.
       const double dy = static_cast<double>(y) - options.shift_y - center_y;
       const double dx = static_cast<double>(x) - options.shift_x - center_x;
-      const double from_y =
-          folded(options.zoom_y * (cosine * dy + sine * dx) + center_y, size.height, options.fill);
-      const double from_x =
-          folded(options.zoom_x * (cosine * dx - sine * dy) + center_x, size.width, options.fill);
+      const double seen_y = bounded(options.zoom_y * (cosine * dy + sine * dx) + center_y);
+      const double seen_x = bounded(options.zoom_x * (cosine * dx - sine * dy) + center_x);
+      const double from_y = folded(seen_y, size.height, options.fill);
+      const double from_x = folded(seen_x, size.width, options.fill);
       const double floor_y = std::floor(from_y);
       const double floor_x = std::floor(from_x);
       const auto y0 = static_cast<std::int64_t>(floor_y);
@@ -132,7 +180,8 @@ void affine(std::span<T> image, const ImageSize& size, const AffineOptions& opti
 
 template <class T>
 void flip_horizontal(std::span<T> image, const ImageSize& size) {
-  require(image.size() == size.elements(), "flip", size, image.size());
+  require(image, size, "flip");
+  if (image.empty()) return;
   for (std::int64_t y = 0; y < size.height; ++y) {
     T* row = image.data() + y * size.width * size.channels;
     for (std::int64_t x = 0; x < size.width / 2; ++x) {
@@ -144,7 +193,8 @@ void flip_horizontal(std::span<T> image, const ImageSize& size) {
 
 template <class T>
 void flip_vertical(std::span<T> image, const ImageSize& size) {
-  require(image.size() == size.elements(), "flip", size, image.size());
+  require(image, size, "flip");
+  if (image.empty()) return;
   const std::int64_t row = size.width * size.channels;
   for (std::int64_t y = 0; y < size.height / 2; ++y) {
     T* upper = image.data() + y * row;
@@ -154,6 +204,8 @@ void flip_vertical(std::span<T> image, const ImageSize& size) {
 
 template <class T>
 void brighten(std::span<T> image, double delta, const ValueRange& range) {
+  check::require("brighten", "delta", delta, check::finite());
+  require_range("brighten", range);
   for (T& value : image) {
     value = to_element<T>(std::clamp(static_cast<double>(value) + delta, range.low, range.high));
   }
@@ -161,7 +213,10 @@ void brighten(std::span<T> image, double delta, const ValueRange& range) {
 
 template <class T>
 void contrast(std::span<T> image, const ImageSize& size, double factor, const ValueRange& range) {
-  require(image.size() == size.elements(), "contrast", size, image.size());
+  require(image, size, "contrast");
+  check::require("contrast", "factor", factor, check::finite());
+  require_range("contrast", range);
+  if (image.empty()) return;
   const std::int64_t pixels = size.height * size.width;
   for (std::int64_t c = 0; c < size.channels; ++c) {
     double sum = 0.0;
@@ -179,11 +234,15 @@ void contrast(std::span<T> image, const ImageSize& size, double factor, const Va
 
 void normalize(std::span<float> image, const ImageSize& size, std::span<const float> mean,
                std::span<const float> stddev) {
-  require(image.size() == size.elements(), "normalize", size, image.size());
+  require(image, size, "normalize");
   const auto channels = static_cast<std::size_t>(size.channels);
   if (mean.size() != channels || stddev.size() != channels) {
     throw ShapeError(format("normalize: expected ", channels, " means and deviations, received ",
                             mean.size(), " and ", stddev.size()));
+  }
+  for (std::size_t c = 0; c < channels; ++c) {
+    check::require("normalize", "mean", mean[c], check::finite());
+    check::require("normalize", "stddev", stddev[c], check::above(0.0));
   }
   for (std::size_t i = 0; i < image.size(); ++i) {
     image[i] = (image[i] - mean[i % channels]) / stddev[i % channels];
@@ -193,11 +252,20 @@ void normalize(std::span<float> image, const ImageSize& size, std::span<const fl
 template <class T>
 void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int64_t x,
             std::int64_t side, double value) {
-  require(image.size() == size.elements(), "cutout", size, image.size());
-  const std::int64_t top = std::max<std::int64_t>(0, y - side / 2);
-  const std::int64_t left = std::max<std::int64_t>(0, x - side / 2);
-  const std::int64_t bottom = std::min(size.height, y - side / 2 + side);
-  const std::int64_t right = std::min(size.width, x - side / 2 + side);
+  require(image, size, "cutout");
+  check::require("cutout", "side", side, check::at_least(0));
+  check::require("cutout", "value", value, check::finite());
+  if (image.empty()) return;
+  // From half a side before the middle on, within [0, extent], whatever the numbers are.
+  const auto part = [side](std::int64_t middle, std::int64_t extent) {
+    constexpr std::int64_t kBeyond = std::int64_t{1} << 61;
+    const std::int64_t length = std::min(side, kBeyond);
+    const std::int64_t begin = std::clamp(middle, -kBeyond, kBeyond) - length / 2;
+    return std::pair(std::clamp<std::int64_t>(begin, 0, extent),
+                     std::clamp<std::int64_t>(begin + length, 0, extent));
+  };
+  const auto [top, bottom] = part(y, size.height);
+  const auto [left, right] = part(x, size.width);
   if (left >= right) return;
   for (std::int64_t row = top; row < bottom; ++row) {
     T* begin = image.data() + (row * size.width + left) * size.channels;
@@ -207,11 +275,18 @@ void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int6
 
 namespace {
 
+// A number, and its logarithm: a small one may be 0 where its logarithm is not infinite.
+struct Gamma {
+  double value;
+  double log;
+};
+
 // Gamma(alpha, 1) by Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000.
-double gamma(double alpha, Random& random) {
+Gamma gamma(double alpha, Random& random) {
   if (alpha < 1.0) {
     const double u = std::max(1e-12, static_cast<double>(random.uniform()));
-    return gamma(alpha + 1.0, random) * std::pow(u, 1.0 / alpha);
+    const Gamma larger = gamma(alpha + 1.0, random);
+    return {larger.value * std::pow(u, 1.0 / alpha), larger.log + std::log(u) / alpha};
   }
   const double d = alpha - 1.0 / 3.0;
   const double c = 1.0 / std::sqrt(9.0 * d);
@@ -219,8 +294,21 @@ double gamma(double alpha, Random& random) {
     const double x = random.normal();
     const double v = std::pow(1.0 + c * x, 3);
     const double u = std::max(1e-12, static_cast<double>(random.uniform()));
-    if (v > 0.0 && std::log(u) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
+    if (v > 0.0 && std::log(u) < 0.5 * x * x + d - d * v + d * std::log(v)) {
+      return {d * v, std::log(d) + std::log(v)};
+    }
   }
+}
+
+// Beta(alpha, alpha)
+float share_of(double alpha, Random& random) {
+  const Gamma a = gamma(alpha, random);
+  const Gamma b = gamma(alpha, random);
+  const double sum = a.value + b.value;
+  if (sum > 0.0 && std::isfinite(sum)) return static_cast<float>(a.value / sum);
+  // So far out that not even the logarithms tell them apart, it is one of the two by chance.
+  if (std::isinf(a.log) && std::isinf(b.log)) return static_cast<float>(random.word() & 1U);
+  return static_cast<float>(1.0 / (1.0 + std::exp(b.log - a.log)));
 }
 
 void mix(std::span<float> rows, std::int64_t count, std::span<const float> shares) {
@@ -246,13 +334,10 @@ void mixup(std::span<float> images, std::span<float> targets, std::int64_t rows,
     throw ShapeError(format("mixup: expected ", rows, " rows of images and targets, received ",
                             images.size(), " and ", targets.size(), " elements"));
   }
-  if (!(alpha > 0.0)) throw ValueError(format("mixup: expected alpha above 0, received ", alpha));
+  check::require("mixup", "alpha", alpha, check::above(0.0));
+  if (images.empty() && targets.empty()) return;
   std::vector<float> shares(static_cast<std::size_t>(rows));
-  for (float& share : shares) {
-    const double a = gamma(alpha, random);
-    const double b = gamma(alpha, random);
-    share = static_cast<float>(a + b > 0.0 ? a / (a + b) : 0.5);
-  }
+  for (float& share : shares) share = share_of(alpha, random);
   mix(images, rows, shares);
   mix(targets, rows, shares);
 }

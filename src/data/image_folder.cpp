@@ -6,7 +6,9 @@
 #include <memory>
 #include <utility>
 
+#include "core/foreign.h"
 #include "core/format.h"
+#include "data/limits.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -21,28 +23,45 @@ bool is_image(const fs::path& path) {
   return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
 }
 
+// Written by file managers, editors and notebooks, for themselves.
+bool is_hidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
+
+// A link that leads nowhere counts as a file: left out it would be missed by nobody.
+bool may_be_file(const fs::directory_entry& entry) {
+  std::error_code unknown;
+  const fs::file_status status = entry.status(unknown);
+  return fs::is_regular_file(status) || !fs::status_known(status) || !fs::exists(status);
+}
+
 template <class Wanted>
 std::vector<fs::path> sorted_entries(const fs::path& folder, Wanted wanted) {
   std::vector<fs::path> entries;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (wanted(*it)) entries.push_back(it->path());
+    if (!is_hidden(it->path()) && wanted(*it)) entries.push_back(it->path());
   }
   if (error) throw IoError(format(folder.native(), ": ", error.message()));
   std::ranges::sort(entries);
   return entries;
 }
 
-}  // namespace
-
-ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options) {
+ImageFolder find(const std::string& path, const ImageFolderOptions& options) {
+  if (options.size.elements() == 0) {
+    throw ShapeError(format("image_folder: expected a size of at least one pixel, received ",
+                            options.size.height, " x ", options.size.width, " x ",
+                            options.size.channels));
+  }
+  data::check_limits(options.limits);
   std::vector<std::string> names;
   std::vector<std::string> files;
   std::vector<std::int32_t> labels;
-  const auto is_folder = [](const fs::directory_entry& entry) { return entry.is_directory(); };
+  const auto is_folder = [](const fs::directory_entry& entry) {
+    std::error_code unknown;
+    return entry.is_directory(unknown);
+  };
   for (const fs::path& folder : sorted_entries(path, is_folder)) {
     const auto found = sorted_entries(folder, [](const fs::directory_entry& entry) {
-      return entry.is_regular_file() && is_image(entry.path());
+      return is_image(entry.path()) && may_be_file(entry);
     });
     for (const fs::path& file : found) {
       files.push_back(file.string());
@@ -64,13 +83,20 @@ ImageFolder image_folder(const std::string& path, const ImageFolderOptions& opti
           files, labels);
   auto dataset = order.map<std::uint8_t, std::int32_t>(
       {Shape{size.height, size.width, size.channels}, Shape{}},
-      [shared, size](std::span<const std::int32_t> number, std::span<std::uint8_t> image,
-                     std::span<std::int32_t> label) {
+      [shared, size, limits = options.limits](std::span<const std::int32_t> number,
+                                              std::span<std::uint8_t> image,
+                                              std::span<std::int32_t> label) {
         const auto i = static_cast<std::size_t>(number[0]);
-        read_image_into(shared->first[i], image, size);
+        read_image_into(shared->first[i], image, size, limits);
         label[0] = shared->second[i];
       });
   return {std::move(dataset), std::move(names), std::move(files), std::move(labels)};
+}
+
+}  // namespace
+
+ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options) {
+  return with_own_errors(path, [&] { return find(path, options); });
 }
 
 }  // namespace stoker

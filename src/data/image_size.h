@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "core/format.h"
 #include "stoker/error.h"
@@ -9,8 +10,10 @@
 
 namespace stoker::data {
 
-inline void require(bool holds, const char* what, const ImageSize& size, std::size_t elements) {
-  if (holds) return;
+template <class T>
+void require(std::span<T> image, const ImageSize& size, const char* what) {
+  const std::size_t elements = image.size();
+  if (elements == size.elements()) return;
   throw ShapeError(format(what, ": expected ", size.height, " x ", size.width, " x ", size.channels,
                           " elements, received ", elements));
 }

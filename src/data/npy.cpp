@@ -1,20 +1,21 @@
+// Arrays: .npy.
 #include "stoker/npy.h"
 
-#include <zlib.h>
-
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <limits>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "core/atomic_file.h"
+#include "core/foreign.h"
 #include "core/format.h"
+#include "core/input_file.h"
+#include "data/npy_format.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -22,36 +23,11 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 33;
 constexpr std::string_view kMagic = "\x93NUMPY";
 
-using Bytes = std::span<const std::byte>;
-
-[[noreturn]] void fail(const std::string& name, const std::string& what) {
-  throw IoError(format(name, ": ", what));
-}
-
-std::vector<std::byte> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) fail(path, "could not be opened");
-  const auto size = static_cast<std::uint64_t>(file.tellg());
-  if (size > kMaxBytes) fail(path, format("expected at most 2^33 bytes, received ", size));
-  std::vector<std::byte> bytes(size);
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-  if (!file) fail(path, "could not be read to its end");
-  return bytes;
-}
-
-template <class T>
-T number_at(Bytes bytes, std::size_t offset, const std::string& name) {
-  if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) {
-    fail(name, format("truncated: expected ", sizeof(T), " bytes at offset ", offset));
-  }
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
+using npy::Bytes;
+using npy::fail;
+using npy::number_at;
 
 // ---- The header: a Python dictionary with three known keys ----
 struct Header {
@@ -62,7 +38,8 @@ struct Header {
 
 class HeaderReader {
  public:
-  HeaderReader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  HeaderReader(std::string_view text, int version, const std::string& name)
+      : text_(text), version_(version), name_(name) {}
 
   Header read() {
     Header header;
@@ -74,6 +51,8 @@ class HeaderReader {
       const std::string key = string();
       expect(':');
       if (key == "descr") {
+        // Elements of several fields have a list of them here.
+        if (accept('[')) unsupported("elements of several fields");
         header.descr = string();
         descr = true;
       } else if (key == "fortran_order") {
@@ -95,8 +74,12 @@ class HeaderReader {
   [[noreturn]] void damaged(const std::string& what) {
     fail(name_, format("a damaged .npy header (", what, " at character ", at_, ")"));
   }
+  [[noreturn]] void unsupported(const std::string& what) {
+    fail(name_, format(what, ", which NumPy reads and read_npy does not"));
+  }
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
+    constexpr std::string_view kSpace = " \t\r\n";
+    while (at_ < text_.size() && kSpace.find(text_[at_]) != std::string_view::npos) ++at_;
   }
   bool accept(char c) {
     skip_space();
@@ -136,10 +119,16 @@ class HeaderReader {
       std::int64_t extent = 0;
       const std::size_t begin = at_;
       while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') {
-        extent = 10 * extent + (text_[at_++] - '0');
-        if (extent > static_cast<std::int64_t>(kMaxBytes)) damaged("an extent that is too large");
+        if (__builtin_mul_overflow(extent, std::int64_t{10}, &extent) ||
+            __builtin_add_overflow(extent, std::int64_t{text_[at_] - '0'}, &extent)) {
+          damaged("an extent of 2^63 or more");
+        }
+        ++at_;
       }
-      if (at_ == begin || shape.rank() == 8) damaged("expected up to eight extents");
+      if (at_ == begin) damaged("expected an extent");
+      // Long integers of Python 2, which wrote the first two versions only.
+      if (version_ < 3 && at_ < text_.size() && text_[at_] == 'L') ++at_;
+      if (shape.rank() == Shape::kMaxRank) unsupported("an array of more than eight axes");
       shape.push_back(extent);
       accept(',');
     }
@@ -147,6 +136,7 @@ class HeaderReader {
   }
 
   std::string_view text_;
+  const int version_;
   const std::string& name_;
   std::size_t at_ = 0;
 };
@@ -221,13 +211,17 @@ Tensor transposed(const Tensor& tensor, const Shape& shape) {
   return result;
 }
 
-Tensor parse(Bytes bytes, const NpyOptions& options, const std::string& name) {
+}  // namespace
+
+Tensor npy::parse(Bytes bytes, const NpyOptions& options, const std::string& name) {
   if (bytes.size() < 10 || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
     fail(name, "expected a .npy file, which begins with \\x93NUMPY");
   }
   const int version = std::to_integer<int>(bytes[6]);
-  if (version < 1 || version > 3)
-    fail(name, format("a .npy of version ", version, " is not known"));
+  if (version < 1 || version > 3) {
+    fail(name, format("expected a .npy of version 1, 2 or 3, received version ", version,
+                      ", which is not known"));
+  }
   const std::size_t begin = version == 1 ? 10 : 12;
   const std::size_t length = version == 1 ? number_at<std::uint16_t>(bytes, 8, name)
                                           : number_at<std::uint32_t>(bytes, 8, name);
@@ -235,11 +229,13 @@ Tensor parse(Bytes bytes, const NpyOptions& options, const std::string& name) {
     fail(name, format("truncated: a header of ", length, " bytes"));
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + begin, length);
-  const Header header = HeaderReader(text, name).read();
+  const Header header = HeaderReader(text, version, name).read();
   const ElementType type = type_of(header.descr, options, name);
-  std::uint64_t wanted = type.bytes;
-  for (std::size_t axis = 0; axis < header.shape.rank(); ++axis) {
-    if (__builtin_mul_overflow(wanted, static_cast<std::uint64_t>(header.shape[axis]), &wanted)) {
+  // An extent of 0 makes no elements of any others.
+  const bool is_empty = std::ranges::find(header.shape, 0) != header.shape.end();
+  std::uint64_t wanted = is_empty ? 0 : type.bytes;
+  for (const std::int64_t extent : header.shape) {
+    if (__builtin_mul_overflow(wanted, static_cast<std::uint64_t>(extent), &wanted)) {
       fail(name, "a shape that fits no memory");
     }
   }
@@ -258,101 +254,11 @@ Tensor parse(Bytes bytes, const NpyOptions& options, const std::string& name) {
                                                    : std::move(tensor);
 }
 
-// ---- Zip ----
-std::vector<std::byte> inflate_raw(Bytes packed, std::uint64_t size, const std::string& name) {
-  std::vector<std::byte> result(size);
-  z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) fail(name, "zlib could not be started");
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(packed.size());
-  stream.next_out = reinterpret_cast<Bytef*>(result.data());
-  stream.avail_out = static_cast<uInt>(size);
-  if (inflate(&stream, Z_FINISH) != Z_STREAM_END || stream.avail_out != 0) {
-    fail(name, "damaged: its deflated bytes do not give what the archive says");
-  }
-  return result;
-}
-
-constexpr std::uint32_t kEndOfDirectory = 0x06054b50;
-constexpr std::uint32_t kDirectoryEntry = 0x02014b50;
-constexpr std::uint32_t kLocalHeader = 0x04034b50;
-
-std::size_t find_end(Bytes bytes, const std::string& path) {
-  constexpr std::size_t kEndBytes = 22;
-  constexpr std::size_t kMostComment = 65535;
-  if (bytes.size() >= kEndBytes) {
-    const std::size_t last = bytes.size() - kEndBytes;
-    for (std::size_t at = last + 1; at-- > (last > kMostComment ? last - kMostComment : 0);) {
-      if (number_at<std::uint32_t>(bytes, at, path) == kEndOfDirectory) return at;
-    }
-  }
-  fail(path, "expected a .npz, which is a zip archive; found no end of one");
-}
-
-}  // namespace
-
 Tensor read_npy(const std::string& path, NpyOptions options) {
-  return parse(read_file(path), options, path);
-}
-
-std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options) {
-  const std::vector<std::byte> file = read_file(path);
-  const Bytes bytes(file);
-  const std::size_t end = find_end(bytes, path);
-  const std::size_t count = number_at<std::uint16_t>(bytes, end + 10, path);
-  std::size_t at = number_at<std::uint32_t>(bytes, end + 16, path);
-  std::map<std::string, Tensor> arrays;
-  std::uint64_t all_packed = 0;
-  std::uint64_t all_unpacked = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (number_at<std::uint32_t>(bytes, at, path) != kDirectoryEntry) {
-      fail(path, format("a damaged archive: no directory entry at offset ", at));
-    }
-    const auto method = number_at<std::uint16_t>(bytes, at + 10, path);
-    const auto crc = number_at<std::uint32_t>(bytes, at + 16, path);
-    const auto packed_size = number_at<std::uint32_t>(bytes, at + 20, path);
-    const auto size = number_at<std::uint32_t>(bytes, at + 24, path);
-    const auto name_size = number_at<std::uint16_t>(bytes, at + 28, path);
-    const std::size_t extra_size = number_at<std::uint16_t>(bytes, at + 30, path);
-    const std::size_t comment_size = number_at<std::uint16_t>(bytes, at + 32, path);
-    const std::size_t local = number_at<std::uint32_t>(bytes, at + 42, path);
-    if (name_size > bytes.size() - at - 46) fail(path, "a damaged archive: a name beyond its end");
-    const std::string name(reinterpret_cast<const char*>(bytes.data()) + at + 46, name_size);
-    const std::string where = path + ", " + name;
-    if (packed_size == 0xffffffffU || size == 0xffffffffU) {
-      fail(where, "4 GiB or more (zip64), which is not read");
-    }
-    if (number_at<std::uint32_t>(bytes, local, where) != kLocalHeader) {
-      fail(where, format("a damaged archive: no entry at offset ", local));
-    }
-    const std::size_t data = local + 30 + number_at<std::uint16_t>(bytes, local + 26, where) +
-                             number_at<std::uint16_t>(bytes, local + 28, where);
-    if (data > bytes.size() || packed_size > bytes.size() - data) fail(where, "truncated");
-    // Entries that share their bytes could unpack to any multiple of the file.
-    all_packed += packed_size;
-    all_unpacked += size;
-    if (all_packed > bytes.size()) fail(where, "a damaged archive: entries that overlap");
-    if (all_unpacked > kMaxBytes) fail(where, "more than 2^33 bytes in all");
-    const Bytes packed = bytes.subspan(data, packed_size);
-    // Deflate packs at most about a thousand to one.
-    if (method == 8 && size / 1100 > packed_size) fail(where, "a size that it can't have");
-    std::vector<std::byte> unpacked;
-    Bytes content = packed;
-    if (method == 8) {
-      unpacked = inflate_raw(packed, size, where);
-      content = unpacked;
-    } else if (method != 0) {
-      fail(where, format("packed by method ", method, "; expected stored or deflated"));
-    }
-    const auto found =
-        crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
-    if (content.size() != size || found != crc) fail(where, "damaged: a wrong checksum or size");
-    const bool is_npy = name.ends_with(".npy");
-    arrays.emplace(is_npy ? name.substr(0, name.size() - 4) : name, parse(content, options, where));
-    at += 46 + name_size + extra_size + comment_size;
-  }
-  return arrays;
+  return with_own_errors(path, [&] {
+    std::vector<std::byte> memory;
+    return npy::parse(read_whole_file(path, options.limits.max_bytes, memory), options, path);
+  });
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {

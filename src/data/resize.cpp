@@ -160,10 +160,17 @@ void resize_nearest(std::span<const T> from, const ImageSize& from_size, std::sp
 template <class T>
 void resize_any(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
                 const ImageSize& to_size, Interpolation interpolation) {
-  require(from.size() == from_size.elements() && from_size.height > 0 && from_size.width > 0,
-          "resize, from", from_size, from.size());
-  require(to.size() == to_size.elements() && to_size.channels == from_size.channels, "resize, to",
-          to_size, to.size());
+  require(from, from_size, "resize, from");
+  require(to, to_size, "resize, to");
+  if (to_size.channels != from_size.channels) {
+    throw ShapeError(format("resize: expected as many channels as before, ", from_size.channels,
+                            ", received ", to_size.channels));
+  }
+  if (to.empty()) return;
+  if (from.empty()) {
+    throw ShapeError(format("resize: expected an image of at least one pixel, received ",
+                            from_size.height, " x ", from_size.width));
+  }
   if (from_size == to_size) {
     std::copy(from.begin(), from.end(), to.begin());
   } else if (interpolation == Interpolation::bilinear) {

@@ -93,6 +93,9 @@ struct Op {
                                           std::span<const Value> output_gradients);
   Gradient gradient;
   const char* why_no_gradient;  // set exactly when gradient is null
+  // Its kernel writes the block of device scalars (plan/scalars.h): an error, or the counters. No
+  // output of its nodes tells that, so whoever moves nodes about has to ask.
+  bool writes_scalars = false;
 };
 
 class Graph {

@@ -27,6 +27,11 @@ constexpr Op define(const char* name, OpIndex index, Op::Gradient gradient) {
 constexpr Op define_without_gradient(const char* name, OpIndex index, const char* why) {
   return {name, static_cast<int>(index), nullptr, why};
 }
+// One whose kernel writes the block of device scalars.
+constexpr Op writing_scalars(Op op) {
+  op.writes_scalars = true;
+  return op;
+}
 
 // "Dense \"logits\": ", or nothing outside of a layer.
 inline std::string where(const Graph& graph) {

@@ -12,7 +12,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
 
 }  // namespace
 
-const Op embedding_op = define("embedding", OpIndex::embedding, gradient);
+const Op embedding_op = writing_scalars(define("embedding", OpIndex::embedding, gradient));
 const Op embedding_backward_op = define_without_gradient(
     "embedding_backward", OpIndex::embedding_backward, "second derivatives are not offered");
 

@@ -3,8 +3,8 @@
 
 namespace stoker::ops {
 
-const Op one_hot_op =
-    define_without_gradient("one_hot", OpIndex::one_hot, "class numbers are not differentiable");
+const Op one_hot_op = writing_scalars(
+    define_without_gradient("one_hot", OpIndex::one_hot, "class numbers are not differentiable"));
 const Op argmax_op =
     define_without_gradient("argmax", OpIndex::argmax, "class numbers are not differentiable");
 

@@ -125,6 +125,9 @@ struct PointwiseAttributes : graph::Attributes {
   // Empty: the whole shape. Otherwise shapes are flat and only these parts are worked on.
   std::vector<Range> ranges;
   Guard guard = Guard::none;
+  // An element is written only where all outputs are finite in the type that they are stored in;
+  // elsewhere the outputs keep their values, and the scalars note the first such element.
+  bool keeps_finite = false;
   std::string text() const override;
 };
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression);
@@ -134,10 +137,15 @@ std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> input
 // With a type of its own.
 std::vector<Value> pointwise(Graph& graph, graph::ValueType type, std::vector<Value> inputs,
                              Expression expression);
-// Writes the results over existing values, which are float32 unless `dtypes` says otherwise.
+struct WriteOptions {
+  std::vector<Range> ranges{};
+  Guard guard = Guard::none;
+  bool keeps_finite = false;
+  std::vector<DType> dtypes{};  // of the outputs; empty: all are float32
+};
+// Writes the results over existing values.
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
-                    std::vector<Range> ranges = {}, Guard guard = Guard::none,
-                    const std::vector<DType>& dtypes = {});
+                    WriteOptions options = {});
 // map(x, [](Expr x) { return relu(x) * 2.0f; }) and the same with two and three inputs.
 Value map(Value x, const std::function<Expr(Expr)>& f);
 Value map(Value x, Value y, const std::function<Expr(Expr, Expr)>& f);

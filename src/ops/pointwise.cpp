@@ -71,6 +71,7 @@ std::string PointwiseAttributes::text() const {
   if (!ranges.empty()) text += format(" over ", ranges.size(), " ranges");
   if (guard == Guard::error) text += " guarded";
   if (guard == Guard::update) text += " guarded update";
+  if (keeps_finite) text += " finite";
   return text;
 }
 
@@ -129,16 +130,17 @@ std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression) {
 }
 
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
-                    std::vector<Range> ranges, Guard guard, const std::vector<DType>& dtypes) {
+                    WriteOptions options) {
   Graph& graph = *inputs.at(0).graph;
   const Shape shape = broadcast(graph.scope(), inputs);
   PointwiseAttributes attributes;
   attributes.expression = std::move(expression);
-  attributes.ranges = std::move(ranges);
-  attributes.guard = guard;
+  attributes.ranges = std::move(options.ranges);
+  attributes.guard = options.guard;
+  attributes.keeps_finite = options.keeps_finite;
   std::vector<ValueType> types;
   for (std::size_t i = 0; i < homes.size(); ++i) {
-    types.push_back({dtypes.empty() ? DType::float32 : dtypes[i], shape});
+    types.push_back({options.dtypes.empty() ? DType::float32 : options.dtypes[i], shape});
   }
   const auto outputs =
       graph.append(pointwise_op, std::move(inputs), share(std::move(attributes)), types);

@@ -54,8 +54,8 @@ Value append_softmax(Value x, bool log) {
 
 const Op softmax_op = define("softmax", OpIndex::softmax, softmax_gradient);
 const Op sparsemax_op = define("sparsemax", OpIndex::sparsemax, sparsemax_gradient);
-const Op softmax_cross_entropy_op =
-    define("softmax_cross_entropy", OpIndex::softmax_cross_entropy, cross_entropy_gradient);
+const Op softmax_cross_entropy_op = writing_scalars(
+    define("softmax_cross_entropy", OpIndex::softmax_cross_entropy, cross_entropy_gradient));
 
 std::string SoftmaxAttributes::text() const { return log ? "log" : ""; }
 std::string SoftmaxCrossEntropyAttributes::text() const { return {}; }

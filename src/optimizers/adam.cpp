@@ -1,8 +1,6 @@
 // Adam (Kingma, Ba 2015), AMSGrad (Reddi, Kale, Kumar 2018), and AdamW (Loshchilov, Hutter 2019),
 // which is Adam with weight decay by default. Epsilon is added to the root of the uncorrected
 // second moment, the paper's "epsilon hat".
-#include <cmath>
-
 #include "optimizers/optimizer.h"
 
 namespace stoker {
@@ -20,10 +18,12 @@ class AdamRule final : public optimizers::OptimizerBase {
       : OptimizerBase(name, {options.learning_rate, options.weight_decay, options.clipnorm,
                              options.clipvalue, options.global_clipnorm}),
         options_(options) {
-    require_in_range("beta_1", options_.beta_1, 0.0, 1.0);
-    require_in_range("beta_2", options_.beta_2, 0.0, 1.0);
-    require_in_range("epsilon", options_.epsilon, 0.0, HUGE_VAL);
+    require("beta_1", options_.beta_1, check::half_open(0, 1));
+    require("beta_2", options_.beta_2, check::half_open(0, 1));
+    require("epsilon", options_.epsilon, check::at_least(0));
   }
+
+  bool keeps_zero() const override { return optimizers::is_normal(options_.epsilon); }
 
   std::vector<std::string> slot_names() const override {
     if (options_.amsgrad) return {"momentum", "velocity", "velocity_hat"};

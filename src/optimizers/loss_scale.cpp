@@ -1,6 +1,5 @@
 // LossScaleOptimizer: another optimizer, and the wish that the loss be scaled (Micikevicius et al.:
 // "Mixed precision training", 2018). The scaling itself is op advance's.
-#include <cmath>
 #include <limits>
 
 #include "core/format.h"
@@ -18,19 +17,14 @@ class LossScaleOptimizerRule final : public optimizers::OptimizerBase {
       throw ValueError(format(name(), ": expected an optimizer that does not scale the loss, ",
                               "received another ", inner_->name()));
     }
-    if (!(options.initial_scale > 0.0) || !std::isfinite(options.initial_scale)) {
-      throw ValueError(
-          format(name(), ": expected an initial_scale above 0, received ", options.initial_scale));
-    }
-    if (options.dynamic_growth_steps < 1 ||
-        options.dynamic_growth_steps > std::numeric_limits<std::int32_t>::max()) {
-      throw ValueError(format(name(), ": expected dynamic_growth_steps of 1 or more, received ",
-                              options.dynamic_growth_steps));
-    }
+    require("initial_scale", options.initial_scale, check::above(0));
+    check::require(name(), "dynamic_growth_steps", options.dynamic_growth_steps,
+                   check::closed(1, std::numeric_limits<std::int32_t>::max()));
     scaling_ = {options.initial_scale, static_cast<std::int32_t>(options.dynamic_growth_steps)};
   }
 
   std::vector<std::string> slot_names() const override { return inner_->slot_names(); }
+  bool keeps_zero() const override { return inner_->keeps_zero(); }
   void step(optimizers::Update& update, graph::Expr parameter) const override {
     inner_->step(update, parameter);
   }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cmath>
 #include <string_view>
 
 #include "core/format.h"
@@ -15,17 +14,13 @@ namespace optimizers {
 
 OptimizerBase::OptimizerBase(std::string name, Common common)
     : name_(std::move(name)), common_(common) {
-  require_in_range("learning_rate", common_.learning_rate, 0.0, HUGE_VAL);
-  if (common_.weight_decay) {
-    require_in_range("weight_decay", *common_.weight_decay, 0.0, HUGE_VAL);
-  }
+  require("learning_rate", common_.learning_rate, check::at_least(0));
+  if (common_.weight_decay) require("weight_decay", *common_.weight_decay, check::at_least(0));
   int clips = 0;
   const auto check_clip = [&](const char* option, const std::optional<double>& value) {
     if (!value) return;
     ++clips;
-    if (!(*value > 0.0)) {
-      throw ValueError(format(name_, ": expected ", option, " above 0, received ", *value));
-    }
+    require(option, *value, check::above(0));
   };
   check_clip("clipnorm", common_.clipnorm);
   check_clip("clipvalue", common_.clipvalue);
@@ -38,12 +33,8 @@ OptimizerBase::OptimizerBase(std::string name, Common common)
   }
 }
 
-void OptimizerBase::require_in_range(const char* option, double value, double low,
-                                     double high) const {
-  if (std::isfinite(value) && value >= low && value <= high) return;
-  const std::string range =
-      std::isfinite(high) ? format("in [", low, ", ", high, "]") : format("of ", low, " or more");
-  throw ValueError(format(name_, ": expected ", option, " ", range, ", received ", value));
+void OptimizerBase::require(const char* option, double value, check::Range range) const {
+  check::require(name_, option, static_cast<float>(value), range);
 }
 
 void build(const OptimizerBase& optimizer, Update& update) {

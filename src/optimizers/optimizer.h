@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/check.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 #include "stoker/optimizers.h"
@@ -55,6 +57,9 @@ class OptimizerBase {
   virtual std::vector<std::string> slot_names() const = 0;
   // Null: the loss is not scaled.
   virtual const LossScaling* loss_scaling() const { return nullptr; }
+  // Whether a step leaves an element alone whose parameter, gradient and slots are 0, as padding
+  // between weights has them.
+  virtual bool keeps_zero() const { return true; }
   // The step itself: `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
 
@@ -62,13 +67,19 @@ class OptimizerBase {
   const Common& common() const { return common_; }
 
  protected:
-  // ValueError naming the optimizer and the option unless low <= value <= high and finite.
-  void require_in_range(const char* option, double value, double low, double high) const;
+  // ValueError naming the optimizer and the option unless the value, as the float32 that the step
+  // computes with, lies in the range.
+  void require(const char* option, double value, check::Range range) const;
 
  private:
   std::string name_;
   Common common_;
 };
+
+// Whether the CPU and GPUs see a float32 above 0 in it: a denormal one counts as 0.
+inline bool is_normal(double value) {
+  return static_cast<float>(value) >= std::numeric_limits<float>::min();
+}
 
 // Appends weight decay (the range's value, 0 for weights that are excluded) and the step.
 void build(const OptimizerBase& optimizer, Update& update);

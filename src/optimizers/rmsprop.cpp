@@ -1,7 +1,5 @@
 // RMSprop (Hinton's lecture 6e of "Neural networks for machine learning", 2012), centered as in
 // Graves 2013, section 2. Epsilon lies inside the root.
-#include <cmath>
-
 #include "optimizers/optimizer.h"
 
 namespace stoker {
@@ -15,10 +13,12 @@ class RMSpropRule final : public optimizers::OptimizerBase {
       : OptimizerBase("rmsprop", {options.learning_rate, options.weight_decay, options.clipnorm,
                                   options.clipvalue, options.global_clipnorm}),
         options_(options) {
-    require_in_range("rho", options_.rho, 0.0, 1.0);
-    require_in_range("momentum", options_.momentum, 0.0, 1.0);
-    require_in_range("epsilon", options_.epsilon, 0.0, HUGE_VAL);
+    require("rho", options_.rho, check::half_open(0, 1));
+    require("momentum", options_.momentum, check::closed(0, 1));
+    require("epsilon", options_.epsilon, check::at_least(0));
   }
+
+  bool keeps_zero() const override { return optimizers::is_normal(options_.epsilon); }
 
   std::vector<std::string> slot_names() const override {
     std::vector<std::string> names{"velocity"};

@@ -13,7 +13,7 @@ class SGDRule final : public optimizers::OptimizerBase {
                               options.clipvalue, options.global_clipnorm}),
         momentum_(options.momentum),
         nesterov_(options.nesterov) {
-    require_in_range("momentum", momentum_, 0.0, 1.0);
+    require("momentum", momentum_, check::closed(0, 1));
   }
 
   std::vector<std::string> slot_names() const override {

@@ -26,7 +26,9 @@ STOKER_HOST_DEVICE inline void advance_scalars(Scalars& scalars, bool is_loss_fi
                                                bool is_gradient_finite, std::int32_t growth_steps,
                                                std::int32_t node) {
   if (scalars.error != StepError::none) return;
-  if (!is_loss_finite) {
+  if (scalars.overflow != kNoOverflow) {
+    scalars.error = StepError::non_finite_update;
+  } else if (!is_loss_finite) {
     scalars.error = StepError::non_finite_loss;
   } else if (!is_gradient_finite &&
              (growth_steps == 0 || scalars.loss_scale <= kSmallestLossScale)) {

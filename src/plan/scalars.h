@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace stoker::plan {
 
@@ -14,7 +15,11 @@ enum class StepError : std::int32_t {
   non_finite_loss = 2,      // detail, row: unused
   non_finite_gradient = 3,  // detail, row: unused
   wrong_batch = 4,          // the slot does not hold the batch that the ring is at; detail: which
+  non_finite_update = 5,    // the step before this one has noted an overflow
 };
+
+inline constexpr std::int64_t kNoOverflow = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t kOverflowState = std::int64_t{1} << 40;
 
 struct Scalars {
   float learning_rate = 0.0f;
@@ -35,7 +40,16 @@ struct Scalars {
   std::int32_t finite_steps = 0;
   std::int32_t skips_update = 0;
   std::int32_t skipped_updates = 0;
+  // Where an update was not finite: overflow_at() of the first such element, or kNoOverflow. Apart
+  // from `error`, which would stop the other threads of the very update that notes it.
+  std::int64_t overflow = kNoOverflow;
 };
+
+// The place of an element in the flat buffer of the parameters, or of the state behind them. The
+// smallest place that is noted stays, in whatever order threads note theirs.
+constexpr std::int64_t overflow_at(bool is_state, std::int64_t element) {
+  return (is_state ? kOverflowState : 0) + element;
+}
 
 // Gradients that overflow at this scale overflow for another reason.
 inline constexpr float kSmallestLossScale = 0x1.0p-24f;

@@ -65,20 +65,14 @@ bool same_batches(const BatchSpec& a, const BatchSpec& b) {
 }  // namespace
 
 Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
-                           const EvaluateOptions& evaluate_options) {
-  return train::or_leave(evaluate_options.on_interrupt,
-                         [&] { return evaluate_interruptibly(source, evaluate_options); });
-}
-
-Logs Model::Impl::evaluate_interruptibly(const std::shared_ptr<Source>& source,
-                                         const EvaluateOptions& evaluate_options) {
+                           const EvaluateOptions& evaluate_options,
+                           const train::InterruptScope& interrupt) {
   require_compiled("evaluate");
   train::require_source(source, "evaluate");
   train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::evaluate, source->spec(), layout.offsets);
   const train::Plan& plan = runner.prepare();
-  const train::InterruptScope interrupt(evaluate_options.on_interrupt != OnInterrupt::ignore);
   report::ProgressBar bar = report::standard_progress_bar(evaluate_options.verbose);
   bar.begin(expected_steps(evaluate_options, *source));
   feed::Pipeline pipeline =
@@ -101,19 +95,13 @@ Logs Model::Impl::evaluate_interruptibly(const std::shared_ptr<Source>& source,
 }
 
 Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
-                            const PredictOptions& predict_options) {
-  return train::or_leave(predict_options.on_interrupt,
-                         [&] { return predict_interruptibly(source, predict_options); });
-}
-
-Tensor Model::Impl::predict_interruptibly(const std::shared_ptr<Source>& source,
-                                          const PredictOptions& predict_options) {
+                            const PredictOptions& predict_options,
+                            const train::InterruptScope& interrupt) {
   train::require_source(source, "predict");
   train::require_end(*source, predict_options.steps, "predict", "steps");
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::predict, source->spec(), layout.offsets);
   const train::Plan& whole = runner.prepare();
-  const train::InterruptScope interrupt(predict_options.on_interrupt != OnInterrupt::ignore);
   report::ProgressBar bar = report::standard_progress_bar(predict_options.verbose);
   bar.begin(expected_steps(predict_options, *source));
   feed::Pipeline pipeline =

@@ -134,7 +134,8 @@ void add_feed_keys(std::map<std::string, std::vector<double>>& history, const Fe
 }  // namespace
 
 History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
-                                 const FitOptions& fit_options) {
+                                 const FitOptions& fit_options,
+                                 const train::InterruptScope& interrupt) {
   check_options(fit_options);
   Tensor storage;
   const Tensor& labels = adapt_labels(y, storage);
@@ -142,7 +143,7 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
   const ArrayOptions arrays{
       .batch_size = fit_options.batch_size, .shuffle = fit_options.shuffle, .seed = options.seed};
   if (fit_options.validation_split == 0.0) {
-    return fit(borrow_arrays(x, {&labels}, weights, arrays), fit_options);
+    return fit(borrow_arrays(x, {&labels}, weights, arrays), fit_options, interrupt);
   }
   // The last rows, before any shuffling, as Keras cuts them.
   const std::int64_t rows = y.shape().rank() == 0 ? 0 : y.shape()[0];
@@ -154,20 +155,13 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
                             " to validate on"));
   }
   return fit(
-      borrow_arrays(x, {&labels}, weights, arrays, 0, split), fit_options,
+      borrow_arrays(x, {&labels}, weights, arrays, 0, split), fit_options, interrupt,
       borrow_arrays(x, {&labels}, weights, {.batch_size = fit_options.batch_size}, split, rows));
 }
 
 History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_options,
+                         const train::InterruptScope& interrupt,
                          std::shared_ptr<Source> validation) {
-  return train::or_leave(fit_options.on_interrupt, [&] {
-    return fit_interruptibly(std::move(source), fit_options, std::move(validation));
-  });
-}
-
-History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
-                                       const FitOptions& fit_options,
-                                       std::shared_ptr<Source> validation) {
   require_compiled("fit");
   check_options(fit_options);
   train::require_source(source, "fit");
@@ -201,10 +195,6 @@ History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
     const feed::SlotLayout slots(validation->spec());
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }
-  const train::InterruptScope interrupt(fit_options.on_interrupt != OnInterrupt::ignore);
-  // Whoever leaves the program does so when the training's threads have been joined.
-  const OnInterrupt validation_interrupt =
-      fit_options.on_interrupt == OnInterrupt::ignore ? OnInterrupt::ignore : OnInterrupt::raise;
   const std::size_t stamps = fit_options.trace.empty() ? kStamps : kTracedStamps;
   feed::Pipeline pipeline =
       open_feed(plan, source,
@@ -247,16 +237,16 @@ History Model::Impl::fit_interruptibly(std::shared_ptr<Source> source,
 
     Logs logs = read_logs();
     if (validation && (epoch + 1) % fit_options.validation_freq == 0) {
-      const Logs found =
-          evaluate(validation, {.steps = fit_options.validation_steps,
-                                .verbose = 0,
-                                .max_queue_size = fit_options.max_queue_size,
-                                // Said once, of the training, and not each time.
-                                .workers = validation->pure() ? fit_options.workers : 1,
-                                .max_workers = fit_options.max_workers,
-                                .nan_policy = fit_options.nan_policy,
-                                .generator_timeout = fit_options.generator_timeout,
-                                .on_interrupt = validation_interrupt});
+      const Logs found = evaluate(validation,
+                                  {.steps = fit_options.validation_steps,
+                                   .verbose = 0,
+                                   .max_queue_size = fit_options.max_queue_size,
+                                   // Said once, of the training, and not each time.
+                                   .workers = validation->pure() ? fit_options.workers : 1,
+                                   .max_workers = fit_options.max_workers,
+                                   .nan_policy = fit_options.nan_policy,
+                                   .generator_timeout = fit_options.generator_timeout},
+                                  interrupt);
       for (const auto& [key, value] : found) logs.set("val_" + key, value);
     }
     const std::int64_t end = now_ns();

@@ -4,19 +4,31 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
 
+#include "train/use.h"
+
 namespace stoker::train {
 namespace {
+
+// How long other threads may take to end a step that is under way.
+constexpr double kPatienceSeconds = 2.0;
 
 // A signal handler has nothing but globals.
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-std::mutex mutex;
-int scopes = 0;  // under mutex, as is the disposition while there are any
+// Never destroyed: other threads may lock it while the program ends.
+std::mutex& mutex() {
+  static std::mutex* const only = new std::mutex;
+  return *only;
+}
+int scopes = 0;  // under mutex(), as is the disposition while there are any
+thread_local int scopes_of_thread = 0;
+std::atomic<bool> is_leaving{false};
 
 void handle(int) {
   if (signals.fetch_add(1) > 0) _exit(kInterruptedStatus);
@@ -26,7 +38,7 @@ void handle(int) {
 
 InterruptScope::InterruptScope(bool listen) : listens_(listen) {
   if (!listens_) return;
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(mutex());
   if (scopes == 0) {
     struct sigaction current {};
     sigaction(SIGINT, nullptr, &current);
@@ -43,26 +55,40 @@ InterruptScope::InterruptScope(bool listen) : listens_(listen) {
     sigaction(SIGINT, &ours, nullptr);
   }
   ++scopes;
+  is_nested_ = scopes_of_thread++ > 0;
 }
 
-InterruptScope::~InterruptScope() {
-  if (!listens_) return;
-  const std::lock_guard lock(mutex);
-  if (--scopes > 0) return;
-  struct sigaction current {};
-  sigaction(SIGINT, nullptr, &current);
-  if (current.sa_handler != handle) return;  // somebody else's by now
-  current = {};
-  current.sa_handler = SIG_DFL;
-  sigaction(SIGINT, &current, nullptr);
-}
-
-void leave(const Interrupted& interrupted) {
-  std::cout << std::endl;
-  std::cerr << interrupted.what() << std::endl;
-  std::exit(kInterruptedStatus);
+bool InterruptScope::close(bool leaving) {
+  if (!std::exchange(listens_, false)) return was_requested_;
+  const std::lock_guard lock(mutex());
+  --scopes_of_thread;
+  if (--scopes == 0 && !(leaving && signals.load() > 0)) {
+    struct sigaction current {};
+    sigaction(SIGINT, nullptr, &current);
+    if (current.sa_handler == handle) {  // otherwise it is somebody else's by now
+      current = {};
+      current.sa_handler = SIG_DFL;
+      sigaction(SIGINT, &current, nullptr);
+    }
+  }
+  was_requested_ = signals.load() > 0;
+  return was_requested_;
 }
 
 bool InterruptScope::requested() const { return listens_ && signals.load() > 0; }
+
+void leave(const Interrupted& interrupted) {
+  if (is_leaving.exchange(true)) {
+    for (;;) pause();  // another thread ends the program
+  }
+  close_to_new_uses();
+  const bool is_quiet = wait_until_unused(kPatienceSeconds);
+  std::cout << std::endl;
+  std::cerr << interrupted.what() << std::endl;
+  if (is_quiet) std::exit(kInterruptedStatus);
+  // Destructors of globals would pull the ground from under a thread that computes.
+  std::fflush(nullptr);
+  _exit(kInterruptedStatus);
+}
 
 }  // namespace stoker::train

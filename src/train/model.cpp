@@ -3,18 +3,45 @@
 
 #include <algorithm>
 #include <iostream>
+#include <utility>
 
+#include "core/check.h"
 #include "core/format.h"
 #include "data/array_source.h"
 #include "losses/loss.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
+#include "train/interrupt.h"
 #include "train/model_impl.h"
 #include "train/summary.h"
 
 namespace stoker {
 
+using train::Access;
+using train::InterruptScope;
 using train::Mode;
+
+namespace {
+
+Model::Impl& require(const std::unique_ptr<Model::Impl>& impl, const char* what) {
+  if (impl) return *impl;
+  throw ValueError(format("Model: ", what, ": this one was moved from; use the one it went to"));
+}
+
+// The model behind the public face, for the length of a call.
+class InUse {
+ public:
+  InUse(const std::unique_ptr<Model::Impl>& impl, const char* what, Access access)
+      : model_(require(impl, what)), use_(model_.guard, model_.name, what, access) {}
+  Model::Impl* operator->() const { return &model_; }
+  Model::Impl& operator*() const { return model_; }
+
+ private:
+  Model::Impl& model_;
+  train::Use use_;
+};
+
+}  // namespace
 
 Model::Model() = default;
 Model::Model(Model&&) noexcept = default;
@@ -30,51 +57,42 @@ Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions option
 
 void Model::rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
                     const std::string& default_name) {
-  impl_ = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
-                                 std::move(inputs), output, options);
+  auto fresh = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
+                                      std::move(inputs), output, options);
+  if (impl_) {
+    const InUse nobody_else(impl_, "add", Access::write);
+  }
+  impl_ = std::move(fresh);
 }
 
-const std::string& Model::name() const { return impl_->name; }
+const std::string& Model::name() const { return require(impl_, "name").name; }
 
 void Model::summary() const { summary(std::cout); }
 void Model::summary(std::ostream& out) const {
-  train::print_summary(out, impl_->name, impl_->network,
-                       impl_->compiled ? &*impl_->compiled : nullptr);
+  const Impl& model = require(impl_, "summary");
+  train::print_summary(out, model.name, model.network, model.compiled ? &*model.compiled : nullptr);
 }
 
 void Model::compile(CompileOptions options) {
-  const bool is_half = impl_->network.copy_dtype() == DType::float16;
-  if (is_half && options.optimizer.base()->loss_scaling() == nullptr) {
-    options.optimizer = LossScaleOptimizer(options.optimizer);
-  }
-  const auto& optimizer = *options.optimizer.base();
-  plan::Scalars scalars = impl_->state.read_scalars();
-  scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
-  scalars.iterations = 0;
-  const optimizers::LossScaling* scaling = optimizer.loss_scaling();
-  scalars.loss_scale = scaling != nullptr ? static_cast<float>(scaling->initial_scale) : 1.0f;
-  scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
-  scalars.finite_steps = 0;
-  scalars.skips_update = 0;
-  scalars.skipped_updates = 0;
-  impl_->settle();
-  impl_->plans.clear();
-  impl_->staging.reset();
-  impl_->compiled.reset();  // and not compiled it stays when there is no memory for what follows
-  impl_->prepare_training(optimizer);
-  impl_->state.write_scalars(scalars);
-  impl_->compiled.emplace().options = std::move(options);
+  const InUse model(impl_, "compile", Access::write);
+  model->compile(std::move(options));
 }
 
 History Model::fit(const Tensor& x, const Tensor& y, FitOptions options) {
-  return impl_->fit_tensors({&x}, y, options);
+  return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "fit", Access::write);
+    return model->fit_tensors({&x}, y, options, interrupt);
+  });
 }
 
 History Model::fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options) {
   std::vector<const Tensor*> inputs;
   inputs.reserve(x.size());
   for (const Tensor& tensor : x) inputs.push_back(&tensor);
-  return impl_->fit_tensors(inputs, y, options);
+  return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "fit", Access::write);
+    return model->fit_tensors(inputs, y, options, interrupt);
+  });
 }
 
 History Model::fit(SourceHandle source, FitOptions options) {
@@ -83,48 +101,74 @@ History Model::fit(SourceHandle source, FitOptions options) {
         "fit: validation_split and sample_weight belong to tensors; a generator gives "
         "its weights as a field, and validation_generator is a source of its own");
   }
-  return impl_->fit(source.source(), options);
+  return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "fit", Access::write);
+    return model->fit(source.source(), options, interrupt);
+  });
 }
 
 Logs Model::evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options) {
-  Tensor storage;
-  const Tensor& labels = impl_->adapt_labels(y, storage);
-  return impl_->evaluate(
-      borrow_arrays({&x}, {&labels}, nullptr, {.batch_size = options.batch_size}), options);
+  const auto work = [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "evaluate", Access::write);
+    Tensor storage;
+    const Tensor& labels = model->adapt_labels(y, storage);
+    return model->evaluate(
+        borrow_arrays({&x}, {&labels}, nullptr, {.batch_size = options.batch_size}), options,
+        interrupt);
+  };
+  return train::interruptible("evaluate", options.on_interrupt, work);
 }
 
 Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
-  return impl_->evaluate(source.source(), options);
+  const auto work = [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "evaluate", Access::write);
+    return model->evaluate(source.source(), options, interrupt);
+  };
+  return train::interruptible("evaluate", options.on_interrupt, work);
 }
 
 Tensor Model::predict(const Tensor& x, PredictOptions options) {
-  return impl_->predict(borrow_arrays({&x}, {}, nullptr, {.batch_size = options.batch_size}),
-                        options);
+  const auto work = [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "predict", Access::write);
+    return model->predict(borrow_arrays({&x}, {}, nullptr, {.batch_size = options.batch_size}),
+                          options, interrupt);
+  };
+  return train::interruptible("predict", options.on_interrupt, work);
 }
 
 Tensor Model::predict(SourceHandle source, PredictOptions options) {
-  return impl_->predict(source.source(), options);
+  const auto work = [&](const InterruptScope& interrupt) {
+    const InUse model(impl_, "predict", Access::write);
+    return model->predict(source.source(), options, interrupt);
+  };
+  return train::interruptible("predict", options.on_interrupt, work);
 }
 
 Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
-  return impl_->run_on_batch(Mode::train, x, y, sample_weight);
+  const InUse model(impl_, "train_on_batch", Access::write);
+  return model->run_on_batch(Mode::train, x, y, sample_weight);
 }
 
-FeedReport Model::take_on_batch_report() { return impl_->take_on_batch_report(); }
 Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
-  return impl_->run_on_batch(Mode::evaluate, x, y, sample_weight);
+  const InUse model(impl_, "test_on_batch", Access::write);
+  return model->run_on_batch(Mode::evaluate, x, y, sample_weight);
+}
+
+FeedReport Model::take_on_batch_report() {
+  const InUse model(impl_, "take_on_batch_report", Access::write);
+  return model->take_on_batch_report();
 }
 
 std::vector<Tensor> Model::get_weights() const {
+  const InUse model(impl_, "get_weights", Access::read);
   std::vector<Tensor> weights;
-  for (const auto& weight : impl_->network.weights()) {
-    weights.push_back(impl_->state.read(weight));
-  }
+  for (const auto& weight : model->network.weights()) weights.push_back(model->state.read(weight));
   return weights;
 }
 
 void Model::set_weights(const std::vector<Tensor>& weights) {
-  const auto& own = impl_->network.weights();
+  const InUse model(impl_, "set_weights", Access::write);
+  const auto& own = model->network.weights();
   if (weights.size() != own.size()) {
     throw ShapeError(
         format("set_weights: the model has ", own.size(), " weights, received ", weights.size()));
@@ -139,48 +183,66 @@ void Model::set_weights(const std::vector<Tensor>& weights) {
           format("set_weights: ", own[i].path, " is float32, received ", weights[i].dtype()));
     }
   }
-  for (std::size_t i = 0; i < own.size(); ++i) impl_->state.write(own[i], weights[i]);
+  for (std::size_t i = 0; i < own.size(); ++i) model->state.write(own[i], weights[i]);
 }
 
 std::vector<std::string> Model::weight_names() const {
   std::vector<std::string> names;
-  for (const auto& weight : impl_->network.weights()) names.push_back(weight.path);
+  for (const auto& weight : require(impl_, "weight_names").network.weights()) {
+    names.push_back(weight.path);
+  }
   return names;
 }
 
 std::int64_t Model::count_params() const {
   std::int64_t count = 0;
-  for (const auto& weight : impl_->network.weights()) count += weight.count;
+  for (const auto& weight : require(impl_, "count_params").network.weights()) count += weight.count;
   return count;
 }
 
 double Model::learning_rate() const {
-  impl_->require_compiled("learning_rate");
-  return impl_->state.read_scalars().learning_rate;
+  const InUse model(impl_, "learning_rate", Access::read);
+  model->require_compiled("learning_rate");
+  return model->state.read_scalars().learning_rate;
 }
 
 void Model::set_learning_rate(double learning_rate) {
-  impl_->require_compiled("set_learning_rate");
-  plan::Scalars scalars = impl_->state.read_scalars();
+  const InUse model(impl_, "set_learning_rate", Access::write);
+  model->require_compiled("set_learning_rate");
+  check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
+                 check::at_least(0));
+  plan::Scalars scalars = model->state.read_scalars();
   scalars.learning_rate = static_cast<float>(learning_rate);
-  impl_->state.write_scalars(scalars);
+  model->state.write_scalars(scalars);
 }
 
-std::int64_t Model::iterations() const { return impl_->state.read_scalars().iterations; }
-double Model::loss_scale() const { return impl_->state.read_scalars().loss_scale; }
+std::int64_t Model::iterations() const {
+  return InUse(impl_, "iterations", Access::read)->state.read_scalars().iterations;
+}
+
+double Model::loss_scale() const {
+  return InUse(impl_, "loss_scale", Access::read)->state.read_scalars().loss_scale;
+}
 
 std::string Model::graph_dump(std::int64_t batch_size) {
-  impl_->require_compiled("graph_dump");
-  const BatchSpec spec = impl_->declared_batch(batch_size);
+  const InUse model(impl_, "graph_dump", Access::write);
+  model->require_compiled("graph_dump");
+  check::require("graph_dump", "a batch_size", batch_size, check::at_least(1));
+  const BatchSpec spec = model->declared_batch(batch_size);
   const feed::SlotLayout layout(spec);
-  return impl_->plan(Mode::train, spec, layout.offsets, batch_size)
+  return model->plan(Mode::train, spec, layout.offsets, batch_size)
       .executable->program()
       .graph->dump();
 }
 
-MemoryReport Model::memory_report() const { return impl_->memory_report(); }
+MemoryReport Model::memory_report() const {
+  const InUse model(impl_, "memory_report", Access::read);
+  return std::as_const(*model).memory_report();
+}
+
 MemoryReport Model::memory_report(std::int64_t batch_size) const {
-  return impl_->memory_report(batch_size);
+  const InUse model(impl_, "memory_report", Access::write);
+  return model->memory_report(batch_size);
 }
 
 Sequential::Sequential(std::initializer_list<Layer> layers, ModelOptions options)

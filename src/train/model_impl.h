@@ -15,10 +15,13 @@
 #include "train/network.h"
 #include "train/state.h"
 #include "train/step_graph.h"
+#include "train/use.h"
 
 namespace stoker {
 
 namespace train {
+
+class InterruptScope;
 
 // A compiled step for batches of one shape.
 struct Plan {
@@ -49,6 +52,10 @@ struct StepPlace {
   // the step, however many were launched since.
   std::optional<std::uint32_t> counter{};
 
+  // Of a step whose update overflowed: unlike one that was refused, it has been counted.
+  std::int64_t overflowed_step(const plan::Scalars& scalars) const {
+    return counter ? static_cast<std::int64_t>(scalars.step - *counter) - 1 : step;
+  }
   std::int64_t step_of(const plan::Scalars& scalars) const {
     return counter ? static_cast<std::int64_t>(scalars.step - *counter) : step;
   }
@@ -62,6 +69,7 @@ struct Model::Impl {
 
   std::string name;
   ModelOptions options;
+  train::UseGuard guard;
   train::Network network;
   train::State state;
   std::optional<train::Compiled> compiled;
@@ -72,6 +80,7 @@ struct Model::Impl {
   std::int64_t on_batch_end_ns = 0;
 
   // ---- plans.cpp ----
+  void compile(CompileOptions options);
   void require_compiled(const char* what) const;
   // Waits for the device, so that plans and memory may go; a broken one has stopped.
   void settle() noexcept;
@@ -112,19 +121,15 @@ struct Model::Impl {
 
   // ---- fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
-              std::shared_ptr<Source> validation = nullptr);
-  History fit_interruptibly(std::shared_ptr<Source> source, const FitOptions& options,
-                            std::shared_ptr<Source> validation);
+              const train::InterruptScope& interrupt, std::shared_ptr<Source> validation = nullptr);
   History fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
-                      const FitOptions& options);
+                      const FitOptions& options, const train::InterruptScope& interrupt);
 
   // ---- evaluate.cpp ----
-  Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options);
-  Logs evaluate_interruptibly(const std::shared_ptr<Source>& source,
-                              const EvaluateOptions& options);
-  Tensor predict(const std::shared_ptr<Source>& source, const PredictOptions& options);
-  Tensor predict_interruptibly(const std::shared_ptr<Source>& source,
-                               const PredictOptions& options);
+  Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options,
+                const train::InterruptScope& interrupt);
+  Tensor predict(const std::shared_ptr<Source>& source, const PredictOptions& options,
+                 const train::InterruptScope& interrupt);
   Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
                     const Tensor& sample_weight);
 

@@ -66,6 +66,20 @@ std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
                 "; the step was not applied. Labels are class numbers from 0");
 }
 
+// An update that is not finite, by the weight that it would have been written to.
+std::string overflow_error(const train::Network& network, std::int64_t place) {
+  const bool is_state = place >= plan::kOverflowState;
+  const std::int64_t element = is_state ? place - plan::kOverflowState : place;
+  for (const train::Weight& weight : network.weights()) {
+    const std::int64_t first = weight.home.offset / static_cast<std::int64_t>(sizeof(float));
+    if ((weight.home.space == graph::Space::state) != is_state) continue;
+    if (element < first || element >= first + weight.count) continue;
+    return format("the update of ", weight.path, " is not finite at element ",
+                  place_in(weight.spec.shape, element - first), " of ", weight.spec.shape);
+  }
+  return "an update is not finite";
+}
+
 // What of a batch the mode reads: predict takes no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
@@ -100,6 +114,30 @@ void Model::Impl::require_compiled(const char* what) const {
   if (!compiled->options.loss) {
     throw ValueError(format("Model \"", name, "\": ", what, " needs a loss; compile() got none"));
   }
+}
+
+void Model::Impl::compile(CompileOptions compile_options) {
+  const bool is_half = network.copy_dtype() == DType::float16;
+  if (is_half && compile_options.optimizer.base()->loss_scaling() == nullptr) {
+    compile_options.optimizer = LossScaleOptimizer(compile_options.optimizer);
+  }
+  const auto& optimizer = *compile_options.optimizer.base();
+  plan::Scalars scalars = state.read_scalars();
+  scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
+  scalars.iterations = 0;
+  const optimizers::LossScaling* scaling = optimizer.loss_scaling();
+  scalars.loss_scale = scaling != nullptr ? static_cast<float>(scaling->initial_scale) : 1.0f;
+  scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
+  scalars.finite_steps = 0;
+  scalars.skips_update = 0;
+  scalars.skipped_updates = 0;
+  settle();
+  plans.clear();
+  staging.reset();
+  compiled.reset();  // and not compiled it stays when there is no memory for what follows
+  prepare_training(optimizer);
+  state.write_scalars(scalars);
+  compiled.emplace().options = std::move(compile_options);
 }
 
 Plan& Model::Impl::plan(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
@@ -199,11 +237,19 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
 }
 
 void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::Scalars& found) {
-  if (found.error == plan::StepError::none) return;
+  const bool overflowed = found.overflow != plan::kNoOverflow;
+  if (found.error == plan::StepError::none && !overflowed) return;
   plan::Scalars scalars = state.read_scalars();  // may have moved on since
   scalars.error = plan::StepError::none;
   scalars.error_node = -1;
+  scalars.overflow = plan::kNoOverflow;
   state.write_scalars(scalars);
+  if (overflowed) {
+    throw NumericError(format(overflow_error(network, found.overflow), ", in step ",
+                              place.overflowed_step(found) + 1, " of epoch ", place.epoch + 1,
+                              ". Such elements keep their values; the others have taken the step. ",
+                              "A smaller learning_rate or clipnorm often helps"));
+  }
   const std::string where =
       format("step ", place.step_of(found) + 1, " of epoch ", place.epoch + 1);
   if (found.error == plan::StepError::wrong_batch) {

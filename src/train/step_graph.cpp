@@ -155,13 +155,14 @@ void accumulate(Graph& graph, const std::vector<Value>& additions) {
     homes.push_back(home);
     expression.add_output((total + addition).id);
   }
-  ops::pointwise_into(inputs, std::move(expression), homes, {}, ops::Guard::error);
+  ops::pointwise_into(inputs, std::move(expression), homes, {.guard = ops::Guard::error});
 }
 
 void write_guarded(Value value, Home home) {
   graph::Expression expression;
   expression.add_output(expression.input(0));
-  ops::pointwise_into({value}, std::move(expression), {home}, {}, ops::Guard::error);
+  ops::pointwise_into({value}, std::move(expression), {home},
+                      {.guard = ops::Guard::error, .keeps_finite = true});
 }
 
 // What the gradient of the loss starts from when the loss is scaled.

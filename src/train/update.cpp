@@ -25,9 +25,9 @@ Value inverse_loss_scale(Graph& graph) {
 }
 
 // The parts of the flat buffers that are trained. Neighbours with one value become one range;
-// padding between weights is zero in all buffers and stays so.
+// padding between weights is zero in all buffers, and the step may work on it if that leaves it so.
 std::vector<ops::Range> ranges_of(const Network& network, const std::vector<bool>& has_gradient,
-                                  float weight_decay) {
+                                  float weight_decay, bool keeps_zero) {
   std::vector<ops::Range> ranges;
   bool joined = false;
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
@@ -38,7 +38,8 @@ std::vector<ops::Range> ranges_of(const Network& network, const std::vector<bool
       continue;
     }
     const std::int64_t begin = weight.home.offset / kFloat;
-    if (joined) {
+    const bool is_adjacent = joined && begin == ranges.back().offset + ranges.back().count;
+    if (joined && (keeps_zero || is_adjacent)) {
       ranges.back().count = begin + weight.count - ranges.back().offset;
     } else {
       ranges.push_back({begin, weight.count, weight_decay});
@@ -111,7 +112,11 @@ class FlatUpdate final : public optimizers::Update {
       homes_.push_back({Space::copy, 0, 0});
       dtypes.push_back(*copy_dtype_);
     }
-    ops::pointwise_into(inputs_, std::move(expression_), homes_, std::move(ranges), guard_, dtypes);
+    ops::pointwise_into(inputs_, std::move(expression_), homes_,
+                        {.ranges = std::move(ranges),
+                         .guard = guard_,
+                         .keeps_finite = true,
+                         .dtypes = std::move(dtypes)});
   }
 
  private:
@@ -195,7 +200,7 @@ Value largest_gradient(Graph& graph, const Network& network) {
 void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient) {
   const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
-  auto ranges = ranges_of(network, has_gradient, decay);
+  auto ranges = ranges_of(network, has_gradient, decay, optimizer.keeps_zero());
   if (ranges.empty()) return;  // nothing is trained
   append_norm_clipping(graph, network, optimizer, has_gradient);
   FlatUpdate update(graph, network, optimizer);

@@ -9,6 +9,7 @@
 
 #include "backend/node_run.h"
 #include "ops/ops.h"
+#include "plan/scalars.h"
 #include "stoker/dtype.h"
 #include "support/expression_reference.h"
 
@@ -437,8 +438,9 @@ struct RangeRun {
     const Expr noise_term{&e, e.append({.op = ExprOp::uniform, .index = 1})};
     e.add_output((Expr{&e, e.input(0)} * range + noise_term).id);
     expression = e;
-    ops::pointwise_into({x}, e, {{.space = graph::Space::parameter}}, ranges,
-                        guarded ? ops::Guard::error : ops::Guard::none);
+    ops::pointwise_into(
+        {x}, e, {{.space = graph::Space::parameter}},
+        {.ranges = ranges, .guard = guarded ? ops::Guard::error : ops::Guard::none});
   }
 
   Expression expression;
@@ -483,6 +485,60 @@ TEST_P(Pointwise, does_nothing_when_guarded_after_an_error) {
   run.scalars.error = plan::StepError::none;
   run.run();
   EXPECT_NE(run.get(y), xv);
+}
+
+// ---- Finite values ----
+
+// p = 100 p, m = m + p, and a float16 copy of p: some overflow float32, others only the copy.
+TEST_P(Pointwise, stores_an_element_only_where_all_of_it_is_finite) {
+  constexpr std::int64_t kElements = 20'011;
+  for (const int threads : {1, 3}) {
+    Graph graph;
+    const Value p =
+        graph.leaf("p", {DType::float32, {kElements}}, {.space = graph::Space::parameter});
+    const Value m = graph.leaf("m", {DType::float32, {kElements}}, {.space = graph::Space::slot});
+    Expression e;
+    const Expr parameter = Expr{&e, e.input(0)} * 100.0f;
+    e.add_output(parameter.id);
+    e.add_output((Expr{&e, e.input(1)} + Expr{&e, e.input(0)}).id);
+    e.add_output(parameter.id);
+    ops::pointwise_into(
+        {p, m}, e,
+        {{.space = graph::Space::parameter, .offset = 1024},
+         {.space = graph::Space::slot},
+         {.space = graph::Space::copy}},
+        {.keeps_finite = true, .dtypes = {DType::float32, DType::float32, DType::float16}});
+    NodeRun run(graph, threads);
+    auto before_p = noise(kElements), before_m = noise(kElements);
+    before_p[20'009] = 3e37f;                                 // 100 p is infinite
+    before_p[513] = std::numeric_limits<float>::quiet_NaN();  // both are NaN
+    before_p[17] = 3e38f;                                     // m + p is infinite as well
+    before_m[17] = 3e38f;
+    before_p[7000] = 655.3f;  // the copy is infinite
+    before_p[7001] = 655.1f;  // all is finite
+    run.set(p, before_p);
+    run.set(m, before_m);
+    const auto& outputs = graph.nodes().back().outputs;
+    run.alias(graph.value(outputs[0]), p);
+    run.alias(graph.value(outputs[1]), m);
+    const std::vector<std::uint16_t> before_copy(kElements, 0x1234);
+    run.set(graph.value(outputs[2]), before_copy);
+    run.run();
+    const auto after_p = run.get(p), after_m = run.get(m);
+    const auto copy = run.get<std::uint16_t>(graph.value(outputs[2]));
+    for (std::size_t i = 0; i < kElements; ++i) {
+      if (i == 17 || i == 513 || i == 7000 || i == 20'009) {
+        EXPECT_EQ(std::memcmp(&after_p[i], &before_p[i], sizeof(float)), 0) << i;
+        EXPECT_EQ(after_m[i], before_m[i]) << i;
+        EXPECT_EQ(copy[i], 0x1234) << i;
+      } else {
+        ASSERT_EQ(after_p[i], before_p[i] * 100.0f) << i;
+        ASSERT_EQ(after_m[i], before_m[i] + before_p[i]) << i;
+        ASSERT_EQ(copy[i], float16(before_p[i] * 100.0f).bits) << i;
+      }
+    }
+    EXPECT_EQ(run.scalars.overflow, plan::overflow_at(false, 1024 / 4 + 17));
+  }
 }
 
 // ---- Threads ----

@@ -1,7 +1,13 @@
 #include "core/atomic_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -130,6 +136,119 @@ TEST_F(AtomicFileTest, a_failed_write_is_an_error_and_keeps_the_old_file) {
   EXPECT_EQ(message, "Writing " + path.string() + ": could not write it: File too large");
   EXPECT_EQ(contents(path), "old");
   EXPECT_EQ(files(), 1U);
+}
+
+// ---- What is there already ----
+mode_t mode_of(const fs::path& path) {
+  struct stat found {};
+  EXPECT_EQ(lstat(path.c_str(), &found), 0);
+  return found.st_mode;
+}
+
+TEST_F(AtomicFileTest, a_file_keeps_the_mode_that_it_had) {
+  const fs::path path = directory_ / "weights";
+  for (const mode_t mode : {0600U, 0640U, 0755U, 0444U}) {
+    fs::remove(path);
+    write_file(path, "old");
+    ASSERT_EQ(chmod(path.c_str(), mode), 0);
+    write_file(path, "new");
+    EXPECT_EQ(mode_of(path) & 07777U, mode);
+    EXPECT_EQ(contents(path), "new");
+  }
+}
+
+TEST_F(AtomicFileTest, nobody_else_can_read_a_private_file_while_it_is_written) {
+  const fs::path path = directory_ / "weights";
+  write_file(path, "old");
+  ASSERT_EQ(chmod(path.c_str(), 0600), 0);
+  AtomicFile file(path);
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    EXPECT_EQ(mode_of(entry.path()) & 0777U, 0600U) << entry.path();
+  }
+}
+
+TEST_F(AtomicFileTest, a_file_keeps_its_owner) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  const fs::path path = directory_ / "weights";
+  write_file(path, "old");
+  ASSERT_EQ(chown(path.c_str(), 12, 34), 0);
+  write_file(path, "new");
+  struct stat found {};
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_uid, 12U);
+  EXPECT_EQ(found.st_gid, 34U);
+}
+
+TEST_F(AtomicFileTest, links_are_followed_and_stay) {
+  fs::create_directory(directory_ / "far");
+  write_file(directory_ / "far" / "weights", "old");
+  fs::create_symlink("far/weights", directory_ / "near");
+  fs::create_symlink("near", directory_ / "nearer");
+  fs::create_symlink("far/new", directory_ / "dangling");
+  write_file(directory_ / "nearer", "new");
+  write_file(directory_ / "dangling", "made");
+  EXPECT_TRUE(fs::is_symlink(directory_ / "near"));
+  EXPECT_TRUE(fs::is_symlink(directory_ / "nearer"));
+  EXPECT_TRUE(fs::is_symlink(directory_ / "dangling"));
+  EXPECT_EQ(contents(directory_ / "far" / "weights"), "new");
+  EXPECT_EQ(contents(directory_ / "far" / "new"), "made");
+  fs::create_symlink("round", directory_ / "round");
+  EXPECT_THROW(write_file(directory_ / "round", "x"), IoError);
+  EXPECT_TRUE(fs::is_symlink(directory_ / "round"));
+}
+
+TEST_F(AtomicFileTest, devices_take_the_bytes_and_stay_devices) {
+  write_file("/dev/null", std::string(100000, 'x'));
+  EXPECT_TRUE(S_ISCHR(mode_of("/dev/null")));
+  const fs::path node = directory_ / "null";
+  if (mknod(node.c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0) {
+    write_file(node, "x");
+    EXPECT_TRUE(S_ISCHR(mode_of(node)));
+  }
+  EXPECT_THROW(write_file("/dev/full", "x"), IoError);
+  EXPECT_TRUE(S_ISCHR(mode_of("/dev/full")));
+}
+
+TEST_F(AtomicFileTest, a_pipe_takes_the_bytes_where_somebody_reads_it) {
+  const fs::path pipe = directory_ / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(write_file(pipe, "nobody reads this"), IoError);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_file(pipe, "trace");
+  std::string read(16, '\0');
+  const ssize_t count = ::read(reader, read.data(), read.size());
+  EXPECT_EQ(read.substr(0, static_cast<std::size_t>(count)), "trace");
+  // A reader that goes away is an error, and no signal that ends the process.
+  AtomicFile file(pipe);
+  close(reader);
+  EXPECT_THROW(file.write("more"), IoError);
+  EXPECT_TRUE(S_ISFIFO(mode_of(pipe)));
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, a_descriptor_gets_the_bytes_behind_what_was_written_to_it) {
+  const fs::path path = directory_ / "log";
+  const int log = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+  ASSERT_GE(log, 0);
+  ASSERT_EQ(::write(log, "before ", 7), 7);
+  write_file("/dev/fd/" + std::to_string(log), "trace");
+  ASSERT_EQ(::write(log, " behind", 7), 7);
+  close(log);
+  EXPECT_EQ(contents(path), "before trace behind");
+}
+
+TEST_F(AtomicFileTest, a_socket_is_refused) {
+  const fs::path path = directory_ / "s";
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.native().size() >= sizeof address.sun_path) GTEST_SKIP() << "a name that is too long";
+  path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_THROW(write_file(path, "x"), IoError);
+  EXPECT_TRUE(S_ISSOCK(mode_of(path)));
+  close(socket);
 }
 
 }  // namespace

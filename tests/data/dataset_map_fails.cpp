@@ -4,7 +4,7 @@
 int main() {
   using namespace stoker;
   // An image of floats is asked for, one of ints would be written.
-  auto floats = range(3).map<float>(
-      {Shape{1}}, [](std::span<const std::int32_t>, std::span<std::int32_t>) {});
+  auto floats = range(3).map<float>({Shape{1}},
+                                    [](std::span<const std::int32_t>, std::span<std::int32_t>) {});
   floats.for_each([](std::span<const float>) {});
 }

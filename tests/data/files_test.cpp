@@ -1,4 +1,4 @@
-// CIFAR, CSV and NumPy's files.
+// CIFAR and NumPy's files.
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 #include <zlib.h>
@@ -76,66 +76,6 @@ TEST(Cifar, refuses_broken_records_and_labels_that_there_are_not) {
   EXPECT_THROW(load_cifar10(folder.path()), IoError);
 }
 
-// ---- CSV ----
-TEST(Csv, columns_by_name_and_type) {
-  const TemporaryFolder folder;
-  const Csv table = read_csv(folder.write("a.csv",
-                                          "width,species,\"count, all\"\r\n"
-                                          "1.5,setosa,3\r\n"
-                                          " -2e-1 ,\"a \"\"b\"\"\nc\",+4\r\n"
-                                          "\r\n"
-                                          "7,setosa,5"));
-  EXPECT_EQ(table.names(), (std::vector<std::string>{"width", "species", "count, all"}));
-  EXPECT_EQ(table.rows(), 3);
-  EXPECT_EQ(floats(table.floats({"count, all", "width"})),
-            (std::vector<float>{3, 1.5f, 4, -0.2f, 5, 7}));
-  EXPECT_EQ(ints(table.ints("count, all")), (std::vector<std::int32_t>{3, 4, 5}));
-  EXPECT_EQ(table.texts("species")[1], "a \"b\"\nc");
-  std::vector<std::string> values;
-  EXPECT_EQ(ints(table.categories("species", values)), (std::vector<std::int32_t>{1, 0, 1}));
-  EXPECT_EQ(values[1], "setosa");
-}
-
-TEST(Csv, without_a_header_and_with_another_delimiter) {
-  const TemporaryFolder folder;
-  const Csv table =
-      read_csv(folder.write("a.csv", "1;2\n3;4\n"), {.delimiter = ';', .header = false});
-  EXPECT_EQ(floats(table.floats()), (std::vector<float>{1, 2, 3, 4}));
-  EXPECT_EQ(floats(table.floats({"1"})), (std::vector<float>{2, 4}));
-}
-
-TEST(Csv, empty_fields_count_as_told_or_are_errors) {
-  const TemporaryFolder folder;
-  const std::string path = folder.write("a.csv", "x,y\n1,\n,2\n");
-  EXPECT_EQ(floats(read_csv(path, {.missing = -1.0f}).floats()),
-            (std::vector<float>{1, -1, -1, 2}));
-  EXPECT_TRUE(contains(message_of<DataError>([&] { read_csv(path).floats(); }),
-                       "line 2, column \"y\": expected a number ({.missing"));
-}
-
-TEST(Csv, numbers_too_small_for_a_float_are_zero_and_too_large_ones_errors) {
-  const TemporaryFolder folder;
-  EXPECT_EQ(floats(read_csv(folder.write("a.csv", "x\n1e-50\n-1e-400\n1e-42\n")).floats()),
-            (std::vector<float>{0.0f, 0.0f, 1e-42f}));
-  EXPECT_THROW(read_csv(folder.write("a.csv", "x\n1e50\n")).floats(), DataError);
-}
-
-TEST(Csv, errors_name_the_line_and_the_column) {
-  const TemporaryFolder folder;
-  const auto error = [&](const std::string& text) {
-    return message_of<DataError>([&] { read_csv(folder.write("a.csv", text)).floats(); });
-  };
-  EXPECT_TRUE(contains(error("x,y\n1,2\n3\n"), "line 3: expected 2 fields"));
-  EXPECT_TRUE(
-      contains(error("x,y\n1,2x\n"), "line 2, column \"y\": expected a number, received \"2x\""));
-  EXPECT_TRUE(contains(error("x\n\"\n1"), "line 2: a quote without an end"));
-  EXPECT_TRUE(contains(error("x\n\"1\"2\n"), "line 2: expected ','"));
-  EXPECT_TRUE(contains(error(""), "expected at least one line"));
-  const Csv table = read_csv(folder.write("b.csv", "x,y\n1,2\n"));
-  EXPECT_TRUE(contains(message_of<ValueError>([&] { table.ints("z"); }), "there is: x, y"));
-  EXPECT_THROW(read_csv(folder / "missing.csv"), IoError);
-}
-
 // ---- NumPy ----
 std::string npy(const std::string& header, const std::string& elements) {
   std::string text = "\x93NUMPY";
@@ -186,6 +126,60 @@ TEST(Npy, doubles_are_converted_when_asked_for) {
                                 bytes_of<std::int64_t>({std::int64_t{1} << 40})));
   EXPECT_TRUE(contains(message_of<DataError>([&] { read_npy(wide, {.convert = true}); }),
                        "does not fit int32"));
+}
+
+TEST(Npy, extents_may_be_long_integers_of_python_2) {
+  const TemporaryFolder folder;
+  const std::string elements = bytes_of<float>({0, 1, 2, 3, 4, 5});
+  std::string file =
+      npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }\n", elements);
+  const Tensor read = read_npy(folder.write("a.npy", file));
+  EXPECT_EQ(read.shape(), (Shape{2, 3}));
+  EXPECT_EQ(floats(read), (std::vector<float>{0, 1, 2, 3, 4, 5}));
+  const std::string one =
+      npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6L,), }", elements);
+  EXPECT_EQ(read_npy(folder.write("a.npy", one)).shape(), (Shape{6}));
+  // Version 3 came with Python 3: its lengths have four bytes.
+  file[6] = '\x03';
+  file.insert(10, 2, '\0');
+  EXPECT_TRUE(contains(message_of<IoError>([&] { read_npy(folder.write("a.npy", file)); }),
+                       "a damaged .npy header"));
+  EXPECT_THROW(read_npy(folder.write("a.npy", npy("{'descr': '<f4', 'fortran_order': False, "
+                                                  "'shape': (2LL, 3), }\n",
+                                                  elements))),
+               IoError);
+}
+
+TEST(Npy, valid_files_that_are_not_read_are_not_called_damaged) {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::string& header) {
+    return message_of<IoError>([&] { read_npy(folder.write("a.npy", npy(header, ""))); });
+  };
+  EXPECT_TRUE(contains(error("{'descr': [('x', '<f4'), ('y', '<i4')], 'fortran_order': False, "
+                             "'shape': (0,), }"),
+                       "elements of several fields, which NumPy reads and read_npy does not"));
+  EXPECT_TRUE(contains(error("{'descr': '<f4', 'fortran_order': False, "
+                             "'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1), }"),
+                       "an array of more than eight axes, which NumPy reads"));
+  std::string newer = npy("{}", "");
+  newer[6] = '\x04';
+  EXPECT_TRUE(contains(message_of<IoError>([&] { read_npy(folder.write("a.npy", newer)); }),
+                       "received version 4, which is not known"));
+  EXPECT_TRUE(
+      contains(message_of<DTypeError>([&] {
+                 read_npy(folder.write(
+                     "a.npy", npy("{'descr': '>f4', 'fortran_order': False, 'shape': (0,)}", "")));
+               }),
+               "received \">f4\""));
+}
+
+TEST(Npy, an_extent_of_0_makes_no_elements_of_any_others) {
+  const TemporaryFolder folder;
+  const Tensor read = read_npy(
+      folder.write("a.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, "
+                                "1000000000000, 0), }",
+                                "")));
+  EXPECT_EQ(read.size(), 0);
 }
 
 TEST(Npy, every_truncation_and_every_damaged_byte_is_an_error_or_another_array) {
@@ -288,6 +282,45 @@ TEST(Npz, entries_that_share_their_bytes_are_refused) {
   archive = archive.substr(0, directory) + entry + entry + entry + tail;
   EXPECT_TRUE(
       contains(message_of<IoError>([&] { read_npz(folder.write("a.npz", archive)); }), "overlap"));
+}
+
+TEST(Npz, what_unpacks_to_too_much_is_refused_unless_the_option_says_otherwise) {
+  const TemporaryFolder folder;
+  const std::string array = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (100000,), }",
+                                std::string(100000, '\0'));
+  const std::string path = folder.write("a.npz", zip("x.npy", array, true));
+  EXPECT_EQ(read_npz(path).at("x").size(), 100000);
+  EXPECT_TRUE(
+      contains(message_of<IoError>([&] { read_npz(path, {.limits = {.max_bytes = 100000}}); }),
+               "expected at most 100000 bytes of content (ReadLimits::max_bytes)"));
+  // It claims 2^28 bytes, and is packed in a thousandth of that.
+  std::string claims = zip("x.npy", std::string(std::size_t{1} << 19, 'x'), false);
+  const auto claim = [&](std::size_t at) { claims.replace(at, 4, std::string("\1\0\0\x10", 4)); };
+  const std::size_t directory = claims.find("PK\x01\x02");
+  claims[directory + 10] = 8;  // deflated
+  claim(directory + 24);
+  EXPECT_TRUE(contains(message_of<IoError>([&] { read_npz(folder.write("b.npz", claims)); }),
+                       "ReadLimits::max_expansion"));
+}
+
+TEST(Npz, valid_archives_that_are_not_read_are_not_called_damaged) {
+  const TemporaryFolder folder;
+  const std::string whole =
+      zip("x.npy", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1,), }", "x"), false);
+  const std::size_t directory = whole.find("PK\x01\x02");
+  const auto error = [&](std::size_t at, const std::string& bytes) {
+    std::string changed = whole;
+    changed.replace(at, bytes.size(), bytes);
+    return message_of<IoError>([&] { read_npz(folder.write("a.npz", changed)); });
+  };
+  const std::string more(4, '\xff');
+  EXPECT_TRUE(contains(error(directory + 8, "\1"), "encrypted, which is not read"));
+  EXPECT_TRUE(contains(error(directory + 10, "\x0c"), "packed by method 12; expected"));
+  EXPECT_TRUE(contains(error(directory + 20, more), "(zip64), which is not read"));
+  EXPECT_TRUE(contains(error(directory + 24, more), "(zip64), which is not read"));
+  EXPECT_TRUE(contains(error(directory + 42, more), "(zip64), which is not read"));
+  EXPECT_TRUE(contains(error(whole.size() - 6, more), "(zip64), which is not read"));
+  EXPECT_TRUE(contains(error(whole.size() - 12, "\xff\xff"), "(zip64), which is not read"));
 }
 
 TEST(Npz, damaged_archives_are_errors) {

@@ -26,8 +26,8 @@ void accumulate(Program& program, const std::vector<Value>& additions) {
     const Value total = program.graph().leaf("total", {DType::float32, {}}, home);
     graph::Expression sum;
     sum.add_output((Expr{&sum, sum.input(0)} + Expr{&sum, sum.input(1)}).id);
-    ops::pointwise_into({total, additions[i]}, std::move(sum), {home}, {},
-                        ops::Guard::error);
+    ops::pointwise_into({total, additions[i]}, std::move(sum), {home},
+                        {.guard = ops::Guard::error});
   }
 }
 

@@ -70,7 +70,8 @@ void expect_unchanged(Graph& graph, Pass pass, const std::vector<Value>& keep) {
 void write(Value value, Home home, bool guarded = true) {
   Expression copy;
   copy.add_output(copy.input(0));
-  ops::pointwise_into({value}, copy, {home}, {}, guarded ? ops::Guard::error : ops::Guard::none);
+  ops::pointwise_into({value}, copy, {home},
+                      {.guard = guarded ? ops::Guard::error : ops::Guard::none});
 }
 
 // ---- eliminate_dead_nodes -----------------------------------------------------------------------
@@ -429,7 +430,7 @@ TEST(FuseEpilogues, leaves_a_guarded_write) {
   Product p;
   Expression bent;
   bent.add_output(graph::relu(Expr{&bent, bent.input(0)}).id);
-  ops::pointwise_into({p.y}, bent, {{Space::gradient, 0, 0}}, {}, ops::Guard::error);
+  ops::pointwise_into({p.y}, bent, {{Space::gradient, 0, 0}}, {.guard = ops::Guard::error});
   expect_unchanged(p.graph, plan::fuse_epilogues, {});
 }
 

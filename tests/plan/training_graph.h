@@ -79,7 +79,7 @@ struct TrainingGraph {
     const graph::Expr velocity = graph::Expr{&rule, rule.input(2)} * 0.9f - gradient * 0.05f;
     rule.add_output((parameter + velocity).id);
     rule.add_output(velocity.id);
-    ops::pointwise_into(leaves, rule, {homes[0], homes[2]}, {}, ops::Guard::error);
+    ops::pointwise_into(leaves, rule, {homes[0], homes[2]}, {.guard = ops::Guard::error});
     total(loss);
   }
   void total(Value loss) {
@@ -87,8 +87,8 @@ struct TrainingGraph {
     graph::Expression sum;
     const graph::Expr before{&sum, sum.input(0)}, addition{&sum, sum.input(1)};
     sum.add_output((before + addition).id);
-    ops::pointwise_into({graph->leaf("total", {DType::float32, {}}, home), loss}, sum, {home}, {},
-                        ops::Guard::error);
+    ops::pointwise_into({graph->leaf("total", {DType::float32, {}}, home), loss}, sum, {home},
+                        {.guard = ops::Guard::error});
   }
 
   std::vector<Value> weights_;

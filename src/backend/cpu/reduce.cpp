@@ -132,7 +132,8 @@ class ReduceKernel : public Kernel {
                                   .result = nullptr,
                                   .range_value = 0.0f,
                                   .step = run.scalars->step,
-                                  .seed = run.scalars->seed};
+                                  .seed = run.scalars->seed,
+                                  .first_overflow = nullptr};
     const Job job{arguments, run.floats(output_), run.workspace};
     if (is_general_) return reduce_general(job);
     if (inner_ == 1) return reduce_rows(job);

@@ -95,13 +95,14 @@ class TileCompiler {
  public:
   TileCompiler(TileProgram& program, const Expression& expression,
                std::span<const TileOperand> inputs, std::span<const TileOperand> outputs,
-               const Shape& shape, const MayAlias& may_alias)
+               const Shape& shape, const MayAlias& may_alias, bool keeps_finite)
       : program_(program),
         expression_(expression.compacted(&kept_)),
         operands_(inputs),
         output_operands_(outputs),
         shape_(shape),
-        may_alias_(may_alias) {}
+        may_alias_(may_alias),
+        keeps_finite_(keeps_finite) {}
 
   void run() {
     program_.elements_ = shape_.elements();
@@ -193,6 +194,9 @@ class TileCompiler {
     if (in.op == ExprOp::sub && is_product(in.b)) {
       return fuse(TileOp::negative_multiply_add, in.b, in.a);
     }
+    if (in.op == ExprOp::sub && is_product(in.a)) {
+      return fuse(TileOp::multiply_subtract, in.a, in.b);
+    }
     const TileOp op = is_leaf(id) ? TileOp::copy : tile_op(in.op);
     return {.op = op, .a = in.a, .b = in.b, .c = in.c, .result = id};
   }
@@ -223,7 +227,7 @@ class TileCompiler {
   // An output is written in place unless a later step still reads what may lie there.
   bool is_direct(std::size_t step) const {
     const std::size_t output = *steps_[step].output;
-    if (output_operands_[output].dtype != DType::float32) return false;
+    if (keeps_finite_ || output_operands_[output].dtype != DType::float32) return false;
     for (std::size_t s = step + 1; s < steps_.size(); ++s) {
       for (const std::int32_t operand : {steps_[s].a, steps_[s].b, steps_[s].c}) {
         if (operand < 0 || instruction(operand).op != ExprOp::input) continue;
@@ -412,6 +416,7 @@ class TileCompiler {
     view.register_count = static_cast<std::int32_t>(program_.registers_.size());
     view.scalar_count = static_cast<std::int32_t>(program_.scalars_.size());
     view.tile = tile;
+    view.keeps_finite = keeps_finite_;
   }
 
   TileProgram& program_;
@@ -421,6 +426,7 @@ class TileCompiler {
   std::span<const TileOperand> output_operands_;
   const Shape& shape_;
   const MayAlias& may_alias_;
+  const bool keeps_finite_;
 
   std::vector<TileInput> inputs_;  // classified
   std::vector<int> uses_;          // by instruction
@@ -436,9 +442,9 @@ class TileCompiler {
 
 TileProgram::TileProgram(const Expression& expression, std::span<const TileOperand> inputs,
                          std::span<const TileOperand> outputs, const Shape& shape,
-                         const MayAlias& may_alias)
+                         const MayAlias& may_alias, bool keeps_finite)
     : table_(&kernels()) {
-  TileCompiler(*this, expression, inputs, outputs, shape, may_alias).run();
+  TileCompiler(*this, expression, inputs, outputs, shape, may_alias, keeps_finite).run();
 }
 
 bool homes_may_overlap(const graph::ValueInfo& input, const graph::ValueInfo& output) {

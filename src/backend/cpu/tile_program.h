@@ -29,10 +29,12 @@ using MayAlias = std::function<bool(std::size_t input, std::size_t output)>;
 
 class TileProgram {
  public:
-  // Throws ShapeError where an input does not broadcast to `shape`, and ValueError for an
-  // expression with more live values than there is scratch memory for.
+  // `keeps_finite`: ops::PointwiseAttributes. Throws ShapeError where an input does not broadcast
+  // to `shape`, and ValueError for an expression with more live values than there is scratch memory
+  // for.
   TileProgram(const graph::Expression& expression, std::span<const TileOperand> inputs,
-              std::span<const TileOperand> outputs, const Shape& shape, const MayAlias& may_alias);
+              std::span<const TileOperand> outputs, const Shape& shape, const MayAlias& may_alias,
+              bool keeps_finite = false);
 
   void evaluate(const TileArguments& arguments, std::int64_t begin, std::int64_t end) const {
     table_->evaluate(view_, arguments, begin, end);

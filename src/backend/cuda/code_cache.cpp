@@ -1,16 +1,19 @@
 #include "backend/cuda/code_cache.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 #include <system_error>
-
-#include "core/atomic_file.h"
-#include "stoker/error.h"
+#include <utility>
 
 namespace stoker::backend::cuda {
 
@@ -42,6 +45,68 @@ struct Header {
   std::uint64_t code_hash;
 };
 
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  explicit operator bool() const { return descriptor_ >= 0; }
+  int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+// What is in the file will run in this process. So it must be a file that this user alone could
+// write, and not another name of a file that was written for something else. A pipe or a device in
+// its place must not make the opening wait.
+Descriptor open_trusted(const std::string& path) {
+  Descriptor file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat found {};
+  const bool is_trusted = file && fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode) &&
+                          found.st_uid == geteuid() && found.st_nlink == 1 &&
+                          (found.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return is_trusted ? std::move(file) : Descriptor(-1);
+}
+
+bool read_all(int descriptor, void* to, std::size_t bytes) {
+  auto* next = static_cast<char*>(to);
+  while (bytes > 0) {
+    const ssize_t count = read(descriptor, next, bytes);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    next += count;
+    bytes -= static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+bool write_all(int descriptor, const void* from, std::size_t bytes) {
+  const auto* next = static_cast<const char*>(from);
+  while (bytes > 0) {
+    const ssize_t count = write(descriptor, next, bytes);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    next += count;
+    bytes -= static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+// Those folders of the path that are not there, for this user alone whatever the umask is.
+bool make_private_folders(const fs::path& path) {
+  std::error_code failed;
+  if (fs::is_directory(path, failed)) return true;
+  if (path.has_parent_path() && path.parent_path() != path &&
+      !make_private_folders(path.parent_path())) {
+    return false;
+  }
+  return mkdir(path.c_str(), S_IRWXU) == 0 || fs::is_directory(path, failed);
+}
+
 }  // namespace
 
 CodeCache::CodeCache(std::string folder, std::uint64_t limit)
@@ -66,43 +131,48 @@ std::string CodeCache::path_of(const std::string& key) const {
 
 std::optional<std::vector<std::byte>> CodeCache::find(const std::string& key) const {
   if (folder_.empty()) return std::nullopt;
-  const std::string path = path_of(key);
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const Descriptor file = open_trusted(path_of(key));
   if (!file) return std::nullopt;
-  const auto size = static_cast<std::uint64_t>(file.tellg());
-  file.seekg(0);
+  struct stat found {};
   Header header;
-  if (size < sizeof(header) || size > limit_) return std::nullopt;
-  file.read(reinterpret_cast<char*>(&header), sizeof(header));
-  if (!file || std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0 ||
-      header.key_bytes != key.size() ||
-      header.code_bytes != size - sizeof(header) - header.key_bytes) {
+  if (fstat(file.get(), &found) != 0 || found.st_size < static_cast<off_t>(sizeof(header))) {
     return std::nullopt;
   }
-  std::string found(key.size(), '\0');
+  const std::uint64_t rest = static_cast<std::uint64_t>(found.st_size) - sizeof(header);
+  if (rest > limit_ || rest < key.size() || !read_all(file.get(), &header, sizeof(header)) ||
+      std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0 || header.key_bytes != key.size() ||
+      header.code_bytes != rest - key.size()) {
+    return std::nullopt;
+  }
+  std::string stored(key.size(), '\0');
   std::vector<std::byte> code(header.code_bytes);
-  file.read(found.data(), static_cast<std::streamsize>(found.size()));
-  file.read(reinterpret_cast<char*>(code.data()), static_cast<std::streamsize>(code.size()));
-  if (!file || found != key || hash_of(text_of(code)) != header.code_hash) return std::nullopt;
-  std::error_code ignored;  // the time of its last use, for trim()
-  fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
+  if (!read_all(file.get(), stored.data(), stored.size()) ||
+      !read_all(file.get(), code.data(), code.size()) || stored != key ||
+      hash_of(text_of(code)) != header.code_hash) {
+    return std::nullopt;
+  }
+  futimens(file.get(), nullptr);  // the time of its last use, for trim()
   return code;
 }
 
 void CodeCache::store(const std::string& key, const std::vector<std::byte>& code) const {
-  if (folder_.empty()) return;
+  if (folder_.empty() || !make_private_folders(folder_)) return;
   Header header{{}, key.size(), code.size(), hash_of(text_of(code))};
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
-  std::error_code failed;
-  fs::create_directories(folder_, failed);
-  if (failed) return;
-  try {
-    AtomicFile file(path_of(key));
-    file.write(std::string_view(reinterpret_cast<const char*>(&header), sizeof(header)));
-    file.write(key);
-    file.write(code);
-    file.commit();
-  } catch (const IoError&) {  // a full disk, say: then it is compiled again next time
+  const std::string path = path_of(key);
+  std::string temporary = path + ".XXXXXX";
+  bool is_whole = false;
+  {
+    // Under a name that is new, and of mode 0600 whatever the umask is.
+    const Descriptor file(mkostemp(temporary.data(), O_CLOEXEC));
+    if (!file) return;
+    is_whole = write_all(file.get(), &header, sizeof(header)) &&
+               write_all(file.get(), key.data(), key.size()) &&
+               write_all(file.get(), code.data(), code.size());
+  }
+  // A file that a crash of the machine cut short does not have its checksum, so nothing is synced.
+  if (!is_whole || rename(temporary.c_str(), path.c_str()) != 0) {
+    unlink(temporary.c_str());  // a full disk, say: then it is compiled again next time
     return;
   }
   trim();
@@ -118,10 +188,13 @@ void CodeCache::trim() const {
   std::uint64_t total = 0;
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(folder_, failed)) {
-    if (entry.path().extension() != kSuffix) continue;
+    // Also what a crash has left half written, which has more behind the suffix.
+    if (entry.path().filename().string().find(kSuffix) == std::string::npos) continue;
+    if (!fs::is_regular_file(entry.symlink_status(failed))) continue;
     const auto bytes = entry.file_size(failed);
-    const auto used = entry.last_write_time(failed);
     if (failed) continue;  // another process has dropped it
+    const auto used = entry.last_write_time(failed);
+    if (failed) continue;
     files.push_back({entry.path(), bytes, used});
     total += bytes;
   }

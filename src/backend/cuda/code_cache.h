@@ -1,6 +1,9 @@
-// Compiled kernels on disk: one file each, named by a hash of what it was compiled from. Any number
-// of processes may use the same folder. A cache that cannot be read or written is no error: the
-// code is compiled again.
+// Compiled kernels and cuDNN's plans on disk: one file each, named by a hash of what it was made
+// from. Any number of processes may use the same folder. A cache that cannot be read or written is
+// no error: what is missing is made again.
+//
+// What is found here runs. So folders are made for their user alone, and a file counts only if it
+// is a regular one of this user's that nobody else may write.
 #pragma once
 
 #include <cstddef>

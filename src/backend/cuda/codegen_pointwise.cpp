@@ -6,6 +6,7 @@
 #include "backend/cuda/codegen_node.h"
 #include "core/format.h"
 #include "ops/ops.h"
+#include "plan/scalars.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -103,6 +104,15 @@ class PointwiseCode {
           parameters_.pointer(Operand::scalars()), ");\n    refused = guard->error != 0",
           attributes_.guard == ops::Guard::update ? " || guard->skips_update != 0;\n" : ";\n");
     }
+    if (attributes_.keeps_finite) {
+      members += "  gen::Scalars* overflows;\n";
+      constructor += format("    overflows = static_cast<gen::Scalars*>(p.",
+                            parameters_.pointer(Operand::scalars()), ");\n");
+    }
+    if (attributes_.keeps_finite) {
+      one = keep_finite_one() + one;
+      four = keep_finite_four() + four;
+    }
     return format("struct ", name_, " {\n  typedef ", index_type(shape_.elements()),
                   " Index;\n  static constexpr int kOutputs = ", outputs,
                   ";\n  static constexpr Index kUnits = ", index_literal(units_),
@@ -115,6 +125,33 @@ class PointwiseCode {
                   outputs, "][4]) const {\n", four,
                   "  }\n  __device__ __forceinline__ bool is_refused() const { return ",
                   is_guarded ? "refused" : "false", "; }\n", part_function(), "};\n");
+  }
+
+  // What comes before an element is stored: one that is not finite is noted instead.
+  std::string keep_finite_one() const {
+    std::string condition;
+    for (std::size_t j = 0; j < node_.outputs.size(); ++j) {
+      condition += format(j > 0 ? " && " : "", "gen::is_storable(y[", j, "], to", j, ")");
+    }
+    const graph::Home& home = graph_.info(node_.outputs[0]).home;
+    const std::int64_t first = plan::overflow_at(home.space == graph::Space::state,
+                                                 home.offset / std::int64_t{sizeof(float)});
+    return format("    if (!(", condition, ")) {\n      gen::note_overflow(overflows, ", first,
+                  "ll + i);\n      return;\n    }\n");
+  }
+  // Four elements are stored at once where all of them are finite.
+  std::string keep_finite_four() const {
+    const std::size_t outputs = node_.outputs.size();
+    std::string condition, element;
+    for (std::size_t j = 0; j < outputs; ++j) {
+      condition += format(" && gen::is_storable(y[", j, "][k], to", j, ")");
+      element += format(j > 0 ? ", " : "", "y[", j, "][k]");
+    }
+    return format(
+        "    bool is_finite = true;\n    for (int k = 0; k < 4; ++k) is_finite = is_finite",
+        condition, ";\n    if (!is_finite) {\n      for (int k = 0; k < 4; ++k) {\n",
+        "        const float element[", outputs, "] = {", element,
+        "};\n        store_one(i + k, element);\n      }\n      return;\n    }\n");
   }
 
   std::string part_function() const {

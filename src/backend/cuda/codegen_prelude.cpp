@@ -36,6 +36,7 @@ struct Scalars {
   int finite_steps;
   int skips_update;
   int skipped_updates;
+  long long overflow;
 };
 
 // ---- Element types ----
@@ -118,6 +119,21 @@ __device__ __forceinline__ void store_four(T* to, const float (&from)[4]) {
 #pragma unroll
   for (int k = 0; k < 4; ++k) put(from[k], four.at[k]);
   *reinterpret_cast<Four<T>*>(to) = four;
+}
+
+// Whether x is finite when it is stored in the type: 65520 and more is an infinite float16.
+__device__ __forceinline__ bool is_storable(float x, const float*) {
+  return (bits_of(x) & 0x7fffffffu) < 0x7f800000u;
+}
+__device__ __forceinline__ bool is_storable(float x, const bfloat16*) {
+  return (bits_of(x) & 0x7fffffffu) < 0x7f7f8000u;
+}
+__device__ __forceinline__ bool is_storable(float x, const float16*) {
+  return (bits_of(x) & 0x7fffffffu) < 0x477ff000u;
+}
+// The smallest place stays, in whatever order threads come.
+__device__ __forceinline__ void note_overflow(Scalars* scalars, long long place) {
+  atomicMin(&scalars->overflow, place);
 }
 
 // ---- Functions of expressions; NaN is neither dropped nor made ----

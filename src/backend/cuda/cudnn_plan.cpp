@@ -6,6 +6,7 @@
 #include <cudnn_frontend.h>
 
 #include <array>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -135,24 +136,54 @@ void check(fe::error_t status, const std::string& what) {
 
 }  // namespace
 
+std::string DnnOptions::text() const {
+  return format("workspace ", workspace_limit, deterministic ? " deterministic" : "",
+                tensor_cores ? "" : " no_tensor_cores");
+}
+
+bool may_compute(const DnnSpec& spec, const DnnOptions& options, const std::string& engine,
+                 bool uses_cublaslt) {
+  const bool is_engine_0 = engine == "eng0" || engine.starts_with("eng0_");
+  const bool is_cublaslt = uses_cublaslt || (spec.kind == DnnKind::matmul && is_engine_0);
+  const bool keeps_float32 = spec.a.dtype == DType::float32 && !spec.tf32;
+  return !is_cublaslt || (options.tensor_cores && !keeps_float32);
+}
+
 struct DnnTarget::Impl {
   cudnnHandle_t handle = nullptr;
   std::shared_ptr<const fe::DeviceProperties> properties;
+  std::string place;
+  std::string model;
 };
 
-DnnTarget DnnTarget::of_handle(void* cudnn_handle) {
+namespace {
+
+// Plans are written and read by the frontend and cuDNN, each of a version.
+std::string with_versions(std::string model) {
+  return format(std::move(model), "\ncudnn ", device::cudnn().version, " frontend ",
+                CUDNN_FRONTEND_VERSION);
+}
+
+}  // namespace
+
+DnnTarget DnnTarget::of_handle(void* cudnn_handle, std::string place, std::string model) {
   load_cudnn();
   DnnTarget target;
-  target.impl_ = std::make_shared<Impl>(Impl{static_cast<cudnnHandle_t>(cudnn_handle), nullptr});
+  target.impl_ = std::make_shared<Impl>(Impl{static_cast<cudnnHandle_t>(cudnn_handle), nullptr,
+                                             std::move(place), with_versions(std::move(model))});
   return target;
 }
+
+const std::string& DnnTarget::place() const { return impl_->place; }
+const std::string& DnnTarget::model() const { return impl_->model; }
 
 DnnTarget DnnTarget::of_properties(const std::string& json) {
   load_cudnn();
   auto properties = std::make_shared<fe::DeviceProperties>();
   check(properties->deserialize({json.begin(), json.end()}), "properties of a device");
   DnnTarget target;
-  target.impl_ = std::make_shared<Impl>(Impl{nullptr, std::move(properties)});
+  target.impl_ =
+      std::make_shared<Impl>(Impl{nullptr, std::move(properties), "", with_versions(json)});
   return target;
 }
 
@@ -166,11 +197,12 @@ std::string properties_of_device(int ordinal) {
 }
 
 struct DnnPlan::Impl {
-  std::shared_ptr<Graph> graph;
+  std::shared_ptr<Graph> graph;             // null where the plan came from text
   std::shared_ptr<fe::ExecutionPlan> plan;  // null where nothing was compiled
   std::string engine;
   std::size_t workspace_bytes = 0;
   std::vector<std::int64_t> ids;  // of the spec's tensors, in the order of DnnPointers
+  std::mutex mutex;               // for run()
 };
 
 namespace {
@@ -209,12 +241,21 @@ std::unique_ptr<DnnPlan> DnnPlan::make(const DnnSpec& spec, const DnnTarget& tar
   fe::graph::Execution_plan_list& proposals = graph->proposals();
   status = proposals.filter_numeric_notes(barred(spec, options), false);
   if (status.is_bad()) return refuse(status.get_message());
-  auto engines = proposals.get_barred_engine_configs();  // those that are left, whatever its name
+  if (!may_compute(spec, options, "", true)) {
+    status = proposals.filter_behavior_notes({fe::BehaviorNote_t::CUBLASLT_DEPENDENCY}, false);
+    if (status.is_bad()) return refuse(status.get_message());
+  }
+  // Those that are left, whatever its name.
+  auto engines = proposals.get_barred_engine_configs();
   std::string tried = format(engines.size(), " of ", graph->get_execution_plan_count(),
                              " engines compute as asked");
   for (auto& engine : engines) {
     auto made = std::make_unique<Impl>();
     made->engine = fe::detail::get_engine_tag(engine);
+    if (!may_compute(spec, options, made->engine, false)) {
+      tried += format("\n", made->engine, " is cuBLASLt, whose notes do not say how it multiplies");
+      continue;
+    }
     std::int64_t workspace = 0;
     status = fe::detail::get_workspace_size(engine, workspace);
     made->workspace_bytes = static_cast<std::size_t>(workspace);
@@ -236,6 +277,39 @@ std::unique_ptr<DnnPlan> DnnPlan::make(const DnnSpec& spec, const DnnTarget& tar
   return refuse(tried);
 }
 
+// Engine and workspace in a line, then cuDNN's text.
+std::string DnnPlan::serialized() const {
+  if (!impl_->plan) return {};
+  try {
+    const std::string text = impl_->plan->getJsonRepresentation();
+    return text.empty() ? text : format(impl_->engine, ' ', impl_->workspace_bytes, '\n', text);
+  } catch (const fe::cudnnException&) {
+    return {};
+  }
+}
+
+std::unique_ptr<DnnPlan> DnnPlan::from_text(const std::string& text, const DnnSpec& spec,
+                                            const DnnTarget& target) {
+  std::istringstream in(text);
+  auto made = std::make_unique<Impl>();
+  in >> made->engine >> made->workspace_bytes;
+  const std::size_t end = text.find('\n');
+  if (!in || end == std::string::npos) return nullptr;
+  const std::string json = text.substr(end + 1);
+  const DnnTarget::Impl& to = *target.impl_;
+  const auto status = to.properties
+                          ? fe::detail::create_cudnn_execution_plan(made->plan, json, to.properties,
+                                                                    fe::CudaGraphRetention_t::NONE)
+                          : fe::detail::create_cudnn_execution_plan(made->plan, json, to.handle,
+                                                                    fe::CudaGraphRetention_t::NONE);
+  if (status.is_bad()) return nullptr;
+  // What memory was laid out for must be what it takes.
+  const auto workspace = static_cast<std::size_t>(made->plan->getWorkspaceSize());
+  if (workspace > made->workspace_bytes) return nullptr;
+  made->ids = ids_of(spec);
+  return std::unique_ptr<DnnPlan>(new DnnPlan(std::move(made)));
+}
+
 DnnPlan::DnnPlan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 DnnPlan::~DnnPlan() = default;
 
@@ -248,28 +322,10 @@ void DnnPlan::run(void* cudnn_handle, const DnnPointers& pointers) const {
   for (std::size_t i = 0; i < impl_->ids.size(); ++i) {
     used[i] = const_cast<void*>(all[impl_->ids[i]]);  // cuDNN's table is of void*
   }
+  const std::lock_guard lock(impl_->mutex);
   check(fe::detail::execute(static_cast<cudnnHandle_t>(cudnn_handle), impl_->plan.get(),
                             used.data(), impl_->ids, pointers.workspace),
         impl_->engine);
 }
-
-CudnnCompiler::CudnnCompiler(DnnTarget target, DnnOptions options)
-    : target_(std::move(target)), options_(options) {}
-CudnnCompiler::~CudnnCompiler() = default;
-
-CudnnCompiler::Entry& CudnnCompiler::entry(const DnnSpec& spec) {
-  const auto [at, is_new] = entries_.try_emplace(spec.text());
-  Entry& entry = at->second;
-  if (is_new) entry.plan = DnnPlan::make(spec, target_, options_, &entry.refusal);
-  return entry;
-}
-
-std::optional<std::size_t> CudnnCompiler::workspace_of(const DnnSpec& spec) {
-  const DnnPlan* made = plan(spec);
-  if (!made) return std::nullopt;
-  return made->workspace_bytes();
-}
-const DnnPlan* CudnnCompiler::plan(const DnnSpec& spec) { return entry(spec).plan.get(); }
-const std::string& CudnnCompiler::refusal(const DnnSpec& spec) { return entry(spec).refusal; }
 
 }  // namespace stoker::backend::cuda

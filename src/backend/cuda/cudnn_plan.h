@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -17,8 +17,14 @@ namespace stoker::backend::cuda {
 // DeviceError where cuDNN does not load, and the second where it does not accept the text.
 class DnnTarget {
  public:
-  static DnnTarget of_handle(void* cudnn_handle);
+  // `place` is the GPU itself, among those of this process; `model` says all that plans depend on,
+  // in this process and in others. The handle must outlive every plan that is made for it, and
+  // nobody else may use it meanwhile.
+  static DnnTarget of_handle(void* cudnn_handle, std::string place, std::string model);
   static DnnTarget of_properties(const std::string& json);
+
+  const std::string& place() const;
+  const std::string& model() const;
 
  private:
   friend class DnnPlan;
@@ -36,7 +42,16 @@ struct DnnOptions {
   bool deterministic = true;
   // Engines that multiply on tensor cores too.
   bool tensor_cores = true;
+
+  // All of it in one line: part of a key.
+  std::string text() const;
 };
+
+// Whether an engine that its notes did not rule out may compute the spec. cuBLASLt, which is engine
+// 0 of matrix products and is only offered with a handle, has no notes: nothing says whether it
+// rounds to TF32, so it is refused where that is not wanted.
+bool may_compute(const DnnSpec& spec, const DnnOptions& options, const std::string& engine,
+                 bool uses_cublaslt);
 
 // Pointers on the device, in the order of DnnSpec's tensors; null for those that it lacks.
 struct DnnPointers {
@@ -57,6 +72,10 @@ class DnnPlan {
   static std::unique_ptr<DnnPlan> make(const DnnSpec& spec, const DnnTarget& target,
                                        const DnnOptions& options, std::string* refusal,
                                        bool compile = true);
+  // From what serialized() gave, in this process or another, for a target of the same model. Null
+  // where cuDNN does not take it.
+  static std::unique_ptr<DnnPlan> from_text(const std::string& text, const DnnSpec& spec,
+                                            const DnnTarget& target);
   ~DnnPlan();
   DnnPlan(const DnnPlan&) = delete;
   DnnPlan& operator=(const DnnPlan&) = delete;
@@ -64,8 +83,12 @@ class DnnPlan {
   std::size_t workspace_bytes() const;
   // cuDNN's name of the engine with its knobs.
   const std::string& engine() const;
+  // Empty where cuDNN does not serialise it: not every engine's plan can be.
+  std::string serialized() const;
   // Enqueues on the handle's stream, which may be capturing: a graph so made needs this plan for as
-  // long as it lives. Throws DeviceError.
+  // long as it lives. Any handle of the plan's GPU will do. Several threads may call it, each with
+  // a handle of its own; cuDNN's plans are not for several threads at once, so they wait for each
+  // other. Throws DeviceError.
   void run(void* cudnn_handle, const DnnPointers& pointers) const;
 
  private:
@@ -80,30 +103,6 @@ class DnnCompiler {
   virtual ~DnnCompiler() = default;
   // Bytes of workspace; nullopt where cuDNN refuses the spec.
   virtual std::optional<std::size_t> workspace_of(const DnnSpec& spec) = 0;
-};
-
-// Makes each plan once and keeps it. Not for several threads at once.
-class CudnnCompiler final : public DnnCompiler {
- public:
-  explicit CudnnCompiler(DnnTarget target, DnnOptions options = {});
-  ~CudnnCompiler() override;
-
-  std::optional<std::size_t> workspace_of(const DnnSpec& spec) override;
-  // Null where cuDNN refuses the spec.
-  const DnnPlan* plan(const DnnSpec& spec);
-  // Why it does; empty where it does not.
-  const std::string& refusal(const DnnSpec& spec);
-
- private:
-  struct Entry {
-    std::unique_ptr<DnnPlan> plan;
-    std::string refusal;
-  };
-  Entry& entry(const DnnSpec& spec);
-
-  DnnTarget target_;
-  DnnOptions options_;
-  std::map<std::string, Entry> entries_;  // by text()
 };
 
 }  // namespace stoker::backend::cuda

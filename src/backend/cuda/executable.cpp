@@ -2,13 +2,14 @@
 #include <cuda_runtime_api.h>
 
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "backend/backend.h"
 #include "backend/cuda/codegen.h"
-#include "backend/cuda/cudnn_plan.h"
 #include "backend/cuda/kernels/kernels.h"
 #include "backend/cuda/module.h"
+#include "backend/cuda/plan_cache.h"
 #include "backend/cuda/planned_step.h"
 #include "core/check.h"
 #include "core/format.h"
@@ -26,57 +27,83 @@ using device::CudaStream;
 
 CudaStream& cuda_stream(device::Stream& stream) { return static_cast<CudaStream&>(stream); }
 
-// What all programs of a model share: cuDNN's handle and its plans.
-class Session {
+// A handle of cuDNN's. Whoever holds plans holds it longer.
+class Handle {
  public:
-  explicit Session(std::shared_ptr<device::Device> device)
-      : keep_alive_(std::move(device)),
-        device_(static_cast<CudaDevice&>(*keep_alive_)),
-        handle_(make_handle()),
-        compiler_(DnnTarget::of_handle(handle_)) {}
-  ~Session() {
+  explicit Handle(CudaDevice& device) : device_(device) {
+    const device::Cudnn& cudnn = device::cudnn();
+    if (!cudnn.problem.empty()) throw DeviceError(cudnn.problem);
+    device_.make_current();
+    check(cudnn.create(&handle_), "cudnnCreate");
+  }
+  ~Handle() {
     if (device_.try_make_current()) device::cudnn().destroy(handle_);
   }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
 
-  CudaDevice& device() { return device_; }
-  CudnnCompiler& compiler() { return compiler_; }
-  int capability() const {
-    return 10 * device_.properties().capability_major + device_.properties().capability_minor;
-  }
-  cudnnHandle_t handle_on(CudaStream& stream) {
+  cudnnHandle_t get() const { return handle_; }
+  cudnnHandle_t on(CudaStream& stream) const {
     check(device::cudnn().set_stream(handle_, stream.handle()), "cudnnSetStream");
     return handle_;
   }
 
  private:
-  cudnnHandle_t make_handle() {
-    const device::Cudnn& cudnn = device::cudnn();
-    if (!cudnn.problem.empty()) throw DeviceError(cudnn.problem);
-    device_.make_current();
-    cudnnHandle_t handle = nullptr;
-    check(cudnn.create(&handle), "cudnnCreate");
-    return handle;
-  }
   void check(cudnnStatus_t status, const char* call) const {
     if (status == CUDNN_STATUS_SUCCESS) return;
     throw DeviceError(
         format(device_.name(), ": ", call, ": ", device::cudnn().get_error_string(status)));
   }
 
+  CudaDevice& device_;
+  cudnnHandle_t handle_ = nullptr;
+};
+
+// What the process's plans for a device are made for: a handle that nobody runs on, since models
+// that run on theirs at the same time share the plans. It lives as long as the plans, for good.
+DnnTarget target_of(CudaDevice& device) {
+  static std::mutex& mutex = *new std::mutex;
+  static auto& targets = *new std::map<int, DnnTarget>;
+  const std::lock_guard lock(mutex);
+  const auto found = targets.find(device.ordinal());
+  if (found != targets.end()) return found->second;
+  const device::CudaProperties& is = device.properties();
+  const std::string model =
+      format(is.name, ' ', is.capability_major, '.', is.capability_minor, ", ", is.multiprocessors,
+             " multiprocessors, ", is.memory_bytes, " bytes");
+  const auto* handle = new Handle(device);
+  return targets
+      .emplace(device.ordinal(), DnnTarget::of_handle(handle->get(), device.name(), model))
+      .first->second;
+}
+
+// What all programs of a model share: a handle to run on, and whom to ask for plans.
+class Session {
+ public:
+  explicit Session(std::shared_ptr<device::Device> device)
+      : keep_alive_(std::move(device)),
+        device_(static_cast<CudaDevice&>(*keep_alive_)),
+        handle_(device_),
+        compiler_(target_of(device_)) {}
+
+  CudaDevice& device() { return device_; }
+  CudnnCompiler& compiler() { return compiler_; }
+  int capability() const {
+    return 10 * device_.properties().capability_major + device_.properties().capability_minor;
+  }
+  cudnnHandle_t handle_on(CudaStream& stream) { return handle_.on(stream); }
+
+ private:
   std::shared_ptr<device::Device> keep_alive_;
   CudaDevice& device_;
-  cudnnHandle_t handle_;
+  Handle handle_;
   CudnnCompiler compiler_;
 };
 
 // STOKER_TF32=0: float32 products without TF32. STOKER_CUDNN=0: kernels of ours in cuDNN's place.
 // STOKER_CUDA_GRAPHS=0: each step launch by launch. For tests, and to find out who is to blame;
 // read whenever a program is compiled.
-bool is_off(const char* variable) {
-  return check::switch_from_environment(variable) == false;
-}
+bool is_off(const char* variable) { return check::switch_from_environment(variable) == false; }
 
 class RefusesAll final : public DnnCompiler {
  public:
@@ -104,7 +131,8 @@ class CudaExecutable final : public StepExecutable {
       : StepExecutable(std::move(step), counters->data()),
         session_(std::move(session)),
         counters_(std::move(counters)),
-        kernels_(launches().launches.size()) {
+        kernels_(launches().launches.size()),
+        dnn_plans_(launches().launches.size()) {
     load_kernels();
   }
   ~CudaExecutable() override { drop_graph(); }
@@ -145,6 +173,8 @@ class CudaExecutable final : public StepExecutable {
         kernels_[i] = function_of(own->kernel);
       } else if (const auto* generated = std::get_if<GeneratedLaunch>(&what)) {
         kernels_[i] = module_->kernel(generated->name);
+      } else if (const auto* dnn = std::get_if<DnnLaunch>(&what)) {
+        dnn_plans_[i] = session_->compiler().plan(dnn->spec);
       }
     }
   }
@@ -157,8 +187,8 @@ class CudaExecutable final : public StepExecutable {
       launch_kernel(cuda, index, own->grid);
     } else if (const auto* generated = std::get_if<GeneratedLaunch>(&launch.what)) {
       launch_kernel(cuda, index, generated->grid);
-    } else if (const auto* dnn = std::get_if<DnnLaunch>(&launch.what)) {
-      session_->compiler().plan(dnn->spec)->run(session_->handle_on(cuda), bound(index).dnn);
+    } else if (std::holds_alternative<DnnLaunch>(launch.what)) {
+      dnn_plans_[index]->run(session_->handle_on(cuda), bound(index).dnn);
     } else if (const auto* zero = std::get_if<ZeroLaunch>(&launch.what)) {
       cuda.fill_zero(bound(index).zero, zero->bytes);
     }
@@ -204,10 +234,13 @@ class CudaExecutable final : public StepExecutable {
     graph_ = nullptr;
   }
 
+  // In this order, for what comes later goes first: plans before the handle that they run on.
   std::shared_ptr<Session> session_;
   std::unique_ptr<device::Buffer> counters_;
   std::unique_ptr<Module> module_;
-  std::vector<const void*> kernels_;  // by launch; null where cuDNN works
+  // By launch: a kernel, or a plan of cuDNN's, which the captured graph needs as long as it lives.
+  std::vector<const void*> kernels_;
+  std::vector<std::shared_ptr<const DnnPlan>> dnn_plans_;
   cudaGraphExec_t graph_ = nullptr;
   bool is_warm_ = false;
   const bool uses_graph_ = !is_off("STOKER_CUDA_GRAPHS");
@@ -225,6 +258,7 @@ class CudaBackend final : public Backend {
     DnnCompiler& dnn =
         is_off("STOKER_CUDNN") ? static_cast<DnnCompiler&>(refuses_all) : session_->compiler();
     options.tf32 = options.tf32 && !is_off("STOKER_TF32");
+    session_->device().make_current();  // plans load code into this thread's device
     PlannedStep step = plan_step(std::move(graph), keep, options, dnn);
     auto counters = session_->device().allocate(step.plan.counter_bytes);
     return std::make_unique<CudaExecutable>(session_, std::move(step), std::move(counters));

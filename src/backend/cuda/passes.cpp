@@ -145,7 +145,7 @@ bool any_overlap(const std::vector<Region>& a, const std::vector<Region>& b) {
   });
 }
 
-bool reads_counters(const Graph& graph, const Node& node) {
+bool reads_scalars(const Graph& graph, const Node& node) {
   for (const ValueId input : node.inputs) {
     if (graph.info(input).home.space == Space::scalar) return true;
   }
@@ -156,17 +156,13 @@ bool reads_counters(const Graph& graph, const Node& node) {
   return is_op(node, OpIndex::reduce) &&
          ops::attributes_of<ops::ReduceAttributes>(node).expression.uses_random();
 }
-bool writes_counters(const Node& node) {
-  return is_op(node, OpIndex::advance) || is_op(node, OpIndex::softmax_cross_entropy) ||
-         is_op(node, OpIndex::one_hot);
-}
 
 // Whether `early`, which stands before `late`, must also run before it.
 bool must_precede(const Graph& graph, const Node& early, const Node& late) {
   for (const ValueId output : early.outputs) {
     if (plan::contains(late.inputs, output)) return true;
   }
-  if (reads_counters(graph, early) && writes_counters(late)) return true;
+  if (reads_scalars(graph, early) && late.op->writes_scalars) return true;
   const auto reads = regions(graph, early.inputs);
   const auto writes = regions(graph, early.outputs);
   const auto later_writes = regions(graph, late.outputs);

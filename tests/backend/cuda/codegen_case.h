@@ -331,6 +331,17 @@ class LaunchCase : public backend::cuda::Resources {
     }
   }
 
+  // Whether all results are finite as they are stored.
+  bool is_storable(const graph::Node& node, const std::vector<double>& results) const {
+    for (std::size_t j = 0; j < results.size(); ++j) {
+      std::byte bytes[4];
+      const DType dtype = graph.info(node.outputs[j]).type.dtype;
+      put_element(dtype, bytes, 0, results[j]);
+      if (!std::isfinite(element_of(dtype, bytes, 0))) return false;
+    }
+    return true;
+  }
+
   void check_pointwise(const graph::Node& node, const Contents& before) {
     const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
     const Shape& shape = graph.info(node.outputs[0]).type.shape;
@@ -342,6 +353,7 @@ class LaunchCase : public backend::cuda::Resources {
     if (attributes.guard == ops::Guard::update && scalars.skips_update != 0) ranges.clear();
     std::vector<bool> is_written(
         static_cast<std::size_t>(std::min<std::int64_t>(shape.elements(), 1 << 20)));
+    std::int64_t overflow = plan::kNoOverflow;
     for (const ops::Range& range : ranges) {
       for (std::int64_t i = range.offset; i < range.offset + range.count; ++i) {
         const auto element = static_cast<std::size_t>(i);
@@ -350,11 +362,17 @@ class LaunchCase : public backend::cuda::Resources {
         const auto expected =
             evaluate(attributes.expression, inputs_at(node, before, shape, element),
                      context(element, range.value));
+        if (attributes.keeps_finite && !is_storable(node, expected)) {
+          overflow = std::min(overflow, i);
+          is_written[element] = false;
+          continue;
+        }
         for (std::size_t j = 0; j < expected.size(); ++j) {
           expect_element(node, j, element, expected[j], 2.0 + 2.0 * std::abs(expected[j]));
         }
       }
     }
+    EXPECT_EQ(scalars.overflow, overflow);
     for (const graph::ValueId id : node.outputs) {
       const auto found = before.find(id);
       if (found == before.end()) continue;
@@ -414,6 +432,7 @@ class LaunchCase : public backend::cuda::Resources {
     for (const graph::ValueId id : node.inputs) run.set(graph.value(id), bytes_of(before.at(id)));
     for (const auto& [output, input] : alias_) run.alias(graph.value(output), graph.value(input));
     run.run();
+    EXPECT_EQ(run.scalars.overflow, scalars.overflow);
     for (const graph::ValueId id : node.outputs) {
       const LaunchMemory& memory = memory_of(id);
       EXPECT_EQ(run.get<std::uint8_t>(graph.value(id)),

@@ -248,7 +248,8 @@ inline LaunchCase& add_range_case(LaunchCases& cases, std::string name, std::int
   Expression e;
   const Expr range{&e, e.append({.op = ExprOp::range_value})};
   e.add_output((Expr{&e, e.input(0)} * range + uniform_of(e, 1)).id);
-  ops::pointwise_into({x}, e, {{graph::Space::parameter, 0, 0}}, std::move(ranges), guard);
+  ops::pointwise_into({x}, e, {{graph::Space::parameter, 0, 0}},
+                      {.ranges = std::move(ranges), .guard = guard});
   c.alias(c.graph.value(c.graph.nodes().back().outputs[0]), x);
   return c;
 }
@@ -276,6 +277,45 @@ inline void add_ranges(LaunchCases& cases) {
   constexpr std::int64_t kFar = (std::int64_t{1} << 32) + 6;
   add_range_case(cases, "64-bit indices", kFar + 100, {{kFar, 31, 2.0f}, {8, 12, 0.5f}},
                  ops::Guard::none);
+}
+
+// An update that overflows here and there, of a parameter, a slot and a copy of the parameter.
+inline LaunchCase& add_finite_case(LaunchCases& cases, std::string name, std::int64_t elements,
+                                   std::vector<ops::Range> ranges, DType copy) {
+  LaunchCase& c = add_case(cases, std::move(name));
+  c.scalars.seed = 7;
+  const Value p = c.leaf({elements}), m = c.leaf({elements});
+  c.fill(p);
+  c.fill(m);
+  Expression e;
+  const Expr u = uniform_of(e, 2);
+  const Expr big = select(less(u, 0.01f), Expr{&e, e.constant(3e38f)}, Expr{&e, e.constant(1.0f)});
+  const Expr large = select(less(u, 0.02f), Expr{&e, e.constant(7e4f)}, big);
+  const Expr parameter = Expr{&e, e.input(0)} * large * 100.0f;
+  e.add_output(parameter.id);
+  e.add_output((Expr{&e, e.input(1)} + large).id);
+  e.add_output(parameter.id);
+  ops::pointwise_into(
+      {p, m}, e,
+      {{graph::Space::parameter, 0, 0}, {graph::Space::slot, 0, 0}, {graph::Space::copy, 0, 0}},
+      {.ranges = std::move(ranges),
+       .guard = ops::Guard::error,
+       .keeps_finite = true,
+       .dtypes = {DType::float32, DType::float32, copy}});
+  const auto& outputs = c.graph.nodes().back().outputs;
+  c.alias(c.graph.value(outputs[0]), p);
+  c.alias(c.graph.value(outputs[1]), m);
+  return c;
+}
+
+inline void add_finite(LaunchCases& cases) {
+  const std::vector<ops::Range> few{{3, 10, 2.0f}, {64, 1, -1.0f}, {1001, 3999, 0.5f}};
+  for (const DType copy : {DType::float32, DType::bfloat16, DType::float16}) {
+    add_finite_case(cases, "finite " + std::string(name_of(copy)), 5000, {{0, 5000, 0.0f}}, copy);
+    add_finite_case(cases, "finite in ranges " + std::string(name_of(copy)), 5001, few, copy);
+  }
+  add_finite_case(cases, "finite after an error", 5001, few, DType::float16).scalars.error =
+      plan::StepError::non_finite_loss;
 }
 
 // ---- Anything ----
@@ -388,6 +428,7 @@ inline LaunchCases launch_cases_of_every_kind() {
   add_types(cases);
   add_unaligned(cases);
   add_ranges(cases);
+  add_finite(cases);
   add_mixed(cases);
   return cases;
 }
@@ -403,6 +444,7 @@ inline LaunchCases launch_cases() {
   add_unaligned(cases);
   add_random(cases);
   add_ranges(cases);
+  add_finite(cases);
   add_reductions(cases);
   add_long_sums(cases);
   add_random_expressions(cases);

@@ -19,6 +19,7 @@
 #include "backend/cuda/cudnn_plan.h"
 #include "backend/cuda/dnn_cases.h"
 #include "backend/cuda/dnn_specs.h"
+#include "backend/cuda/plan_cache.h"
 #include "core/format.h"
 #include "device/cuda/libraries.h"
 #include "stoker/error.h"
@@ -275,7 +276,7 @@ TEST_F(DnnPlanOf, properties_that_are_none_throw) {
 
 TEST_F(DnnPlanOf, equal_specs_is_the_same_plan) {
   CudnnCompiler compiler(target_of("h200"));
-  const auto* plan = compiler.plan(convolution(32));
+  const auto plan = compiler.plan(convolution(32));
   ASSERT_TRUE(plan) << compiler.refusal(convolution(32));
   EXPECT_EQ(compiler.plan(convolution(32)), plan);
   EXPECT_EQ(compiler.workspace_of(convolution(32)), plan->workspace_bytes());

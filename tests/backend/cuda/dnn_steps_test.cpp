@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "backend/cuda/emulation/emulated_backend.h"
+#include "backend/cuda/plan_cache.h"
 #include "stoker/stoker.h"
 #include "support/resnet20.h"
 

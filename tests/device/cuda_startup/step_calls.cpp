@@ -45,12 +45,20 @@ const Nvrtc& nvrtc() {
   return table;
 }
 
+int open_handles = 0;
+
 const Cudnn& cudnn() {
   static const Cudnn table = [] {
     Cudnn fake;
     fake.version = 91900;
-    fake.create = [](cudnnHandle_t*) { return CUDNN_STATUS_SUCCESS; };
-    fake.destroy = [](cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; };
+    fake.create = [](cudnnHandle_t*) {
+      ++open_handles;
+      return CUDNN_STATUS_SUCCESS;
+    };
+    fake.destroy = [](cudnnHandle_t) {
+      --open_handles;
+      return CUDNN_STATUS_SUCCESS;
+    };
     fake.get_error_string = [](cudnnStatus_t) { return "fake"; };
     return fake;
   }();
@@ -143,6 +151,17 @@ TEST_F(StepCalls, allocate_nothing) {
   model_.fit_generator(source, {.steps_per_epoch = 90, .verbose = 0, .max_queue_size = 1});
   EXPECT_GT(marks.end, 0U);
   EXPECT_EQ(marks.end - marks.begin, 0U);
+}
+
+// The process keeps one for the plans that its models share; each model has one to run on.
+TEST_F(StepCalls, handles_of_cudnn_go_with_their_models) {
+  const int before = device::open_handles;
+  {
+    const Sequential first({Input({4}), Dense(2)}, {.device = Device::cuda(0)});
+    const Sequential second({Input({4}), Dense(2)}, {.device = Device::cuda(0)});
+    EXPECT_EQ(device::open_handles, before + 2);
+  }
+  EXPECT_EQ(device::open_handles, before);
 }
 
 }  // namespace

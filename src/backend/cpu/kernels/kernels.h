@@ -44,6 +44,7 @@ enum class TileOp : std::uint8_t {
   copy,
   multiply_add,           // a * b + c
   negative_multiply_add,  // c - a * b
+  multiply_subtract,      // a * b - c
 };
 
 // As stoker::DType, which the kernels do not include.
@@ -123,6 +124,8 @@ struct TileProgramView {
   std::int32_t range_slot;    // of range_value; -1: not used
   std::int32_t range_offset;  // one vector
   std::int32_t tile;          // floats, a multiple of kMaxVector
+  // An element is stored only where all outputs are finite; no output is direct then.
+  bool keeps_finite;
 };
 
 struct TileArguments {
@@ -131,6 +134,9 @@ struct TileArguments {
   float range_value;
   std::uint32_t step;
   std::uint64_t seed;
+  // Of a program that keeps finite values: set to the first element that was not stored, if that
+  // is smaller than what is there.
+  std::int64_t* first_overflow;
 };
 
 enum class Reduction : std::uint8_t { sum, max, min };

@@ -206,6 +206,8 @@ void execute(const TileInstruction& in, const Slot* slots, std::int64_t n) {
       return each(a, b, c, to, n, [](V x, V y, V z) { return x * y + z; });
     case TileOp::negative_multiply_add:
       return each(a, b, c, to, n, [](V x, V y, V z) { return z - x * y; });
+    case TileOp::multiply_subtract:
+      return each(a, b, c, to, n, [](V x, V y, V z) { return x * y - z; });
   }
 }
 
@@ -266,6 +268,38 @@ void store_as(TileType type, const float* from, void* to, std::int64_t first, st
     case TileType::float16:
       return convert_back(from, static_cast<std::uint16_t*>(to) + first, count, to_half);
   }
+}
+
+// The bits of the smallest magnitude that is infinite once it is stored in the type; those of NaN
+// are larger.
+std::uint32_t overflow_bits(TileType type) {
+  switch (type) {
+    case TileType::bfloat16:
+      return 0x7f7f8000;
+    case TileType::float16:
+      return 0x477ff000;  // 65520
+    default:
+      return 0x7f800000;
+  }
+}
+
+std::uint32_t magnitude_bits(float x) { return word_of(x) & 0x7fffffffU; }
+
+// Whether one of the floats is infinite, or NaN, as it is stored in the type.
+bool overflows(TileType type, const float* x, std::int64_t n) {
+  std::int64_t i = 0;
+  if (type == TileType::float32) {
+    Floats products[4] = {};  // of x and 0: NaN where x is infinite or NaN
+    for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+      for (int k = 0; k < 4; ++k) products[k] += load(x + i + k * kWidth) * 0.0f;
+    }
+    const Floats sum = (products[0] + products[1]) + (products[2] + products[3]);
+    if (any(sum != sum)) return true;
+  }
+  const std::uint32_t limit = overflow_bits(type);
+  bool found = false;
+  for (; i < n; ++i) found |= magnitude_bits(x[i]) >= limit;
+  return found;
 }
 
 // ---- Leaves ------------------------------------------------------------------------------------
@@ -458,10 +492,45 @@ class Evaluation {
     for (int i = program_.scalar_count; i < program_.instruction_count; ++i) {
       execute(program_.instructions[i], slots_, padded);
     }
+    if (program_.keeps_finite && overflows_somewhere(n)) return store_finite(begin, n);
     for (int i = 0; i < program_.output_count; ++i) {
       const TileOutput& output = program_.outputs[i];
       if (output.is_direct && !is_staged) continue;
+      if (output.type == TileType::float32 && n % kWidth == 0) {
+        each(slots_[output.slot], memory_of(output) + (begin - origin_), n,
+             [](Floats x) { return x; });
+        continue;
+      }
       store_as(output.type, slots_[output.slot].at, memory_of(output), begin - origin_, n);
+    }
+  }
+
+  bool overflows_somewhere(std::int64_t n) const {
+    bool found = false;
+    for (int i = 0; i < program_.output_count; ++i) {
+      const TileOutput& output = program_.outputs[i];
+      found |= overflows(output.type, slots_[output.slot].at, n);
+    }
+    return found;
+  }
+
+  // Element by element: rare, so that its speed does not matter.
+  void store_finite(std::int64_t begin, std::int64_t n) {
+    for (std::int64_t k = 0; k < n; ++k) {
+      bool is_finite = true;
+      for (int i = 0; i < program_.output_count; ++i) {
+        const TileOutput& output = program_.outputs[i];
+        is_finite &= magnitude_bits(slots_[output.slot].at[k]) < overflow_bits(output.type);
+      }
+      if (!is_finite) {
+        *arguments_.first_overflow = smaller(*arguments_.first_overflow, begin + k);
+        continue;
+      }
+      for (int i = 0; i < program_.output_count; ++i) {
+        const TileOutput& output = program_.outputs[i];
+        store_as(output.type, slots_[output.slot].at + k, memory_of(output), begin - origin_ + k,
+                 1);
+      }
     }
   }
 

@@ -63,6 +63,20 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
   return select((a > b) | (a != a), a, b);
 }
 [[gnu::always_inline]] inline Floats relu(Floats x) { return select(x < 0.0f, 0.0f, x); }
+[[gnu::always_inline]] inline bool any(Ints condition) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(condition),
+                                reinterpret_cast<__m512i>(condition)) != 0;
+#elif defined(__AVX__)
+  return _mm256_movemask_ps(reinterpret_cast<__m256>(condition)) != 0;
+#elif defined(__SSE__)
+  return _mm_movemask_ps(reinterpret_cast<__m128>(condition)) != 0;
+#else
+  std::int32_t found = 0;
+  for (int i = 0; i < kWidth; ++i) found |= condition[i];
+  return found != 0;
+#endif
+}
 [[gnu::always_inline]] inline Ints is_finite(Floats x) { return absolute(x) < kInfinity; }
 
 [[gnu::always_inline]] inline Floats sqrt(Floats x) {

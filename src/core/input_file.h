@@ -1,0 +1,50 @@
+// The one way in which files are opened for reading.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace stoker {
+
+// A regular file, read forwards. What is no regular file is refused without waiting for it: a pipe
+// would wait for its other end for ever, and a device may never end. Every failure throws IoError
+// whose message starts with the path. Reads are not buffered. Used by one thread at a time.
+class InputFile {
+ public:
+  explicit InputFile(const std::filesystem::path& path);
+  // Empty where there is nothing of that name.
+  static std::optional<InputFile> open_existing(const std::filesystem::path& path);
+
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&&) = delete;
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile();
+
+  // In bytes, when it was opened.
+  std::uint64_t size() const { return size_; }
+  // Fills `bytes` and returns their number, or fewer at the end.
+  std::size_t read(std::span<std::byte> bytes);
+  void rewind();
+
+ private:
+  InputFile(std::string path, int descriptor, std::uint64_t size)
+      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  [[noreturn]] void fail(const std::string& what) const;
+
+  std::string path_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+// Reads all of a file into `memory`, which stays as large as it was for a larger file before, and
+// returns the part that holds the file. A file of more than `most` bytes is refused.
+std::span<const std::byte> read_whole_file(const std::filesystem::path& path, std::uint64_t most,
+                                           std::vector<std::byte>& memory);
+
+}  // namespace stoker

@@ -1,0 +1,50 @@
+// What the decoders of images share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/format.h"
+#include "data/limits.h"
+#include "stoker/error.h"
+#include "stoker/image.h"
+
+namespace stoker::image {
+
+// Where pixels go: memory that is asked for once the size is known.
+struct Target {
+  std::vector<std::uint8_t> pixels;
+  ImageSize size;
+};
+
+// How the bytes of an image are to be decoded.
+struct Job {
+  int channels = 3;
+  const std::string& name;  // for messages
+  const ImageLimits& limits;
+};
+
+[[noreturn]] inline void fail(const std::string& name, const std::string& what) {
+  throw IoError(format(name, ": ", what));
+}
+
+// What the file says, before memory is taken for it.
+inline void check_size(const Job& job, std::uint64_t width, std::uint64_t height) {
+  const std::uint64_t most = job.limits.max_pixels;
+  if (width == 0 || height == 0) {
+    fail(job.name, format("expected an image of 1 pixel or more, received ", width, " x ", height));
+  }
+  if (height <= most / width) return;
+  fail(job.name, format("expected an image of at most ", data::bytes_text(most),
+                        " pixels (ImageLimits::max_pixels), received ", width, " x ", height));
+}
+
+bool is_png(std::span<const std::byte> bytes);
+void decode_png(std::span<const std::byte> bytes, const Job& job, Target& target);
+bool is_jpeg(std::span<const std::byte> bytes);
+void decode_jpeg(std::span<const std::byte> bytes, const Job& job, Target& target);
+
+}  // namespace stoker::image

@@ -1,0 +1,35 @@
+// Limits of readers, checked in one way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "stoker/read_limits.h"
+
+namespace stoker::data {
+
+// What one file may take memory for.
+class MemoryLimit {
+ public:
+  // Throws ValueError for limits that make no sense.
+  MemoryLimit(std::string name, const ReadLimits& limits, std::uint64_t file_bytes);
+
+  // Throws IoError, naming file and option, where `bytes` is more than the file may take.
+  void check(std::uint64_t bytes) const {
+    if (bytes > most_) refuse(bytes);
+  }
+
+ private:
+  [[noreturn]] void refuse(std::uint64_t bytes) const;
+
+  std::string name_;
+  ReadLimits limits_;
+  std::uint64_t file_bytes_;
+  std::uint64_t most_;
+};
+
+void check_limits(const ImageLimits& limits);
+// "2^33", or all digits of what is no such power.
+std::string bytes_text(std::uint64_t bytes);
+
+}  // namespace stoker::data
