@@ -88,8 +88,7 @@ class Adviser {
     } else {
       advise_larger_batches();
     }
-    std::stable_sort(advice_.begin(), advice_.end(),
-                     [](const Advice& a, const Advice& b) { return a.predicted < b.predicted; });
+    put_most_rewarding_first();
     // Last: it says what is to be had, not how.
     if (most == report_.waited_for_generator) advise_cheaper_batches();
     return advice_;
@@ -98,6 +97,20 @@ class Adviser {
  private:
   bool shares_cores() const {
     return report_.device_slots == 0 && report_.step_cores > 0.0 && !report_.by_hand;
+  }
+
+  // Where two bring nearly the same, the one that was added first goes first: noise does not
+  // decide.
+  void put_most_rewarding_first() {
+    for (auto place = advice_.begin(); place != advice_.end(); ++place) {
+      const auto best = std::min_element(
+          place, advice_.end(),
+          [](const Advice& a, const Advice& b) { return a.predicted < b.predicted; });
+      const double good = best->predicted / kStillHelps;
+      const auto first = std::find_if(place, advice_.end(),
+                                      [good](const Advice& one) { return one.predicted <= good; });
+      std::rotate(place, first, first + 1);
+    }
   }
 
   // A step that waits for nothing takes longer all the same where batches are made beside it.
