@@ -1,6 +1,7 @@
 #include "feed/device_clock.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace stoker::feed {
@@ -8,9 +9,7 @@ namespace {
 
 // How often one looks for what has passed.
 constexpr std::int64_t kLookNs = 100'000'000;
-// The clocks are tied together this closely, but for a machine that is busy at each of a few tries.
-constexpr std::int64_t kTiedNs = 20'000;
-constexpr int kTries = 8;
+constexpr int kTries = 4;
 
 std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 * seconds); }
 
@@ -23,23 +22,27 @@ DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::S
     place.uploaded = device.make_timed_event();
     place.stepped = device.make_timed_event();
   }
+  copy.synchronize();
   compute.synchronize();
-  tie(copy);
+  tie(device, copy);
   stepped_ns_ = epoch_ns_ = uploaded_ns_;
 }
 
 // An idle stream records an event between two looks at the host's clock, however long the thread is
-// put aside between them: a pair that is close says when that was.
-void DeviceClock::tie(device::Stream& copy) {
+// put aside between them: the closest pair of a few says best when that was.
+void DeviceClock::tie(device::Device& device, device::Stream& copy) {
+  std::int64_t closest = std::numeric_limits<std::int64_t>::max();
   for (int i = 0; i < kTries; ++i) {
-    copy.synchronize();
+    std::unique_ptr<device::Event> event = device.make_timed_event();
     const std::int64_t before = now_ns();
-    copy.record(*first_);
-    const std::int64_t after = now_ns();
+    copy.record(*event);
+    const std::int64_t took = now_ns() - before;
+    copy.synchronize();  // it is idle again, and the event may go
+    if (took >= closest) continue;
+    closest = took;
     uploaded_ns_ = before;
-    if (after - before < kTiedNs) break;
+    first_ = std::move(event);
   }
-  copy.synchronize();
 }
 
 void DeviceClock::begin_epoch(std::int64_t now) {

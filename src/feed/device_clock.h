@@ -59,7 +59,7 @@ class DeviceClock {
   };
 
   Place& place(std::uint64_t batch) { return places_[batch % places_.size()]; }
-  void tie(device::Stream& copy);
+  void tie(device::Device& device, device::Stream& copy);
   void account();
   void warn_of_starvation(std::int64_t now);
 
