@@ -261,18 +261,18 @@ class Bench {
 
 constexpr Case kCases[] = {
     // ---- Simulated, milliseconds ----
-    {"sim lambda 4:1:2",
+    {"sim lambda 4:1:2.3",
      false,
      Kind::lambda,
-     {4, false, 0, 1, 0, 2},
+     {4, false, 0, 1, 0, 2.3},
      1,
      10,
      "generator-bound",
      "workers 1 → 2"},
-    {"sim lambda 6:1:1",
+    {"sim lambda 6:1:1.1",
      false,
      Kind::lambda,
-     {6, false, 0, 1, 0, 1},
+     {6, false, 0, 1, 0, 1.1},
      1,
      10,
      "generator-bound",

@@ -11,7 +11,8 @@ namespace {
 constexpr std::int64_t kWindowNs = 100'000'000;
 constexpr std::int64_t kFirstWindowNs = 10'000'000;
 constexpr std::uint64_t kWindowBatches = 4;
-// While nothing changes, windows become up to eight times as long: deciding takes a few milliseconds.
+// While nothing changes, windows become up to eight times as long: deciding takes a few
+// milliseconds.
 constexpr int kMostDoublings = 3;
 // A deeper queue than this needs a reason, a shallower one spares nothing worth having.
 constexpr int kFewestSlots = 7;

@@ -1,6 +1,7 @@
 #include "feed/device_clock.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace stoker::feed {
@@ -8,6 +9,7 @@ namespace {
 
 // How often one looks for what has passed.
 constexpr std::int64_t kLookNs = 100'000'000;
+constexpr int kTries = 4;
 
 std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 * seconds); }
 
@@ -15,20 +17,32 @@ std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 
 
 DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::Stream& compute,
                          Feed& feed, int in_flight)
-    : feed_(feed),
-      places_(static_cast<std::size_t>(in_flight)),
-      first_uploaded_(device.make_timed_event()),
-      first_stepped_(device.make_timed_event()) {
+    : feed_(feed), places_(static_cast<std::size_t>(in_flight)), first_(device.make_timed_event()) {
   for (Place& place : places_) {
     place.uploaded = device.make_timed_event();
     place.stepped = device.make_timed_event();
   }
-  // Idle streams record at once; waiting for them takes the host longer.
-  uploaded_ns_ = stepped_ns_ = epoch_ns_ = now_ns();
-  copy.record(*first_uploaded_);
-  compute.record(*first_stepped_);
   copy.synchronize();
   compute.synchronize();
+  tie(device, copy);
+  stepped_ns_ = epoch_ns_ = uploaded_ns_;
+}
+
+// An idle stream records an event between two looks at the host's clock, however long the thread is
+// put aside between them: the closest pair of a few says best when that was.
+void DeviceClock::tie(device::Device& device, device::Stream& copy) {
+  std::int64_t closest = std::numeric_limits<std::int64_t>::max();
+  for (int i = 0; i < kTries; ++i) {
+    std::unique_ptr<device::Event> event = device.make_timed_event();
+    const std::int64_t before = now_ns();
+    copy.record(*event);
+    const std::int64_t took = now_ns() - before;
+    copy.synchronize();  // it is idle again, and the event may go
+    if (took >= closest) continue;
+    closest = took;
+    uploaded_ns_ = before;
+    first_ = std::move(event);
+  }
 }
 
 void DeviceClock::begin_epoch(std::int64_t now) {
@@ -85,12 +99,14 @@ void DeviceClock::settle() {
 
 void DeviceClock::account() {
   Place& batch = place(accounted_);
-  device::Event& uploaded_before = accounted_ == 0 ? *first_uploaded_ : uploaded(accounted_ - 1);
-  device::Event& stepped_before = accounted_ == 0 ? *first_stepped_ : stepped(accounted_ - 1);
-  const std::int64_t uploaded =
-      uploaded_ns_ + nanoseconds(batch.uploaded->seconds_since(uploaded_before));
+  device::Event& before_it = accounted_ == 0 ? *first_ : uploaded(accounted_ - 1);
+  // One chain, from upload to upload, which nothing can have ended before it was issued. The step's
+  // end hangs on its upload's, so that what the device did by itself does not depend on how well
+  // the clocks are tied.
+  const std::int64_t uploaded = std::max(
+      uploaded_ns_ + nanoseconds(batch.uploaded->seconds_since(before_it)), batch.times.issued_ns);
   const std::int64_t stepped =
-      stepped_ns_ + nanoseconds(batch.stepped->seconds_since(stepped_before));
+      uploaded + nanoseconds(batch.stepped->seconds_since(*batch.uploaded));
 
   batch.times.uploaded_ns = uploaded;
   batch.times.stepped_ns = stepped;

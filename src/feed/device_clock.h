@@ -59,13 +59,13 @@ class DeviceClock {
   };
 
   Place& place(std::uint64_t batch) { return places_[batch % places_.size()]; }
+  void tie(device::Device& device, device::Stream& copy);
   void account();
   void warn_of_starvation(std::int64_t now);
 
   Feed& feed_;
   std::vector<Place> places_;
-  std::unique_ptr<device::Event> first_uploaded_;  // stand for those of the batch before the first
-  std::unique_ptr<device::Event> first_stepped_;
+  std::unique_ptr<device::Event> first_;  // stands for the upload of the batch before the first
   std::int64_t epoch_ns_ = 0;
   std::int64_t looked_ns_ = 0;
   Starvation starvation_;

@@ -10,7 +10,8 @@ namespace stoker::feed {
 namespace {
 
 constexpr std::int64_t kFewestSlots = 3;  // that AUTOTUNE takes
-// The most, or as many as twice the workers: as many batches may then be ready as are under way.
+// The most at first and, but for twice the workers, ever: as many batches may then be ready as are
+// under way.
 constexpr std::int64_t kMostSlots = 33;
 
 // Of one worker alone, and what would change that.
@@ -70,7 +71,7 @@ Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores) {
     sizes.active = shares_cores ? 1 : std::min(sizes.workers, std::clamp(2 * cores(), 8, 32));
   }
   sizes.depth =
-      tunes_queue ? sizes.slots : static_cast<int>(std::min(slots, slots_for(sizes.active)));
+      static_cast<int>(std::min(slots, tunes_queue ? kMostSlots : slots_for(sizes.active)));
   return sizes;
 }
 

@@ -38,7 +38,7 @@ int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
   int best = low;
   double fastest = takes(low);
   for (int workers = low; workers < high;) {
-    workers = std::min(high, workers + std::max(1, workers / 4));
+    workers = std::min(high, workers + std::max(1, workers / 8));
     const double seconds = takes(workers);
     if (seconds >= fastest) continue;
     best = workers;

@@ -1,19 +1,15 @@
 // The threads that pull batches from a source into the ring.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/timeline.h"
-#include "data/permutation.h"
 #include "feed/claim.h"
 #include "feed/ring.h"
 #include "feed/schedule.h"

@@ -88,8 +88,7 @@ class Adviser {
     } else {
       advise_larger_batches();
     }
-    std::stable_sort(advice_.begin(), advice_.end(),
-                     [](const Advice& a, const Advice& b) { return a.predicted < b.predicted; });
+    put_most_rewarding_first();
     // Last: it says what is to be had, not how.
     if (most == report_.waited_for_generator) advise_cheaper_batches();
     return advice_;
@@ -98,6 +97,20 @@ class Adviser {
  private:
   bool shares_cores() const {
     return report_.device_slots == 0 && report_.step_cores > 0.0 && !report_.by_hand;
+  }
+
+  // Where two bring nearly the same, the one that was added first goes first: noise does not
+  // decide.
+  void put_most_rewarding_first() {
+    for (auto place = advice_.begin(); place != advice_.end(); ++place) {
+      const auto best = std::min_element(
+          place, advice_.end(),
+          [](const Advice& a, const Advice& b) { return a.predicted < b.predicted; });
+      const double good = best->predicted / kStillHelps;
+      const auto first = std::find_if(place, advice_.end(),
+                                      [good](const Advice& one) { return one.predicted <= good; });
+      std::rotate(place, first, first + 1);
+    }
   }
 
   // A step that waits for nothing takes longer all the same where batches are made beside it.
@@ -205,7 +218,7 @@ class Adviser {
     const double step = durations_.step.mean();
     // With as many workers as were looked at.
     const double generate = arrangement.generate_scale * durations_.generate.mean();
-    if (kStillHelps * generate / arrangement.workers > std::max({upload, step, durations_.host})) {
+    if (generate / arrangement.workers > kWorthwhile * std::max({upload, step, durations_.host})) {
       return "even then the step waits for the generator";
     }
     if (durations_.host > std::max(upload, step)) return beyond("launching");

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
+#include <new>
 
 #include "train/use.h"
 
@@ -76,6 +77,21 @@ bool InterruptScope::close(bool leaving) {
 }
 
 bool InterruptScope::requested() const { return listens_ && signals.load() > 0; }
+
+void rethrow_as_error(const char* what, const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    std::throw_with_nested(DeviceError(format(what, ": the host has no memory left")));
+  } catch (const std::exception& error) {
+    std::throw_with_nested(DataError(format(what, ": ", error.what())));
+  } catch (...) {
+    std::throw_with_nested(
+        DataError(format(what, ": the generator threw something that is no std::exception")));
+  }
+}
 
 void leave(const Interrupted& interrupted) {
   if (is_leaving.exchange(true)) {

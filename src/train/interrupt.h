@@ -40,6 +40,10 @@ class InterruptScope {
 // Says why, waits for other threads that use models, and ends the program with status 130.
 [[noreturn]] void leave(const Interrupted& interrupted);
 
+// Rethrows what a call failed with, as a stoker::Error with the original nested where it is none:
+// what a source threw outside of fill(), in size() or spec() say, or a lack of memory.
+[[noreturn]] void rethrow_as_error(const char* what, const std::exception_ptr& failure);
+
 // What `work(scope)` returns. A signal that came meanwhile, even after work last looked, or while
 // it failed, ends in an Interrupted, or ends the program, as the user chose.
 template <class Work>
@@ -57,7 +61,7 @@ auto interruptible(const char* what, OnInterrupt on_interrupt, Work work) {
   }
   const bool leaves = on_interrupt == OnInterrupt::exit && !scope.is_nested();
   const bool came = scope.close(leaves);
-  if (!came && failure) std::rethrow_exception(failure);
+  if (!came && failure) rethrow_as_error(what, failure);
   if (!came && !interrupted) return std::move(*result);
   if (failure) {
     try {

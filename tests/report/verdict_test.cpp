@@ -143,6 +143,94 @@ TEST(Advice, says_what_several_workers_need_where_the_source_has_state) {
   EXPECT_TRUE(contains(advice_of(report(2.0, 1.0, 3.0), "workers").reason, "pure(f)"));
 }
 
+TEST(Advice, more_workers_come_with_the_ring_that_they_need) {
+  FeedReport slow = report(43.0, 1.0, 44.0);  // 44 ms against 1 ms
+  slow.is_pure = true;
+  const Advice advice = advice_of(slow, "workers 1 → 43 and max_queue_size 10 → 86");
+  EXPECT_NEAR(advice.predicted, 1e-3, 5e-5);
+  EXPECT_TRUE(contains(advice.reason, "beyond 43 the step is the limit"));
+}
+
+TEST(Advice, says_where_even_the_most_workers_do_not_feed_the_step) {
+  FeedReport slow = report(30.0, 0.024, 30.0);
+  slow.is_pure = true;
+  const Advice advice = advice_of(slow, "workers 1 → 6");
+  EXPECT_TRUE(contains(advice.reason, "even then the step waits for the generator"));
+}
+
+TEST(Advice, names_the_condition_of_each_kind_of_source_in_the_verdict_and_in_the_line) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  const auto expect = [&](SourceKind kind, const char* condition) {
+    slow.source = kind;
+    EXPECT_TRUE(contains(advice_of(slow, "workers").condition, condition));
+    EXPECT_TRUE(contains(slow.headline(), std::string("(needs ") + condition)) << slow.headline();
+    EXPECT_TRUE(contains(slow.verdict(), std::string("Needs ") + condition)) << slow.verdict();
+  };
+  expect(SourceKind::function, "pure(f)");
+  expect(SourceKind::custom, "its class's pure() to return true");
+  expect(SourceKind::coroutine, "a Sequence, or a function that makes any batch from its number");
+  expect(SourceKind::dataset, "elements that can be asked for by number (is_random_access())");
+  slow.is_pure = true;
+  EXPECT_EQ(advice_of(slow, "workers").condition, "");
+  EXPECT_EQ(slow.headline().find("needs"), std::string::npos);
+}
+
+TEST(Advice, a_Dataset_is_not_told_to_be_one) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  slow.source = SourceKind::dataset;
+  EXPECT_EQ(slow.verdict().find("a Dataset"), std::string::npos) << slow.verdict();
+  EXPECT_TRUE(contains(slow.verdict(), "cache() the data"));
+}
+
+TEST(Advice, workers_that_AUTOTUNE_may_still_take_are_not_advised) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  slow.is_pure = slow.tuned = slow.tuned_workers = true;
+  slow.max_workers = 64;
+  for (const Advice& advice : slow.advice()) EXPECT_FALSE(advice.change.starts_with("workers"));
+  slow.max_workers = 1;
+  EXPECT_GT(advice_of(slow, "workers 1 → 3").speedup(), 2.0);
+  EXPECT_TRUE(contains(slow.verdict(), "the most that max_workers allows"));
+  slow.limited_by_memory = true;
+  EXPECT_TRUE(contains(slow.verdict(), "the most that its memory has slots for"));
+}
+
+TEST(Advice, uint8_fields_and_numbers_in_bulk_only_where_they_would_change_something) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  slow.generated_cpu_share = 1.0;
+  slow.bytes = 4'000'000'000;  // 4 MB a batch, of 3 ms
+  EXPECT_TRUE(contains(slow.verdict(), "write uint8 fields"));
+  EXPECT_EQ(slow.verdict().find("in bulk"), std::string::npos);
+  slow.float_share = 0.0;
+  slow.drawn_one_by_one = 1'000'000'000;
+  EXPECT_TRUE(contains(slow.verdict(), "draw random numbers in bulk"));
+  EXPECT_EQ(slow.verdict().find("uint8"), std::string::npos) << slow.verdict();
+}
+
+TEST(Advice, fewer_bytes_only_of_what_is_float) {
+  FeedReport slow = device_report(3.0, 0.0, 1.0, 4.0);
+  slow.float_share = 0.5;
+  EXPECT_NEAR(advice_of(slow, "uint8 fields").predicted, 2.5e-3, 1e-4);
+  EXPECT_NEAR(advice_of(slow, "bfloat16 fields").predicted, 3e-3, 1e-4);
+  slow.float_share = 0.0;
+  ASSERT_EQ(slow.advice().size(), 1U);
+  EXPECT_TRUE(slow.advice()[0].change.starts_with("cache_on_device()"));
+}
+
+TEST(Advice, a_generator_that_waits_for_a_core_computes) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  slow.generated_cpu_share = 0.3;
+  EXPECT_TRUE(contains(slow.verdict(), "it mostly waits"));
+  slow.generated_core_share = 0.9;
+  EXPECT_TRUE(contains(slow.verdict(), "it computes"));
+}
+
+TEST(Advice, what_a_step_takes_is_told_from_steps_that_followed_another) {
+  FeedReport cold = report(10.0, 8.0, 18.0);  // 8 ms after a wait of 10
+  cold.is_pure = true;
+  cold.step_in_a_row.add(6 * kMillisecond, 60);
+  EXPECT_NEAR(advice_of(cold, "workers 1 → 3").predicted, 6e-3, 1e-4);
+}
+
 TEST(Advice, no_more_workers_than_the_cores_can_serve) {
   FeedReport slow = report(0.5, 1.0, 1.4);
   slow.is_pure = true;
@@ -234,6 +322,14 @@ TEST(Advice, none_where_the_generator_costs_little_or_has_a_core_to_itself) {
   EXPECT_TRUE(on_a_device.advice().empty());
 }
 
+TEST(Verdict, says_of_a_generator_that_it_was_compiled_without_optimisation) {
+  FeedReport slow = report(2.0, 1.0, 3.0);
+  EXPECT_EQ(slow.verdict().find("optimisation"), std::string::npos);
+  slow.is_optimized = false;
+  EXPECT_TRUE(
+      contains(slow.verdict(), "This program's generator was compiled without optimisation"));
+}
+
 // ---- The model behind it ----
 feed::StageDurations stages(std::int64_t generate, std::int64_t upload, std::int64_t step) {
   feed::StageDurations durations;
@@ -266,6 +362,24 @@ TEST(ThroughputModel, is_no_faster_than_the_cores) {
   EXPECT_NEAR(
       seconds_per_batch(stages(kMillisecond, 0, kMillisecond), {.cpu_seconds = 6e-3, .cores = 2.0}),
       3e-3, 1e-9);
+}
+
+TEST(ThroughputModel, workers_wait_for_the_cores_that_others_use) {
+  using feed::seconds_per_call;
+  EXPECT_DOUBLE_EQ(seconds_per_call(2.0, 0.0, 2, 2.0), 2.0);
+  EXPECT_DOUBLE_EQ(seconds_per_call(2.0, 0.0, 6, 2.0), 6.0);
+  EXPECT_DOUBLE_EQ(seconds_per_call(0.0, 3.0, 64, 2.0), 3.0);
+  // Of four, 1.7 compute on two cores on average where a call computes as long as it waits.
+  EXPECT_NEAR(seconds_per_call(3.0, 3.0, 4, 2.0), 4.0 * 3.0 / 1.7, 1e-9);
+  EXPECT_NEAR(seconds_per_call(1e-6, 1.0, 1000, 64.0), 1.0, 1e-3);
+}
+
+TEST(ThroughputModel, the_fewest_workers_are_found_though_more_are_worse) {
+  const auto takes = [](int workers) { return workers <= 13 ? 13.0 / workers : 0.1 * workers; };
+  EXPECT_EQ(feed::fewest_workers(1, 64, 1.01, takes), 13);
+  EXPECT_EQ(feed::fewest_workers(1, 64, 2.0, takes), 7);
+  EXPECT_EQ(feed::fewest_workers(20, 64, 1.01, takes), 20);
+  EXPECT_EQ(feed::fewest_workers(1, 4, 1.01, takes), 4);
 }
 
 // ---- Sums and JSON ----

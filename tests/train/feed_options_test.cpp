@@ -255,6 +255,57 @@ TEST(SourceHandle, with_state_serves_one_fit_at_a_time) {
   EXPECT_EQ(errors, 1);
 }
 
+// Throws wherever it is asked for something else than a batch.
+class Moody : public BatchGenerator<float, float> {
+ public:
+  enum class Where { nowhere, batches_per_epoch, endless, begin_epoch, end_epoch };
+  explicit Moody(Where where) : BatchGenerator({.x = {8, 4}, .y = {8, 1}}), where_(where) {}
+  std::int64_t fill(BatchContext&, std::span<float> x, std::span<float> y) override {
+    std::ranges::fill(x, 0.5f);
+    std::ranges::fill(y, 0.5f);
+    return 8;
+  }
+  std::optional<std::int64_t> batches_per_epoch() const override {
+    complain(Where::batches_per_epoch);
+    return 2;
+  }
+  bool endless() const override {
+    complain(Where::endless);
+    return false;
+  }
+  void begin_epoch(std::int64_t) override { complain(Where::begin_epoch); }
+  void end_epoch(std::int64_t) override { complain(Where::end_epoch); }
+
+ private:
+  void complain(Where here) const {
+    if (where_ == here) throw std::logic_error("not today");
+  }
+  Where where_;
+};
+
+TEST(SourceErrors, are_ours_with_the_original_nested_wherever_a_source_throws) {
+  using Where = Moody::Where;
+  for (const Where where :
+       {Where::batches_per_epoch, Where::endless, Where::begin_epoch, Where::end_epoch}) {
+    Sequential model = regressor();
+    Moody moody(where);
+    const auto expect = [&](const auto& call) {
+      try {
+        call();
+        ADD_FAILURE() << "nothing was thrown, " << static_cast<int>(where);
+      } catch (const DataError& error) {
+        EXPECT_NE(std::string(error.what()).find("not today"), std::string::npos) << error.what();
+        EXPECT_THROW(std::rethrow_if_nested(error), std::logic_error);
+      }
+    };
+    expect([&] { model.fit(moody, {.verbose = 0}); });
+    expect([&] { model.evaluate(moody, {.verbose = 0}); });
+    expect([&] { model.predict(moody); });
+    Moody calm(Where::nowhere);
+    model.fit(calm, {.verbose = 0});
+  }
+}
+
 // ---- Traces ----
 TEST(Trace, leads_every_batch_from_the_worker_to_its_step) {
   const std::filesystem::path path =
