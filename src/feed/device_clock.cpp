@@ -17,7 +17,7 @@ std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 
 
 DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::Stream& compute,
                          Feed& feed, int in_flight)
-    : feed_(feed), places_(static_cast<std::size_t>(in_flight)), first_(device.make_timed_event()) {
+    : feed_(feed), places_(static_cast<std::size_t>(in_flight)) {
   for (Place& place : places_) {
     place.uploaded = device.make_timed_event();
     place.stepped = device.make_timed_event();

@@ -248,7 +248,7 @@ const Situation kSituations[] = {
      {.generate = 1 * kMs, .upload = 3 * kMs, .step = 1 * kMs},
      {.kind = SourceKind::dataset},
      Class::upload_bound,
-     "cache_on_device(), where the data set fits the device's memory"},
+     "uint8 fields with a Rescaling layer, where the data allow it"},
     {"uploads_so_little_that_beginning_takes_longest",
      {.generate = 0.01 * kMs,
       .upload = 0.05 * kMs,
