@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +97,30 @@ TEST(DatasetResume, the_losses_of_two_fits_are_those_of_one) {
   const std::vector<double> all = losses(0, 3);
   const std::vector<double> rest = losses(1, 3);
   EXPECT_EQ(rest, std::vector<double>(all.begin() + 1, all.end()));
+}
+
+// ---- Training and validation parts ----
+// How many of the elements that training sees in later epochs were in the first validation part.
+int leaked(const Dataset<std::int32_t>& training, const Dataset<std::int32_t>& validation) {
+  std::set<std::int32_t> held_out;
+  validation.for_each([&](auto x) { held_out.insert(x[0]); });
+  std::set<std::int32_t> seen;
+  for (std::int64_t epoch = 0; epoch < 5; ++epoch) {
+    training.for_each([&](auto x) { seen.insert(x[0]); }, epoch);
+  }
+  return static_cast<int>(
+      std::ranges::count_if(held_out, [&](auto x) { return seen.contains(x); }));
+}
+
+TEST(DatasetSplit, parts_are_apart_in_every_epoch_as_the_header_says) {
+  const auto all = range(100);
+  EXPECT_EQ(leaked(all.skip(20).shuffle(80, 7), all.take(20)), 0);
+  for (const std::int64_t buffer : {100, 50}) {
+    const auto once = all.shuffle(buffer, 7, {.reshuffle_each_iteration = false});
+    EXPECT_EQ(leaked(once.skip(20).shuffle(80, 8), once.take(20)), 0);
+    const auto anew = all.shuffle(buffer, 7);
+    EXPECT_GT(leaked(anew.skip(20), anew.take(20)), 0);
+  }
 }
 
 }  // namespace
