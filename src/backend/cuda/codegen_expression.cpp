@@ -366,8 +366,8 @@ std::string ExpressionCode::load_pack(std::int32_t id) const {
   const bool is_whole = input.access == Access::whole;
   const std::string index = is_whole ? "i" : index_text("i", input.axes);
   if (input.access == Access::pack || (is_whole && input.is_aligned)) {
-    return format("    float v", id, "[4];\n    gen::load_pack(x", in.index, " + (", index, "), v",
-                  id, ");\n");
+    return format("    float v", id, "[", pack_, "];\n    gen::load_pack(x", in.index, " + (",
+                  index, "), v", id, ");\n");
   }
   if (input.access == Access::same) {
     return format("    const float v", id, " = gen::to_float(x", in.index, "[", index, "]);\n");
