@@ -50,6 +50,13 @@ class Event {
   virtual double seconds_since(Event& earlier) = 0;
 };
 
+// Rows to copy from one place on the device to another.
+struct RowGather {
+  std::byte* to = nullptr;
+  const std::byte* from = nullptr;
+  std::size_t row_bytes = 0;
+};
+
 // A captured program: what a stream runs as a whole. Stays alive and unchanged until it has run.
 class Work {
  public:
@@ -67,8 +74,9 @@ class Stream {
   virtual void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void fill_zero(std::byte* to, std::size_t bytes) = 0;
-  // Row rows[i] of `from` becomes row i of `to`, both on the device. `rows` is the host's.
-  virtual void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+  // Row rows[i] of `from` becomes row i of `to`, for each of the gathers. `rows` is the host's and,
+  // unlike `gathers`, has to stay until the work is done.
+  virtual void gather_rows(std::span<const RowGather> gathers,
                            std::span<const std::int64_t> rows) = 0;
   virtual void launch(Work& work) = 0;
   virtual void record(Event& event) = 0;
@@ -80,8 +88,7 @@ class Stream {
 };
 
 // What gather_rows() does, by the host on memory that it can reach.
-void gather_rows_now(std::byte* to, const std::byte* from, std::size_t row_bytes,
-                     std::span<const std::int64_t> rows);
+void gather_rows_now(const RowGather& gather, std::span<const std::int64_t> rows);
 
 class Device : public std::enable_shared_from_this<Device> {
  public:

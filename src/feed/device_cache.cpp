@@ -71,10 +71,13 @@ class DeviceCache final : public Source, public DeviceFiller {
     const std::span<const std::int64_t> numbers(reinterpret_cast<const std::int64_t*>(host),
                                                 static_cast<std::size_t>(rows));
     const std::shared_ptr<Columns>& columns = used_by_.at(stream);
+    thread_local std::vector<device::RowGather> gathers;  // kept for the next batch
+    gathers.clear();
     for (std::size_t i = 0; i < columns->memory.size(); ++i) {
       const std::size_t row_bytes = tensors_[i].bytes() / static_cast<std::size_t>(rows_);
-      stream.gather_rows(slot.field(i), columns->memory[i]->data(), row_bytes, numbers);
+      gathers.push_back({slot.field(i), columns->memory[i]->data(), row_bytes});
     }
+    stream.gather_rows(gathers, numbers);
   }
   bool enqueues() const override { return true; }
 

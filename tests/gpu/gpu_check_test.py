@@ -21,10 +21,14 @@ arguments = dict(a.split("=", 1) if "=" in a else (a, "") for a in sys.argv[1:])
 if "--gtest_list_tests" in arguments:
     print("Running main() from somewhere")
     print("Suite.")
+    if "-" in arguments["--gtest_filter"]:
+        arguments["--gtest_filter"] = arguments["--gtest_filter"].split("-")[0]
     print("\\n".join("  " + name for name in arguments["--gtest_filter"].split(":")))
     sys.exit(0)
 if "--measure" in arguments:
     print('RESULT {{"workload": "w", "us_per_step": 1.0}}')
+    sys.stdout.flush()
+    time.sleep(100 if arguments["--measure"] == "slow" else 0)
     sys.exit(arguments["--measure"] == "bad")
 failed = False
 for test in open(arguments["--tests"]).read().split():
@@ -34,10 +38,14 @@ for test in open(arguments["--tests"]).read().split():
         os.kill(os.getpid(), signal.SIGSEGV)
     if name.startswith("hang"):
         time.sleep(100)
+    if name.startswith("talk"):
+        print("x" * 100_000, flush=True)
+    if name.startswith("environment"):
+        print("threads", os.environ["STOKER_THREADS"], flush=True)
     if name.startswith("break"):
         print("The device is broken", flush=True)
         os._exit(75)
-    outcome = "     OK" if name.startswith("good") else " FAILED "
+    outcome = "     OK" if name.startswith(("good", "talk", "env")) else " FAILED "
     failed = failed or outcome != "     OK"
     print("[" + (outcome + " ").rjust(10) + "] " + test + " (1 ms)", flush=True)
 if "none" in os.environ.get("STOKER_SETTING", ""):
@@ -67,7 +75,8 @@ class GpuCheck(unittest.TestCase):
         os.chmod(self.module.PROGRAM, stat.S_IRWXU)
         self.report = self.module.Report(os.path.join(self.work.name, "out"))
         self.report.say = self.report.note
-        self.check = self.module.Check(types.SimpleNamespace(rehearse=False), self.report)
+        self.check = self.module.Check(types.SimpleNamespace(rehearse=False, seconds=600),
+                                       self.report)
         self.check.jobs = 2
 
     def tearDown(self):
@@ -94,12 +103,102 @@ class GpuCheck(unittest.TestCase):
             "Suite.break1": "failed", "Suite.crash1": "crashed", "Suite.fail1": "failed",
             "Suite.hang1": "hung"})
 
-    def test_the_time_limit_ends_a_part(self):
+    def test_what_a_time_limit_left_over_has_not_failed(self):
         self.module.STALL_SECONDS = 60
         found = self.run_part(["hang1", "good1", "good2", "good3"], seconds=1)
-        self.assertEqual(found["status"], "failed")
+        self.assertEqual(found["status"], "incomplete")
         self.assertEqual(found["not_passed"], {"Suite.hang1": "not run", "Suite.good2": "not run"})
         self.assertLess(found["seconds"], 5)
+        self.assertTrue(self.module.print_table(self.report, 1.0))
+        self.assertFalse(self.report.result["complete"])
+
+    def test_a_failure_before_the_time_limit_is_one(self):
+        self.module.STALL_SECONDS = 60
+        found = self.run_part(["hang1", "fail1", "good2", "good3"], seconds=1)
+        self.assertEqual(found["status"], "failed")
+        self.assertFalse(self.module.print_table(self.report, 1.0))
+
+    def test_a_part_that_could_not_begin_has_not_failed(self):
+        self.check.end = 0
+        found = self.run_part(["good1"])
+        self.assertEqual((found["status"], found["why"]), ("not run", "no time was left"))
+        self.assertTrue(self.module.print_table(self.report, 1.0))
+
+    def test_a_part_of_no_tests_has_failed(self):
+        self.check.list_tests = lambda wanted: []
+        self.assertEqual(self.run_part(["good1"])["status"], "failed")
+
+    def test_a_later_run_does_what_an_earlier_one_left(self):
+        self.check.earlier = {"part": {"passed": ["Suite.good1", "Suite.hang1"]}}
+        found = self.run_part(["good1", "hang1", "good2"])
+        self.assertEqual(found["status"], "passed")
+        self.assertEqual(found["count"], {"passed": 1})
+        self.assertEqual(found["passed"], ["Suite.good1", "Suite.good2", "Suite.hang1"])
+
+    def test_the_log_has_a_limit(self):
+        self.module.LOG_BYTES = 250_000
+        self.report.log_left = 250_000
+        found = self.run_part(["talk1", "talk2", "talk3", "talk4", "good1"])
+        self.assertEqual(found["count"], {"passed": 5})
+        path = os.path.join(self.report.folder, "gpu-check.log")
+        self.assertLess(os.path.getsize(path), 250_000 + 100)
+        with open(path, encoding="utf-8") as file:
+            self.assertTrue(file.read().endswith("The log is full; the rest is left out.\n"))
+
+    def test_references_get_two_threads_a_process(self):
+        self.run_part(["environment1"])
+        with open(os.path.join(self.report.folder, "gpu-check.log"), encoding="utf-8") as file:
+            self.assertIn("threads 2\n", file.read())
+
+    # ---- Options ----
+    def refusal_of(self, *arguments):
+        ended = subprocess.run([sys.executable, sys.argv[1], *arguments], text=True,
+                               capture_output=True, check=False)
+        self.assertEqual(ended.returncode, 2, ended.stderr)
+        return ended.stderr
+
+    def test_a_misspelt_part_is_an_error_that_lists_the_parts(self):
+        text = self.refusal_of("--only", "machine,opps")
+        self.assertIn("there is no part opps", text)
+        for name in self.module.PARTS:
+            self.assertIn(name, text)
+        self.assertIn("expected names of parts", self.refusal_of("--only", ","))
+
+    def test_a_time_that_is_none_is_an_error(self):
+        for seconds in ("0", "-5", "8", "soon"):
+            self.assertIn("--seconds", self.refusal_of("--seconds", seconds))
+
+    def test_peers_run_on_request_only(self):
+        asked = lambda *arguments: [name for name in self.module.PARTS if self.module.is_asked_for(
+            name, self.module.parse([*arguments, "folder"]))]
+        self.assertFalse(set(asked()) & set(self.module.PEERS))
+        self.assertEqual(tuple(asked("--peers")), self.module.PARTS)
+        self.assertEqual(asked("--only", "torch-graphs"), ["machine", "torch-graphs"])
+        self.assertEqual(tuple(asked())[:4], ("machine", "training", "ops", "steps"))
+
+    def test_the_seconds_asked_for_bound_all_parts(self):
+        check = self.module.Check(types.SimpleNamespace(rehearse=False, seconds=100), self.report)
+        self.assertLess(check.end - self.module.time.monotonic(), 100)
+        check.close()
+
+    # ---- What the machine has ----
+    def test_a_machine_that_is_too_old_runs_nothing(self):
+        self.check.needs = {"GLIBC": "99.1", "GLIBCXX": "3.4.1"}
+        self.check.part("machine", 10, self.check.machine)
+        found = self.report.parts["machine"]
+        self.assertEqual(found["status"], "failed")
+        self.assertIn("needs GLIBC 99.1, this machine has", found["why"])
+        self.assertEqual(self.run_part(["good1"])["status"], "not run")
+
+    def test_versions_are_compared_as_numbers(self):
+        here = {"machine": "x86_64", "GLIBC": "2.36", "GLIBCXX": "3.4.30"}
+        why = self.module.why_not_here
+        self.assertEqual(why({"GLIBC": "2.4", "GLIBCXX": "3.4.9"}, here), "")
+        self.assertEqual(why({"GLIBC": "2.36", "GLIBCXX": "3.4.30"}, here), "")
+        self.assertIn("GLIBCXX 3.4.31", why({"GLIBC": "2.4", "GLIBCXX": "3.4.31"}, here))
+        self.assertIn("none was found", why({"GLIBCXX": "3.4"}, {**here, "GLIBCXX": ""}))
+        self.assertIn("aarch64", why({"GLIBC": "2.4"}, {**here, "machine": "aarch64"}))
+        self.assertRegex(self.module.versions_here()["GLIBCXX"], r"^3\.4\.\d+$")
 
     def test_a_sanitizers_finding_fails_tests_that_passed(self):
         found = self.run_part(["good1", "good2"], STOKER_SETTING="none")
@@ -112,9 +211,16 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual(found["status"], "failed")
         self.assertEqual(found["results"], [{"workload": "w", "us_per_step": 1.0}])
 
-    def test_no_time_is_a_failure(self):
-        self.check.end = 0
-        self.assertEqual(self.run_part(["good1"])["why"], "no time was left")
+    def test_measurements_that_ran_out_of_time_have_not_failed(self):
+        self.check.part("m", 1, self.check.measurements("slow"))
+        found = self.report.parts["m"]
+        self.assertEqual(found["status"], "incomplete")
+        self.assertEqual(len(found["results"]), 1)
+
+    def test_the_slowest_launches_are_told(self):
+        result = {"launch_us": [["a", "kernel", 1.0], ["b", "eng0", 3.0], ["c", "eng1", 2.0]]}
+        lines = self.module.slowest_launches(result, 2)
+        self.assertEqual([line.split()[2:] for line in lines], [["eng0", "b"], ["eng1", "c"]])
 
     def test_without_a_bundle_it_says_what_to_do(self):
         ended = subprocess.run([sys.argv[1], self.work.name], text=True, capture_output=True,

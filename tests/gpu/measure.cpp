@@ -51,19 +51,28 @@ double seconds_a_copy(device::Stream& stream, std::byte* to, const std::byte* fr
 
 // ---- Steps ----
 
-// The fastest of some rounds of about `seconds` each.
+// The fastest of some rounds of about `seconds` each. `time_steps(n)` gives the seconds of n steps.
 template <class F>
-double seconds_a_step(double seconds, int rounds, const F& run_steps) {
+double seconds_a_step(double seconds, int rounds, const F& time_steps) {
   std::int64_t steps = 1;
   for (; steps < 20'000; steps *= 2) {
-    if (seconds_of([&] { run_steps(steps); }) > seconds / 4.0) break;
+    if (time_steps(steps) > seconds / 4.0) break;
   }
   double fastest = kNever;
   for (int round = 0; round < rounds; ++round) {
-    fastest = std::min(fastest,
-                       seconds_of([&] { run_steps(steps * 4); }) / static_cast<double>(steps * 4));
+    fastest = std::min(fastest, time_steps(steps * 4) / static_cast<double>(steps * 4));
   }
   return fastest;
+}
+
+std::string text_of(const std::vector<backend::cuda::TimedLaunch>& launches) {
+  std::string text = "[";
+  for (const auto& launch : launches) {
+    text += text.size() > 1 ? ", " : "";
+    text += "[" + quoted(launch.label) + ", " + quoted(launch.engine) + ", " +
+            number(1e6 * launch.seconds) + "]";
+  }
+  return text + "]";
 }
 
 void measure(const Workload& workload, bool briefly) {
@@ -76,24 +85,31 @@ void measure(const Workload& workload, bool briefly) {
   training.fit(3);  // the second step is captured
   const double seconds = briefly ? 1e-3 : 0.2;
   const int rounds = briefly ? 1 : 3;
-  const double fit = seconds_a_step(seconds, rounds, [&](std::int64_t n) { training.fit(n); });
-  const double step =
-      seconds_a_step(seconds, rounds, [&](std::int64_t n) { training.run_resident(n); });
-  const double generate =
-      seconds_a_step(seconds, rounds, [&](std::int64_t n) { training.generate(n); });
-  const double upload =
-      seconds_a_step(seconds, rounds, [&](std::int64_t n) { training.upload(n); });
+  const auto time = [&](void (Training::*stage)(std::int64_t)) {
+    return seconds_a_step(
+        seconds, rounds, [&](std::int64_t n) { return seconds_of([&] { (training.*stage)(n); }); });
+  };
+  const double fit =
+      seconds_a_step(seconds, rounds, [&](std::int64_t n) { return training.fit(n); });
+  const double step = time(&Training::run_resident);
+  const double fill = time(&Training::fill);
+  const double nan_scan = time(&Training::look_for_nan);
+  const double upload = time(&Training::upload);
+  // One worker fills a batch and looks through it, one after the other.
+  const double generate = fill + nan_scan;
   const double slowest = std::max({step, generate, upload});
   print_result({{"workload", quoted(workload.name)},
                 {"us_per_step", number(1e6 * fit)},
                 {"resident_us", number(1e6 * step)},
                 {"generate_us", number(1e6 * generate)},
+                {"nan_scan_us", number(1e6 * nan_scan)},
                 {"upload_us", number(1e6 * upload)},
                 {"of_the_slowest", number(fit / slowest)},
                 {"batch_bytes", number(static_cast<double>(training.batch_bytes()))},
                 {"launches", std::to_string(training.launches())},
                 {"first_step_s", number(first)},
-                {"loss", number(training.loss())}});
+                {"loss", number(training.loss())},
+                {"launch_us", text_of(training.time_launches(briefly ? 1 : 9))}});
 }
 
 std::vector<const Workload*> find(const std::string& names) {

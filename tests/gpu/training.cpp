@@ -5,6 +5,7 @@
 #include <new>
 
 #include "core/format.h"
+#include "feed/nan_scan.h"
 #include "optimizers/optimizer.h"
 #include "support/device_under_test.h"
 #include "support/resnet20.h"
@@ -138,19 +139,21 @@ backend::Executable& Training::executable() {
               .executable;
 }
 
-void Training::fit(std::int64_t steps) {
-  const History history =
-      model_.fit(source_, {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = 10});
+double Training::fit(std::int64_t steps) {
+  const History history = model_.fit(
+      source_, {.steps_per_epoch = steps, .epochs = 2, .verbose = 0, .max_queue_size = 10});
   loss_ = history["loss"].back();
+  return history["feed_wall"].back();
 }
 
 int Training::launches() { return executable().primitives(); }
 std::size_t Training::batch_bytes() const { return layout_.bytes; }
 
-void Training::run_resident(std::int64_t steps) {
-  device::Device& device = model_.state.device();
-  device::Stream& stream = model_.state.stream();
+// Made when it is first asked for.
+device::RingState* Training::resident_ring() {
   if (!resident_) {
+    device::Device& device = model_.state.device();
+    device::Stream& stream = model_.state.stream();
     resident_ = std::make_unique<Resident>(device, layout_.bytes);
     auto* ring = new (resident_->ring_host->data()) device::RingState;
     ring->slots = device::kMaxDeviceSlots;
@@ -165,14 +168,21 @@ void Training::run_resident(std::int64_t steps) {
       stream.synchronize();
     }
   }
+  return reinterpret_cast<device::RingState*>(resident_->ring->data());
+}
+
+// Back to the first batch, whose header tells its number.
+void Training::rewind(device::RingState* ring) {
+  model_.state.stream().copy_to_device(reinterpret_cast<std::byte*>(ring),
+                                       resident_->ring_host->data(), sizeof(device::RingState));
+}
+
+void Training::run_resident(std::int64_t steps) {
+  device::Stream& stream = model_.state.stream();
+  device::RingState* ring = resident_ring();
   backend::Executable& program = executable();
-  auto* ring = reinterpret_cast<device::RingState*>(resident_->ring->data());
   for (std::int64_t i = 0; i < steps; ++i) {
-    // Back to the first batch, whose header tells its number.
-    if (i % device::kMaxDeviceSlots == 0) {
-      stream.copy_to_device(resident_->ring->data(), resident_->ring_host->data(),
-                            sizeof(device::RingState));
-    }
+    if (i % device::kMaxDeviceSlots == 0) rewind(ring);
     program.run(stream, ring);
   }
   stream.synchronize();
@@ -181,7 +191,34 @@ void Training::run_resident(std::int64_t steps) {
   }
 }
 
-void Training::generate(std::int64_t steps) {
+std::vector<backend::cuda::TimedLaunch> Training::time_launches(int steps) {
+  device::Device& device = model_.state.device();
+  device::Stream& stream = model_.state.stream();
+  auto& program = dynamic_cast<backend::cuda::StepExecutable&>(executable());
+  run_resident(2);  // kernels are loaded when they first run
+  // A GPU that writes 3 TB/s needs 80 us for one of these: twice as long as a host needs to enqueue
+  // the launches that each stands for.
+  const bool is_real = device.name().starts_with("cuda:");
+  const auto ballast = device.allocate(is_real ? std::size_t{256} << 20 : 1);
+  const int fills = is_real ? 4 + launches() / 4 : 1;
+  std::vector<backend::cuda::TimedLaunch> result;
+  std::vector<std::vector<double>> seconds(static_cast<std::size_t>(launches()));
+  for (int step = 0; step < steps; ++step) {
+    rewind(resident_ring());
+    result = program.run_timed(device, stream, resident_ring(), [&] {
+      for (int i = 0; i < fills; ++i) stream.fill_zero(ballast->data(), ballast->bytes());
+    });
+    for (std::size_t i = 0; i < result.size(); ++i) seconds[i].push_back(result[i].seconds);
+  }
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const auto middle = seconds[i].begin() + static_cast<std::ptrdiff_t>(seconds[i].size() / 2);
+    std::nth_element(seconds[i].begin(), middle, seconds[i].end());
+    result[i].seconds = *middle;
+  }
+  return result;
+}
+
+void Training::fill(std::int64_t steps) {
   const test::SlotMemory memory(source_->spec());
   for (std::int64_t i = 0; i < steps; ++i) {
     for (std::size_t f = 0; f < layout_.offsets.size(); ++f) {
@@ -190,8 +227,24 @@ void Training::generate(std::int64_t steps) {
   }
 }
 
+void Training::look_for_nan(std::int64_t steps) {
+  const test::SlotMemory memory(source_->spec());
+  const BatchSpec& spec = source_->spec();
+  for (std::size_t f = 0; f < layout_.offsets.size(); ++f) {
+    source_->copy(0, f, memory.slot().field(f));
+  }
+  for (std::int64_t i = 0; i < steps; ++i) {
+    for (std::size_t f = 0; f < spec.field_count(); ++f) {
+      const Field& field = spec.field(f);
+      if (feed::find_nan(memory.slot().field(f), field.dtype, field.shape.elements())) {
+        throw Error("a batch holds a NaN");
+      }
+    }
+  }
+}
+
 void Training::upload(std::int64_t steps) {
-  run_resident(0);
+  resident_ring();
   const auto stream = model_.state.device().make_stream();
   for (std::int64_t i = 0; i < steps; ++i) {
     const auto slot = static_cast<std::size_t>(i % device::kMaxDeviceSlots);

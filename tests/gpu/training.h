@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/planned_step.h"
 #include "feed/feed.h"
 #include "stoker/stoker.h"
 #include "train/model_impl.h"
@@ -30,23 +31,32 @@ class Training {
   explicit Training(const Workload& workload);
   ~Training();
 
-  void fit(std::int64_t steps);
+  // Seconds that so many steps took, in an epoch behind one of as many: the first one pays for the
+  // ring, and for plans that are made when they are needed.
+  double fit(std::int64_t steps);
   double loss() const { return loss_; }
   // Launches of a step. On CUDA each is a node of its graph; of cuDNN's, one or a few.
   int launches();
   std::size_t batch_bytes() const;
 
   // The stages of a step one by one, each as often as its turn comes in `steps` steps. Batches lie
-  // on the device for the first; the last two never touch the model.
+  // on the device for the first; the others never touch the model. A worker of the feed fills a
+  // batch and then looks for NaNs in it.
   void run_resident(std::int64_t steps);
-  void generate(std::int64_t steps);
+  void fill(std::int64_t steps);
+  void look_for_nan(std::int64_t steps);
   void upload(std::int64_t steps);
+
+  // What each launch of a step takes on the device, as the median of so many steps.
+  std::vector<backend::cuda::TimedLaunch> time_launches(int steps);
 
  private:
   class Batches;
   struct Resident;
 
   backend::Executable& executable();
+  device::RingState* resident_ring();
+  void rewind(device::RingState* ring);
 
   const Workload& workload_;
   Value input_;

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +44,30 @@ Model residual(const Device& on) {
   x = test::residual_block(x, 8, 1);
   x = test::residual_block(x, 16, 2);
   return Model(images, Dense(4)(GlobalAveragePooling2D()(x)), {.seed = 3, .device = on});
+}
+
+// Paths that part and meet again in each way there is.
+Model merged(const Device& on) {
+  const Value images = Input({12, 12, 1});
+  const Value x = Dense(16, {.activation = "relu"})(Flatten()(images));
+  const Value a = Dense(16, {.activation = "tanh"})(x);
+  const Value b = Dense(16)(x);
+  const Value sums = Add()({Multiply()({a, b}), Subtract()({a, x})});
+  const Value chosen = Average()({Maximum()({a, b}), Minimum()({b, x})});
+  return Model(images, Dense(4)(Concatenate()({sums, chosen, x})), {.seed = 3, .device = on});
+}
+
+// Pixels as words: many uses of few rows, and rows that nobody uses.
+Sequential words(const Device& on) {
+  return Sequential(
+      {Input({12, 12, 1}), Rescaling(20.0), Flatten(), Embedding(40, 6), Flatten(), Dense(4)},
+      {.seed = 3, .device = on});
+}
+
+Sequential mixed_cnn(const Device& on, const std::string& policy) {
+  return Sequential({Input({12, 12, 1}), Conv2D(8, 3, {.activation = "relu"}), BatchNormalization(),
+                     MaxPooling2D(2), Conv2D(16, 3, {.activation = "relu"}), Flatten(), Dense(4)},
+                    {.seed = 3, .device = on, .dtype_policy = policy});
 }
 
 // Four classes of images, told apart by which quarter is bright.
@@ -87,8 +114,10 @@ void expect_same_bits(const Outcome& a, const Outcome& b) {
 }
 
 // Rounding grows along a trajectory: slowly, because the learning rates are small.
-void expect_close(const Outcome& received, const Outcome& expected) {
-  const double tolerance = is_tf32() ? 2e-2 : 1e-4;
+double usual_tolerance() { return is_tf32() ? 2e-2 : 1e-4; }
+
+void expect_close(const Outcome& received, const Outcome& expected,
+                  double tolerance = usual_tolerance()) {
   ASSERT_EQ(received.losses.size(), expected.losses.size());
   for (std::size_t i = 0; i < expected.losses.size(); ++i) {
     EXPECT_NEAR(received.losses[i], expected.losses[i], tolerance * (1.0 + expected.losses[i]))
@@ -126,8 +155,64 @@ TEST(GpuTraining, adam_follows_the_cpu) {
   expect_close(train(cnn(device()), adam), train(cnn(Device::cpu()), adam));
 }
 
+TEST(GpuTraining, a_network_of_many_paths_follows_the_cpu) {
+  expect_close(train(merged(device()), kSlow), train(merged(Device::cpu()), kSlow));
+}
+
+TEST(GpuTraining, an_embedding_follows_the_cpu) {
+  expect_close(train(words(device()), kSlow), train(words(Device::cpu()), kSlow));
+}
+
+// What is rounded to 16 bits in another order differs by more than float32's sums do.
+TEST(GpuMixedPrecision, bfloat16_follows_the_cpu) {
+  expect_close(train(mixed_cnn(device(), "mixed_bfloat16"), kSlow),
+               train(mixed_cnn(Device::cpu(), "mixed_bfloat16"), kSlow), 5e-2);
+}
+
+TEST(GpuMixedPrecision, float16_with_a_scaled_loss_follows_the_cpu) {
+  const Optimizer scaled = LossScaleOptimizer(kSlow, {.initial_scale = 1024.0});
+  expect_close(train(mixed_cnn(device(), "mixed_float16"), scaled),
+               train(mixed_cnn(Device::cpu(), "mixed_float16"), scaled), 2e-2);
+}
+
+TEST(GpuMixedPrecision, captured_steps_give_the_bits_of_single_launches) {
+  for (const char* policy : {"mixed_bfloat16", "mixed_float16"}) {
+    setenv("STOKER_CUDA_GRAPHS", "0", 1);
+    const Outcome single = train(mixed_cnn(device(), policy), kSlow);
+    unsetenv("STOKER_CUDA_GRAPHS");
+    expect_same_bits(train(mixed_cnn(device(), policy), kSlow), single);
+  }
+}
+
+// Large enough for the engines that large products get. TF32 keeps 3e-4 of it.
+TEST(GpuProducts, of_512_are_as_exact_as_their_numbers) {
+  constexpr std::int64_t kSize = 512;
+  Sequential model({Input({kSize}), Dense(kSize, {.use_bias = false})}, {.device = device()});
+  const Tensor x = Tensor::normal({kSize, kSize}, 0.0f, 1.0f, 5);
+  const Tensor y = model.predict(x, {.batch_size = kSize});
+  const Tensor w = model.get_weights()[0];
+  const auto a = x.data<float>(), b = w.data<float>(), received = y.data<float>();
+  double error = 0.0, size = 0.0;
+  std::vector<double> row(kSize);
+  for (std::size_t i = 0; i < kSize; ++i) {
+    std::fill(row.begin(), row.end(), 0.0);
+    for (std::size_t k = 0; k < kSize; ++k) {
+      for (std::size_t j = 0; j < kSize; ++j) {
+        row[j] += static_cast<double>(a[i * kSize + k]) * b[k * kSize + j];
+      }
+    }
+    for (std::size_t j = 0; j < kSize; ++j) {
+      error += std::pow(received[i * kSize + j] - row[j], 2);
+      size += row[j] * row[j];
+    }
+  }
+  const double relative = std::sqrt(error / size);
+  std::cout << "a product of 512^3 is off by " << relative << '\n';
+  EXPECT_LT(relative, is_tf32() ? 1e-3 : 1e-5);
+}
+
 TEST(GpuTraining, captured_steps_give_the_bits_of_single_launches) {
-  for (const auto& build : {mlp, cnn}) {
+  for (const auto& build : {mlp, cnn, words}) {
     setenv("STOKER_CUDA_GRAPHS", "0", 1);
     const Outcome single = train(build(device()), kSlow);
     unsetenv("STOKER_CUDA_GRAPHS");

@@ -185,15 +185,16 @@ std::string index_text(const std::string& index, const std::vector<IndexAxis>& a
   return text.empty() ? "0u" : text;
 }
 
-bool is_aligned(const graph::ValueInfo& value) {
-  const auto four = static_cast<std::int64_t>(4 * size_of(value.type.dtype));
-  return value.home.space == graph::Space::arena || value.home.offset % four == 0;
+bool is_aligned(const graph::ValueInfo& value, int pack) {
+  const auto bytes = static_cast<std::int64_t>(size_of(value.type.dtype)) * pack;
+  return value.home.space == graph::Space::arena ||
+         value.home.offset % std::min<std::int64_t>(bytes, 16) == 0;
 }
 
 ExpressionCode::ExpressionCode(const graph::Graph& graph, const graph::Node& node,
                                const graph::Expression& expression, const Shape& shape,
-                               Parameters& parameters)
-    : expression_(expression.compacted(&kept_)) {
+                               Parameters& parameters, int pack)
+    : pack_(pack), expression_(expression.compacted(&kept_)) {
   for (const int kept : kept_) {
     const graph::ValueId value = node.inputs[at(kept)];
     inputs_.push_back(classify(graph.info(value), shape));
@@ -207,7 +208,7 @@ ExpressionCode::Input ExpressionCode::classify(const graph::ValueInfo& value,
                                                const Shape& shape) const {
   Input input;
   input.dtype = value.type.dtype;
-  input.is_aligned = is_aligned(value);
+  input.is_aligned = is_aligned(value, pack_);
   const std::int64_t own = value.type.shape.elements();
   // A scalar of a scalar shape counts as whole: it may be overwritten, so only the thread that
   // writes it reads it.
@@ -217,15 +218,15 @@ ExpressionCode::Input ExpressionCode::classify(const graph::ValueInfo& value,
     return input;
   }
   input.axes = broadcast_axes(value.type.shape, shape);
-  bool fits_four = input.axes.back().extent % 4 == 0;
+  bool fits = input.axes.back().extent % pack_ == 0;
   if (input.axes.back().stride == 0) {
-    input.access = fits_four ? Access::same : Access::gather;
+    input.access = fits ? Access::same : Access::gather;
     return input;
   }
   for (std::size_t k = 0; k + 1 < input.axes.size(); ++k) {
-    fits_four = fits_four && input.axes[k].stride % 4 == 0;
+    fits = fits && input.axes[k].stride % pack_ == 0;
   }
-  input.access = fits_four && input.is_aligned ? Access::four : Access::gather;
+  input.access = fits && input.is_aligned ? Access::pack : Access::gather;
   return input;
 }
 
@@ -307,7 +308,7 @@ std::string ExpressionCode::constructor() const {
 }
 
 std::string ExpressionCode::functions() const {
-  return apply_function() + one_function() + four_function();
+  return apply_function() + one_function() + pack_function();
 }
 
 // apply(leaves, range, outputs): the arithmetic.
@@ -355,24 +356,24 @@ std::string ExpressionCode::one_function() const {
   return text + call + ");\n  }\n";
 }
 
-std::string ExpressionCode::load_four(std::int32_t id) const {
+std::string ExpressionCode::load_pack(std::int32_t id) const {
   const Instruction& in = instruction(id);
   if (in.op == ExprOp::uniform) {
-    return format("    float v", id, "[4];\n    gen::uniform_four(i, ",
+    return format("    float v", id, "[", pack_, "];\n    gen::uniform_pack(i, ",
                   static_cast<std::uint32_t>(in.index), "u, scalars, v", id, ");\n");
   }
   const Input& input = inputs_[at(in.index)];
   const bool is_whole = input.access == Access::whole;
   const std::string index = is_whole ? "i" : index_text("i", input.axes);
-  if (input.access == Access::four || (is_whole && input.is_aligned)) {
-    return format("    float v", id, "[4];\n    gen::load_four(x", in.index, " + (", index, "), v",
-                  id, ");\n");
+  if (input.access == Access::pack || (is_whole && input.is_aligned)) {
+    return format("    float v", id, "[", pack_, "];\n    gen::load_pack(x", in.index, " + (",
+                  index, "), v", id, ");\n");
   }
   if (input.access == Access::same) {
     return format("    const float v", id, " = gen::to_float(x", in.index, "[", index, "]);\n");
   }
-  std::string text = format("    const float v", id, "[4] = {");
-  for (int k = 0; k < 4; ++k) {
+  std::string text = format("    const float v", id, "[", pack_, "] = {");
+  for (int k = 0; k < pack_; ++k) {
     const std::string i = k == 0 ? "i" : format("(i + ", k, ")");
     text += format(k == 0 ? "" : ", ", "gen::to_float(x", in.index, "[",
                    is_whole ? i : index_text(i, input.axes), "])");
@@ -380,21 +381,22 @@ std::string ExpressionCode::load_four(std::int32_t id) const {
   return text + "};\n";
 }
 
-std::string ExpressionCode::four_function() const {
+std::string ExpressionCode::pack_function() const {
   std::string text =
-      format("  __device__ __forceinline__ void four(Index i, float range, float (&y)[",
-             expression_.outputs().size(), "][4]) const {\n");
+      format("  __device__ __forceinline__ void pack(Index i, float range, float (&y)[",
+             expression_.outputs().size(), "][", pack_, "]) const {\n");
   std::string call = "apply(range";
   for (std::size_t k = 0; k < is_scalar_.size(); ++k) {
     const auto id = static_cast<std::int32_t>(k);
     const Instruction& in = instruction(id);
     if (!is_leaf_of_element(id) || in.op == ExprOp::range_value) continue;
-    text += load_four(id);
+    text += load_pack(id);
     const bool is_same = in.op == ExprOp::input && inputs_[at(in.index)].access == Access::same;
     call += format(", v", id, is_same ? "" : "[k]");
   }
   for (std::size_t j = 0; j < expression_.outputs().size(); ++j) call += format(", y[", j, "][k]");
-  return text + "#pragma unroll\n    for (int k = 0; k < 4; ++k) " + call + ");\n  }\n";
+  return text + format("#pragma unroll\n    for (int k = 0; k < ", pack_, "; ++k) ") + call +
+         ");\n  }\n";
 }
 
 }  // namespace stoker::backend::cuda

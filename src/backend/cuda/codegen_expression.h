@@ -28,17 +28,19 @@ std::string index_text(const std::string& index, const std::vector<IndexAxis>& a
 // The type Index for shapes of so many elements.
 std::string index_type(std::int64_t elements);
 
-// Whether four elements at a multiple of four may be reached in one access: homes in the arena are
-// aligned, others as their offset says.
-bool is_aligned(const graph::ValueInfo& value);
+// Whether `pack` elements at a multiple of that may be reached in accesses of up to 16 bytes: homes
+// in the arena are aligned, others as their offset says.
+bool is_aligned(const graph::ValueInfo& value, int pack);
 
 class ExpressionCode {
  public:
+  // `pack`: how many elements the function pack() takes, a multiple of four.
   ExpressionCode(const graph::Graph& graph, const graph::Node& node,
-                 const graph::Expression& expression, const Shape& shape, Parameters& parameters);
+                 const graph::Expression& expression, const Shape& shape, Parameters& parameters,
+                 int pack = 4);
 
   // Members of the struct, statements of its constructor from `p`, and the functions one() and
-  // four().
+  // pack().
   std::string members() const;
   std::string constructor() const;
   std::string functions() const;
@@ -51,8 +53,8 @@ class ExpressionCode {
   enum class Access {
     whole,   // element i of the shape is element i of it
     scalar,  // one element, read once
-    four,    // broadcast, but four neighbours are four neighbours
-    same,    // broadcast along the last axis: four neighbours are one element
+    pack,    // broadcast, but a pack of neighbours is one of neighbours
+    same,    // broadcast along the last axis: a pack of neighbours is one element
     gather,  // broadcast in any other way
   };
   struct Input {
@@ -73,9 +75,10 @@ class ExpressionCode {
   std::string value_text(std::int32_t id) const;
   std::string apply_function() const;
   std::string one_function() const;
-  std::string four_function() const;
-  std::string load_four(std::int32_t id) const;
+  std::string pack_function() const;
+  std::string load_pack(std::int32_t id) const;
 
+  const int pack_;
   std::vector<int> kept_;  // before expression_, which fills it
   graph::Expression expression_;
   std::vector<Input> inputs_;    // of expression_

@@ -36,7 +36,8 @@ class PointwiseCode {
         attributes_(ops::attributes_of<ops::PointwiseAttributes>(node_)),
         shape_(graph.info(node_.outputs[0]).type.shape),
         name_(format(kNamePlace, "_", number)),
-        expression_(graph, node_, attributes_.expression, shape_, parameters),
+        pack_(pack_of(graph, node_, attributes_, shape_)),
+        expression_(graph, node_, attributes_.expression, shape_, parameters, pack_),
         parameters_(parameters) {
     find_parts();
     for (const graph::ValueId output : node_.outputs) parameters_.pointer(Operand::of(output));
@@ -55,6 +56,19 @@ class PointwiseCode {
   }
 
  private:
+  // Eight where that makes accesses of 16 bytes and nothing is left over.
+  static int pack_of(const graph::Graph& graph, const graph::Node& node,
+                     const ops::PointwiseAttributes& attributes, const Shape& shape) {
+    if (!attributes.ranges.empty() || shape.elements() % 8 != 0) return 4;
+    const auto has_16_bits = [&](graph::ValueId value) {
+      const graph::ValueType& type = graph.info(value).type;
+      return size_of(type.dtype) == 2 && type.shape.elements() == shape.elements();
+    };
+    return std::any_of(node.inputs.begin(), node.inputs.end(), has_16_bits) ||
+                   std::any_of(node.outputs.begin(), node.outputs.end(), has_16_bits)
+               ? 8
+               : 4;
+  }
   void find_parts() {
     if (attributes_.ranges.empty()) {
       add_part({.offset = 0, .count = shape_.elements()});
@@ -65,9 +79,9 @@ class PointwiseCode {
   void add_part(const ops::Range& range) {
     if (range.count == 0) return;
     const std::int64_t begin = range.offset, end = range.offset + range.count;
-    parts_.push_back({units_, begin / 4, begin, end, range.value});
-    units_ += (end + 3) / 4 - begin / 4;
-    is_whole_ = is_whole_ && begin % 4 == 0 && end % 4 == 0;
+    parts_.push_back({units_, begin / pack_, begin, end, range.value});
+    units_ += (end + pack_ - 1) / pack_ - begin / pack_;
+    is_whole_ = is_whole_ && begin % pack_ == 0 && end % pack_ == 0;
   }
 
   std::string table() const {
@@ -81,7 +95,7 @@ class PointwiseCode {
     const std::size_t outputs = node_.outputs.size();
     std::string members = expression_.members();
     std::string constructor = expression_.constructor();
-    std::string one, four;
+    std::string one, pack;
     for (std::size_t j = 0; j < outputs; ++j) {
       const graph::ValueInfo& info = graph_.info(node_.outputs[j]);
       const std::string type = type_name(info.type.dtype);
@@ -89,11 +103,11 @@ class PointwiseCode {
       members += format("  ", type, "* to", j, ";\n");
       constructor += format("    to", j, " = static_cast<", type, "*>(p.", pointer, ");\n");
       one += format("    gen::put(y[", j, "], to", j, "[i]);\n");
-      if (is_aligned(info)) {
-        four += format("    gen::store_four(to", j, " + i, y[", j, "]);\n");
+      if (is_aligned(info, pack_)) {
+        pack += format("    gen::store_pack(to", j, " + i, y[", j, "]);\n");
       } else {
-        four +=
-            format("    for (int k = 0; k < 4; ++k) gen::put(y[", j, "][k], to", j, "[i + k]);\n");
+        pack += format("    for (int k = 0; k < ", pack_, "; ++k) gen::put(y[", j, "][k], to", j,
+                       "[i + k]);\n");
       }
     }
     const bool is_guarded = attributes_.guard != ops::Guard::none;
@@ -115,14 +129,15 @@ class PointwiseCode {
     }
     return format("struct ", name_, " {\n  typedef ", index_type(shape_.elements()),
                   " Index;\n  static constexpr int kOutputs = ", outputs,
+                  ";\n  static constexpr int kPack = ", pack_,
                   ";\n  static constexpr Index kUnits = ", index_literal(units_),
                   ";\n  static constexpr bool kIsWhole = ", is_whole_ ? "true" : "false", ";\n",
                   members, "  __device__ __forceinline__ explicit ", name_, "(const ", kNamePlace,
                   "_params& p) {\n", constructor, "  }\n", expression_.functions(),
                   "  __device__ __forceinline__ void store_one(Index i, const float (&y)[", outputs,
                   "]) const {\n", one,
-                  "  }\n  __device__ __forceinline__ void store_four(Index i, const float (&y)[",
-                  outputs, "][4]) const {\n", four,
+                  "  }\n  __device__ __forceinline__ void store_pack(Index i, const float (&y)[",
+                  outputs, "][", pack_, "]) const {\n", pack,
                   "  }\n  __device__ __forceinline__ bool is_refused() const { return ",
                   is_guarded ? "refused" : "false", "; }\n", part_function(), "};\n");
   }
@@ -175,6 +190,7 @@ class PointwiseCode {
   const ops::PointwiseAttributes& attributes_;
   const Shape shape_;
   const std::string name_;
+  const int pack_;  // elements a unit
   const ExpressionCode expression_;
   Parameters& parameters_;
   std::vector<Part> parts_;

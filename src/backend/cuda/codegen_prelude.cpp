@@ -3,7 +3,8 @@
 //
 // A generated node is a struct. It knows pointers, shapes and its expression, all as constants:
 //   one(i, range, y)   the expression's outputs for element i
-//   four(i, range, y)  the same for elements i .. i + 3, where i is a multiple of four
+//   pack(i, range, y)  the same for the elements of a pack: four, or eight where that is 16 bytes
+//                      of a 16-bit type; i is a multiple of that
 // The templates here, and those of codegen_prelude_reduce.cpp, are the loops around them.
 #include <string>
 
@@ -102,23 +103,23 @@ __device__ __forceinline__ float rounded(float x) {
   return to_float(stored);
 }
 
-// Four elements in one access of up to 128 bits.
-template <class T>
-struct alignas(4 * sizeof(T)) Four {
-  T at[4];
+// N elements in accesses of up to 128 bits.
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
+  T at[N];
 };
-template <class T>
-__device__ __forceinline__ void load_four(const T* from, float (&to)[4]) {
-  const Four<T> four = *reinterpret_cast<const Four<T>*>(from);
+template <class T, int N>
+__device__ __forceinline__ void load_pack(const T* from, float (&to)[N]) {
+  const Pack<T, N> pack = *reinterpret_cast<const Pack<T, N>*>(from);
 #pragma unroll
-  for (int k = 0; k < 4; ++k) to[k] = to_float(four.at[k]);
+  for (int k = 0; k < N; ++k) to[k] = to_float(pack.at[k]);
 }
-template <class T>
-__device__ __forceinline__ void store_four(T* to, const float (&from)[4]) {
-  Four<T> four;
+template <class T, int N>
+__device__ __forceinline__ void store_pack(T* to, const float (&from)[N]) {
+  Pack<T, N> pack;
 #pragma unroll
-  for (int k = 0; k < 4; ++k) put(from[k], four.at[k]);
-  *reinterpret_cast<Four<T>*>(to) = four;
+  for (int k = 0; k < N; ++k) put(from[k], pack.at[k]);
+  *reinterpret_cast<Pack<T, N>*>(to) = pack;
 }
 
 // Whether x is finite when it is stored in the type: 65520 and more is an infinite float16.
@@ -177,6 +178,19 @@ __device__ __forceinline__ void uniform_four(u64 element, u32 stream, const Scal
 #pragma unroll
   for (int k = 0; k < 4; ++k) to[k] = unit_float(words.at[k]);
 }
+template <int N>
+__device__ __forceinline__ void uniform_pack(u64 element, u32 stream, const Scalars* scalars,
+                                             float (&to)[N]) {
+#pragma unroll
+  for (int k = 0; k < N; k += 4) {
+    float four[4];
+    uniform_four(element + k, stream, scalars, four);
+    to[k] = four[0];
+    to[k + 1] = four[1];
+    to[k + 2] = four[2];
+    to[k + 3] = four[3];
+  }
+}
 __device__ __forceinline__ float uniform(u64 element, u32 stream, const Scalars* scalars) {
   float four[4];
   uniform_four(element, stream, scalars, four);
@@ -192,12 +206,12 @@ namespace gen {
 
 // ---- pointwise ----
 
-// A part of the elements, cut at multiples of four into units; the first and the last unit may lie
-// in it only partly.
+// A part of the elements, cut into units of a pack; the first and the last unit may lie in it only
+// partly.
 template <class Index>
 struct Part {
   Index units;       // of the parts before it
-  Index first_unit;  // begin / 4
+  Index first_unit;  // begin / Node::kPack
   Index begin, end;  // elements
   float value;
 };
@@ -226,14 +240,14 @@ __device__ __forceinline__ void pointwise(const Node& node, u32 block, u32 block
   Index unit = static_cast<Index>(block) * kThreads + threadIdx.x;
   for (; unit < Node::kUnits; unit += stride) {
     const Part<Index> part = node.part(unit);
-    const Index first = 4 * (part.first_unit + (unit - part.units));
-    if (Node::kIsWhole || (part.begin <= first && first + 4 <= part.end)) {
-      float y[Node::kOutputs][4];
-      node.four(first, part.value, y);
-      node.store_four(first, y);
+    const Index first = Node::kPack * (part.first_unit + (unit - part.units));
+    if (Node::kIsWhole || (part.begin <= first && first + Node::kPack <= part.end)) {
+      float y[Node::kOutputs][Node::kPack];
+      node.pack(first, part.value, y);
+      node.store_pack(first, y);
       continue;
     }
-    const Index end = first + 4 < part.end ? first + 4 : part.end;
+    const Index end = first + Node::kPack < part.end ? first + Node::kPack : part.end;
     for (Index i = first < part.begin ? part.begin : first; i < end; ++i) {
       float y[Node::kOutputs];
       node.one(i, part.value, y);

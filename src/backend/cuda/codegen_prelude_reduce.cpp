@@ -39,7 +39,7 @@ struct Values {
   }
   static __device__ __forceinline__ void read(const Node& node, Index i, float (&to)[4]) {
     float y[1][4];
-    node.four(i, 0.0f, y);
+    node.pack(i, 0.0f, y);
 #pragma unroll
     for (int j = 0; j < 4; ++j) to[j] = y[0][j];
   }

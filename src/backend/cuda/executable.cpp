@@ -140,9 +140,11 @@ class CudaExecutable final : public StepExecutable {
   void run(device::Stream& stream, device::RingState* ring) override {
     const device::NvtxRange range("step");
     CudaStream& cuda = cuda_stream(stream);
-    if (resolve(ring)) {
+    resolve(ring);
+    if (binding() != graph_binding_) {  // here, or in a run that looked at each launch
       drop_graph();
       is_warm_ = false;
+      graph_binding_ = binding();
     }
     // A graph that is instantiated knows its device; kernels that are launched or captured do not.
     if (graph_ != nullptr) {
@@ -194,6 +196,8 @@ class CudaExecutable final : public StepExecutable {
     }
   }
 
+  std::string dnn_engine(std::size_t index) const override { return dnn_plans_[index]->engine(); }
+
   void launch_kernel(CudaStream& stream, std::size_t index, const Grid& grid) {
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(grid.blocks);
@@ -242,6 +246,7 @@ class CudaExecutable final : public StepExecutable {
   std::vector<const void*> kernels_;
   std::vector<std::shared_ptr<const DnnPlan>> dnn_plans_;
   cudaGraphExec_t graph_ = nullptr;
+  std::uint64_t graph_binding_ = 0;  // whose pointers it has
   bool is_warm_ = false;
   const bool uses_graph_ = !is_off("STOKER_CUDA_GRAPHS");
 };

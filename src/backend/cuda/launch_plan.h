@@ -96,6 +96,14 @@ class Pack {
     arguments_.pointers.push_back({at, to});
     return *this;
   }
+  // One of a struct that is a member.
+  template <class Part, class T>
+  Pack& point(Part Params::*part, T* Part::*member, const Operand& to) {
+    const Params* none = nullptr;
+    const auto at = reinterpret_cast<std::size_t>(&(none->*part.*member));
+    arguments_.pointers.push_back({at, to});
+    return *this;
+  }
   Arguments arguments() const { return arguments_; }
 
  private:

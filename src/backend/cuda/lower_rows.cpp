@@ -1,6 +1,7 @@
 // What copies or looks along rows: views, slices, embedding, softmax and its relatives, labels.
 #include <utility>
 
+#include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/lowering.h"
 
 namespace stoker::backend::cuda {
@@ -120,15 +121,56 @@ void Lowering::lower_embedding_backward(const Node& node) {
   append(ZeroLaunch{Operand::of(node.outputs[0]),
                     static_cast<std::size_t>(table.elements()) * sizeof(float)},
          "zero", id_, id_);
-  const embedding_backward_params params{.count = shape(node.inputs[1]).elements(),
-                                         .entries = int32(table[0]),
-                                         .columns = int32(table[1]),
-                                         .kind = classes_of(node.inputs[1]),
-                                         .element = element_of(dtype(node.inputs[0]))};
-  Pack<embedding_backward_params> pack(params);
-  pack.point(&embedding_backward_params::dy, Operand::of(node.inputs[0]))
-      .point(&embedding_backward_params::ids, Operand::of(node.inputs[1]))
-      .point(&embedding_backward_params::dtable, Operand::of(node.outputs[0]));
+  const std::int64_t uses = shape(node.inputs[1]).elements();
+  const EmbeddingSort sort(uses, int32(table[0]));
+  const std::int64_t workspace = take_workspace(id_, sort.bytes());
+  const auto at = [&](std::size_t bytes) {
+    return Operand::workspace(id_, workspace + static_cast<std::int64_t>(bytes));
+  };
+  // Keys and uses: a pass reads the pair that the one before has written.
+  const Operand keys[]{at(0), at(2 * sort.numbers_bytes)};
+  const Operand uses_of[]{at(sort.numbers_bytes), at(3 * sort.numbers_bytes)};
+  const Operand places = at(4 * sort.numbers_bytes);
+  const Operand counter = Operand::counters(take_counters(1));
+  for (int pass = 0; pass < sort.passes; ++pass) {
+    const int to = pass % 2;
+    const EmbeddingUses from{.count = uses,
+                             .entries = int32(table[0]),
+                             .chunk = sort.chunk,
+                             .shift = pass * kDigitBits,
+                             .kind = classes_of(node.inputs[1])};
+    using Count = embedding_count_params;
+    const Count count{.from = from};
+    Pack<Count> pack_count(count);
+    using Place = embedding_place_params;
+    const Place place{.from = from};
+    Pack<Place> pack_place(place);
+    if (pass == 0) {
+      pack_count.point(&Count::from, &EmbeddingUses::ids, Operand::of(node.inputs[1]));
+      pack_place.point(&Place::from, &EmbeddingUses::ids, Operand::of(node.inputs[1]));
+    } else {
+      pack_count.point(&Count::from, &EmbeddingUses::keys, keys[1 - to]);
+      pack_place.point(&Place::from, &EmbeddingUses::keys, keys[1 - to])
+          .point(&Place::from, &EmbeddingUses::uses, uses_of[1 - to]);
+    }
+    pack_count.point(&Count::places, places).point(&Count::counter, counter);
+    pack_place.point(&Place::places, places)
+        .point(&Place::keys, keys[to])
+        .point(&Place::uses, uses_of[to]);
+    launch(KernelId::embedding_count, count, pack_count);
+    launch(KernelId::embedding_place, place, pack_place);
+  }
+  const int last = (sort.passes - 1) % 2;
+  using Params = embedding_backward_params;
+  const Params params{.count = uses,
+                      .entries = int32(table[0]),
+                      .columns = int32(table[1]),
+                      .element = element_of(dtype(node.inputs[0]))};
+  Pack<Params> pack(params);
+  pack.point(&Params::dy, Operand::of(node.inputs[0]))
+      .point(&Params::keys, keys[last])
+      .point(&Params::uses, uses_of[last])
+      .point(&Params::dtable, Operand::of(node.outputs[0]));
   launch(KernelId::embedding_backward, params, pack);
 }
 

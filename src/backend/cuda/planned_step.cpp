@@ -152,8 +152,8 @@ std::byte* StepExecutable::pointer(const Operand& operand) const {
   return nullptr;
 }
 
-bool StepExecutable::resolve(device::RingState* ring) {
-  if (!is_stale(ring)) return false;
+void StepExecutable::resolve(device::RingState* ring) {
+  if (!is_stale(ring)) return;
   ring_ = ring;
   const auto fill = [&](const Arguments& arguments) {
     std::vector<std::byte> bytes = arguments.bytes;
@@ -181,7 +181,7 @@ bool StepExecutable::resolve(device::RingState* ring) {
     }
   }
   is_resolved_ = true;
-  return true;
+  ++binding_;
 }
 
 const std::byte* StepExecutable::address(ValueId id) const { return value(id); }
@@ -209,6 +209,34 @@ void StepExecutable::run_checked(device::Stream& stream, device::RingState* ring
     const bool goes_on = i + 1 < launches.size() && launches[i + 1].first == launches[i].first;
     for (NodeId id = launches[i].first; !goes_on && id <= launches[i].last; ++id) show(id);
   }
+}
+
+std::vector<TimedLaunch> StepExecutable::run_timed(device::Device& device, device::Stream& stream,
+                                                   device::RingState* ring,
+                                                   const std::function<void()>& occupy) {
+  stream.synchronize();
+  resolve(ring);
+  const auto& launches = step_.plan.launches;
+  std::vector<std::unique_ptr<device::Event>> events;
+  for (std::size_t i = 0; i <= launches.size(); ++i) events.push_back(device.make_timed_event());
+  occupy();
+  stream.record(*events[0]);
+  for (std::size_t i = 0; i < launches.size(); ++i) {
+    enqueue(stream, i);
+    stream.record(*events[i + 1]);
+  }
+  stream.synchronize();
+  std::vector<TimedLaunch> timed;
+  for (std::size_t i = 0; i < launches.size(); ++i) {
+    const auto& what = launches[i].what;
+    timed.push_back({.label = launches[i].label,
+                     .engine = std::holds_alternative<KernelLaunch>(what)      ? "kernel"
+                               : std::holds_alternative<GeneratedLaunch>(what) ? "generated"
+                               : std::holds_alternative<ZeroLaunch>(what)      ? "memset"
+                                                                               : dnn_engine(i),
+                     .seconds = events[i + 1]->seconds_since(*events[i])});
+  }
+  return timed;
 }
 
 }  // namespace stoker::backend::cuda

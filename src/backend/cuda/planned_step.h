@@ -2,7 +2,10 @@
 // launches that compute it. What CUDA runs and what the tests' emulation runs is the same.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "backend/backend.h"
@@ -30,6 +33,13 @@ struct BoundLaunch {
   std::byte* zero = nullptr;
 };
 
+// What a launch took on the device, for measurements.
+struct TimedLaunch {
+  std::string label;
+  std::string engine;  // who computes: "kernel", "generated", "memset", or cuDNN's engine
+  double seconds = 0.0;
+};
+
 // What is alike wherever the launches run. A child says how one launch is enqueued, and calls run
 // its own way.
 class StepExecutable : public Executable {
@@ -42,6 +52,11 @@ class StepExecutable : public Executable {
   int primitives() const override { return static_cast<int>(step_.plan.launches.size()); }
 
   const LaunchPlan& launches() const { return step_.plan; }
+  // A step launch by launch, with a timed event between them. `occupy` enqueues what keeps the
+  // stream busy until all of them are: otherwise short launches would take as long as the host
+  // needs to enqueue the next one. Blocks until the step has run.
+  std::vector<TimedLaunch> run_timed(device::Device& device, device::Stream& stream,
+                                     device::RingState* ring, const std::function<void()>& occupy);
 
  protected:
   // `counters`: plan.counter_bytes of zeros on the device; the child keeps them.
@@ -49,10 +64,14 @@ class StepExecutable : public Executable {
 
   // Enqueues launch number `index`.
   virtual void enqueue(device::Stream& stream, std::size_t index) = 0;
+  // cuDNN's name of the engine of launch number `index`, a DnnLaunch.
+  virtual std::string dnn_engine(std::size_t index) const = 0;
   // Whether memory or the ring have changed since the pointers were put in.
   bool is_stale(device::RingState* ring) const { return !is_resolved_ || ring != ring_; }
-  // Puts them in where that is so: true then.
-  bool resolve(device::RingState* ring);
+  // Puts them in where that is so.
+  void resolve(device::RingState* ring);
+  // Counts how often that was done: what was made of the pointers before is stale.
+  std::uint64_t binding() const { return binding_; }
   const BoundLaunch& bound(std::size_t index) const { return bound_[index]; }
 
  private:
@@ -64,6 +83,7 @@ class StepExecutable : public Executable {
   Memory memory_;
   device::RingState* ring_ = nullptr;
   bool is_resolved_ = false;
+  std::uint64_t binding_ = 0;
   std::vector<BoundLaunch> bound_;
 };
 

@@ -43,9 +43,9 @@ class ImmediateStream final : public Stream {
     std::memcpy(to, from, bytes);
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
-  void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+  void gather_rows(std::span<const RowGather> gathers,
                    std::span<const std::int64_t> rows) override {
-    gather_rows_now(to, from, row_bytes, rows);
+    for (const RowGather& gather : gathers) gather_rows_now(gather, rows);
   }
   void launch(Work& work) override { work.run(); }
   void record(Event&) override {}
@@ -88,11 +88,12 @@ class CpuDevice final : public Device {
 
 }  // namespace
 
-void gather_rows_now(std::byte* to, const std::byte* from, std::size_t row_bytes,
-                     std::span<const std::int64_t> rows) {
+void gather_rows_now(const RowGather& gather, std::span<const std::int64_t> rows) {
+  std::byte* to = gather.to;
   for (const std::int64_t row : rows) {
-    std::memcpy(to, from + static_cast<std::size_t>(row) * row_bytes, row_bytes);
-    to += row_bytes;
+    std::memcpy(to, gather.from + static_cast<std::size_t>(row) * gather.row_bytes,
+                gather.row_bytes);
+    to += gather.row_bytes;
   }
 }
 

@@ -208,23 +208,20 @@ void CudaStream::fill_zero(std::byte* to, std::size_t bytes) {
   device_.check(cudaMemsetAsync(to, 0, bytes, stream_), "cudaMemsetAsync");
 }
 
-void CudaStream::gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+void CudaStream::gather_rows(std::span<const RowGather> gathers,
                              std::span<const std::int64_t> rows) {
-  if (rows.empty()) return;
-  targets_.clear();
-  sources_.clear();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    targets_.push_back(to + i * row_bytes);
-    sources_.push_back(from + static_cast<std::size_t>(rows[i]) * row_bytes);
-  }
-  sizes_.assign(rows.size(), row_bytes);
-  cudaMemcpyAttributes attributes{};
-  attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
-  std::size_t first = 0;
+  if (rows.empty() || gathers.empty()) return;
   device_.make_current();
-  device_.check(cudaMemcpyBatchAsync(targets_.data(), sources_.data(), sizes_.data(), rows.size(),
-                                     &attributes, &first, 1, stream_),
-                "cudaMemcpyBatchAsync");
+  if (!row_numbers_ || row_numbers_->bytes() < rows.size_bytes()) {
+    row_numbers_ = device_.allocate(rows.size_bytes());
+  }
+  copy_to_device(row_numbers_->data(), reinterpret_cast<const std::byte*>(rows.data()),
+                 rows.size_bytes());
+  const auto* numbers = reinterpret_cast<const std::int64_t*>(row_numbers_->data());
+  for (const RowGather& gather : gathers) {
+    if (gather.row_bytes == 0) continue;
+    device_.check(enqueue_gather(gather, numbers, rows.size(), stream_), "the launch of a gather");
+  }
 }
 
 void CudaStream::launch(Work& work) {

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "device/cuda/health.h"
 #include "device/device.h"
@@ -92,9 +91,9 @@ class CudaStream final : public Stream {
   void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void fill_zero(std::byte* to, std::size_t bytes) override;
-  // One call of cudaMemcpyBatchAsync.
-  void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
-                   std::span<const std::int64_t> rows) override;
+  // One upload of the row numbers, and a launch for each of the gathers. Allocates where there are
+  // more rows than there ever were.
+  void gather_rows(std::span<const RowGather> gathers, std::span<const std::int64_t> rows) override;
   // Runs `work` at once on the calling thread: it is host code that enqueues on handle().
   void launch(Work& work) override;
   void record(Event& event) override;
@@ -109,10 +108,13 @@ class CudaStream final : public Stream {
  private:
   CudaDevice& device_;
   cudaStream_t stream_ = nullptr;
-  // Of gather_rows(), kept for the next.
-  std::vector<void*> targets_;
-  std::vector<const void*> sources_;
-  std::vector<std::size_t> sizes_;
+  std::unique_ptr<Buffer>
+      row_numbers_;  // of gather_rows(): the next one uploads behind its launches
 };
+
+// Enqueues the kernel that does what one gather says; `rows` lies on the device. The kernel is one
+// of backend/cuda/kernels, which define this.
+cudaError_t enqueue_gather(const RowGather& gather, const std::int64_t* rows, std::size_t count,
+                           cudaStream_t stream);
 
 }  // namespace stoker::device

@@ -196,9 +196,7 @@ struct Zero {
   std::size_t bytes;
 };
 struct Gather {
-  std::byte* to;
-  const std::byte* from;
-  std::size_t row_bytes;
+  RowGather what;
   std::span<const std::int64_t> rows;
 };
 struct Launch {
@@ -249,9 +247,9 @@ class SimulatedStream final : public Stream {
     push(Copy{to, from, bytes, false});
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { push(Zero{to, bytes}); }
-  void gather_rows(std::byte* to, const std::byte* from, std::size_t row_bytes,
+  void gather_rows(std::span<const RowGather> gathers,
                    std::span<const std::int64_t> rows) override {
-    push(Gather{to, from, row_bytes, rows});
+    for (const RowGather& gather : gathers) push(Gather{gather, rows});
   }
   void launch(Work& work) override {
     const Clock::time_point end =
@@ -316,7 +314,7 @@ class SimulatedStream final : public Stream {
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
   void execute(const Gather& gather) {
-    gather_rows_now(gather.to, gather.from, gather.row_bytes, gather.rows);
+    gather_rows_now(gather.what, gather.rows);
   }
   void execute(const Launch& launch) {
     launch.work->run();

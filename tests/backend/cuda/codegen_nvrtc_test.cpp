@@ -177,6 +177,27 @@ TEST_F(CodegenPtx, a_pointwise_kernel_moves_128_bits_at_a_time) {
   EXPECT_EQ(count(ptx, "st.global.f32") + count(ptx, "st.global.b32"), 0U);
 }
 
+// Eight elements of 16 bits, not four; what float32 has of them takes two accesses.
+TEST_F(CodegenPtx, a_pointwise_kernel_moves_128_bits_of_16_bit_types_at_a_time) {
+  for (const DType dtype : {DType::bfloat16, DType::float16}) {
+    const std::string ptx = ptx_of([&](LaunchCase& c) {
+      ops::cast(ops::map(c.leaf({512, 64}, dtype), c.leaf({64}, dtype),
+                         [](Expr x, Expr y) { return relu(x + y); }),
+                DType::float32);
+    });
+    // Two inputs, and their result once more to be converted.
+    EXPECT_EQ(count(ptx, "ld.global.v4"), 3U) << ptx;
+    EXPECT_EQ(count(ptx, "st.global.v4"), 3U) << ptx;
+    EXPECT_EQ(count(ptx, "ld.global"), 3U) << ptx;
+    EXPECT_EQ(count(ptx, "st.global"), 3U) << ptx;
+  }
+  // What has no multiple of eight elements is read four at a time.
+  const std::string ptx = ptx_of([&](LaunchCase& c) {
+    ops::map(c.leaf({515, 4}, DType::bfloat16), [](Expr x) { return relu(x); });
+  });
+  EXPECT_EQ(count(ptx, "ld.global"), 1U) << ptx;
+}
+
 TEST_F(CodegenPtx, a_reduction_reads_128_bits_at_a_time) {
   for (const std::int64_t axis : {0, 1}) {
     const std::string ptx = ptx_of([&](LaunchCase& c) {

@@ -15,6 +15,7 @@
 #include "backend/cuda/emulation/kernels.h"
 #include "backend/cuda/kernels/grids.h"
 #include "backend/cuda/kernels/params.h"
+#include "backend/cuda/kernels/tiling.h"
 #include "backend/node_run.h"
 
 namespace stoker::test {
@@ -42,6 +43,39 @@ void launch_few_blocks(const Params& params) {
   constexpr bool kIsBatchNorm = requires { params.channels; };
   if (!kIsBatchNorm) grid.blocks = (grid.blocks + 2) / 3;
   backend::cuda::run_emulated(id_of(params), grid, &params);
+}
+
+// embedding's gradient: `p` but for its keys and uses, which are sorted first, as lowering has it.
+inline void launch_embedding_backward(backend::cuda::embedding_backward_params p, const void* ids,
+                                      backend::cuda::Labels kind, bool few_blocks = false) {
+  using namespace backend::cuda;
+  const EmbeddingSort sort(p.count, p.entries);
+  const std::size_t numbers = sort.numbers_bytes / sizeof(std::uint32_t);
+  // Allocated exactly, and full of garbage.
+  std::vector<std::uint32_t> keys[2], uses[2];
+  for (auto* memory : {&keys[0], &keys[1], &uses[0], &uses[1]}) memory->assign(numbers, 0xdeadU);
+  std::vector<std::uint32_t> places(sort.counts_bytes / sizeof(std::uint32_t), 0xdeadU);
+  std::uint32_t counter = 0;
+  for (int pass = 0; pass < sort.passes; ++pass) {
+    const int to = pass % 2;
+    EmbeddingUses from{.count = p.count,
+                       .entries = p.entries,
+                       .chunk = sort.chunk,
+                       .shift = pass * kDigitBits,
+                       .kind = kind};
+    if (pass == 0) from.ids = ids;
+    if (pass > 0) from.keys = keys[1 - to].data();
+    if (pass > 0) from.uses = uses[1 - to].data();
+    const embedding_count_params count{.from = from, .places = places.data(), .counter = &counter};
+    const embedding_place_params place{
+        .from = from, .places = places.data(), .keys = keys[to].data(), .uses = uses[to].data()};
+    few_blocks ? launch_few_blocks(count) : launch(count);
+    few_blocks ? launch_few_blocks(place) : launch(place);
+  }
+  EXPECT_EQ(counter, 0U);
+  p.keys = keys[(sort.passes - 1) % 2].data();
+  p.uses = uses[(sort.passes - 1) % 2].data();
+  few_blocks ? launch_few_blocks(p) : launch(p);
 }
 
 // An output that no kernel has written. Allocated exactly, so that AddressSanitizer sees its ends.

@@ -11,6 +11,7 @@
 
 #include "backend/cuda/kernel_launch.h"
 #include "backend/node_run.h"
+#include "device/device.h"
 #include "device/ring_state.h"
 #include "ops/ops.h"
 #include "plan/scalars.h"
@@ -277,8 +278,12 @@ struct Ids {
   std::int32_t entries;
   std::int64_t columns;
 };
-const std::vector<Ids> kIds{{1, 1, 1},     {5, 3, 4},    {40, 7, 3},  {300, 5, 16},
-                            {700, 2, 130}, {64, 500, 8}, {9, 4, 260}, {3, 2, 5003}};
+const std::vector<Ids> kIds{{1, 1, 1},    {5, 3, 4},   {40, 7, 3},   {300, 5, 16}, {700, 2, 130},
+                            {64, 500, 8}, {9, 4, 260}, {3, 2, 5003}, {0, 3, 4}};
+// For the gradient: sorted in several chunks, by one, two and three digits, and few ids of many
+// uses beside many ids of few.
+const std::vector<Ids> kManyIds{{6000, 255, 4}, {6000, 256, 1}, {5000, 70000, 2},
+                                {9000, 3, 8},   {4097, 1, 5},   {2048, 20, 12}};
 
 // A third of the ids several times; one below and one above the table, if there are so many.
 template <class Id>
@@ -337,7 +342,9 @@ TEST(CudaKernels, embedding_is_the_cpus) {
 }
 
 TEST(CudaKernels, embedding_backward_is_the_cpus) {
-  for (const Ids& t : kIds) {
+  std::vector<Ids> all = kIds;
+  all.insert(all.end(), kManyIds.begin(), kManyIds.end());
+  for (const Ids& t : all) {
     SCOPED_TRACE(std::to_string(t.count) + " of " + std::to_string(t.entries));
     Graph graph;
     const Value dy = leaf(graph, {t.count, t.columns});
@@ -356,17 +363,58 @@ TEST(CudaKernels, embedding_backward_is_the_cpus) {
     for (const std::uint64_t seed : {1, 2}) {
       reseed_emulation(seed);
       const embedding_backward_params p{.dy = gradient.data(),
-                                        .ids = numbers.data(),
                                         .dtable = received.data(),
                                         .count = t.count,
                                         .entries = t.entries,
-                                        .columns = static_cast<std::int32_t>(t.columns),
-                                        .kind = Labels::int32_classes};
-      seed == 1 ? launch(p) : test::launch_few_blocks(p);
+                                        .columns = static_cast<std::int32_t>(t.columns)};
+      test::launch_embedding_backward(p, numbers.data(), Labels::int32_classes, seed == 2);
       if (seed == 1) first = received;
     }
     EXPECT_TRUE(test::same_bits(first, received));
     expect_close(received, cpu.get(dtable), 1e-5);
+  }
+}
+
+// What a launch does grows with the number of uses: a block has no more of them than its chunk, and
+// the last one no more chunks to go through than there may be.
+TEST(CudaKernels, embeddings_uses_are_sorted_in_chunks) {
+  const EmbeddingSort few(100, 10000);
+  EXPECT_EQ(few.passes, 2);
+  EXPECT_EQ(EmbeddingSort(100, 255).passes, 1);
+  EXPECT_EQ(EmbeddingSort(100, 256).passes, 2) << "an id that there is not has key 256";
+  EXPECT_EQ(EmbeddingSort(100, 1 << 24).passes, 4);
+  for (const std::int64_t uses : {1, 2048, 2049, 1 << 20, (1 << 20) + 1, 1 << 30}) {
+    const EmbeddingSort sort(uses, 10000);
+    EXPECT_EQ(sort.chunk % kBlockThreads, 0);
+    const std::int64_t chunks = (uses + sort.chunk - 1) / sort.chunk;
+    EXPECT_LE(chunks, 512) << uses;
+    EXPECT_EQ(sort.counts_bytes, static_cast<std::size_t>(chunks) * kDigits * 4);
+    EXPECT_GE(sort.numbers_bytes, static_cast<std::size_t>(uses) * 4);
+  }
+}
+
+// ---- gather_rows --------------------------------------------------------------------------------
+TEST(CudaKernels, gather_rows_copies_whole_rows_of_any_size) {
+  for (const std::int64_t row_bytes : {1, 2, 3, 4, 6, 8, 16, 48, 100, 785, 4096}) {
+    constexpr std::int64_t kRows = 40;
+    std::vector<std::byte> from(static_cast<std::size_t>(kRows * row_bytes));
+    for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::byte>(i * 31 % 251);
+    std::vector<std::int64_t> rows;
+    for (std::int64_t i = 0; i < 33; ++i) rows.push_back(i * i * 7 % kRows);
+    const std::size_t bytes = rows.size() * static_cast<std::size_t>(row_bytes);
+    std::vector<std::byte> expected(bytes), received(bytes);
+    device::gather_rows_now({expected.data(), from.data(), static_cast<std::size_t>(row_bytes)},
+                            rows);
+    for (const bool few_blocks : {false, true}) {
+      std::fill(received.begin(), received.end(), std::byte{0xa5});
+      const gather_rows_params p{.from = from.data(),
+                                 .to = received.data(),
+                                 .rows = rows.data(),
+                                 .count = static_cast<std::int64_t>(rows.size()),
+                                 .row_bytes = row_bytes};
+      few_blocks ? test::launch_few_blocks(p) : launch(p);
+      EXPECT_EQ(received, expected) << row_bytes;
+    }
   }
 }
 

@@ -61,7 +61,7 @@ TYPED_TEST_SUITE(CudaStoredTypes, Types);
 
 TYPED_TEST(CudaStoredTypes, softmax) {
   using T = TypeParam;
-  for (const std::int32_t columns : {1, 10, 16, 1000, 1027}) {
+  for (const std::int32_t columns : {1, 10, 12, 16, 1000, 1027, 2064}) {
     constexpr std::int64_t kRows = 5;
     // Far apart, so that some results are denormal numbers of float16, some 0.
     std::vector<float> values = random(kRows * columns);
@@ -88,7 +88,7 @@ TYPED_TEST(CudaStoredTypes, softmax) {
 
 TYPED_TEST(CudaStoredTypes, pooling) {
   using T = TypeParam;
-  for (const std::int32_t channels : {3, 8}) {
+  for (const std::int32_t channels : {3, 4, 8}) {
     for (const bool is_max : {true, false}) {
       const Window at{.n = 2,
                       .h = 7,
@@ -168,7 +168,7 @@ TYPED_TEST(CudaStoredTypes, every_number_is_read_and_written) {
 TYPED_TEST(CudaStoredTypes, batch_norm) {
   using T = TypeParam;
   constexpr std::int64_t kRows = 200;
-  for (const std::int32_t channels : {3, 16}) {
+  for (const std::int32_t channels : {3, 12, 16, 264}) {
     const std::int64_t count = kRows * channels;
     const Image<T> x(random(count)), residual(random(count, 2));
     const auto gamma = random(channels, 3), beta = random(channels, 4);
@@ -225,7 +225,7 @@ TYPED_TEST(CudaStoredTypes, batch_norm) {
 TYPED_TEST(CudaStoredTypes, batch_norm_backward) {
   using T = TypeParam;
   constexpr std::int64_t kRows = 200;
-  for (const std::int32_t channels : {3, 16}) {
+  for (const std::int32_t channels : {3, 12, 16, 264}) {
     const std::int64_t count = kRows * channels;
     const Image<T> x(random(count)), dy(random(count, 2)), dy_2(random(count, 3));
     std::vector<float> kept = random(count, 4);
@@ -300,22 +300,20 @@ TYPED_TEST(CudaStoredTypes, batch_norm_backward) {
 TYPED_TEST(CudaStoredTypes, embedding_backward) {
   using T = TypeParam;
   const std::vector<std::int32_t> ids{0, 2, 2, 1, 0, 2};
-  for (const std::int32_t columns : {3, 8}) {
+  for (const std::int32_t columns : {3, 4, 8, 264}) {
     const Image<T> dy(random(6 * columns));
     auto table = unwritten(3 * columns), wide = unwritten(3 * columns);
     embedding_backward_params p{.dy = dy.stored.data(),
-                                .ids = ids.data(),
                                 .dtable = table.data(),
                                 .count = 6,
                                 .entries = 3,
                                 .columns = columns,
-                                .kind = Labels::int32_classes,
                                 .element = kElement<T>};
-    launch(p);
+    test::launch_embedding_backward(p, ids.data(), Labels::int32_classes);
     p.dy = dy.wide.data();
     p.dtable = wide.data();
     p.element = Element::float32;
-    launch(p);
+    test::launch_embedding_backward(p, ids.data(), Labels::int32_classes);
     EXPECT_EQ(table, wide);
   }
 }

@@ -15,9 +15,22 @@
 #include "stoker/error.h"
 
 namespace stoker::device {
-namespace {
 
 using stoker::testing::fake_runtime;
+
+// Stands for the launch of the kernel, in memory that is the host's.
+cudaError_t enqueue_gather(const RowGather& gather, const std::int64_t* rows, std::size_t count,
+                           cudaStream_t) {
+  fake_runtime().calls.emplace_back("gather");
+  std::byte* to = gather.to;
+  for (std::size_t i = 0; i < count; ++i, to += gather.row_bytes) {
+    std::memcpy(to, gather.from + static_cast<std::size_t>(rows[i]) * gather.row_bytes,
+                gather.row_bytes);
+  }
+  return fake_runtime().answer("cudaLaunchKernelExC");
+}
+
+namespace {
 
 class CudaDeviceCalls : public ::testing::Test {
  protected:
@@ -99,18 +112,47 @@ TEST_F(CudaDeviceCalls, an_event_that_has_not_passed_is_no_error) {
   EXPECT_TRUE(event->has_passed());
 }
 
-TEST_F(CudaDeviceCalls, rows_are_gathered_by_one_call) {
+// Whatever the number of rows: one upload of their numbers, and a launch for each tensor.
+TEST_F(CudaDeviceCalls, rows_are_gathered_by_a_launch_a_tensor) {
   CudaDevice device(0);
   const auto stream = device.make_stream();
   const std::array<std::int64_t, 3> rows{2, 0, 2};
   const std::array<std::int32_t, 6> from{1, 2, 3, 4, 5, 6};
+  const std::array<std::uint8_t, 3> other{7, 8, 9};
   std::array<std::int32_t, 6> to{};
+  std::array<std::uint8_t, 3> other_to{};
+  const std::array<RowGather, 2> gathers{{{reinterpret_cast<std::byte*>(to.data()),
+                                           reinterpret_cast<const std::byte*>(from.data()), 8},
+                                          {reinterpret_cast<std::byte*>(other_to.data()),
+                                           reinterpret_cast<const std::byte*>(other.data()), 1}}};
+  stream->gather_rows(gathers, rows);  // allocates
+  to = {};
+  other_to = {};
   fake_runtime().calls.clear();
-  stream->gather_rows(reinterpret_cast<std::byte*>(to.data()),
-                      reinterpret_cast<const std::byte*>(from.data()), 8, rows);
+  stream->gather_rows(gathers, rows);
   EXPECT_EQ(to, (std::array<std::int32_t, 6>{5, 6, 1, 2, 5, 6}));
-  EXPECT_EQ(fake_runtime().count("cudaMemcpyBatchAsync"), 1);
+  EXPECT_EQ(other_to, (std::array<std::uint8_t, 3>{9, 7, 9}));
+  EXPECT_EQ(fake_runtime().count("cudaMemcpyAsync"), 1);
+  EXPECT_EQ(fake_runtime().count("gather"), 2);
+  EXPECT_EQ(fake_runtime().count("cudaMalloc"), 0);
+  // Fewer rows do with the memory of more; none need nothing.
+  fake_runtime().calls.clear();
+  stream->gather_rows(gathers, std::span(rows).first(1));
+  stream->gather_rows(gathers, {});
+  EXPECT_EQ(fake_runtime().count("cudaMalloc"), 0);
+  EXPECT_EQ(fake_runtime().count("cudaMemcpyAsync"), 1);
   EXPECT_NE(stream->native(), nullptr);
+}
+
+TEST_F(CudaDeviceCalls, a_gather_that_does_not_start_is_an_error) {
+  CudaDevice device(0);
+  const auto stream = device.make_stream();
+  const std::array<std::int64_t, 1> rows{0};
+  std::array<std::byte, 1> from{}, to{};
+  fake_runtime().answers = {{"cudaLaunchKernelExC", cudaErrorInvalidValue}};
+  const RowGather gather{to.data(), from.data(), 1};
+  EXPECT_EQ(thrown_by([&] { stream->gather_rows(std::span(&gather, 1), rows); }),
+            "cuda:0: cudaErrorFake in the launch of a gather (as told)");
 }
 
 TEST_F(CudaDeviceCalls, timed_events_tell_what_passed_between_them) {

@@ -98,15 +98,6 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   if (error == cudaSuccess) std::memcpy(to, from, bytes);
   return error;
 }
-cudaError_t cudaMemcpyBatchAsync(void* const* to, const void* const* from, const std::size_t* bytes,
-                                 std::size_t count, cudaMemcpyAttributes*, std::size_t*,
-                                 std::size_t, cudaStream_t) {
-  const cudaError_t error = answer("cudaMemcpyBatchAsync");
-  for (std::size_t i = 0; error == cudaSuccess && i < count; ++i) {
-    std::memcpy(to[i], from[i], bytes[i]);
-  }
-  return error;
-}
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
   std::memset(to, value, bytes);
   return answer("cudaMemsetAsync");

@@ -153,6 +153,38 @@ TEST_F(StepCalls, allocate_nothing) {
   EXPECT_EQ(marks.end - marks.begin, 0U);
 }
 
+// A batch out of tensors on the device: the numbers of its rows and the slot's header travel, and
+// each field is one launch, however many rows there are.
+TEST_F(StepCalls, of_a_cached_data_set_copy_no_row) {
+  const auto epoch_of = [&](std::int64_t batch_size) {
+    const Tensor x = Tensor::normal({640, 28, 28, 1}, 0.0f, 1.0f, 1);
+    const Tensor y({640}, DType::int32);
+    auto source = cache_on_device(x, y, {.batch_size = batch_size});
+    model_.fit(source, {.epochs = 2, .verbose = 0});  // its plans and its memory
+    const auto calls_of_epochs = [&](std::int64_t epochs) {
+      fake_runtime().calls.clear();
+      model_.fit(source, {.epochs = epochs, .verbose = 0});
+      Calls calls;
+      for (const std::string_view call : fake_runtime().calls) ++calls[call];
+      return calls;
+    };
+    const Calls two = calls_of_epochs(2);
+    Calls more = calls_of_epochs(3);
+    for (const auto& [call, count] : two) more[call] -= count;
+    return more;
+  };
+  for (const int batch_size : {64, 160}) {
+    const int batches = 640 / batch_size;
+    Calls calls = epoch_of(batch_size);
+    EXPECT_EQ(calls["cudaLaunchKernelExC"], 2 * batches);
+    EXPECT_EQ(calls["cudaGraphLaunch"], batches);
+    EXPECT_EQ(calls["cudaMalloc"], 0);
+    // Beside them an epoch reads the losses back a few times.
+    EXPECT_GE(calls["cudaMemcpyAsync"], 2 * batches);
+    EXPECT_LE(calls["cudaMemcpyAsync"], 2 * batches + 4);
+  }
+}
+
 // The process keeps one for the plans that its models share; each model has one to run on.
 TEST_F(StepCalls, handles_of_cudnn_go_with_their_models) {
   const int before = device::open_handles;

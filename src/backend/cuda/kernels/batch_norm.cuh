@@ -14,7 +14,7 @@ struct ChannelThread {
   int tile, part, lane, row, channel;
 
   __device__ explicit ChannelThread(int channels)
-      : tiling(channels),
+      : tiling(channels, N),
         tile(static_cast<int>(blockIdx.x) % tiling.tiles),
         part(static_cast<int>(blockIdx.x) / tiling.tiles),
         lane(static_cast<int>(threadIdx.x) % tiling.lanes),
@@ -153,15 +153,14 @@ __device__ __forceinline__ void batch_norm_statistics(const batch_norm_statistic
 }
 
 STOKER_KERNEL batch_norm_statistics_kernel(const batch_norm_statistics_params p) {
-  __shared__ Moments<4> shared[kBlockThreads];
-  Moments<4>* const scratch = shared;
+  __shared__ Moments<8> shared[kBlockThreads];
+  Moments<8>* const scratch = shared;
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
-    if (pack_width(p.channels) == 4) {
-      batch_norm_statistics<T, 4>(p, scratch);
-    } else {
-      batch_norm_statistics<T, 1>(p, reinterpret_cast<Moments<1>*>(scratch));
-    }
+    with_width<2>(p.channels, [&](auto width) {  // pack_width_of_sums
+      constexpr int N = decltype(width)::value;
+      batch_norm_statistics<T, N>(p, reinterpret_cast<Moments<N>*>(scratch));
+    });
   });
 }
 
@@ -209,11 +208,8 @@ __device__ __forceinline__ void batch_norm_apply(const batch_norm_apply_params& 
 STOKER_KERNEL batch_norm_apply_kernel(const batch_norm_apply_params p) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
-    if (pack_width(p.channels) == 4) {
-      batch_norm_apply<T, 4>(p);
-    } else {
-      batch_norm_apply<T, 1>(p);
-    }
+    with_width<sizeof(T)>(p.channels,
+                          [&](auto width) { batch_norm_apply<T, decltype(width)::value>(p); });
   });
 }
 
@@ -284,15 +280,14 @@ __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backwa
 }
 
 STOKER_KERNEL batch_norm_backward_sums_kernel(const batch_norm_backward_sums_params p) {
-  __shared__ Sums<4> shared[kBlockThreads];
-  Sums<4>* const scratch = shared;
+  __shared__ Sums<8> shared[kBlockThreads];
+  Sums<8>* const scratch = shared;
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
-    if (pack_width(p.channels) == 4) {
-      batch_norm_backward_sums<T, 4>(p, scratch);
-    } else {
-      batch_norm_backward_sums<T, 1>(p, reinterpret_cast<Sums<1>*>(scratch));
-    }
+    with_width<2>(p.channels, [&](auto width) {  // pack_width_of_sums
+      constexpr int N = decltype(width)::value;
+      batch_norm_backward_sums<T, N>(p, reinterpret_cast<Sums<N>*>(scratch));
+    });
   });
 }
 
@@ -326,11 +321,8 @@ __device__ __forceinline__ void batch_norm_backward_apply(
 STOKER_KERNEL batch_norm_backward_apply_kernel(const batch_norm_backward_apply_params p) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
-    if (pack_width(p.channels) == 4) {
-      batch_norm_backward_apply<T, 4>(p);
-    } else {
-      batch_norm_backward_apply<T, 1>(p);
-    }
+    with_width<sizeof(T)>(
+        p.channels, [&](auto width) { batch_norm_backward_apply<T, decltype(width)::value>(p); });
   });
 }
 

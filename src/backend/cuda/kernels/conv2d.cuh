@@ -44,7 +44,7 @@ template <int N>
 __device__ __forceinline__ void conv2d(const conv2d_params& p) {
   const Convolution& at = p.at;
   const std::int64_t count = static_cast<std::int64_t>(at.n) * at.p * at.q * (at.o / N);
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
+  each_index(count, [&](auto i) {
     const Pixel to = pixel_of<N>(i, at.p, at.q, at.o);
     Floats<N> y = convolve<N>(p, to);
     if (p.bias != nullptr) {
@@ -54,8 +54,8 @@ __device__ __forceinline__ void conv2d(const conv2d_params& p) {
     if (p.relu != 0) {
       STOKER_UNROLL for (int j = 0; j < N; ++j) y.at[j] = relu(y.at[j]);
     }
-    store(p.y + i * N, y);
-  }
+    store(p.y + static_cast<std::int64_t>(i) * N, y);
+  });
 }
 
 STOKER_KERNEL conv2d_kernel(const conv2d_params p) {
@@ -105,9 +105,8 @@ template <int N>
 __device__ __forceinline__ void conv2d_backward_data(const conv2d_backward_data_params& p) {
   const Convolution& at = p.at;
   const std::int64_t count = static_cast<std::int64_t>(at.n) * at.h * at.w * at.c;
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    p.dx[i] = gradient_of_image<N>(p, pixel_of<1>(i, at.h, at.w, at.c));
-  }
+  each_index(count,
+             [&](auto i) { p.dx[i] = gradient_of_image<N>(p, pixel_of<1>(i, at.h, at.w, at.c)); });
 }
 
 STOKER_KERNEL conv2d_backward_data_kernel(const conv2d_backward_data_params p) {

@@ -56,6 +56,22 @@ __device__ __forceinline__ std::int64_t threads_of_grid() {
   return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
 }
 
+// f(i) for all i below `count`, shared out among the threads of the grid. Of 32 bits where that is
+// enough, for a division of 64 takes some 100 instructions; the loop may step over the end by as
+// much as there are threads.
+template <class F>
+__device__ __forceinline__ void each_index(std::int64_t count, F f) {
+  if (count <= INT32_MAX) {
+    const auto end = static_cast<std::uint32_t>(count);
+    const auto step = static_cast<std::uint32_t>(threads_of_grid());
+    for (auto i = static_cast<std::uint32_t>(thread_of_grid()); i < end; i += step) f(i);
+  } else {
+    const auto end = static_cast<std::uint64_t>(count);
+    const auto step = static_cast<std::uint64_t>(threads_of_grid());
+    for (auto i = static_cast<std::uint64_t>(thread_of_grid()); i < end; i += step) f(i);
+  }
+}
+
 // Whether this block is the last of `blocks` to come here: to all its threads, which then see what
 // all threads of those blocks wrote before. The counter is zero again after the last one.
 __device__ __forceinline__ bool is_last_block(std::uint32_t* counter, unsigned blocks) {

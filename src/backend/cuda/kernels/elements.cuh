@@ -28,6 +28,20 @@ __device__ __forceinline__ void with_type(Element element, F f) {
   }
 }
 
+template <int N>
+struct Width {
+  static constexpr int value = N;
+};
+// f(Width<N>{}) for N elements of kBytes each at once: pack_width(columns, kBytes).
+template <int kBytes, class F>
+__device__ __forceinline__ void with_width(std::int64_t columns, F f) {
+  if constexpr (kBytes == 2) {
+    if (pack_width(columns, 2) == 8) return f(Width<8>{});
+  }
+  if (pack_width(columns) == 4) return f(Width<4>{});
+  f(Width<1>{});
+}
+
 __device__ __forceinline__ float widened(float x) { return x; }
 __device__ __forceinline__ float widened(Bfloat16 x) {
   return __uint_as_float(static_cast<unsigned>(x.bits) << 16);

@@ -33,6 +33,16 @@ struct ingest_params {
   std::uint32_t* counter = {};
 };
 
+// Row rows[i] of `from` becomes row i of `to`. No node's: device::Stream::gather_rows() launches
+// it.
+struct gather_rows_params {
+  const std::byte* from = {};
+  std::byte* to = {};
+  const std::int64_t* rows = {};
+  std::int64_t count = {};
+  std::int64_t row_bytes = {};
+};
+
 // ops::advance. `largest_gradient` may be null. One thread.
 struct advance_params {
   const float* loss = {};
@@ -98,15 +108,41 @@ struct embedding_params {
   Labels kind = {};  // int32_classes or float_classes
   std::int32_t node = {};
 };
-// Writes the rows of dtable [entries, columns] that ids name; the others are zero before.
+// Which uses of a table are whose. An id is its own key; one that the table does not have gets the
+// key `entries`. A pass sorts by one digit of the keys and keeps the order of equal ones, so that
+// after all of them uses of an id stand side by side, in their order.
+struct EmbeddingUses {
+  const void* ids = {};            // of the first pass
+  const std::uint32_t* keys = {};  // of the others: as the pass before has placed them
+  const std::uint32_t* uses = {};
+  std::int64_t count = {};  // less than 2^32 - 1
+  std::int32_t entries = {};
+  std::int32_t chunk = {};  // how many a block has: a multiple of its threads
+  std::int32_t shift = {};  // of the digit
+  Labels kind = {};
+};
+// Where each chunk's keys of each digit go: places [chunks, kDigits].
+struct embedding_count_params {
+  EmbeddingUses from = {};
+  std::uint32_t* places = {};
+  std::uint32_t* counter = {};
+};
+// Puts them there.
+struct embedding_place_params {
+  EmbeddingUses from = {};
+  const std::uint32_t* places = {};
+  std::uint32_t* keys = {};
+  std::uint32_t* uses = {};
+};
+// Writes the rows of dtable [entries, columns] that keys name; the others are zero before.
 struct embedding_backward_params {
-  const void* dy = {};  // [count, columns], of `element`
-  const void* ids = {};
+  const void* dy = {};             // [count, columns], of `element`
+  const std::uint32_t* keys = {};  // sorted
+  const std::uint32_t* uses = {};  // the rows of dy that they belong to
   float* dtable = {};
   std::int64_t count = {};
   std::int32_t entries = {};
   std::int32_t columns = {};
-  Labels kind = {};
   Element element = {};
 };
 

@@ -11,17 +11,21 @@ struct Pixel {
   int y, x, c;
 };
 
-// The i-th pack of N channels of images [.., height, width, channels].
-template <int N>
-__device__ __forceinline__ Pixel pixel_of(std::int64_t i, int height, int width, int channels) {
-  const int packs = channels / N;
+// The i-th pack of N channels of images [.., height, width, channels]. Index is unsigned, and as
+// wide as it has to be.
+template <int N, class Index>
+__device__ __forceinline__ Pixel pixel_of(Index i, int height, int width, int channels) {
+  const auto rest_of = [&i](int extent) {
+    const Index quotient = i / static_cast<Index>(extent);
+    const Index rest = i - quotient * static_cast<Index>(extent);
+    i = quotient;
+    return static_cast<int>(rest);
+  };
   Pixel at;
-  at.c = static_cast<int>(i % packs) * N;
-  i /= packs;
-  at.x = static_cast<int>(i % width);
-  i /= width;
-  at.y = static_cast<int>(i % height);
-  at.n = i / height;
+  at.c = rest_of(channels / N) * N;
+  at.x = rest_of(width);
+  at.y = rest_of(height);
+  at.n = static_cast<std::int64_t>(i);
   return at;
 }
 
@@ -97,26 +101,23 @@ template <class T, int N>
 __device__ __forceinline__ void pool(const pool2d_params& p) {
   const Window& w = p.at;
   const std::int64_t count = static_cast<std::int64_t>(w.n) * w.p * w.q * (w.c / N);
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
+  each_index(count, [&](auto i) {
     const Pixel at = pixel_of<N>(i, w.p, w.q, w.c);
     const Interval ys = pixels_of(at.y, w.window_h, w.stride_h, w.before_h, w.h);
     const Interval xs = pixels_of(at.x, w.window_w, w.stride_w, w.before_w, w.w);
+    const auto to = static_cast<std::int64_t>(i) * N;
     if (p.argmax != nullptr) {
-      pool_max<T, N>(p, i * N, at, ys, xs);
+      pool_max<T, N>(p, to, at, ys, xs);
     } else {
-      pool_average<T, N>(p, i * N, at, ys, xs);
+      pool_average<T, N>(p, to, at, ys, xs);
     }
-  }
+  });
 }
 
 STOKER_KERNEL pool2d_kernel(const pool2d_params p) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
-    if (pack_width(p.at.c) == 4) {
-      pool<T, 4>(p);
-    } else {
-      pool<T, 1>(p);
-    }
+    with_width<sizeof(T)>(p.at.c, [&](auto width) { pool<T, decltype(width)::value>(p); });
   });
 }
 
@@ -154,19 +155,16 @@ template <class T, int N>
 __device__ __forceinline__ void pool_backward(const pool2d_backward_params& p) {
   const Window& w = p.at;
   const std::int64_t count = static_cast<std::int64_t>(w.n) * w.h * w.w * (w.c / N);
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    store_as<T, N>(p.dx, i * N, gradient_of_pixel<T, N>(p, pixel_of<N>(i, w.h, w.w, w.c)));
-  }
+  each_index(count, [&](auto i) {
+    store_as<T, N>(p.dx, static_cast<std::int64_t>(i) * N,
+                   gradient_of_pixel<T, N>(p, pixel_of<N>(i, w.h, w.w, w.c)));
+  });
 }
 
 STOKER_KERNEL pool2d_backward_kernel(const pool2d_backward_params p) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
-    if (pack_width(p.at.c) == 4) {
-      pool_backward<T, 4>(p);
-    } else {
-      pool_backward<T, 1>(p);
-    }
+    with_width<sizeof(T)>(p.at.c, [&](auto width) { pool_backward<T, decltype(width)::value>(p); });
   });
 }
 

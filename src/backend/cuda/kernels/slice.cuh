@@ -27,11 +27,12 @@ __device__ __forceinline__ void take_slice(const slice_params& p, const SliceLay
   const SliceLayout at = in_bytes.in_units_of(sizeof(Unit));
   const auto* __restrict__ x = static_cast<const Unit*>(p.x);
   auto* __restrict__ y = static_cast<Unit*>(p.y);
-  const std::int64_t count = at.outer * at.block;
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    const std::int64_t outer = i / at.block;
-    y[i] = x[outer * at.row + at.offset + (i - outer * at.block)];
-  }
+  each_index(at.outer * at.block, [&](auto i) {
+    const auto block = static_cast<decltype(i)>(at.block);
+    const auto outer = i / block;
+    y[i] = x[static_cast<std::int64_t>(outer) * at.row + at.offset +
+             static_cast<std::int64_t>(i - outer * block)];
+  });
 }
 
 STOKER_KERNEL slice_kernel(const slice_params p) {
@@ -53,13 +54,13 @@ __device__ __forceinline__ void put_slice(const slice_backward_params& p,
   const SliceLayout at = in_bytes.in_units_of(sizeof(Unit));
   const auto* __restrict__ dy = static_cast<const Unit*>(p.dy);
   auto* __restrict__ dx = static_cast<Unit*>(p.dx);
-  const std::int64_t count = at.outer * at.row;
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    const std::int64_t outer = i / at.row;
-    const std::int64_t from = i - outer * at.row - at.offset;
+  each_index(at.outer * at.row, [&](auto i) {
+    const auto row = static_cast<decltype(i)>(at.row);
+    const auto outer = i / row;
+    const std::int64_t from = static_cast<std::int64_t>(i - outer * row) - at.offset;
     const bool is_inside = from >= 0 && from < at.block;
-    dx[i] = is_inside ? dy[outer * at.block + from] : Unit{};
-  }
+    dx[i] = is_inside ? dy[static_cast<std::int64_t>(outer) * at.block + from] : Unit{};
+  });
 }
 
 STOKER_KERNEL slice_backward_kernel(const slice_backward_params p) {
@@ -80,10 +81,10 @@ __device__ __forceinline__ void put_side_by_side(const concatenate_params& p) {
   constexpr std::int64_t kUnit = sizeof(Unit);
   auto* __restrict__ y = static_cast<Unit*>(p.y);
   const std::int64_t width = (p.ends[kConcatenated - 1] - p.begin) / kUnit;
-  const std::int64_t count = p.outer * width;
-  for (std::int64_t i = thread_of_grid(); i < count; i += threads_of_grid()) {
-    const std::int64_t outer = i / width;
-    const std::int64_t at = p.begin / kUnit + (i - outer * width);
+  each_index(p.outer * width, [&](auto i) {
+    const auto quotient = i / static_cast<decltype(i)>(width);
+    const auto outer = static_cast<std::int64_t>(quotient);
+    const std::int64_t at = p.begin / kUnit + static_cast<std::int64_t>(i) - outer * width;
     // Whose block this is; constant indices keep the parameters out of local memory.
     const void* from = p.x[0];
     std::int64_t begin = p.begin;
@@ -96,7 +97,7 @@ __device__ __forceinline__ void put_side_by_side(const concatenate_params& p) {
     }
     y[outer * (p.row / kUnit) + at] =
         static_cast<const Unit*>(from)[outer * ((end - begin) / kUnit) + at - begin / kUnit];
-  }
+  });
 }
 
 STOKER_KERNEL concatenate_kernel(const concatenate_params p) {

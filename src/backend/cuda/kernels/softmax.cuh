@@ -53,11 +53,9 @@ STOKER_KERNEL softmax_kernel(const softmax_params p) {
     each_row(p.rows, p.columns, scratch, [&](const auto& team, std::int64_t row) {
       const T* x = static_cast<const T*>(p.x) + row * p.columns;
       T* y = static_cast<T*>(p.y) + row * p.columns;
-      if (pack_width(p.columns) == 4) {
-        softmax_row<4>(x, y, p.columns, p.log != 0, team);
-      } else {
-        softmax_row<1>(x, y, p.columns, p.log != 0, team);
-      }
+      with_width<2>(p.columns, [&](auto width) {  // pack_width_of_sums
+        softmax_row<decltype(width)::value>(x, y, p.columns, p.log != 0, team);
+      });
     });
   });
 }

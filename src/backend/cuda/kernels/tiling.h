@@ -14,9 +14,16 @@ STOKER_HOST_DEVICE constexpr std::int64_t divide_up(std::int64_t a, std::int64_t
   return (a + b - 1) / b;
 }
 
-// Floats that a thread loads at once, where rows of `columns` allow it.
-STOKER_HOST_DEVICE constexpr int pack_width(std::int64_t columns) {
-  return columns % 4 == 0 ? 4 : 1;
+// Elements that a thread loads at once: 16 bytes of them, or four, where rows of `columns` allow
+// it.
+STOKER_HOST_DEVICE constexpr int pack_width(std::int64_t columns, int element_bytes = 4) {
+  const int most = 16 / element_bytes;
+  return columns % most == 0 ? most : columns % 4 == 0 ? 4 : 1;
+}
+// The same for all types, where the order of a sum follows from it: the bits of a sum shall not
+// depend on the type that its elements are stored in.
+STOKER_HOST_DEVICE constexpr int pack_width_of_sums(std::int64_t columns) {
+  return pack_width(columns, 2);
 }
 
 // The smallest power of two that is at least min(wanted, limit).
@@ -48,12 +55,19 @@ struct ChannelTiling {
   int rows;   // threads one below the other
   int tiles;
 
-  STOKER_HOST_DEVICE constexpr explicit ChannelTiling(int channels)
-      : width(pack_width(channels)),
+  STOKER_HOST_DEVICE constexpr ChannelTiling(int channels, int pack)
+      : width(pack),
         lanes(power_of_two(channels / width, 32)),
         rows(kBlockThreads / lanes),
         tiles(static_cast<int>(divide_up(channels / width, lanes))) {}
 };
+
+// ---- Sorting ids: embedding's gradient
+// ----------------------------------------------------------- By digits of 8 bits, least
+// significant first. A block has a chunk of the ids, and a thread for each value of a digit.
+inline constexpr int kDigitBits = 8;
+inline constexpr int kDigits = 1 << kDigitBits;
+static_assert(kDigits == kBlockThreads);
 
 // ---- Matrix product, weights' gradient ----------------------------------------------------------
 inline constexpr int kTile = 64;         // of y: kTile x kTile, 4 x 4 a thread

@@ -172,6 +172,8 @@ class EmulatedExecutable final : public cuda::StepExecutable, private device::Wo
     run_launch(index);
   }
 
+  std::string dnn_engine(std::size_t) const override { return "emulated"; }
+
   void run_launch(std::size_t index) {
     if (Library::instance().is_collecting()) return;
     const auto& what = launches().launches[index].what;

@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/batch_norm.cuh"
 #include "backend/cuda/kernels/conv2d.cuh"
 #include "backend/cuda/kernels/embedding.cuh"
+#include "backend/cuda/kernels/gather_rows.cuh"
 #include "backend/cuda/kernels/ingest.cuh"
 #include "backend/cuda/kernels/labels.cuh"
 #include "backend/cuda/kernels/matmul.cuh"
@@ -19,6 +20,7 @@ namespace {
 bool has_barriers(KernelId kernel) {
   switch (kernel) {
     case KernelId::advance:
+    case KernelId::gather_rows:
     case KernelId::slice:
     case KernelId::slice_backward:
     case KernelId::concatenate:
