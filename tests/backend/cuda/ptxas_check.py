@@ -20,7 +20,8 @@ from collections import defaultdict
 
 MOST_REGISTERS = 128
 # Without vector loads: they read single values, or tiles of any alignment.
-SCALAR = {"advance", "one_hot", "matmul", "conv2d_backward_weights"}
+SCALAR = {"advance", "one_hot", "matmul", "conv2d_backward_weights", "embedding_count",
+          "embedding_place"}
 # One thread of one block needs no bounds.
 UNBOUNDED = {"advance"}
 
