@@ -122,10 +122,8 @@ class PointwiseCode {
       members += "  gen::Scalars* overflows;\n";
       constructor += format("    overflows = static_cast<gen::Scalars*>(p.",
                             parameters_.pointer(Operand::scalars()), ");\n");
-    }
-    if (attributes_.keeps_finite) {
       one = keep_finite_one() + one;
-      four = keep_finite_four() + four;
+      pack = keep_finite_pack() + pack;
     }
     return format("struct ", name_, " {\n  typedef ", index_type(shape_.elements()),
                   " Index;\n  static constexpr int kOutputs = ", outputs,
@@ -154,19 +152,19 @@ class PointwiseCode {
     return format("    if (!(", condition, ")) {\n      gen::note_overflow(overflows, ", first,
                   "ll + i);\n      return;\n    }\n");
   }
-  // Four elements are stored at once where all of them are finite.
-  std::string keep_finite_four() const {
+  // A pack of elements is stored at once where all of them are finite.
+  std::string keep_finite_pack() const {
     const std::size_t outputs = node_.outputs.size();
     std::string condition, element;
     for (std::size_t j = 0; j < outputs; ++j) {
       condition += format(" && gen::is_storable(y[", j, "][k], to", j, ")");
       element += format(j > 0 ? ", " : "", "y[", j, "][k]");
     }
-    return format(
-        "    bool is_finite = true;\n    for (int k = 0; k < 4; ++k) is_finite = is_finite",
-        condition, ";\n    if (!is_finite) {\n      for (int k = 0; k < 4; ++k) {\n",
-        "        const float element[", outputs, "] = {", element,
-        "};\n        store_one(i + k, element);\n      }\n      return;\n    }\n");
+    const std::string each = format("for (int k = 0; k < ", pack_, "; ++k) ");
+    return format("    bool is_finite = true;\n    ", each, "is_finite = is_finite", condition,
+                  ";\n    if (!is_finite) {\n      ", each, "{\n        const float element[",
+                  outputs, "] = {", element,
+                  "};\n        store_one(i + k, element);\n      }\n      return;\n    }\n");
   }
 
   std::string part_function() const {
