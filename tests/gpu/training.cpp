@@ -10,6 +10,7 @@
 #include "support/device_under_test.h"
 #include "support/resnet20.h"
 #include "support/slot_memory.h"
+#include "train/interrupt.h"
 
 namespace stoker::gpu {
 namespace {
@@ -135,13 +136,15 @@ Training::Training(const Workload& workload)
 Training::~Training() { model_.settle(); }
 
 backend::Executable& Training::executable() {
+  // The model keeps the plan, which is the only one.
   return *model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch)
-              .executable;
+              ->executable;
 }
 
 double Training::fit(std::int64_t steps) {
   const History history = model_.fit(
-      source_, {.steps_per_epoch = steps, .epochs = 2, .verbose = 0, .max_queue_size = 10});
+      source_, {.steps_per_epoch = steps, .epochs = 2, .verbose = 0, .max_queue_size = 10},
+      train::InterruptScope(false));
   loss_ = history["loss"].back();
   return history["feed_wall"].back();
 }

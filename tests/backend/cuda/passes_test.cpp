@@ -25,8 +25,8 @@ void add_guarded(graph::Graph& graph) {
   graph::Expression expression;
   const graph::Expr sum = graph::Expr{&expression, expression.input(0)} + 1.0f;
   expression.add_output(sum.id);
-  ops::pointwise_into({total}, std::move(expression), {graph.info(total.id).home}, {},
-                      ops::Guard::error);
+  ops::pointwise_into({total}, std::move(expression), {graph.info(total.id).home},
+                      {.guard = ops::Guard::error});
 }
 
 // One of them could record an error of this step before the total of this step is added to.
