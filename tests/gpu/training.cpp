@@ -136,15 +136,15 @@ Training::Training(const Workload& workload)
 Training::~Training() { model_.settle(); }
 
 backend::Executable& Training::executable() {
-  // The model keeps the plan, which is the only one.
-  return *model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch)
-              ->executable;
+  plan_ = model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch);
+  return *plan_->executable;
 }
 
 double Training::fit(std::int64_t steps) {
-  const History history = model_.fit(
-      source_, {.steps_per_epoch = steps, .epochs = 2, .verbose = 0, .max_queue_size = 10},
-      train::InterruptScope(false));
+  const FitOptions options{
+      .steps_per_epoch = steps, .epochs = 2, .verbose = 0, .max_queue_size = 10};
+  const train::InterruptScope interrupt(false);
+  const History history = model_.fit(source_, options, interrupt);
   loss_ = history["loss"].back();
   return history["feed_wall"].back();
 }

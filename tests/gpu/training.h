@@ -63,6 +63,7 @@ class Training {
   std::shared_ptr<Batches> source_;
   feed::SlotLayout layout_;
   Model::Impl model_;
+  std::shared_ptr<train::Plan> plan_;  // of a training step; the model may forget it
   std::unique_ptr<Resident> resident_;
   double loss_ = 0.0;
 };
