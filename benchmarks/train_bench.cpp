@@ -23,6 +23,7 @@
 #include "optimizers/optimizer.h"
 #include "support/allocation_counter.h"
 #include "support/resnet20.h"
+#include "train/interrupt.h"
 #include "train/model_impl.h"
 #include "work.h"
 
@@ -263,8 +264,9 @@ class Training {
   }
 
   backend::Executable& executable() {
+    // The model keeps the plan, which is the only one.
     return *model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch)
-                .executable;
+                ->executable;
   }
   const graph::Graph& graph() { return *executable().program().graph; }
   const std::vector<double>& node_us() const { return node_us_; }
@@ -277,7 +279,8 @@ class Training {
   }
 
   void fit(std::int64_t steps, int queue = 10) {
-    model_.fit(source_, {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = queue});
+    const train::InterruptScope none(false);
+    model_.fit(source_, {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = queue}, none);
   }
 
   // Few slots, so that the batches at which it counts are never far from the step.

@@ -51,7 +51,13 @@ if(stoker_use_cuda)
     ${stoker_cudnn_frontend} ${STOKER_CUDNN_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
   # Static: a program starts without any of CUDA on its machine. Everything else is loaded at run
   # time, by src/device/cuda/libraries.cpp.
-  target_link_libraries(stoker PRIVATE CUDA::cudart_static)
+  # It is installed beside libstoker, so that whoever links an installed Stoker needs no toolkit.
+  get_target_property(stoker_cudart CUDA::cudart_static IMPORTED_LOCATION)
+  add_library(stoker::cudart STATIC IMPORTED GLOBAL)
+  set_target_properties(stoker::cudart PROPERTIES
+    IMPORTED_LOCATION ${stoker_cudart}
+    INTERFACE_LINK_LIBRARIES "Threads::Threads;${CMAKE_DL_LIBS};rt")
+  target_link_libraries(stoker PRIVATE stoker::cudart)
 else()
   if(stoker_cuda_missing)
     message(STATUS "Without CUDA: there is no ${stoker_cuda_missing}")

@@ -23,6 +23,10 @@ if(STOKER_ONEDNN_BUNDLED)
   endforeach()
 endif()
 
+if(stoker_use_cuda AND NOT BUILD_SHARED_LIBS)
+  install(FILES ${stoker_cudart} DESTINATION ${stoker_private_libdir})
+endif()
+
 configure_package_config_file(cmake/stokerConfig.cmake.in stokerConfig.cmake
   INSTALL_DESTINATION ${stoker_config_dir}
   PATH_VARS stoker_private_libdir)

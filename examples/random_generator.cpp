@@ -27,5 +27,5 @@ int main() {
       });
 
   History history = model.fit_generator(batches, {.steps_per_epoch = 100, .epochs = 10, .workers = AUTOTUNE});
-  std::cout << history.feed.verdict();   // "compute-bound: the device worked 99.2% of the time ..."
+  std::cout << history.feed.verdict();   // "compute-bound: the step computed 99.2% of the time ..."
 }

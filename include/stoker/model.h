@@ -1,5 +1,7 @@
 // Models: layers, an optimizer, a loss and metrics; fit, evaluate, predict. Names, argument order
-// and defaults are Keras 3's. Not synchronised: one thread uses a model at a time.
+// and defaults are Keras 3's. One thread uses a model at a time, but for reading its weights and
+// counters: a call while another one trains or computes on it throws ValueError. Every method of a
+// model that was moved from throws ValueError.
 #pragma once
 
 #include <cstdint>
@@ -90,7 +92,11 @@ struct FitOptions {
   // Not together with sample weights. Validation is not weighted.
   std::map<std::int64_t, double> class_weight{};
   Tensor sample_weight{};          // (rows), of tensors; generators have a field for it
-  std::int64_t initial_epoch = 0;  // epochs before it are skipped
+  // Epochs before it are skipped: the fit goes on where the last one ended, with the random numbers
+  // that one fit over all epochs would have drawn. A fit from epoch 0 on a model that was trained
+  // before draws others than the fits before it; a Dataset, which has a seed of its own, begins
+  // anew.
+  std::int64_t initial_epoch = 0;
   // Batches generated ahead of the step, or AUTOTUNE: as many as help.
   int max_queue_size = 10;
   // Threads that generate, or AUTOTUNE: as many as help, adjusted while training goes on. A source

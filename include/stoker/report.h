@@ -32,7 +32,7 @@ struct FeedReport {
   double waited_for_upload = 0.0;
   double waited_for_launch = 0.0;
   double computed = 0.0;
-  double other = 0.0;  // validation, callbacks, the progress bar
+  double other = 0.0;  // validation, the progress bar
 
   double generated = 0.0;             // time inside the generator, by all workers together
   double generated_cpu_share = 0.0;   // how much of it ran on a core

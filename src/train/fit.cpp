@@ -16,6 +16,7 @@
 #include "report/trace.h"
 #include "stoker/array_source.h"
 #include "stoker/error.h"
+#include "stoker/random.h"
 #include "train/interrupt.h"
 #include "train/look.h"
 #include "train/model_impl.h"
@@ -135,6 +136,19 @@ void add_feed_keys(std::map<std::string, std::vector<double>>& history, const Fe
 
 }  // namespace
 
+// Another fit that begins at epoch 0 would otherwise shuffle, and let its generator draw, as the
+// one before did. One with an initial_epoch goes on with the last one's numbers.
+std::uint64_t Model::Impl::seed_of(const FitOptions& fit_options) const {
+  const std::uint64_t run =
+      fit_options.initial_epoch == 0 ? fits_begun : std::max<std::uint64_t>(fits_begun, 1) - 1;
+  if (run == 0) return options.seed;
+  const auto low = [](std::uint64_t value) { return static_cast<std::uint32_t>(value); };
+  const auto high = [](std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); };
+  const PhiloxCounter words =
+      philox4x32({low(run), high(run), 0, 0}, {low(options.seed), high(options.seed)});
+  return std::uint64_t{words[0]} << 32 | words[1];
+}
+
 History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
                                  const FitOptions& fit_options,
                                  const train::InterruptScope& interrupt) {
@@ -142,8 +156,9 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
   Tensor storage;
   const Tensor& labels = adapt_labels(y, storage);
   const Tensor* weights = fit_options.sample_weight.empty() ? nullptr : &fit_options.sample_weight;
-  const ArrayOptions arrays{
-      .batch_size = fit_options.batch_size, .shuffle = fit_options.shuffle, .seed = options.seed};
+  const ArrayOptions arrays{.batch_size = fit_options.batch_size,
+                            .shuffle = fit_options.shuffle,
+                            .seed = seed_of(fit_options)};
   if (fit_options.validation_split == 0.0) {
     return fit(borrow_arrays(x, {&labels}, weights, arrays), fit_options, interrupt);
   }
@@ -206,12 +221,13 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                  .max_queue_size = fit_options.max_queue_size,
                  .workers = fit_options.workers,
                  .max_workers = fit_options.max_workers,
-                 .seed = options.seed,
+                 .seed = seed_of(fit_options),
                  .shuffle = fit_options.shuffle,
                  .nan_policy = fit_options.nan_policy,
                  .timeout_seconds = fit_options.generator_timeout,
                  .stamps_per_track = stamps,
                  .should_stop = [&interrupt] { return interrupt.requested(); }});
+  if (fit_options.initial_epoch == 0) ++fits_begun;
   train::Look look(state);
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;

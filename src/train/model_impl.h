@@ -76,6 +76,7 @@ struct Model::Impl {
   std::optional<train::Compiled> compiled;
   std::map<std::string, std::shared_ptr<train::Plan>> plans;
   std::uint64_t plan_uses = 0;
+  std::uint64_t fits_begun = 0;  // at epoch 0
   std::optional<train::Staging> staging;
   // Of train_on_batch since the last report, and when its last call ended.
   FeedReport on_batch;
@@ -127,6 +128,8 @@ struct Model::Impl {
   // ---- fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
               const train::InterruptScope& interrupt, std::shared_ptr<Source> validation = nullptr);
+  // Of what the source of such a fit draws.
+  std::uint64_t seed_of(const FitOptions& fit_options) const;
   History fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
                       const FitOptions& options, const train::InterruptScope& interrupt);
 

@@ -188,6 +188,73 @@ TEST(Totals, AThresholdOfLogitsIsZero) {
   EXPECT_EQ(logs["binary_accuracy"], 1.0);
 }
 
+// ---- Random numbers of fits ----
+
+// The first random number of each batch that a fit asks for.
+class Draws {
+ public:
+  History fit(Model& model, FitOptions options) {
+    auto batches = generator<float, float>(
+        {.x = {2, 1}, .y = {2, 1}},
+        [this](BatchContext& batch, std::span<float> x, std::span<float> y) {
+          batch.random.fill_uniform(x);
+          drawn.push_back(x[0]);
+          for (float& value : y) value = 1.0f;
+        });
+    options.steps_per_epoch = 3;
+    options.verbose = 0;
+    return model.fit(batches, options);
+  }
+  std::vector<float> drawn;
+};
+
+Sequential linear() {
+  Sequential model({Input({1}), Dense(1)});
+  model.compile({.optimizer = SGD(), .loss = "mse"});
+  return model;
+}
+
+TEST(Fits, FromEpochZeroDrawOtherNumbersEachTime) {
+  Sequential model = linear();
+  Draws draws;
+  for (int i = 0; i < 3; ++i) draws.fit(model, {.epochs = 1});
+  ASSERT_EQ(draws.drawn.size(), 9U);
+  for (std::size_t i = 0; i < 9; ++i) {
+    for (std::size_t k = 0; k < i; ++k) EXPECT_NE(draws.drawn[i], draws.drawn[k]) << i << " " << k;
+  }
+}
+
+TEST(Fits, ThatGoOnDrawTheNumbersOfOneLongFit) {
+  Sequential once = linear(), in_parts = linear();
+  Draws whole, parts;
+  for (int training = 0; training < 2; ++training) {
+    whole.fit(once, {.epochs = 3});
+    parts.fit(in_parts, {.epochs = 1});
+    parts.fit(in_parts, {.epochs = 3, .initial_epoch = 1});
+  }
+  EXPECT_EQ(parts.drawn, whole.drawn);
+}
+
+TEST(Fits, ShuffleTensorsInAnotherWayEachTime) {
+  const Tensor x = Tensor::uniform({32, 1}, -1, 1, 1), y = Tensor::uniform({32, 1}, -1, 1, 2);
+  const auto weights_after = [&](std::vector<FitOptions> fits) {
+    Sequential model = linear();
+    const auto begin = model.get_weights();
+    std::vector<float> result;
+    for (FitOptions& options : fits) {
+      options.verbose = 0;
+      options.batch_size = 4;
+      model.set_weights(begin);
+      model.fit(x, y, options);
+      result.push_back(model.get_weights()[0].data<float>()[0]);
+    }
+    return result;
+  };
+  const auto twice = weights_after({{.epochs = 1}, {.epochs = 1}});
+  EXPECT_NE(twice[0], twice[1]);
+  EXPECT_EQ(weights_after({{.epochs = 1}, {.epochs = 1}}), twice);
+}
+
 // ---- Plans ----
 
 // The short batch of a larger one lies elsewhere in its slot than a batch of as many rows.
