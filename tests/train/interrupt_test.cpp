@@ -123,7 +123,9 @@ TEST(InterruptThreads, OneThatComesAsTheFitEndsIsNotLost) {
   const test::TemporaryFolder folder;
   Sequential model({Input({2}), Dense(1)});
   model.compile({.optimizer = SGD(), .loss = "mse"});
-  // A FIFO for the trace: fit's end waits for its reader, which sends the signal first.
+  // A FIFO for the trace, which is larger than what a pipe holds: the end of fit waits for the
+  // reader, which sends the signal first.
+  constexpr std::int64_t kSteps = 2000;
   const std::string trace = folder / "trace";
   ASSERT_EQ(mkfifo(trace.c_str(), 0600), 0);
   std::thread reader([&] {
@@ -141,15 +143,16 @@ TEST(InterruptThreads, OneThatComesAsTheFitEndsIsNotLost) {
                                         });
   std::string message;
   try {
-    model.fit(
-        source,
-        {.steps_per_epoch = 3, .verbose = 0, .on_interrupt = OnInterrupt::raise, .trace = trace});
+    model.fit(source, {.steps_per_epoch = kSteps,
+                       .verbose = 0,
+                       .on_interrupt = OnInterrupt::raise,
+                       .trace = trace});
   } catch (const Interrupted& interrupted) {
     message = interrupted.what();
   }
   reader.join();
   EXPECT_TRUE(test::contains(message, "after its last step"));
-  EXPECT_EQ(model.iterations(), 3);
+  EXPECT_EQ(model.iterations(), kSteps);
   // The next one starts afresh.
   EXPECT_NO_THROW(
       model.fit(source, {.steps_per_epoch = 3, .verbose = 0, .on_interrupt = OnInterrupt::raise}));
