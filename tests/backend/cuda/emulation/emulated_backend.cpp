@@ -53,6 +53,7 @@ class Library {
   void collect_into(const std::string& file) {
     collected_.open(file);
     if (!collected_) throw std::runtime_error("cannot write " + file);
+    collector_ = getpid();
   }
   bool is_collecting() const { return collected_.is_open(); }
   void open(const std::string& path) {
@@ -65,8 +66,10 @@ class Library {
   Entry find(const cuda::GeneratedLaunch& kernel) {
     const std::lock_guard lock(mutex_);
     if (is_collecting()) {
-      if (known_.insert(kernel.name).second) {
-        collected_ << kernel.source << entry_text(kernel.name) << kEndOfKernel;
+      // Not by the children that tests fork, which share the file; nothing is left in the buffer
+      // for them to write when they end.
+      if (getpid() == collector_ && known_.insert(kernel.name).second) {
+        collected_ << kernel.source << entry_text(kernel.name) << kEndOfKernel << std::flush;
       }
       return nullptr;
     }
@@ -119,6 +122,7 @@ class Library {
 
   std::mutex mutex_;
   std::ofstream collected_;
+  pid_t collector_ = 0;
   std::set<std::string> known_;
   std::map<std::string, Entry> entries_;
   std::vector<void*> handles_;
