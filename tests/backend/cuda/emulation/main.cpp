@@ -35,10 +35,6 @@ class Silence final : public testing::EmptyTestEventListener {};
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  // Its children would take a minute, and prove nothing about CUDA.
-  if (std::string& filter = testing::GTEST_FLAG(filter); filter.find('-') == std::string::npos) {
-    filter += "-InterruptThreads.EndsTheProgramAtAnyMoment";
-  }
   bool collects = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
