@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "core/foreign.h"
 #include "core/format.h"
 #include "stoker/error.h"
 #include "stoker/random.h"
@@ -17,7 +18,9 @@ constexpr std::align_val_t kAlignment{64};
 
 // Uninitialised memory; null for no bytes.
 void* allocate(std::size_t bytes) {
-  return bytes == 0 ? nullptr : ::operator new(bytes, kAlignment);
+  if (bytes == 0) return nullptr;
+  return with_own_errors<DeviceError>(format("Tensor of ", bytes, " bytes"),
+                                      [&] { return ::operator new(bytes, kAlignment); });
 }
 
 // memcpy may not be given a null pointer, not even for no bytes.

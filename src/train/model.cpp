@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/foreign.h"
 #include "core/format.h"
 #include "data/array_source.h"
 #include "losses/loss.h"
@@ -57,12 +58,14 @@ Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions option
 
 void Model::rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
                     const std::string& default_name) {
-  auto fresh = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
-                                      std::move(inputs), output, options);
-  if (impl_) {
-    const InUse nobody_else(impl_, "add", Access::write);
-  }
-  impl_ = std::move(fresh);
+  return with_own_errors<DeviceError>("Model", [&] {
+    auto fresh = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
+                                        std::move(inputs), output, options);
+    if (impl_) {
+      const InUse nobody_else(impl_, "add", Access::write);
+    }
+    impl_ = std::move(fresh);
+  });
 }
 
 const std::string& Model::name() const { return require(impl_, "name").name; }
@@ -74,8 +77,10 @@ void Model::summary(std::ostream& out) const {
 }
 
 void Model::compile(CompileOptions options) {
-  const InUse model(impl_, "compile", Access::write);
-  model->compile(std::move(options));
+  return with_own_errors<DeviceError>("compile", [&] {
+    const InUse model(impl_, "compile", Access::write);
+    model->compile(std::move(options));
+  });
 }
 
 History Model::fit(const Tensor& x, const Tensor& y, FitOptions options) {
@@ -145,13 +150,17 @@ Tensor Model::predict(SourceHandle source, PredictOptions options) {
 }
 
 Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
-  const InUse model(impl_, "train_on_batch", Access::write);
-  return model->run_on_batch(Mode::train, x, y, sample_weight);
+  return with_own_errors<DeviceError>("train_on_batch", [&] {
+    const InUse model(impl_, "train_on_batch", Access::write);
+    return model->run_on_batch(Mode::train, x, y, sample_weight);
+  });
 }
 
 Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
-  const InUse model(impl_, "test_on_batch", Access::write);
-  return model->run_on_batch(Mode::evaluate, x, y, sample_weight);
+  return with_own_errors<DeviceError>("test_on_batch", [&] {
+    const InUse model(impl_, "test_on_batch", Access::write);
+    return model->run_on_batch(Mode::evaluate, x, y, sample_weight);
+  });
 }
 
 FeedReport Model::take_on_batch_report() {
@@ -160,30 +169,35 @@ FeedReport Model::take_on_batch_report() {
 }
 
 std::vector<Tensor> Model::get_weights() const {
-  const InUse model(impl_, "get_weights", Access::read);
-  std::vector<Tensor> weights;
-  for (const auto& weight : model->network.weights()) weights.push_back(model->state.read(weight));
-  return weights;
+  return with_own_errors<DeviceError>("get_weights", [&] {
+    const InUse model(impl_, "get_weights", Access::read);
+    std::vector<Tensor> weights;
+    for (const auto& weight : model->network.weights())
+      weights.push_back(model->state.read(weight));
+    return weights;
+  });
 }
 
 void Model::set_weights(const std::vector<Tensor>& weights) {
-  const InUse model(impl_, "set_weights", Access::write);
-  const auto& own = model->network.weights();
-  if (weights.size() != own.size()) {
-    throw ShapeError(
-        format("set_weights: the model has ", own.size(), " weights, received ", weights.size()));
-  }
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    if (!(weights[i].shape() == own[i].spec.shape)) {
-      throw ShapeError(format("set_weights: ", own[i].path, " has shape ", own[i].spec.shape,
-                              ", received ", weights[i].shape()));
+  return with_own_errors<DeviceError>("set_weights", [&] {
+    const InUse model(impl_, "set_weights", Access::write);
+    const auto& own = model->network.weights();
+    if (weights.size() != own.size()) {
+      throw ShapeError(
+          format("set_weights: the model has ", own.size(), " weights, received ", weights.size()));
     }
-    if (weights[i].dtype() != DType::float32) {
-      throw DTypeError(
-          format("set_weights: ", own[i].path, " is float32, received ", weights[i].dtype()));
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (!(weights[i].shape() == own[i].spec.shape)) {
+        throw ShapeError(format("set_weights: ", own[i].path, " has shape ", own[i].spec.shape,
+                                ", received ", weights[i].shape()));
+      }
+      if (weights[i].dtype() != DType::float32) {
+        throw DTypeError(
+            format("set_weights: ", own[i].path, " is float32, received ", weights[i].dtype()));
+      }
     }
-  }
-  for (std::size_t i = 0; i < own.size(); ++i) model->state.write(own[i], weights[i]);
+    for (std::size_t i = 0; i < own.size(); ++i) model->state.write(own[i], weights[i]);
+  });
 }
 
 std::vector<std::string> Model::weight_names() const {
@@ -225,14 +239,16 @@ double Model::loss_scale() const {
 }
 
 std::string Model::graph_dump(std::int64_t batch_size) {
-  const InUse model(impl_, "graph_dump", Access::write);
-  model->require_compiled("graph_dump");
-  check::require("graph_dump", "a batch_size", batch_size, check::at_least(1));
-  const BatchSpec spec = model->declared_batch(batch_size);
-  const feed::SlotLayout layout(spec);
-  return model->plan(Mode::train, spec, layout.offsets, batch_size)
-      ->executable->program()
-      .graph->dump();
+  return with_own_errors<DeviceError>("graph_dump", [&] {
+    const InUse model(impl_, "graph_dump", Access::write);
+    model->require_compiled("graph_dump");
+    check::require("graph_dump", "a batch_size", batch_size, check::at_least(1));
+    const BatchSpec spec = model->declared_batch(batch_size);
+    const feed::SlotLayout layout(spec);
+    return model->plan(Mode::train, spec, layout.offsets, batch_size)
+        ->executable->program()
+        .graph->dump();
+  });
 }
 
 MemoryReport Model::memory_report() const {
@@ -241,8 +257,10 @@ MemoryReport Model::memory_report() const {
 }
 
 MemoryReport Model::memory_report(std::int64_t batch_size) const {
-  const InUse model(impl_, "memory_report", Access::write);
-  return model->memory_report(batch_size);
+  return with_own_errors<DeviceError>("memory_report", [&] {
+    const InUse model(impl_, "memory_report", Access::write);
+    return model->memory_report(batch_size);
+  });
 }
 
 Sequential::Sequential(std::initializer_list<Layer> layers, ModelOptions options)

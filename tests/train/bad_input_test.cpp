@@ -309,6 +309,18 @@ TEST(BadInput, WeightsThatDoNotFit) {
   EXPECT_THROW(model.set_weights(weights), ShapeError);
 }
 
+// Sixteen tebibytes: more than a machine has, and than its addresses reach.
+TEST(BadInput, TooLittleMemoryIsAnErrorOfOurs) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer ends the program where memory is refused";
+#endif
+  EXPECT_CONTAINS(message_of<DeviceError>([] { Tensor x({std::int64_t{1} << 46}); }), "Tensor");
+  EXPECT_CONTAINS(message_of<DeviceError>([] {
+                    Sequential model({Input({1 << 23}), Dense(1 << 23)});
+                  }),
+                  "weights");
+}
+
 TEST(BadInput, DifferentNumbersOfRows) {
   Sequential model = classifier();
   EXPECT_THROW(model.fit(Tensor(Shape{10, 4}), Tensor(Shape{9}, DType::int32), {.verbose = 0}),
