@@ -5,23 +5,38 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "stoker/error.h"
 
 namespace stoker {
 
-// To be called while an exception is being handled. Throws it again where it is a stoker::Error;
-// otherwise throws E("<where>: <what it said>") with the original nested in it.
+// To be called while an exception is being handled. Throws it again where it is a stoker::Error
+// that names its place; otherwise throws E("<where>: <what it said>") with the original nested in
+// it.
 template <class E = IoError>
 [[noreturn]] void rethrow_as(const std::string& where) {
+  constexpr const char* kNoMemory =
+      "expected as much memory as it needs, received none: there is not enough";
   std::string what = "something that is no std::exception";
   try {
+    throw;
+  } catch (const DeviceError& error) {
+    // A Tensor got no memory; where it was wanted says more.
+    if constexpr (!std::is_same_v<E, DeviceError>) {
+      try {
+        std::rethrow_if_nested(error);
+      } catch (const std::bad_alloc&) {
+        std::throw_with_nested(E(where + ": " + kNoMemory));
+      } catch (...) {
+      }
+    }
     throw;
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    what = "expected as much memory as it needs, received none: there is not enough";
+    what = kNoMemory;
   } catch (const std::length_error&) {
     what = "expected sizes that fit the memory, received larger ones";
   } catch (const std::exception& error) {
