@@ -66,7 +66,7 @@ void DeviceClock::look(std::int64_t now) {
   warn_of_starvation(now);
 }
 
-// Where all that was launched is done, the device waits for what the host waits for now.
+// Once the device has done all that was launched, it waits for whatever the host waits for now.
 void DeviceClock::warn_of_starvation(std::int64_t now) {
   const std::int64_t idle = accounted_ == launched_
                                 ? std::max<std::int64_t>(0, now - std::max(stepped_ns_, epoch_ns_))

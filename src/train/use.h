@@ -1,4 +1,4 @@
-// Who uses a model at the moment: one that writes to it excludes all others.
+// A guard on a model: a call that writes to it excludes all others.
 #pragma once
 
 #include <memory>

@@ -59,7 +59,7 @@ class Act {
     double uploaded = kNever;
     double stepped = kNever;
   };
-  // What is left of it: first the waiting, then the computing.
+  // The time that is left is divided into waiting, which comes first, and computing.
   struct Fill {
     std::int64_t batch = -1;  // none
     double begin = 0.0;
