@@ -8,8 +8,9 @@
 
 namespace {
 
-// Puts right checksums into a file that has none, and where `mends` says so, right lengths into its
-// header: no fuzzer would find them. Elements are of shape (n, 2) and float32, and () and int32.
+// This function puts right checksums into a file that has none, and where `mends` says so, right
+// lengths into its header: no fuzzer would find them. Elements are of shape (n, 2) and float32, and
+// () and int32.
 std::vector<std::uint8_t> sealed(std::span<const std::uint8_t> plain, bool mends) {
   constexpr std::size_t kHeader = 32;
   if (plain.size() < kHeader) return {plain.begin(), plain.end()};

@@ -245,7 +245,7 @@ std::unique_ptr<DnnPlan> DnnPlan::make(const DnnSpec& spec, const DnnTarget& tar
     status = proposals.filter_behavior_notes({fe::BehaviorNote_t::CUBLASLT_DEPENDENCY}, false);
     if (status.is_bad()) return refuse(status.get_message());
   }
-  // Those that are left, whatever its name.
+  // cuDNN bars engines from its list of proposals; what is asked for here is the rest of that list.
   auto engines = proposals.get_barred_engine_configs();
   std::string tried = format(engines.size(), " of ", graph->get_execution_plan_count(),
                              " engines compute as asked");

@@ -127,7 +127,7 @@ struct embedding_count_params {
   std::uint32_t* places = {};
   std::uint32_t* counter = {};
 };
-// Puts them there.
+// The kernel writes each use of an id to its place in the order by that digit.
 struct embedding_place_params {
   EmbeddingUses from = {};
   const std::uint32_t* places = {};
