@@ -1,7 +1,8 @@
 // What the feed makes of its measurements: AUTOTUNE against fixed settings, and advice against what
 // came of it. Part of the suite `feed`; benchmarks/feed/bench.py runs it.
 //
-//   feed_tuning_bench autotune|autotune-waits|autotune-simulated|advice [ITERATIONS SECONDS]
+//   feed_tuning_bench autotune|autotune-waits|autotune-simulated|autotune-slow|advice [ITERATIONS
+//   SECONDS]
 #include <stoker/stoker.h>
 
 #include <algorithm>
@@ -129,6 +130,54 @@ void autotune_simulated(const Calibration&) {
                                   std::ranges::fill(x, 0.5f);
                                   std::ranges::fill(y, 1.0f);
                                 })));
+  }
+}
+
+// A batch takes a thousand times as long as a step, and hardly any of a core: many workers are
+// wanted. Where AUTOTUNE ends is compared, the last of some epochs: it takes the ones before to get
+// there. Fixed settings of 8 to 64 workers, each round with all of them.
+void slow(const std::string& name, Model& model) {
+  constexpr int kRounds = 5;
+  const SourceHandle source = generator<float, float>(
+      {.x = {8, 4}, .y = {8, 1}}, pure([](BatchContext&, std::span<float> x, std::span<float> y) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 1.0f);
+      }));
+  const auto seconds = [&](int workers, FeedReport& report) {
+    const bool tuned = workers == AUTOTUNE;
+    report = model
+                 .fit(source, {.steps_per_epoch = tuned ? 1500 : std::max(200, 25 * workers),
+                               .epochs = tuned ? 6 : 2,
+                               .verbose = 0,
+                               .max_queue_size = tuned ? AUTOTUNE : 2 * workers,
+                               .workers = workers})
+                 .feed_by_epoch.back();
+    return report.seconds_per_batch();
+  };
+  std::map<int, std::vector<double>> fixed;
+  std::vector<double> tuned;
+  FeedReport report;
+  for (int round = 0; round < kRounds; ++round) {
+    for (const int workers : {8, 16, 32, 64}) fixed[workers].push_back(seconds(workers, report));
+    tuned.push_back(seconds(AUTOTUNE, report));
+  }
+  const auto best =
+      std::ranges::min_element(fixed, {}, [](const auto& entry) { return median(entry.second); });
+  row("autotune-slow", name, "stoker",
+      figure("against_best_fixed", median(tuned) / median(best->second)) + ", \"best_fixed\": \"" +
+          std::to_string(best->first) + "\", \"chose\": \"" + std::to_string(report.workers) + "/" +
+          std::to_string(report.queue_size) + "\", " + figure("ms_per_step", 1e3 * median(tuned)));
+}
+
+void autotune_slow(const Calibration&) {
+  for (const bool simulated : {false, true}) {
+    Sequential model(
+        {Input({4}), Dense(1)},
+        {.threads = 1,
+         .device = simulated ? Device::simulated({.step_seconds = 24e-6}) : Device::cpu()});
+    model.compile({.optimizer = "sgd", .loss = "mse"});
+    slow(simulated ? "simulated" : "cpu", model);
   }
 }
 
@@ -262,6 +311,7 @@ int main(int argc, char** argv) {
   return run_section({{"autotune", autotune},
                       {"autotune-waits", autotune_waits},
                       {"autotune-simulated", autotune_simulated},
+                      {"autotune-slow", autotune_slow},
                       {"advice", advice}},
                      argc, argv);
 }

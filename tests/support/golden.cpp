@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "support/safetensors.h"
+#include "support/source_folder.h"
 
 namespace stoker::test {
 namespace {
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr const char* kExtension = ".safetensors";
 
 fs::path folder_of(const std::string& kind) {
-  return fs::path(__FILE__).parent_path().parent_path() / "golden" / "cases" / kind;
+  return source_folder() / "tests" / "golden" / "cases" / kind;
 }
 
 // The place of an element in its tensor, as Keras users index: (1, 0, 3).

@@ -9,6 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "support/source_folder.h"
+
 namespace stoker {
 namespace {
 
@@ -39,7 +41,7 @@ std::string form_of(const std::string& text) {
 }
 
 std::string page() {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../docs/first-example.md";
+  const auto path = test::source_folder() / "docs/first-example.md";
   std::ifstream file(path);
   EXPECT_TRUE(file.good()) << path;
   return {std::istreambuf_iterator<char>(file), {}};

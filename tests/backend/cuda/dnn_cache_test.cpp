@@ -12,6 +12,7 @@
 #include "backend/cuda/dnn_specs.h"
 #include "backend/cuda/plan_cache.h"
 #include "device/cuda/libraries.h"
+#include "support/source_folder.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 DnnTarget target_of(const std::string& device) {
-  const fs::path folder = fs::path(__FILE__).parent_path() / "device_properties";
+  const fs::path folder = test::source_folder() / "tests/backend/cuda/device_properties";
   std::ifstream file(folder / (device + ".json"));
   return DnnTarget::of_properties({std::istreambuf_iterator<char>(file), {}});
 }

@@ -23,6 +23,7 @@
 #include "core/format.h"
 #include "device/cuda/libraries.h"
 #include "stoker/error.h"
+#include "support/source_folder.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -30,7 +31,7 @@ namespace {
 using test::DnnCase;
 
 const std::filesystem::path& folder() {
-  static const std::filesystem::path path = std::filesystem::path(__FILE__).parent_path();
+  static const std::filesystem::path path = test::source_folder() / "tests/backend/cuda";
   return path;
 }
 

@@ -11,6 +11,7 @@
 #include "backend/cuda/plan_cache.h"
 #include "stoker/stoker.h"
 #include "support/resnet20.h"
+#include "support/source_folder.h"
 
 namespace stoker {
 namespace {
@@ -19,7 +20,7 @@ namespace cuda = backend::cuda;
 
 std::shared_ptr<cuda::DnnCompiler> h200() {
   static const auto compiler = [] {
-    const auto folder = std::filesystem::path(__FILE__).parent_path() / "device_properties";
+    const auto folder = test::source_folder() / "tests/backend/cuda/device_properties";
     std::ostringstream text;
     text << std::ifstream(folder / "h200.json").rdbuf();
     return std::make_shared<cuda::CudnnCompiler>(cuda::DnnTarget::of_properties(text.str()));
