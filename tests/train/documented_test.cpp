@@ -2,43 +2,17 @@
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 
-#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
 
+#include "support/form.h"
 #include "support/source_folder.h"
 
 namespace stoker {
 namespace {
-
-// Numbers with their units become #, and so do shapes; what is left is the form.
-std::string form_of(const std::string& text) {
-  std::string form;
-  for (std::size_t i = 0; i < text.size();) {
-    const bool begins = std::isdigit(static_cast<unsigned char>(text[i])) != 0 &&
-                        (i == 0 || (std::isalpha(static_cast<unsigned char>(text[i - 1])) == 0 &&
-                                    text[i - 1] != '_'));
-    if (!begins) {
-      form += text[i++];
-      continue;
-    }
-    while (i < text.size() && (std::isdigit(static_cast<unsigned char>(text[i])) != 0 ||
-                               ((text[i] == '.' || text[i] == ',') && i + 1 < text.size() &&
-                                std::isdigit(static_cast<unsigned char>(text[i + 1])) != 0))) {
-      ++i;
-    }
-    for (const std::string unit : {" µs", " ms", " s", " ns"}) {
-      const bool ends = i + unit.size() >= text.size() ||
-                        std::isalpha(static_cast<unsigned char>(text[i + unit.size()])) == 0;
-      if (text.compare(i, unit.size(), unit) == 0 && ends) i += unit.size();
-    }
-    form += '#';
-  }
-  return form;
-}
 
 std::string page() {
   const auto path = test::source_folder() / "docs/first-example.md";
@@ -58,7 +32,7 @@ std::set<std::string> quoted_beside(const std::string& with) {
          begin = line.find('`', end + 1)) {
       end = line.find('`', begin + 1);
       if (end == std::string::npos) break;
-      forms.insert(form_of(line.substr(begin + 1, end - begin - 1)));
+      forms.insert(test::form_of(line.substr(begin + 1, end - begin - 1)));
     }
   }
   return forms;
@@ -73,7 +47,7 @@ void expect_documented(const char* type, F&& f) {
     message = error.what();
   }
   EXPECT_NE(message, "") << "expected a " << type;
-  EXPECT_TRUE(quoted_beside("`" + std::string(type) + "`").contains(form_of(message)))
+  EXPECT_TRUE(quoted_beside("`" + std::string(type) + "`").contains(test::form_of(message)))
       << "docs/first-example.md does not quote: " << message;
 }
 
@@ -167,26 +141,14 @@ TEST(Documented, ErrorsOfTraining) {
   });
 }
 
-// Of a verdict's line, without what depends on the spread of durations and on AUTOTUNE.
-std::string verdict_form(const std::string& line) {
-  std::string form = form_of(line);
-  for (const std::string part :
-       {" (# in # above #)", " AUTOTUNE chose # worker and a queue of #."}) {
-    for (std::size_t at = form.find(part); at != std::string::npos; at = form.find(part)) {
-      form.erase(at, part.size());
-    }
-  }
-  return form;
-}
-
 // What to change depends on the machine; what it says before that is compared.
 void expect_verdict_documented(const std::string& verdict) {
   std::set<std::string> forms;
   std::istringstream lines(page());
-  for (std::string line; std::getline(lines, line);) forms.insert(verdict_form(line));
+  for (std::string line; std::getline(lines, line);) forms.insert(test::verdict_form(line));
   std::istringstream said(verdict);
   for (std::string line; std::getline(said, line) && !line.starts_with("- ");) {
-    EXPECT_TRUE(forms.contains(verdict_form(line)))
+    EXPECT_TRUE(forms.contains(test::verdict_form(line)))
         << "docs/first-example.md does not quote: " << line;
   }
 }
