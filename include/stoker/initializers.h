@@ -7,6 +7,8 @@
 
 namespace stoker {
 
+class Config;
+
 // How a weight gets its first values. Strings work wherever an Initializer is taken: "zeros",
 // "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
 // "lecun_normal", "random_uniform", "random_normal", "truncated_normal", "orthogonal",
@@ -39,7 +41,13 @@ class Initializer {
   Mode mode = Mode::fan_in;
   Distribution distribution = Distribution::truncated_normal;
   std::optional<std::uint64_t> seed;
+
+  // {"class_name": "GlorotUniform", "config": {"seed": null}, ...}, as Keras writes it.
+  Config config() const;
 };
+// From such a map, or from a name. Throws ValueError, with the place and the nearest name that
+// there is, for a class, a key or a value that is none.
+Initializer initializer_from_config(const Config& config);
 
 struct SeedOptions {
   std::optional<std::uint64_t> seed{};
@@ -93,7 +101,12 @@ class Regularizer {
   double l1 = 0.0;
   double l2 = 0.0;
   explicit operator bool() const { return l1 != 0.0 || l2 != 0.0; }
+
+  // {"class_name": "L2", "config": {"l2": 0.01}, ...}, as Keras writes it; null for none.
+  Config config() const;
 };
+// From such a map, from a name, or from null: none. Throws as initializer_from_config().
+Regularizer regularizer_from_config(const Config& config);
 Regularizer L1(double l1 = 0.01);
 Regularizer L2(double l2 = 0.01);
 Regularizer L1L2(double l1 = 0.0, double l2 = 0.0);

@@ -14,6 +14,8 @@
 
 namespace stoker {
 
+class Config;
+
 namespace layers {
 class LayerBase;
 struct ValueNode;
@@ -31,6 +33,7 @@ class ActivationFunction {
   ActivationFunction(const char* name) : ActivationFunction(std::string(name)) {}
   ActivationFunction(std::string name);
   ActivationFunction(std::string name, std::initializer_list<double> parameters);
+  ActivationFunction(std::string name, std::vector<double> parameters);
 
   const std::string& name() const { return name_; }
   // The parameter with that position, or `otherwise` when it was not given.
@@ -39,10 +42,17 @@ class ActivationFunction {
   }
   bool is_linear() const { return name_ == "linear"; }
 
+  // Its name, as Keras writes it; with parameters, which Keras has no form for, a map of our own.
+  Config config() const;
+
  private:
   std::string name_ = "linear";
   std::vector<double> parameters_;
 };
+
+// From what config() gives, or null: linear. Throws ValueError, with the nearest name, for a name
+// that is none.
+ActivationFunction activation_from_config(const Config& config);
 
 // An output of a layer, or a model's input: what the functional API passes along.
 //   Value x = Input({28, 28, 1});
@@ -76,11 +86,22 @@ class Layer {
   // Frozen weights keep their values; takes effect at the next compile().
   void set_trainable(bool trainable);
 
+  const std::string& class_name() const;  // "Dense"
+  // All that it was made with, as Keras writes it: {"class_name": "Dense", "config": {...}, ...}.
+  // Its name is null until a model or its maker gave it one, and its dtype where it is the model's.
+  Config config() const;
+
   const std::shared_ptr<layers::LayerBase>& base() const { return base_; }
 
  private:
   std::shared_ptr<layers::LayerBase> base_;
 };
+// A layer from what Layer::config() or Keras's serialize_keras_object() says of one; or from its
+// class and what Keras's get_config() says. What is not said has its default. Throws ValueError for
+// a class or a key that there is none of, naming the nearest, for a key that is missing, and for a
+// value that is none, each with its place.
+Layer layer_from_config(const Config& config);
+Layer layer_from_config(const std::string& class_name, const Config& config);
 
 // One number for both directions, or height and width.
 struct Size2D {
@@ -171,6 +192,16 @@ Layer Flatten(NameOptions options = {});
 // `target_shape` is without the batch; one extent may be -1.
 Layer Reshape(Shape target_shape, NameOptions options = {});
 Layer Activation(ActivationFunction activation, NameOptions options = {});
+
+// x between the threshold and max_value; negative_slope (x - threshold) below the threshold.
+struct ReLUOptions {
+  std::optional<double> max_value{};
+  double negative_slope = 0.0;
+  double threshold = 0.0;
+  std::string name{};
+  std::string dtype{};
+};
+Layer ReLU(ReLUOptions options = {});
 
 // Layers of two or more values, which are called with a list: Add()({a, b}). Those that compute
 // element by element broadcast; where ranks differ, extents of 1 are put behind the batch. Subtract

@@ -9,6 +9,8 @@
 
 namespace stoker {
 
+class Config;
+
 namespace losses {
 class LossBase;
 }
@@ -25,9 +27,16 @@ class Loss {
   const std::shared_ptr<const losses::LossBase>& base() const { return base_; }
   explicit operator bool() const { return base_ != nullptr; }
 
+  // {"class_name": "MeanSquaredError", "config": {...}, ...}, as Keras writes it; null for none.
+  Config config() const;
+
  private:
   std::shared_ptr<const losses::LossBase> base_;
 };
+
+// From such a map, from a name, or from null: none. Throws ValueError for a class, a key or a value
+// that is none, with its place and the nearest name.
+Loss loss_from_config(const Config& config);
 
 // reduction: "sum_over_batch_size" (the mean over all elements), "sum", "none" (only outside of
 // compile), "mean" and "mean_with_sample_weight" as in Keras.

@@ -6,6 +6,8 @@
 
 namespace stoker {
 
+class Config;
+
 namespace metrics {
 class MetricBase;
 }
@@ -22,9 +24,17 @@ class Metric {
   const std::shared_ptr<const metrics::MetricBase>& base() const { return base_; }
   const std::string& name() const;
 
+  // {"class_name": "BinaryAccuracy", "config": {...}, ...}, as Keras writes it; the name alone for
+  // one that chooses by shapes.
+  Config config() const;
+
  private:
   std::shared_ptr<const metrics::MetricBase> base_;
 };
+
+// From such a map, or from a name. Throws ValueError for a class, a key or a value that is none,
+// with its place and the nearest name.
+Metric metric_from_config(const Config& config);
 
 struct MetricOptions {
   std::string name{};

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stoker/device.h"
@@ -25,6 +26,8 @@
 #include "stoker/tensor.h"
 
 namespace stoker {
+
+class Config;
 
 struct ModelOptions {
   std::string name{};  // "sequential" or "functional" when empty
@@ -209,6 +212,21 @@ class Model {
   // Of a LossScaleOptimizer, as it is now; 1 without one.
   double loss_scale() const;
 
+  // What the model is made of, in the form of the config.json of a .keras file: its layers with all
+  // that they were made with, how they are connected, and what it was compiled with. Not its
+  // weights.
+  Config config() const;
+  // The same as JSON, on one line or with so many spaces a level. Keras 3's model_from_json() reads
+  // it.
+  std::string to_json(int indent = 0) const;
+  // A model of which to_json(), or Keras 3's, says this; with weights of its own, from the seed of
+  // `options`. Its dtype policy is what the JSON says, and its name where `options` has none. It is
+  // compiled if the other one was, unless `compile` is false, for what was compiled with something
+  // that is not offered here. Throws ValueError and ShapeError, with the place in the JSON, for
+  // what is unknown, missing or does not fit, and with the nearest known name.
+  static Model from_json(std::string_view json, ModelOptions options = {}, bool compile = true);
+  static Model from_config(const Config& config, ModelOptions options = {}, bool compile = true);
+
   // The ops of the training step on batches of `batch_size`, after all rewrites; for people.
   std::string graph_dump(std::int64_t batch_size = 32);
 
@@ -224,11 +242,16 @@ class Model {
   Model();
   // Starts over with another output (Sequential::add).
   void rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
-               const std::string& default_name);
+               bool is_sequential);
 
  private:
+  friend Model clone_model(const Model& model);
   std::unique_ptr<Impl> impl_;
 };
+
+// A model of the same layers and options with weights of its own, which start from the seed. As in
+// Keras it is not compiled, and the weights are not the other's: set_weights() copies those.
+Model clone_model(const Model& model);
 
 // A stack of layers; the first is an Input.
 class Sequential : public Model {

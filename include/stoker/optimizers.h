@@ -8,6 +8,8 @@
 
 namespace stoker {
 
+class Config;
+
 namespace optimizers {
 class OptimizerBase;
 }
@@ -21,11 +23,19 @@ class Optimizer {
   Optimizer(const std::string& name);
   explicit Optimizer(std::shared_ptr<const optimizers::OptimizerBase> base)
       : base_(std::move(base)) {}
+
+  // {"class_name": "Adam", "config": {...}, ...}, as Keras writes it.
+  Config config() const;
+
   const std::shared_ptr<const optimizers::OptimizerBase>& base() const { return base_; }
 
  private:
   std::shared_ptr<const optimizers::OptimizerBase> base_;
 };
+
+// From such a map, or from a name. Throws ValueError for a class, a key or a value that is none,
+// with its place and the nearest name.
+Optimizer optimizer_from_config(const Config& config);
 
 // weight_decay is decoupled: w -= w * learning_rate * weight_decay before the step. At most one of
 // the three clips may be set: clipnorm for each weight, global_clipnorm for all, clipvalue for each

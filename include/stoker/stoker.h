@@ -6,6 +6,7 @@
 
 #include "stoker/array_source.h"
 #include "stoker/cifar.h"
+#include "stoker/config.h"
 #include "stoker/coroutine.h"
 #include "stoker/csv.h"
 #include "stoker/dataset.h"

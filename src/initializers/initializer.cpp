@@ -1,9 +1,11 @@
 // Initializers by name, and the functions that make them.
 #include <array>
 #include <string_view>
+#include <vector>
 
 #include "core/check.h"
 #include "core/format.h"
+#include "core/nearest.h"
 #include "stoker/error.h"
 #include "stoker/initializers.h"
 
@@ -59,9 +61,10 @@ Initializer find(const std::string& name) {
   for (const Named& entry : kInitializers) {
     if (name == entry.name || name == entry.class_name) return entry.make();
   }
-  std::string known;
-  for (const Named& entry : kInitializers) known += format(known.empty() ? "" : ", ", entry.name);
-  throw ValueError(format("Initializer: there is none named \"", name, "\"; known are ", known));
+  std::vector<std::string_view> known;
+  for (const Named& entry : kInitializers) known.push_back(entry.name);
+  throw ValueError(format("Initializer: there is none named \"", name, "\"; known are ",
+                          joined(known), did_you_mean(name, known)));
 }
 
 }  // namespace

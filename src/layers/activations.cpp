@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "core/nearest.h"
 #include "layers/layer.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -135,10 +136,10 @@ const Entry& entry_of(const std::string& name) {
   const auto found = std::find_if(kActivations.begin(), kActivations.end(),
                                   [&](const Entry& entry) { return entry.name == name; });
   if (found != kActivations.end()) return *found;
-  std::string known;
-  for (const Entry& entry : kActivations) known += format(known.empty() ? "" : ", ", entry.name);
-  throw ValueError(
-      format("ActivationFunction: there is none named \"", name, "\"; known are ", known));
+  std::vector<std::string_view> known;
+  for (const Entry& entry : kActivations) known.push_back(entry.name);
+  throw ValueError(format("ActivationFunction: there is none named \"", name, "\"; known are ",
+                          joined(known), did_you_mean(name, known)));
 }
 
 // Keras's other names.
@@ -171,10 +172,13 @@ graph::Value along_last_axis(graph::Value x, const std::string& name) {
 }  // namespace
 
 ActivationFunction::ActivationFunction(std::string name)
-    : ActivationFunction(std::move(name), std::initializer_list<double>{}) {}
+    : ActivationFunction(std::move(name), std::vector<double>{}) {}
 
 ActivationFunction::ActivationFunction(std::string name, std::initializer_list<double> parameters)
-    : name_(canonical(name)), parameters_(parameters) {
+    : ActivationFunction(std::move(name), std::vector<double>(parameters)) {}
+
+ActivationFunction::ActivationFunction(std::string name, std::vector<double> parameters)
+    : name_(canonical(name)), parameters_(std::move(parameters)) {
   const Entry& entry = entry_of(name_);
   if (parameters_.size() > entry.parameters) {
     throw ValueError(format("ActivationFunction \"", name_, "\": expected at most ",

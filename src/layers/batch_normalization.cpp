@@ -2,7 +2,8 @@
 // averages of them otherwise. As in Keras, statistics, scale and shift are float32 and so is the
 // arithmetic, whatever the policy: only what comes in and goes out has the layer's type.
 #include "core/check.h"
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -11,10 +12,33 @@ namespace {
 
 using graph::Expr;
 
-class BatchNormalizationLayer final : public layers::LayerBase {
+struct BatchNormalizationArguments {
+  BatchNormalizationOptions options{};
+};
+
+void describe(Fields& fields, BatchNormalizationArguments& arguments) {
+  BatchNormalizationOptions& norm = arguments.options;
+  layers::describe_common(fields, norm);
+  fields("axis", norm.axis);
+  fields("momentum", norm.momentum);
+  fields("epsilon", norm.epsilon);
+  fields("center", norm.center);
+  fields("scale", norm.scale);
+  fields("beta_initializer", norm.beta_initializer);
+  fields("gamma_initializer", norm.gamma_initializer);
+  fields("moving_mean_initializer", norm.moving_mean_initializer);
+  fields("moving_variance_initializer", norm.moving_variance_initializer);
+  fields("beta_regularizer", norm.beta_regularizer);
+  fields("gamma_regularizer", norm.gamma_regularizer);
+  fields.never(
+      {"beta_constraint", "gamma_constraint", "synchronized", "renorm", "renorm_clipping"});
+  fields.ignored({"renorm_momentum"});  // counts with renorm alone
+}
+
+class BatchNormalizationLayer final : public layers::DescribedLayer<BatchNormalizationArguments> {
  public:
-  explicit BatchNormalizationLayer(BatchNormalizationOptions options)
-      : LayerBase("BatchNormalization", options.name, options.dtype), options_(std::move(options)) {
+  explicit BatchNormalizationLayer(BatchNormalizationArguments arguments)
+      : DescribedLayer("BatchNormalization", std::move(arguments)) {
     check::require(label(), "a momentum", options_.momentum, check::closed(0, 1));
     check::require(label(), "an epsilon", options_.epsilon, check::above(0));
   }
@@ -104,13 +128,19 @@ class BatchNormalizationLayer final : public layers::LayerBase {
     return ops::map(average, value, [&](Expr a, Expr v) { return a * keep + v * take; });
   }
 
-  const BatchNormalizationOptions options_;
+  const BatchNormalizationOptions& options_ = arguments_.options;
 };
 
 }  // namespace
 
 Layer BatchNormalization(BatchNormalizationOptions options) {
-  return Layer(std::make_shared<BatchNormalizationLayer>(std::move(options)));
+  return Layer(
+      std::make_shared<BatchNormalizationLayer>(BatchNormalizationArguments{std::move(options)}));
+}
+
+Layer layers::make_BatchNormalization(Fields& fields) {
+  return Layer(
+      std::make_shared<BatchNormalizationLayer>(fields.all<BatchNormalizationArguments>()));
 }
 
 }  // namespace stoker

@@ -1,6 +1,7 @@
 // Conv2D: y = activation(x * kernel + bias) over images (batch, height, width, channels).
-#include "layers/layer.h"
+#include "layers/fields.h"
 #include "layers/padding.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -9,16 +10,36 @@ namespace {
 
 using layers::Padding;
 
-class Conv2DLayer final : public layers::LayerBase {
+struct Conv2DArguments {
+  std::int64_t filters = 0;
+  Size2D kernel_size = 1;
+  Conv2DOptions options{};
+};
+
+void describe(Fields& fields, Conv2DArguments& conv) {
+  layers::describe_common(fields, conv.options);
+  fields.required("filters", conv.filters);
+  fields.required("kernel_size", conv.kernel_size);
+  fields("strides", conv.options.strides);
+  fields("padding", conv.options.padding);
+  fields.always("data_format", "channels_last");
+  fields("dilation_rate", conv.options.dilation_rate);
+  fields("groups", conv.options.groups);
+  fields("activation", conv.options.activation);
+  fields("use_bias", conv.options.use_bias);
+  fields("kernel_initializer", conv.options.kernel_initializer);
+  fields("bias_initializer", conv.options.bias_initializer);
+  fields("kernel_regularizer", conv.options.kernel_regularizer);
+  fields("bias_regularizer", conv.options.bias_regularizer);
+  fields("activity_regularizer", conv.options.activity_regularizer);
+  fields.never({"kernel_constraint", "bias_constraint"});
+}
+
+class Conv2DLayer final : public layers::DescribedLayer<Conv2DArguments> {
  public:
-  Conv2DLayer(std::int64_t filters, Size2D kernel_size, Conv2DOptions options)
-      : LayerBase("Conv2D", options.name, options.dtype),
-        filters_(filters),
-        kernel_size_{kernel_size.height, kernel_size.width},
-        strides_{options.strides.height, options.strides.width},
-        dilations_{options.dilation_rate.height, options.dilation_rate.width},
-        padding_(layers::parse_padding(*this, options.padding)),
-        options_(std::move(options)) {
+  explicit Conv2DLayer(Conv2DArguments arguments)
+      : DescribedLayer("Conv2D", std::move(arguments)),
+        padding_(layers::parse_padding(*this, options_.padding)) {
     layers::require_positive(*this, "filters", filters_);
     layers::require_positive(*this, "groups", options_.groups);
     for (std::size_t d = 0; d < 2; ++d) {
@@ -89,18 +110,25 @@ class Conv2DLayer final : public layers::LayerBase {
     return attributes;
   }
 
-  const std::int64_t filters_;
-  const Pair kernel_size_;
-  const Pair strides_;
-  const Pair dilations_;
+  static Pair pair(const Size2D& size) { return {size.height, size.width}; }
+
+  const Conv2DOptions& options_ = arguments_.options;
+  const std::int64_t filters_ = arguments_.filters;
+  const Pair kernel_size_ = pair(arguments_.kernel_size);
+  const Pair strides_ = pair(options_.strides);
+  const Pair dilations_ = pair(options_.dilation_rate);
   const Padding padding_;
-  const Conv2DOptions options_;
 };
 
 }  // namespace
 
 Layer Conv2D(std::int64_t filters, Size2D kernel_size, Conv2DOptions options) {
-  return Layer(std::make_shared<Conv2DLayer>(filters, kernel_size, std::move(options)));
+  return Layer(
+      std::make_shared<Conv2DLayer>(Conv2DArguments{filters, kernel_size, std::move(options)}));
+}
+
+Layer layers::make_Conv2D(Fields& fields) {
+  return Layer(std::make_shared<Conv2DLayer>(fields.all<Conv2DArguments>()));
 }
 
 }  // namespace stoker

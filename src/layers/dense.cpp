@@ -1,16 +1,32 @@
 // Dense: y = activation(x kernel + bias) over the last axis.
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 
 namespace stoker {
 namespace {
 
-class DenseLayer final : public layers::LayerBase {
+struct DenseArguments {
+  std::int64_t units = 0;
+  DenseOptions options{};
+};
+
+void describe(Fields& fields, DenseArguments& dense) {
+  layers::describe_common(fields, dense.options);
+  fields.required("units", dense.units);
+  fields("activation", dense.options.activation);
+  fields("use_bias", dense.options.use_bias);
+  fields("kernel_initializer", dense.options.kernel_initializer);
+  fields("bias_initializer", dense.options.bias_initializer);
+  fields("kernel_regularizer", dense.options.kernel_regularizer);
+  fields("bias_regularizer", dense.options.bias_regularizer);
+  fields("activity_regularizer", dense.options.activity_regularizer);
+  fields.never({"kernel_constraint", "bias_constraint", "lora_rank", "quantization_config"});
+}
+
+class DenseLayer final : public layers::DescribedLayer<DenseArguments> {
  public:
-  DenseLayer(std::int64_t units, DenseOptions options)
-      : LayerBase("Dense", options.name, options.dtype),
-        units_(units),
-        options_(std::move(options)) {
+  explicit DenseLayer(DenseArguments arguments) : DescribedLayer("Dense", std::move(arguments)) {
     layers::require_positive(*this, "units", units_);
   }
 
@@ -49,14 +65,18 @@ class DenseLayer final : public layers::LayerBase {
     return rows;
   }
 
-  const std::int64_t units_;
-  const DenseOptions options_;
+  const std::int64_t units_ = arguments_.units;
+  const DenseOptions& options_ = arguments_.options;
 };
 
 }  // namespace
 
 Layer Dense(std::int64_t units, DenseOptions options) {
-  return Layer(std::make_shared<DenseLayer>(units, std::move(options)));
+  return Layer(std::make_shared<DenseLayer>(DenseArguments{units, std::move(options)}));
+}
+
+Layer layers::make_Dense(Fields& fields) {
+  return Layer(std::make_shared<DenseLayer>(fields.all<DenseArguments>()));
 }
 
 }  // namespace stoker

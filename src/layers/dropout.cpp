@@ -1,7 +1,8 @@
 // Dropout (Srivastava et al. 2014), scaled while training. The mask is part of the expression: it
 // is drawn again in the backward pass, from the same counters, and never kept.
 #include "core/check.h"
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 #include "stoker/random.h"
@@ -11,13 +12,27 @@ namespace {
 
 using graph::Expr;
 
-class DropoutLayer final : public layers::LayerBase {
+struct DropoutArguments {
+  double rate = 0.0;
+  DropoutOptions options{};
+};
+
+void describe(Fields& fields, DropoutArguments& dropout) {
+  layers::describe_common(fields, dropout.options);
+  fields.required("rate", dropout.rate);
+  fields("seed", dropout.options.seed);
+  // No axes shared is a shape without extents here, and null in Keras.
+  std::optional<Shape> noise_shape;
+  if (dropout.options.noise_shape.rank() > 0) noise_shape = dropout.options.noise_shape;
+  fields("noise_shape", noise_shape);
+  dropout.options.noise_shape = noise_shape.value_or(Shape());
+}
+
+class DropoutLayer final : public layers::DescribedLayer<DropoutArguments> {
  public:
-  DropoutLayer(double rate, DropoutOptions options)
-      : LayerBase("Dropout", options.name, options.dtype),
-        rate_(rate),
-        options_(std::move(options)) {
-    check::require(label(), "a rate", rate, check::half_open(0, 1));
+  explicit DropoutLayer(DropoutArguments arguments)
+      : DescribedLayer("Dropout", std::move(arguments)) {
+    check::require(label(), "a rate", rate_, check::half_open(0, 1));
   }
 
   graph::Value build(layers::BuildContext& context, graph::Value x) override {
@@ -71,14 +86,18 @@ class DropoutLayer final : public layers::LayerBase {
     return philox4x32({low, high, 0, 0}, {0x64726f70U, 0x6f757421U})[0];
   }
 
-  const double rate_;
-  const DropoutOptions options_;
+  const double rate_ = arguments_.rate;
+  const DropoutOptions& options_ = arguments_.options;
 };
 
 }  // namespace
 
 Layer Dropout(double rate, DropoutOptions options) {
-  return Layer(std::make_shared<DropoutLayer>(rate, std::move(options)));
+  return Layer(std::make_shared<DropoutLayer>(DropoutArguments{rate, std::move(options)}));
+}
+
+Layer layers::make_Dropout(Fields& fields) {
+  return Layer(std::make_shared<DropoutLayer>(fields.all<DropoutArguments>()));
 }
 
 }  // namespace stoker

@@ -1,17 +1,31 @@
 // Embedding: a vector of the table for each id.
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 
 namespace stoker {
 namespace {
 
-class EmbeddingLayer final : public layers::LayerBase {
+struct EmbeddingArguments {
+  std::int64_t input_dim = 0;
+  std::int64_t output_dim = 0;
+  EmbeddingOptions options{};
+};
+
+void describe(Fields& fields, EmbeddingArguments& embedding) {
+  layers::describe_common(fields, embedding.options);
+  fields.required("input_dim", embedding.input_dim);
+  fields.required("output_dim", embedding.output_dim);
+  fields("embeddings_initializer", embedding.options.embeddings_initializer);
+  fields("embeddings_regularizer", embedding.options.embeddings_regularizer);
+  fields("activity_regularizer", embedding.options.activity_regularizer);
+  fields.never({"embeddings_constraint", "mask_zero", "lora_rank", "quantization_config"});
+}
+
+class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
  public:
-  EmbeddingLayer(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options)
-      : LayerBase("Embedding", options.name, options.dtype),
-        input_dim_(input_dim),
-        output_dim_(output_dim),
-        options_(std::move(options)) {
+  explicit EmbeddingLayer(EmbeddingArguments arguments)
+      : DescribedLayer("Embedding", std::move(arguments)) {
     layers::require_positive(*this, "input_dim", input_dim_);
     layers::require_positive(*this, "output_dim", output_dim_);
     casts_inputs = false;  // an id above 256 is none in bfloat16
@@ -29,14 +43,20 @@ class EmbeddingLayer final : public layers::LayerBase {
   }
 
  private:
-  const std::int64_t input_dim_, output_dim_;
-  const EmbeddingOptions options_;
+  const std::int64_t input_dim_ = arguments_.input_dim;
+  const std::int64_t output_dim_ = arguments_.output_dim;
+  const EmbeddingOptions& options_ = arguments_.options;
 };
 
 }  // namespace
 
 Layer Embedding(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options) {
-  return Layer(std::make_shared<EmbeddingLayer>(input_dim, output_dim, std::move(options)));
+  return Layer(std::make_shared<EmbeddingLayer>(
+      EmbeddingArguments{input_dim, output_dim, std::move(options)}));
+}
+
+Layer layers::make_Embedding(Fields& fields) {
+  return Layer(std::make_shared<EmbeddingLayer>(fields.all<EmbeddingArguments>()));
 }
 
 }  // namespace stoker

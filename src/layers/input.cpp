@@ -1,6 +1,7 @@
 // Input: where a batch enters the model.
 #include "core/format.h"
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -20,7 +21,22 @@ InputLayer::InputLayer(Shape shape, DType dtype, std::string name)
 
 }  // namespace layers
 
+// Without trainable: there is nothing to train.
 namespace {
+
+struct InputArguments {
+  Shape batch_shape{};
+  InputOptions options{};
+};
+
+void describe(Fields& fields, InputArguments& input) {
+  layers::LayerName name{input.options.name};
+  fields.required("batch_shape", input.batch_shape);
+  fields("dtype", input.options.dtype);
+  fields("name", name);
+  fields.never({"sparse", "ragged", "optional"});
+  input.options.name = std::move(name.text);
+}
 
 DType parse_dtype(const std::string& name) {
   for (const DType dtype : {DType::float32, DType::int32, DType::uint8}) {
@@ -32,12 +48,32 @@ DType parse_dtype(const std::string& name) {
 
 }  // namespace
 
+std::shared_ptr<layers::ValueNode> layers::node_of_input(const std::shared_ptr<LayerBase>& input) {
+  const auto& layer = static_cast<const InputLayer&>(*input);
+  auto node = std::make_shared<ValueNode>();
+  node->layer = input;
+  node->shape = layer.shape.with_batch(Shape::kUnknown);
+  node->dtype = layer.dtype;
+  return node;
+}
+
 Value Input(Shape shape, InputOptions options) {
-  auto node = std::make_shared<layers::ValueNode>();
-  node->dtype = parse_dtype(options.dtype);
-  node->layer = std::make_shared<layers::InputLayer>(shape, node->dtype, std::move(options.name));
-  node->shape = shape.with_batch(Shape::kUnknown);
-  return Value(std::move(node));
+  return Value(layers::node_of_input(std::make_shared<layers::InputLayer>(
+      shape, parse_dtype(options.dtype), std::move(options.name))));
+}
+
+void layers::InputLayer::write_fields(Fields& fields) const {
+  InputArguments input{shape.with_batch(Shape::kUnknown), {std::string(name_of(dtype)), name()}};
+  describe(fields, input);
+}
+
+Layer layers::make_InputLayer(Fields& fields) {
+  auto input = fields.all<InputArguments>();
+  if (input.batch_shape.rank() == 0 || input.batch_shape[0] != Shape::kUnknown) {
+    throw ValueError(format(fields.place(), ".batch_shape: expected one whose first extent, the ",
+                            "batch, is null, received ", input.batch_shape));
+  }
+  return Layer(Input(input.batch_shape.without_batch(), std::move(input.options)));
 }
 
 }  // namespace stoker

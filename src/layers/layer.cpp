@@ -6,6 +6,7 @@
 
 #include <numeric>
 
+#include "core/fields.h"
 #include "layers/dtype_policy.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -148,5 +149,14 @@ Value Layer::operator()(const std::vector<Value>& inputs) const { return call(ba
 const std::string& Layer::name() const { return base_->name(); }
 bool Layer::trainable() const { return base_->trainable; }
 void Layer::set_trainable(bool trainable) { base_->trainable = trainable; }
+const std::string& Layer::class_name() const { return base_->class_name(); }
+
+Config Layer::config() const {
+  Fields fields = Fields::writing();
+  base_->write_fields(fields);
+  Config own = fields.config();
+  if (own.find("trainable") != nullptr) own.set("trainable", trainable());
+  return object_config("keras.layers", class_name(), std::move(own));
+}
 
 }  // namespace stoker

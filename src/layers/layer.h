@@ -15,6 +15,12 @@
 #include "stoker/initializers.h"
 #include "stoker/layers.h"
 
+namespace stoker {
+
+class Fields;
+
+}  // namespace stoker
+
 namespace stoker::layers {
 
 // A weight as its layer declares it, in Keras's layout and under Keras's name ("kernel").
@@ -63,6 +69,8 @@ class LayerBase {
   LayerBase& operator=(const LayerBase&) = delete;
 
   virtual graph::Value build(BuildContext& context, graph::Value x) = 0;
+  // Writes the fields of the layer's class (layers/fields.h).
+  virtual void write_fields(Fields& fields) const = 0;
   // What a model calls: build with the one input, unless the layer takes several.
   virtual graph::Value merge(BuildContext& context, std::span<const graph::Value> inputs);
 
@@ -99,6 +107,7 @@ class InputLayer final : public LayerBase {
  public:
   InputLayer(Shape shape, DType dtype, std::string name);
   graph::Value build(BuildContext&, graph::Value x) override { return x; }
+  void write_fields(Fields& fields) const override;
 
   const Shape shape;  // without the batch
   const DType dtype;
@@ -111,6 +120,9 @@ struct ValueNode {
   Shape shape;  // of the output, batch unknown
   DType dtype = DType::float32;
 };
+
+// The value that an InputLayer stands for.
+std::shared_ptr<ValueNode> node_of_input(const std::shared_ptr<LayerBase>& input);
 
 // Runs layer.merge on values of these types with an unknown batch and returns the type of the
 // output; appends to `weights` what the layer declared. Throws ShapeError naming the layer.

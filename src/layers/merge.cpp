@@ -1,7 +1,8 @@
 // Layers of several values: arithmetic between them, and Concatenate.
 #include <algorithm>
 
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -27,6 +28,15 @@ graph::Value with_rank(graph::Value x, std::size_t rank) {
   return ops::reshape(x, wider);
 }
 
+// Layers of which nothing but the class is said.
+struct MergeArguments {
+  NameOptions options{};
+};
+
+void describe(Fields& fields, MergeArguments& merge) {
+  layers::describe_common(fields, merge.options);
+}
+
 struct Arithmetic {
   Expr (*combine)(Expr, Expr);
   bool of_two = false;
@@ -34,10 +44,10 @@ struct Arithmetic {
 };
 
 // One pointwise node, however many values.
-class ArithmeticLayer final : public layers::MergeLayer {
+class ArithmeticLayer final : public layers::DescribedLayer<MergeArguments, layers::MergeLayer> {
  public:
-  ArithmeticLayer(const char* class_name, const Arithmetic& arithmetic, NameOptions options)
-      : MergeLayer(class_name, options.name, options.dtype), arithmetic_(arithmetic) {}
+  ArithmeticLayer(const char* class_name, const Arithmetic& arithmetic, MergeArguments arguments)
+      : DescribedLayer(class_name, std::move(arguments)), arithmetic_(arithmetic) {}
 
   graph::Value merge(layers::BuildContext& context, std::span<const graph::Value> given) override {
     require_several(*this, given);
@@ -63,10 +73,21 @@ class ArithmeticLayer final : public layers::MergeLayer {
   const Arithmetic arithmetic_;
 };
 
-class ConcatenateLayer final : public layers::MergeLayer {
+struct ConcatenateArguments {
+  std::int64_t axis = -1;
+  NameOptions options{};
+};
+
+void describe(Fields& fields, ConcatenateArguments& concatenate) {
+  layers::describe_common(fields, concatenate.options);
+  fields("axis", concatenate.axis);
+}
+
+class ConcatenateLayer final
+    : public layers::DescribedLayer<ConcatenateArguments, layers::MergeLayer> {
  public:
-  ConcatenateLayer(std::int64_t axis, NameOptions options)
-      : MergeLayer("Concatenate", options.name, options.dtype), axis_(axis) {}
+  explicit ConcatenateLayer(ConcatenateArguments arguments)
+      : DescribedLayer("Concatenate", std::move(arguments)) {}
 
   graph::Value merge(layers::BuildContext& context, std::span<const graph::Value> given) override {
     require_several(*this, given);
@@ -85,40 +106,49 @@ class ConcatenateLayer final : public layers::MergeLayer {
   }
 
  private:
-  const std::int64_t axis_;
+  const std::int64_t axis_ = arguments_.axis;
 };
 
-Layer arithmetic(const char* class_name, const Arithmetic& arithmetic, NameOptions options) {
-  return Layer(std::make_shared<ArithmeticLayer>(class_name, arithmetic, std::move(options)));
+struct ArithmeticClass {
+  const char* name;
+  Arithmetic arithmetic;
+};
+const ArithmeticClass kAdd{"Add", {.combine = [](Expr a, Expr b) { return a + b; }}};
+const ArithmeticClass kSubtract{"Subtract",
+                                {.combine = [](Expr a, Expr b) { return a - b; }, .of_two = true}};
+const ArithmeticClass kMultiply{"Multiply", {.combine = [](Expr a, Expr b) { return a * b; }}};
+const ArithmeticClass kAverage{"Average",
+                               {.combine = [](Expr a, Expr b) { return a + b; }, .averages = true}};
+const ArithmeticClass kMaximum{"Maximum", {.combine = [](Expr a, Expr b) { return max(a, b); }}};
+const ArithmeticClass kMinimum{"Minimum", {.combine = [](Expr a, Expr b) { return min(a, b); }}};
+
+Layer make(const ArithmeticClass& one, MergeArguments arguments) {
+  return Layer(std::make_shared<ArithmeticLayer>(one.name, one.arithmetic, std::move(arguments)));
+}
+Layer make(const ArithmeticClass& one, Fields& fields) {
+  return make(one, fields.all<MergeArguments>());
 }
 
 }  // namespace
 
-Layer Add(NameOptions options) {
-  return arithmetic("Add", {.combine = [](Expr a, Expr b) { return a + b; }}, std::move(options));
-}
-Layer Subtract(NameOptions options) {
-  return arithmetic("Subtract", {.combine = [](Expr a, Expr b) { return a - b; }, .of_two = true},
-                    std::move(options));
-}
-Layer Multiply(NameOptions options) {
-  return arithmetic("Multiply", {.combine = [](Expr a, Expr b) { return a * b; }},
-                    std::move(options));
-}
-Layer Average(NameOptions options) {
-  return arithmetic("Average", {.combine = [](Expr a, Expr b) { return a + b; }, .averages = true},
-                    std::move(options));
-}
-Layer Maximum(NameOptions options) {
-  return arithmetic("Maximum", {.combine = [](Expr a, Expr b) { return max(a, b); }},
-                    std::move(options));
-}
-Layer Minimum(NameOptions options) {
-  return arithmetic("Minimum", {.combine = [](Expr a, Expr b) { return min(a, b); }},
-                    std::move(options));
-}
+Layer Add(NameOptions options) { return make(kAdd, {std::move(options)}); }
+Layer Subtract(NameOptions options) { return make(kSubtract, {std::move(options)}); }
+Layer Multiply(NameOptions options) { return make(kMultiply, {std::move(options)}); }
+Layer Average(NameOptions options) { return make(kAverage, {std::move(options)}); }
+Layer Maximum(NameOptions options) { return make(kMaximum, {std::move(options)}); }
+Layer Minimum(NameOptions options) { return make(kMinimum, {std::move(options)}); }
 Layer Concatenate(std::int64_t axis, NameOptions options) {
-  return Layer(std::make_shared<ConcatenateLayer>(axis, std::move(options)));
+  return Layer(std::make_shared<ConcatenateLayer>(ConcatenateArguments{axis, std::move(options)}));
+}
+
+Layer layers::make_Add(Fields& fields) { return make(kAdd, fields); }
+Layer layers::make_Subtract(Fields& fields) { return make(kSubtract, fields); }
+Layer layers::make_Multiply(Fields& fields) { return make(kMultiply, fields); }
+Layer layers::make_Average(Fields& fields) { return make(kAverage, fields); }
+Layer layers::make_Maximum(Fields& fields) { return make(kMaximum, fields); }
+Layer layers::make_Minimum(Fields& fields) { return make(kMinimum, fields); }
+Layer layers::make_Concatenate(Fields& fields) {
+  return Layer(std::make_shared<ConcatenateLayer>(fields.all<ConcatenateArguments>()));
 }
 
 }  // namespace stoker

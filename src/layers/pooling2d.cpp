@@ -1,6 +1,7 @@
 // MaxPooling2D and AveragePooling2D: windows over images (batch, height, width, channels).
-#include "layers/layer.h"
+#include "layers/fields.h"
 #include "layers/padding.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 
 namespace stoker {
@@ -8,13 +9,27 @@ namespace {
 
 using layers::Padding;
 
-class Pooling2DLayer final : public layers::LayerBase {
+struct PoolingArguments {
+  Size2D pool_size = 2;
+  PoolingOptions options{};
+};
+
+void describe(Fields& fields, PoolingArguments& pooling) {
+  layers::describe_common(fields, pooling.options);
+  fields("pool_size", pooling.pool_size);
+  if (!fields.reads() && !pooling.options.strides) pooling.options.strides = pooling.pool_size;
+  fields("padding", pooling.options.padding);
+  fields("strides", pooling.options.strides);
+  fields.always("data_format", "channels_last");
+}
+
+class Pooling2DLayer final : public layers::DescribedLayer<PoolingArguments> {
  public:
-  Pooling2DLayer(const char* class_name, ops::PoolKind kind, Size2D pool_size,
-                 PoolingOptions options)
-      : LayerBase(class_name, std::move(options.name), options.dtype),
-        padding_(layers::parse_padding(*this, options.padding)) {
-    const Size2D strides = options.strides.value_or(pool_size);
+  Pooling2DLayer(const char* class_name, ops::PoolKind kind, PoolingArguments arguments)
+      : DescribedLayer(class_name, std::move(arguments)),
+        padding_(layers::parse_padding(*this, arguments_.options.padding)) {
+    const Size2D pool_size = arguments_.pool_size;
+    const Size2D strides = arguments_.options.strides.value_or(pool_size);
     attributes_.kind = kind;
     attributes_.window = {pool_size.height, pool_size.width};
     attributes_.strides = {strides.height, strides.width};
@@ -48,15 +63,29 @@ class Pooling2DLayer final : public layers::LayerBase {
   ops::Pool2DAttributes attributes_;  // without the padding, which depends on the input
 };
 
+Layer max_pooling(PoolingArguments arguments) {
+  return Layer(
+      std::make_shared<Pooling2DLayer>("MaxPooling2D", ops::PoolKind::max, std::move(arguments)));
+}
+Layer average_pooling(PoolingArguments arguments) {
+  return Layer(std::make_shared<Pooling2DLayer>("AveragePooling2D", ops::PoolKind::average,
+                                                std::move(arguments)));
+}
+
 }  // namespace
 
 Layer MaxPooling2D(Size2D pool_size, PoolingOptions options) {
-  return Layer(std::make_shared<Pooling2DLayer>("MaxPooling2D", ops::PoolKind::max, pool_size,
-                                                std::move(options)));
+  return max_pooling({pool_size, std::move(options)});
 }
 Layer AveragePooling2D(Size2D pool_size, PoolingOptions options) {
-  return Layer(std::make_shared<Pooling2DLayer>("AveragePooling2D", ops::PoolKind::average,
-                                                pool_size, std::move(options)));
+  return average_pooling({pool_size, std::move(options)});
+}
+
+Layer layers::make_MaxPooling2D(Fields& fields) {
+  return max_pooling(fields.all<PoolingArguments>());
+}
+Layer layers::make_AveragePooling2D(Fields& fields) {
+  return average_pooling(fields.all<PoolingArguments>());
 }
 
 }  // namespace stoker

@@ -1,42 +1,58 @@
 #include "layers/registry.h"
 
-#include <algorithm>
 #include <array>
 
-namespace stoker::layers {
+#include "layers/layer.h"
+
+namespace stoker {
+namespace layers {
 namespace {
 
 constexpr std::array kLayerClasses{
-    LayerClass{"Activation", "an activation function"},
-    LayerClass{"Add", "the sum of its inputs"},
-    LayerClass{"Average", "the mean of its inputs"},
-    LayerClass{"AveragePooling2D", "means over windows of an image"},
-    LayerClass{"BatchNormalization", "normalises channels by the batch's statistics"},
-    LayerClass{"Concatenate", "its inputs one behind the other along an axis"},
-    LayerClass{"Conv2D", "convolution of images"},
-    LayerClass{"Dense", "a product with a matrix, and a bias"},
-    LayerClass{"Dropout", "sets inputs to zero at random while training"},
-    LayerClass{"Embedding", "a vector of a table for each id"},
-    LayerClass{"Flatten", "all axes but the batch become one"},
-    LayerClass{"GlobalAveragePooling2D", "means of an image's channels"},
-    LayerClass{"InputLayer", "where a batch enters the model"},
-    LayerClass{"MaxPooling2D", "maxima over windows of an image"},
-    LayerClass{"Maximum", "the largest of its inputs, element by element"},
-    LayerClass{"Minimum", "the smallest of its inputs, element by element"},
-    LayerClass{"Multiply", "the product of its inputs, element by element"},
-    LayerClass{"Rescaling", "a factor and an offset"},
-    LayerClass{"Reshape", "the elements of a sample in another shape"},
-    LayerClass{"Subtract", "the difference of two inputs"},
+#define STOKER_LAYER(name, summary) LayerClass{#name, summary, make_##name},
+#include "layers/layers.def"
+#undef STOKER_LAYER
 };
+
+// A class that stands twice in the list would be found once.
+constexpr bool names_differ() {
+  for (std::size_t i = 0; i < kLayerClasses.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (kLayerClasses[i].name == kLayerClasses[j].name) return false;
+    }
+  }
+  return true;
+}
+static_assert(names_differ(), "layers.def: two classes of one name");
 
 }  // namespace
 
 std::span<const LayerClass> layer_classes() { return kLayerClasses; }
 
-const LayerClass* find_layer_class(std::string_view name) {
-  const auto found = std::find_if(kLayerClasses.begin(), kLayerClasses.end(),
-                                  [&](const LayerClass& entry) { return entry.name == name; });
-  return found == kLayerClasses.end() ? nullptr : &*found;
+const LayerClass& layer_class(std::string_view name) {
+  return class_named("layer", name, kLayerClasses);
 }
 
-}  // namespace stoker::layers
+}  // namespace layers
+
+Layer layer_from_config(const Config& config) {
+  const ObjectView object =
+      Fields::with_place("layer_from_config", [&] { return object_of(config); });
+  return layer_from_config(object.class_name, object.config);
+}
+
+Layer layer_from_config(const std::string& class_name, const Config& config) {
+  const layers::LayerClass& found = Fields::with_place(
+      "layer_from_config",
+      [&]() -> const layers::LayerClass& { return layers::layer_class(class_name); });
+  Fields fields = Fields::reading(config, class_name);
+  Layer layer = found.make(fields);
+  const Config* trainable = config.find("trainable");
+  if (trainable != nullptr) {
+    layer.set_trainable(
+        Fields::with_place(class_name + ".trainable", [&] { return trainable->boolean(); }));
+  }
+  return layer;
+}
+
+}  // namespace stoker

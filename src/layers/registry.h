@@ -1,18 +1,28 @@
-// The layer classes that there are, by Keras's names: what a saved model may ask for.
+// The layer classes that there are, by Keras's names: what a configuration may ask for.
 #pragma once
 
 #include <span>
 #include <string_view>
+
+#include "core/fields.h"
+#include "stoker/layers.h"
 
 namespace stoker::layers {
 
 struct LayerClass {
   std::string_view name;
   std::string_view summary;
+  // The layer with these fields.
+  Layer (*make)(Fields& fields);
 };
 
+// In the order of layers.def.
 std::span<const LayerClass> layer_classes();
-// The class of that name, or null.
-const LayerClass* find_layer_class(std::string_view name);
+// The class of that name. Throws ValueError, with the nearest name, where there is none.
+const LayerClass& layer_class(std::string_view name);
+
+#define STOKER_LAYER(name, summary) Layer make_##name(Fields& fields);
+#include "layers/layers.def"
+#undef STOKER_LAYER
 
 }  // namespace stoker::layers

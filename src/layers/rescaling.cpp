@@ -1,16 +1,26 @@
 // Rescaling: y = x * scale + offset, in float32 arithmetic whatever the batches hold.
 #include "core/check.h"
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 
 namespace stoker {
 namespace {
 
-class RescalingLayer final : public layers::LayerBase {
+struct RescalingArguments {
+  double scale = 1.0;
+  RescalingOptions options{};
+};
+
+void describe(Fields& fields, RescalingArguments& rescaling) {
+  layers::describe_common(fields, rescaling.options);
+  fields.required("scale", rescaling.scale);
+  fields("offset", rescaling.options.offset);
+}
+
+class RescalingLayer final : public layers::DescribedLayer<RescalingArguments> {
  public:
-  RescalingLayer(double scale, RescalingOptions options)
-      : LayerBase("Rescaling", options.name, options.dtype),
-        scale_(scale),
-        offset_(options.offset) {
+  explicit RescalingLayer(RescalingArguments arguments)
+      : DescribedLayer("Rescaling", std::move(arguments)) {
     check::require(label(), "a scale", scale_, check::finite());
     check::require(label(), "an offset", offset_, check::finite());
   }
@@ -22,14 +32,18 @@ class RescalingLayer final : public layers::LayerBase {
   }
 
  private:
-  const double scale_;
-  const double offset_;
+  const double scale_ = arguments_.scale;
+  const double offset_ = arguments_.options.offset;
 };
 
 }  // namespace
 
 Layer Rescaling(double scale, RescalingOptions options) {
-  return Layer(std::make_shared<RescalingLayer>(scale, std::move(options)));
+  return Layer(std::make_shared<RescalingLayer>(RescalingArguments{scale, std::move(options)}));
+}
+
+Layer layers::make_Rescaling(Fields& fields) {
+  return Layer(std::make_shared<RescalingLayer>(fields.all<RescalingArguments>()));
 }
 
 }  // namespace stoker

@@ -1,17 +1,32 @@
 // Reshape: the elements of each sample in another shape.
 #include <algorithm>
 
-#include "layers/layer.h"
+#include "layers/fields.h"
+#include "layers/registry.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
 namespace stoker {
 namespace {
 
-class ReshapeLayer final : public layers::LayerBase {
+struct ReshapeArguments {
+  Shape target_shape{};
+  NameOptions options{};
+};
+
+void describe(Fields& fields, ReshapeArguments& reshape) {
+  layers::describe_common(fields, reshape.options);
+  // Here -1 is an extent to be found out, and stays -1.
+  std::vector<std::int64_t> extents(reshape.target_shape.begin(), reshape.target_shape.end());
+  fields.required("target_shape", extents);
+  reshape.target_shape = Shape(extents);
+}
+
+class ReshapeLayer final : public layers::DescribedLayer<ReshapeArguments> {
  public:
-  ReshapeLayer(Shape target_shape, NameOptions options)
-      : LayerBase("Reshape", options.name, options.dtype), target_shape_(target_shape) {
+  explicit ReshapeLayer(ReshapeArguments arguments)
+      : DescribedLayer("Reshape", std::move(arguments)) {
+    const Shape& target_shape = target_shape_;
     const auto inferred = std::count(target_shape.begin(), target_shape.end(), Shape::kUnknown);
     const bool has_zero = std::count(target_shape.begin(), target_shape.end(), 0) > 0;
     if (inferred > 1 || has_zero) {
@@ -43,13 +58,17 @@ class ReshapeLayer final : public layers::LayerBase {
   }
 
  private:
-  const Shape target_shape_;  // without the batch
+  const Shape& target_shape_ = arguments_.target_shape;  // without the batch
 };
 
 }  // namespace
 
 Layer Reshape(Shape target_shape, NameOptions options) {
-  return Layer(std::make_shared<ReshapeLayer>(target_shape, std::move(options)));
+  return Layer(std::make_shared<ReshapeLayer>(ReshapeArguments{target_shape, std::move(options)}));
+}
+
+Layer layers::make_Reshape(Fields& fields) {
+  return Layer(std::make_shared<ReshapeLayer>(fields.all<ReshapeArguments>()));
 }
 
 }  // namespace stoker

@@ -4,6 +4,14 @@
 #include "ops/align.h"
 
 namespace stoker {
+
+void describe(Fields& fields, BinaryCrossentropyOptions& options) {
+  losses::describe_common(fields, "binary_crossentropy", options.reduction);
+  fields("from_logits", options.from_logits);
+  fields("label_smoothing", options.label_smoothing);
+  fields.only("axis", -1);
+}
+
 namespace {
 
 using graph::Expr;
@@ -22,10 +30,10 @@ Expr from_probability(Expr label, Expr probability) {
   return -(label * log(p) + (1.0f - label) * log(1.0f - p));
 }
 
-class BinaryCrossentropyLoss final : public losses::LossBase {
+class BinaryCrossentropyLoss final : public Described<losses::LossBase, BinaryCrossentropyOptions> {
  public:
   explicit BinaryCrossentropyLoss(BinaryCrossentropyOptions options)
-      : LossBase("binary_crossentropy", options.reduction), options_(options) {
+      : Described(options, "BinaryCrossentropy", "binary_crossentropy", options.reduction) {
     losses::require_label_smoothing("BinaryCrossentropy", options_.label_smoothing);
   }
 
@@ -42,15 +50,16 @@ class BinaryCrossentropyLoss final : public losses::LossBase {
                         : from_probability(smoothed, prediction);
     });
   }
-
- private:
-  const BinaryCrossentropyOptions options_;
 };
 
 }  // namespace
 
 Loss BinaryCrossentropy(BinaryCrossentropyOptions options) {
   return Loss(std::make_shared<const BinaryCrossentropyLoss>(options));
+}
+
+Loss losses::make_BinaryCrossentropy(Fields& fields) {
+  return BinaryCrossentropy(fields.all<BinaryCrossentropyOptions>());
 }
 
 }  // namespace stoker

@@ -3,15 +3,25 @@
 #include "ops/align.h"
 
 namespace stoker {
+
+void describe(Fields& fields, CategoricalCrossentropyOptions& options) {
+  losses::describe_common(fields, "categorical_crossentropy", options.reduction);
+  fields("from_logits", options.from_logits);
+  fields("label_smoothing", options.label_smoothing);
+  fields.only("axis", -1);
+}
+
 namespace {
 
 using graph::Expr;
 using graph::Value;
 
-class CategoricalCrossentropyLoss final : public losses::LossBase {
+class CategoricalCrossentropyLoss final
+    : public Described<losses::LossBase, CategoricalCrossentropyOptions> {
  public:
   explicit CategoricalCrossentropyLoss(CategoricalCrossentropyOptions options)
-      : LossBase("categorical_crossentropy", options.reduction), options_(options) {
+      : Described(options, "CategoricalCrossentropy", "categorical_crossentropy",
+                  options.reduction) {
     losses::require_label_smoothing("CategoricalCrossentropy", options_.label_smoothing);
   }
 
@@ -47,14 +57,16 @@ class CategoricalCrossentropyLoss final : public losses::LossBase {
     return ops::reduce(ops::ReduceKind::sum, {labels, probabilities, sum}, std::move(expression),
                        {-1}, false, -1.0f);
   }
-
-  const CategoricalCrossentropyOptions options_;
 };
 
 }  // namespace
 
 Loss CategoricalCrossentropy(CategoricalCrossentropyOptions options) {
   return Loss(std::make_shared<const CategoricalCrossentropyLoss>(options));
+}
+
+Loss losses::make_CategoricalCrossentropy(Fields& fields) {
+  return CategoricalCrossentropy(fields.all<CategoricalCrossentropyOptions>());
 }
 
 }  // namespace stoker

@@ -54,8 +54,14 @@ Value aligned_weight(Value& values, Value weight) {
 
 }  // namespace
 
-LossBase::LossBase(std::string name, std::string reduction)
-    : name_(std::move(name)), reduction_(std::move(reduction)) {
+void describe_common(Fields& fields, const char* name, std::string& reduction) {
+  fields.note("name", name);
+  fields("reduction", reduction);
+  fields.ignored({"dtype"});  // losses are float32
+}
+
+LossBase::LossBase(std::string class_name, std::string name, std::string reduction)
+    : class_name_(std::move(class_name)), name_(std::move(name)), reduction_(std::move(reduction)) {
   constexpr std::array<std::string_view, 5> kReductions{"sum_over_batch_size", "sum", "none",
                                                         "mean", "mean_with_sample_weight"};
   for (const std::string_view known : kReductions) {
@@ -107,21 +113,18 @@ Value compute(const LossBase& loss, Value y_true, Value y_pred, Value sample_wei
 
 namespace {
 
-struct Named {
-  std::string_view name;
-  std::string_view short_name;
-  std::string_view class_name;
-  Loss (*make)();
+struct LossClass {
+  std::string_view name;  // of the class
+  std::string_view text;  // where a string stands for a loss
+  std::string_view short_text;
+  Loss (*make)(Fields& fields);
 };
 
-constexpr std::array kLosses{
-    Named{"sparse_categorical_crossentropy", "", "SparseCategoricalCrossentropy",
-          [] { return SparseCategoricalCrossentropy(); }},
-    Named{"categorical_crossentropy", "", "CategoricalCrossentropy",
-          [] { return CategoricalCrossentropy(); }},
-    Named{"binary_crossentropy", "bce", "BinaryCrossentropy", [] { return BinaryCrossentropy(); }},
-    Named{"mean_squared_error", "mse", "MeanSquaredError", [] { return MeanSquaredError(); }},
-    Named{"mean_absolute_error", "mae", "MeanAbsoluteError", [] { return MeanAbsoluteError(); }},
+constexpr std::array kClasses{
+#define STOKER_LOSS(class_name, name, short_name) \
+  LossClass{#class_name, name, short_name, losses::make_##class_name},
+#include "losses/losses.def"
+#undef STOKER_LOSS
 };
 
 std::string upper(std::string_view text) {
@@ -130,20 +133,44 @@ std::string upper(std::string_view text) {
   return result;
 }
 
+// A loss with all its defaults.
 Loss find(const std::string& name) {
-  std::string known;
-  for (const Named& entry : kLosses) {
+  std::vector<std::string_view> known;
+  for (const LossClass& one : kClasses) {
     const bool is_short =
-        !entry.short_name.empty() && (name == entry.short_name || name == upper(entry.short_name));
-    if (name == entry.name || name == entry.class_name || is_short) return entry.make();
-    known += format(known.empty() ? "" : ", ", entry.name);
+        !one.short_text.empty() && (name == one.short_text || name == upper(one.short_text));
+    if (name == one.text || name == one.name || is_short) {
+      const Config defaults = Config::map();
+      Fields fields = Fields::reading(defaults, name);
+      return one.make(fields);
+    }
+    known.push_back(one.text);
   }
-  throw ValueError(format("Loss: there is none named \"", name, "\"; known are ", known));
+  throw ValueError(format("Loss: there is none named \"", name, "\"; known are ", joined(known),
+                          did_you_mean(name, known)));
 }
 
 }  // namespace
 
 Loss::Loss(const char* name) : Loss(find(name)) {}
 Loss::Loss(const std::string& name) : Loss(find(name)) {}
+
+Config Loss::config() const {
+  if (!base_) return {};
+  Fields fields = Fields::writing();
+  base_->write_fields(fields);
+  return object_config("keras.losses", base_->class_name(), fields.config());
+}
+
+Loss loss_from_config(const Config& config) {
+  if (config.is_null()) return {};
+  if (config.is_string()) return config.string();
+  return Fields::with_place("loss_from_config", [&] {
+    const ObjectView object = object_of(config);
+    const LossClass& found = class_named("loss", object.class_name, kClasses);
+    Fields fields = Fields::reading(object.config, object.class_name);
+    return found.make(fields);
+  });
+}
 
 }  // namespace stoker

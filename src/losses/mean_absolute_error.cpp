@@ -8,10 +8,19 @@ namespace {
 using graph::Expr;
 using graph::Value;
 
-class MeanAbsoluteErrorLoss final : public losses::LossBase {
+struct Arguments {
+  LossOptions options{};
+};
+
+void describe(Fields& fields, Arguments& arguments) {
+  losses::describe_common(fields, "mean_absolute_error", arguments.options.reduction);
+}
+
+class MeanAbsoluteErrorLoss final : public Described<losses::LossBase, Arguments> {
  public:
-  explicit MeanAbsoluteErrorLoss(LossOptions options)
-      : LossBase("mean_absolute_error", std::move(options.reduction)) {}
+  explicit MeanAbsoluteErrorLoss(const Arguments& arguments)
+      : Described(arguments, "MeanAbsoluteError", "mean_absolute_error",
+                  arguments.options.reduction) {}
 
   Value values(Value y_true, Value y_pred) const override {
     ops::match_predictions(y_true, y_pred);
@@ -23,7 +32,11 @@ class MeanAbsoluteErrorLoss final : public losses::LossBase {
 }  // namespace
 
 Loss MeanAbsoluteError(LossOptions options) {
-  return Loss(std::make_shared<const MeanAbsoluteErrorLoss>(std::move(options)));
+  return Loss(std::make_shared<const MeanAbsoluteErrorLoss>(Arguments{std::move(options)}));
+}
+
+Loss losses::make_MeanAbsoluteError(Fields& fields) {
+  return Loss(std::make_shared<const MeanAbsoluteErrorLoss>(fields.all<Arguments>()));
 }
 
 }  // namespace stoker

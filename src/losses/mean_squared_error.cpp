@@ -8,10 +8,19 @@ namespace {
 using graph::Expr;
 using graph::Value;
 
-class MeanSquaredErrorLoss final : public losses::LossBase {
+struct Arguments {
+  LossOptions options{};
+};
+
+void describe(Fields& fields, Arguments& arguments) {
+  losses::describe_common(fields, "mean_squared_error", arguments.options.reduction);
+}
+
+class MeanSquaredErrorLoss final : public Described<losses::LossBase, Arguments> {
  public:
-  explicit MeanSquaredErrorLoss(LossOptions options)
-      : LossBase("mean_squared_error", std::move(options.reduction)) {}
+  explicit MeanSquaredErrorLoss(const Arguments& arguments)
+      : Described(arguments, "MeanSquaredError", "mean_squared_error",
+                  arguments.options.reduction) {}
 
   Value values(Value y_true, Value y_pred) const override {
     ops::match_predictions(y_true, y_pred);
@@ -23,7 +32,11 @@ class MeanSquaredErrorLoss final : public losses::LossBase {
 }  // namespace
 
 Loss MeanSquaredError(LossOptions options) {
-  return Loss(std::make_shared<const MeanSquaredErrorLoss>(std::move(options)));
+  return Loss(std::make_shared<const MeanSquaredErrorLoss>(Arguments{std::move(options)}));
+}
+
+Loss losses::make_MeanSquaredError(Fields& fields) {
+  return Loss(std::make_shared<const MeanSquaredErrorLoss>(fields.all<Arguments>()));
 }
 
 }  // namespace stoker

@@ -3,15 +3,25 @@
 #include "ops/align.h"
 
 namespace stoker {
+
+void describe(Fields& fields, SparseCategoricalCrossentropyOptions& options) {
+  losses::describe_common(fields, "sparse_categorical_crossentropy", options.reduction);
+  fields("from_logits", options.from_logits);
+  fields("ignore_class", options.ignore_class);
+  fields.only("axis", -1);
+}
+
 namespace {
 
 using graph::Expr;
 using graph::Value;
 
-class SparseCategoricalCrossentropyLoss final : public losses::LossBase {
+class SparseCategoricalCrossentropyLoss final
+    : public Described<losses::LossBase, SparseCategoricalCrossentropyOptions> {
  public:
   explicit SparseCategoricalCrossentropyLoss(SparseCategoricalCrossentropyOptions options)
-      : LossBase("sparse_categorical_crossentropy", options.reduction), options_(options) {}
+      : Described(options, "SparseCategoricalCrossentropy", "sparse_categorical_crossentropy",
+                  options.reduction) {}
 
   DType label_dtype() const override { return DType::int32; }
 
@@ -48,14 +58,16 @@ class SparseCategoricalCrossentropyLoss final : public losses::LossBase {
     if (const Value logits = losses::logits_behind_softmax(y_pred)) return logits;
     return ops::map(y_pred, [](Expr p) { return log(losses::clip_probability(p)); });
   }
-
-  const SparseCategoricalCrossentropyOptions options_;
 };
 
 }  // namespace
 
 Loss SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options) {
   return Loss(std::make_shared<const SparseCategoricalCrossentropyLoss>(options));
+}
+
+Loss losses::make_SparseCategoricalCrossentropy(Fields& fields) {
+  return SparseCategoricalCrossentropy(fields.all<SparseCategoricalCrossentropyOptions>());
 }
 
 }  // namespace stoker

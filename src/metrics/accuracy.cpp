@@ -13,14 +13,23 @@ namespace {
 
 using graph::Expr;
 using graph::Value;
+using MetricPtr = std::shared_ptr<const MetricBase>;
 
 Value equal_elements(Value a, Value b) {
   return ops::map(a, b, [](Expr x, Expr y) { return equal(x, y); });
 }
 
-class ElementAccuracy final : public MeanMetric {
+struct AccuracyArguments {
+  std::string name = "accuracy";
+};
+void describe(Fields& fields, AccuracyArguments& accuracy) {
+  describe_common(fields, accuracy.name);
+}
+
+class ElementAccuracy final : public Described<MeanMetric, AccuracyArguments> {
  public:
-  using MeanMetric::MeanMetric;
+  explicit ElementAccuracy(const AccuracyArguments& accuracy)
+      : Described(accuracy, "Accuracy", accuracy.name) {}
 
  protected:
   Value values(Value y_true, Value y_pred) const override {
@@ -29,11 +38,21 @@ class ElementAccuracy final : public MeanMetric {
   }
 };
 
-class ThresholdAccuracy final : public MeanMetric {
+struct BinaryArguments {
+  std::string name = "binary_accuracy";
+  double threshold = 0.5;
+};
+void describe(Fields& fields, BinaryArguments& binary) {
+  describe_common(fields, binary.name);
+  fields("threshold", binary.threshold);
+}
+
+class ThresholdAccuracy final : public Described<MeanMetric, BinaryArguments> {
  public:
-  ThresholdAccuracy(std::string name, double threshold)
-      : MeanMetric(std::move(name)), threshold_(static_cast<float>(threshold)) {
-    check::require("BinaryAccuracy", "a threshold", threshold, check::finite());
+  explicit ThresholdAccuracy(const BinaryArguments& binary)
+      : Described(binary, "BinaryAccuracy", binary.name),
+        threshold_(static_cast<float>(binary.threshold)) {
+    check::require("BinaryAccuracy", "a threshold", binary.threshold, check::finite());
   }
 
  protected:
@@ -48,9 +67,17 @@ class ThresholdAccuracy final : public MeanMetric {
   const float threshold_;
 };
 
-class ClassAccuracy final : public MeanMetric {
+struct CategoricalArguments {
+  std::string name = "categorical_accuracy";
+};
+void describe(Fields& fields, CategoricalArguments& categorical) {
+  describe_common(fields, categorical.name);
+}
+
+class ClassAccuracy final : public Described<MeanMetric, CategoricalArguments> {
  public:
-  using MeanMetric::MeanMetric;
+  explicit ClassAccuracy(const CategoricalArguments& categorical)
+      : Described(categorical, "CategoricalAccuracy", categorical.name) {}
 
  protected:
   Value values(Value y_true, Value y_pred) const override {
@@ -59,9 +86,15 @@ class ClassAccuracy final : public MeanMetric {
   }
 };
 
-class SparseClassAccuracy final : public MeanMetric {
+struct SparseArguments {
+  std::string name = "sparse_categorical_accuracy";
+};
+void describe(Fields& fields, SparseArguments& sparse) { describe_common(fields, sparse.name); }
+
+class SparseClassAccuracy final : public Described<MeanMetric, SparseArguments> {
  public:
-  using MeanMetric::MeanMetric;
+  explicit SparseClassAccuracy(const SparseArguments& sparse)
+      : Described(sparse, "SparseCategoricalAccuracy", sparse.name) {}
 
  protected:
   Value values(Value y_true, Value y_pred) const override {
@@ -70,66 +103,69 @@ class SparseClassAccuracy final : public MeanMetric {
   }
 };
 
+template <class Accuracy, class Arguments>
+MetricPtr make(Arguments arguments) {
+  return std::make_shared<const Accuracy>(arguments);
+}
+
 class ChosenAccuracy final : public MetricBase {
  public:
-  using MetricBase::MetricBase;
+  explicit ChosenAccuracy(std::string name) : MetricBase("", std::move(name)) {}
 
+  void write_fields(Fields&) const override {}
   int totals() const override { return 2; }
   std::vector<Value> build(Value y_true, Value y_pred, Value sample_weight) const override {
     return resolve(y_true.shape(), y_pred.shape())->build(y_true, y_pred, sample_weight);
   }
   double result(std::span<const double> totals) const override {
-    return make_accuracy(name())->result(totals);
+    return ElementAccuracy({name()}).result(totals);
   }
   MetricPtr resolve(const Shape& y_true, const Shape& y_pred) const override {
     const auto last = [](const Shape& shape) { return shape.rank() == 0 ? 1 : shape.back(); };
-    if (last(y_pred) == 1) return make_binary_accuracy(name());
+    if (last(y_pred) == 1) return make<ThresholdAccuracy>(BinaryArguments{name()});
     const bool is_sparse = y_true.rank() < y_pred.rank() || last(y_true) == 1;
-    return is_sparse ? make_sparse_categorical_accuracy(name()) : make_categorical_accuracy(name());
+    return is_sparse ? make<SparseClassAccuracy>(SparseArguments{name()})
+                     : make<ClassAccuracy>(CategoricalArguments{name()});
   }
 };
 
 }  // namespace
 
-MetricPtr make_accuracy(std::string name) {
-  return std::make_shared<const ElementAccuracy>(std::move(name));
-}
-MetricPtr make_binary_accuracy(std::string name, double threshold) {
-  return std::make_shared<const ThresholdAccuracy>(std::move(name), threshold);
-}
-MetricPtr make_categorical_accuracy(std::string name) {
-  return std::make_shared<const ClassAccuracy>(std::move(name));
-}
-MetricPtr make_sparse_categorical_accuracy(std::string name) {
-  return std::make_shared<const SparseClassAccuracy>(std::move(name));
-}
 MetricPtr make_chosen_accuracy(std::string name) {
   return std::make_shared<const ChosenAccuracy>(std::move(name));
 }
 
+Metric make_Accuracy(Fields& fields) {
+  return Metric(make<ElementAccuracy>(fields.all<AccuracyArguments>()));
+}
+Metric make_BinaryAccuracy(Fields& fields) {
+  return Metric(make<ThresholdAccuracy>(fields.all<BinaryArguments>()));
+}
+Metric make_CategoricalAccuracy(Fields& fields) {
+  return Metric(make<ClassAccuracy>(fields.all<CategoricalArguments>()));
+}
+Metric make_SparseCategoricalAccuracy(Fields& fields) {
+  return Metric(make<SparseClassAccuracy>(fields.all<SparseArguments>()));
+}
+
 }  // namespace metrics
 
-namespace {
-
-std::string name_or(const std::string& name, const char* otherwise) {
-  return name.empty() ? otherwise : name;
-}
-
-}  // namespace
-
 Metric Accuracy(MetricOptions options) {
-  return Metric(metrics::make_accuracy(name_or(options.name, "accuracy")));
+  return Metric(metrics::make<metrics::ElementAccuracy>(
+      metrics::named<metrics::AccuracyArguments>(options.name)));
 }
 Metric BinaryAccuracy(BinaryAccuracyOptions options) {
-  return Metric(
-      metrics::make_binary_accuracy(name_or(options.name, "binary_accuracy"), options.threshold));
+  auto binary = metrics::named<metrics::BinaryArguments>(options.name);
+  binary.threshold = options.threshold;
+  return Metric(metrics::make<metrics::ThresholdAccuracy>(binary));
 }
 Metric CategoricalAccuracy(MetricOptions options) {
-  return Metric(metrics::make_categorical_accuracy(name_or(options.name, "categorical_accuracy")));
+  return Metric(metrics::make<metrics::ClassAccuracy>(
+      metrics::named<metrics::CategoricalArguments>(options.name)));
 }
 Metric SparseCategoricalAccuracy(MetricOptions options) {
-  return Metric(metrics::make_sparse_categorical_accuracy(
-      name_or(options.name, "sparse_categorical_accuracy")));
+  return Metric(metrics::make<metrics::SparseClassAccuracy>(
+      metrics::named<metrics::SparseArguments>(options.name)));
 }
 
 }  // namespace stoker

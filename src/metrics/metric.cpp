@@ -1,51 +1,82 @@
-// Metrics by name. As in Keras's compile(), the result goes by the name that was asked for.
+// Metrics by name and from what they say of themselves. As in Keras's compile(), the result goes by
+// the name that was asked for.
 #include "metrics/metric.h"
 
 #include <array>
 #include <string_view>
+#include <vector>
 
-#include "core/format.h"
 #include "metrics/accuracy.h"
 #include "stoker/error.h"
 
 namespace stoker {
 namespace {
 
-struct Named {
-  std::array<std::string_view, 4> names;  // the first is Keras's full one
-  Metric (*make)(const std::string& name);
+struct MetricClass {
+  std::string_view name;  // of the class
+  std::string_view text;  // where a string stands for a metric
+  std::string_view short_text;
+  Metric (*make)(Fields& fields);
 };
 
-constexpr std::array kMetrics{
-    Named{{"accuracy", "acc", "Accuracy", "Acc"},
-          [](const std::string& name) { return Metric(metrics::make_chosen_accuracy(name)); }},
-    Named{{"binary_accuracy", "BinaryAccuracy"},
-          [](const std::string& name) { return Metric(metrics::make_binary_accuracy(name)); }},
-    Named{{"categorical_accuracy", "CategoricalAccuracy"},
-          [](const std::string& name) { return CategoricalAccuracy({name}); }},
-    Named{{"sparse_categorical_accuracy", "SparseCategoricalAccuracy"},
-          [](const std::string& name) { return SparseCategoricalAccuracy({name}); }},
-    Named{{"mean_squared_error", "mse", "MSE", "MeanSquaredError"},
-          [](const std::string& name) { return metrics::MeanSquaredError({name}); }},
-    Named{{"mean_absolute_error", "mae", "MAE", "MeanAbsoluteError"},
-          [](const std::string& name) { return metrics::MeanAbsoluteError({name}); }},
+constexpr std::array kClasses{
+#define STOKER_METRIC(class_name, name, short_name) \
+  MetricClass{#class_name, name, short_name, metrics::make_##class_name},
+#include "metrics/metrics.def"
+#undef STOKER_METRIC
 };
+
+std::string upper(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return result;
+}
 
 Metric find(const std::string& name) {
-  std::string known;
-  for (const Named& entry : kMetrics) {
-    for (const std::string_view alias : entry.names) {
-      if (!alias.empty() && name == alias) return entry.make(name);
-    }
-    known += format(known.empty() ? "" : ", ", entry.names[0]);
+  for (const std::string_view chosen : {"accuracy", "acc", "Accuracy", "Acc"}) {
+    if (name == chosen) return Metric(metrics::make_chosen_accuracy(name));
   }
-  throw ValueError(format("Metric: there is none named \"", name, "\"; known are ", known));
+  std::vector<std::string_view> known;
+  for (const MetricClass& one : kClasses) {
+    const bool is_short =
+        !one.short_text.empty() && (name == one.short_text || name == upper(one.short_text));
+    if (name == one.text || name == one.name || is_short) {
+      const Config named = Config::map({{"name", name}});
+      Fields fields = Fields::reading(named, name);
+      return one.make(fields);
+    }
+    known.push_back(one.text);
+  }
+  throw ValueError(format("Metric: there is none named \"", name, "\"; known are ", joined(known),
+                          did_you_mean(name, known)));
 }
 
 }  // namespace
 
+void metrics::describe_common(Fields& fields, std::string& name) {
+  fields("name", name);
+  fields.ignored({"dtype"});  // totals are float32
+}
+
 Metric::Metric(const char* name) : Metric(find(name)) {}
 Metric::Metric(const std::string& name) : Metric(find(name)) {}
 const std::string& Metric::name() const { return base_->name(); }
+
+Config Metric::config() const {
+  if (base_->class_name().empty()) return name();
+  Fields fields = Fields::writing();
+  base_->write_fields(fields);
+  return object_config("keras.metrics", base_->class_name(), fields.config());
+}
+
+Metric metric_from_config(const Config& config) {
+  if (config.is_string()) return config.string();
+  return Fields::with_place("metric_from_config", [&] {
+    const ObjectView object = object_of(config);
+    const MetricClass& found = class_named("metric", object.class_name, kClasses);
+    Fields fields = Fields::reading(object.config, object.class_name);
+    return found.make(fields);
+  });
+}
 
 }  // namespace stoker

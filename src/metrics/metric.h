@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "core/fields.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 #include "stoker/metrics.h"
@@ -13,8 +14,13 @@ namespace stoker::metrics {
 
 class MetricBase {
  public:
-  explicit MetricBase(std::string name) : name_(std::move(name)) {}
+  // Without a class where it stands for others, as "accuracy" does.
+  MetricBase(std::string class_name, std::string name)
+      : class_name_(std::move(class_name)), name_(std::move(name)) {}
   virtual ~MetricBase() = default;
+
+  // Writes the fields of the metric's class.
+  virtual void write_fields(Fields& fields) const = 0;
 
   // How many totals it keeps, zero at the start of an epoch.
   virtual int totals() const = 0;
@@ -29,10 +35,36 @@ class MetricBase {
     (void)y_pred;
     return nullptr;  // itself
   }
+  const std::string& class_name() const { return class_name_; }  // "BinaryAccuracy"
   const std::string& name() const { return name_; }
 
  private:
+  std::string class_name_;
   std::string name_;
 };
 
+// What all metrics have: a name.
+void describe_common(Fields& fields, std::string& name);
+// Arguments with that name, or with the one that they have by default.
+template <class Arguments>
+Arguments named(const std::string& name) {
+  Arguments arguments{};
+  if (!name.empty()) arguments.name = name;
+  return arguments;
+}
+
+#define STOKER_METRIC(class_name, name, short_name) Metric make_##class_name(Fields& fields);
+#include "metrics/metrics.def"
+#undef STOKER_METRIC
+
 }  // namespace stoker::metrics
+
+namespace stoker {
+
+template <>
+struct FieldType<Metric> {
+  static Metric read(const Config& config) { return metric_from_config(config); }
+  static Config write(const Metric& value) { return value.config(); }
+};
+
+}  // namespace stoker

@@ -8,10 +8,13 @@ namespace {
 using graph::Expr;
 using graph::Value;
 
-class ErrorMetric final : public MeanMetric {
+using Rule = Expr (*)(Expr difference);
+
+template <class Arguments>
+class ErrorMetric final : public Described<MeanMetric, Arguments> {
  public:
-  using Rule = Expr (*)(Expr difference);
-  ErrorMetric(std::string name, Rule rule) : MeanMetric(std::move(name)), rule_(rule) {}
+  ErrorMetric(const char* class_name, const Arguments& arguments, Rule rule)
+      : Described<MeanMetric, Arguments>(arguments, class_name, arguments.name), rule_(rule) {}
 
  protected:
   // The mean over the last axis, as the loss of the same name: a weight goes with each of those.
@@ -26,17 +29,36 @@ class ErrorMetric final : public MeanMetric {
   const Rule rule_;
 };
 
-Metric make(const std::string& name, const char* otherwise, ErrorMetric::Rule rule) {
-  return Metric(std::make_shared<const ErrorMetric>(name.empty() ? otherwise : name, rule));
+struct SquaredArguments {
+  std::string name = "mean_squared_error";
+};
+struct AbsoluteArguments {
+  std::string name = "mean_absolute_error";
+};
+void describe(Fields& fields, SquaredArguments& squared) { describe_common(fields, squared.name); }
+void describe(Fields& fields, AbsoluteArguments& absolute) {
+  describe_common(fields, absolute.name);
+}
+
+Metric make(const SquaredArguments& squared) {
+  return Metric(std::make_shared<const ErrorMetric<SquaredArguments>>(
+      "MeanSquaredError", squared, [](Expr error) { return square(error); }));
+}
+Metric make(const AbsoluteArguments& absolute) {
+  return Metric(std::make_shared<const ErrorMetric<AbsoluteArguments>>(
+      "MeanAbsoluteError", absolute, [](Expr error) { return abs(error); }));
 }
 
 }  // namespace
 
 Metric MeanSquaredError(MetricOptions options) {
-  return make(options.name, "mean_squared_error", [](Expr error) { return square(error); });
+  return make(named<SquaredArguments>(options.name));
 }
 Metric MeanAbsoluteError(MetricOptions options) {
-  return make(options.name, "mean_absolute_error", [](Expr error) { return abs(error); });
+  return make(named<AbsoluteArguments>(options.name));
 }
+
+Metric make_MeanSquaredError(Fields& fields) { return make(fields.all<SquaredArguments>()); }
+Metric make_MeanAbsoluteError(Fields& fields) { return make(fields.all<AbsoluteArguments>()); }
 
 }  // namespace stoker::metrics

@@ -6,18 +6,40 @@
 namespace stoker {
 namespace {
 
+template <class Options>
+void describe_adam(Fields& fields, const char* name, Options& options) {
+  optimizers::describe_common(fields, name, options);
+  fields("beta_1", options.beta_1);
+  fields("beta_2", options.beta_2);
+  fields("epsilon", options.epsilon);
+  fields("amsgrad", options.amsgrad);
+}
+
+}  // namespace
+
+void describe(Fields& fields, AdamOptions& options) { describe_adam(fields, "adam", options); }
+void describe(Fields& fields, AdamWOptions& options) { describe_adam(fields, "adamw", options); }
+
+namespace {
+
 using graph::Expr;
 
 Expr constant(Expr beside, double value) {
   return {beside.expression, beside.expression->constant(static_cast<float>(value))};
 }
 
-class AdamRule final : public optimizers::OptimizerBase {
+// Of Adam and of AdamW, whose options differ in what weight_decay is by default.
+template <class Options>
+class AdamRule final : public Described<optimizers::OptimizerBase, Options> {
+  using Base = Described<optimizers::OptimizerBase, Options>;
+  using Base::options_;
+  using Base::require;
+
  public:
-  AdamRule(const char* name, const AdamOptions& options)
-      : OptimizerBase(name, {options.learning_rate, options.weight_decay, options.clipnorm,
-                             options.clipvalue, options.global_clipnorm}),
-        options_(options) {
+  AdamRule(const char* class_name, const char* name, const Options& options)
+      : Base(options, class_name, name,
+             optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
+                                options.clipvalue, options.global_clipnorm}) {
     require("beta_1", options_.beta_1, check::half_open(0, 1));
     require("beta_2", options_.beta_2, check::half_open(0, 1));
     require("epsilon", options_.epsilon, check::at_least(0));
@@ -50,28 +72,20 @@ class AdamRule final : public optimizers::OptimizerBase {
     const auto epsilon = static_cast<float>(options_.epsilon);
     update.set_parameter(parameter - momentum * alpha / (sqrt(velocity) + epsilon));
   }
-
- private:
-  const AdamOptions options_;
 };
 
 }  // namespace
 
 Optimizer Adam(AdamOptions options) {
-  return Optimizer(std::make_shared<const AdamRule>("adam", options));
+  return Optimizer(std::make_shared<const AdamRule<AdamOptions>>("Adam", "adam", options));
+}
+Optimizer AdamW(AdamWOptions options) {
+  return Optimizer(std::make_shared<const AdamRule<AdamWOptions>>("AdamW", "adamw", options));
 }
 
-Optimizer AdamW(AdamWOptions options) {
-  return Optimizer(std::make_shared<const AdamRule>(
-      "adamw", AdamOptions{.learning_rate = options.learning_rate,
-                           .beta_1 = options.beta_1,
-                           .beta_2 = options.beta_2,
-                           .epsilon = options.epsilon,
-                           .amsgrad = options.amsgrad,
-                           .weight_decay = options.weight_decay,
-                           .clipnorm = options.clipnorm,
-                           .clipvalue = options.clipvalue,
-                           .global_clipnorm = options.global_clipnorm}));
+Optimizer optimizers::make_Adam(Fields& fields) { return stoker::Adam(fields.all<AdamOptions>()); }
+Optimizer optimizers::make_AdamW(Fields& fields) {
+  return stoker::AdamW(fields.all<AdamWOptions>());
 }
 
 }  // namespace stoker

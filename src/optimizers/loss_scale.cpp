@@ -9,10 +9,26 @@
 namespace stoker {
 namespace {
 
-class LossScaleOptimizerRule final : public optimizers::OptimizerBase {
+struct LossScaleArguments {
+  Optimizer inner_optimizer{};
+  LossScaleOptions options{};
+};
+
+void describe(Fields& fields, LossScaleArguments& arguments) {
+  fields.note("name", "loss_scale_optimizer");
+  fields.required("inner_optimizer", arguments.inner_optimizer);
+  fields("initial_scale", arguments.options.initial_scale);
+  fields("dynamic_growth_steps", arguments.options.dynamic_growth_steps);
+}
+
+class LossScaleOptimizerRule final
+    : public Described<optimizers::OptimizerBase, LossScaleArguments> {
  public:
-  LossScaleOptimizerRule(std::shared_ptr<const OptimizerBase> inner, LossScaleOptions options)
-      : OptimizerBase("loss_scale_optimizer", inner->common()), inner_(std::move(inner)) {
+  explicit LossScaleOptimizerRule(const LossScaleArguments& arguments)
+      : Described(arguments, "LossScaleOptimizer", "loss_scale_optimizer",
+                  arguments.inner_optimizer.base()->common()),
+        inner_(arguments.inner_optimizer.base()) {
+    const LossScaleOptions& options = options_.options;
     if (inner_->loss_scaling() != nullptr) {
       throw ValueError(format(name(), ": expected an optimizer that does not scale the loss, ",
                               "received another ", inner_->name()));
@@ -38,7 +54,12 @@ class LossScaleOptimizerRule final : public optimizers::OptimizerBase {
 }  // namespace
 
 Optimizer LossScaleOptimizer(Optimizer inner, LossScaleOptions options) {
-  return Optimizer(std::make_shared<LossScaleOptimizerRule>(inner.base(), options));
+  return Optimizer(
+      std::make_shared<LossScaleOptimizerRule>(LossScaleArguments{std::move(inner), options}));
+}
+
+Optimizer optimizers::make_LossScaleOptimizer(Fields& fields) {
+  return Optimizer(std::make_shared<LossScaleOptimizerRule>(fields.all<LossScaleArguments>()));
 }
 
 }  // namespace stoker

@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 #include <string_view>
+#include <vector>
 
 #include "core/format.h"
 #include "stoker/error.h"
@@ -12,8 +13,8 @@
 namespace stoker {
 namespace optimizers {
 
-OptimizerBase::OptimizerBase(std::string name, Common common)
-    : name_(std::move(name)), common_(common) {
+OptimizerBase::OptimizerBase(std::string class_name, std::string name, Common common)
+    : class_name_(std::move(class_name)), name_(std::move(name)), common_(common) {
   require("learning_rate", common_.learning_rate, check::at_least(0));
   if (common_.weight_decay) require("weight_decay", *common_.weight_decay, check::at_least(0));
   int clips = 0;
@@ -51,34 +52,61 @@ void build(const OptimizerBase& optimizer, Update& update) {
 
 namespace {
 
-struct Named {
+struct OptimizerClass {
   std::string_view name;
-  Optimizer (*make)();
+  Optimizer (*make)(Fields& fields);
 };
 
-constexpr std::array kOptimizers{
-    Named{"sgd", [] { return SGD(); }},
-    Named{"adam", [] { return Adam(); }},
-    Named{"adamw", [] { return AdamW(); }},
-    Named{"rmsprop", [] { return RMSprop(); }},
+constexpr std::array kClasses{
+#define STOKER_OPTIMIZER(name) OptimizerClass{#name, optimizers::make_##name},
+#include "optimizers/optimizers.def"
+#undef STOKER_OPTIMIZER
 };
 
-// In any case, as Keras takes them: "SGD", "RMSprop".
-Optimizer find(const std::string& name) {
-  std::string lower = name;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  std::string known;
-  for (const Named& entry : kOptimizers) {
-    if (lower == entry.name) return entry.make();
-    known += format(known.empty() ? "" : ", ", entry.name);
+  return result;
+}
+
+// In any case, as Keras takes them: "SGD", "RMSprop". One that needs another to work on has no
+// name of its own.
+Optimizer find(const std::string& name) {
+  std::vector<std::string> names;
+  for (const OptimizerClass& one : kClasses) {
+    if (one.name == "LossScaleOptimizer") continue;
+    if (lower(name) == lower(one.name)) {
+      const Config defaults = Config::map();
+      Fields fields = Fields::reading(defaults, name);
+      return one.make(fields);
+    }
+    names.push_back(lower(one.name));
   }
-  throw ValueError(format("Optimizer: there is none named \"", name, "\"; known are ", known));
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  throw ValueError(format("Optimizer: there is none named \"", name, "\"; known are ",
+                          joined(known), did_you_mean(name, known)));
 }
 
 }  // namespace
 
 Optimizer::Optimizer(const char* name) : Optimizer(find(name)) {}
 Optimizer::Optimizer(const std::string& name) : Optimizer(find(name)) {}
+
+Config Optimizer::config() const {
+  Fields fields = Fields::writing();
+  base_->write_fields(fields);
+  return object_config("keras.optimizers", base_->class_name(), fields.config());
+}
+
+Optimizer optimizer_from_config(const Config& config) {
+  if (config.is_string()) return config.string();
+  return Fields::with_place("optimizer_from_config", [&] {
+    const ObjectView object = object_of(config);
+    const OptimizerClass& found = class_named("optimizer", object.class_name, kClasses);
+    Fields fields = Fields::reading(object.config, object.class_name);
+    return found.make(fields);
+  });
+}
 
 }  // namespace stoker

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/fields.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 #include "stoker/optimizers.h"
@@ -50,8 +51,12 @@ struct LossScaling {
 
 class OptimizerBase {
  public:
-  OptimizerBase(std::string name, Common common);  // ValueError for options that exclude each other
+  // ValueError for options that exclude each other.
+  OptimizerBase(std::string class_name, std::string name, Common common);
   virtual ~OptimizerBase() = default;
+
+  // Writes the fields of the optimizer's class.
+  virtual void write_fields(Fields& fields) const = 0;
 
   // Keras's names, in Keras's order; their first value is slot_start (0).
   virtual std::vector<std::string> slot_names() const = 0;
@@ -63,7 +68,8 @@ class OptimizerBase {
   // The step itself: `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
 
-  const std::string& name() const { return name_; }  // "adam"
+  const std::string& class_name() const { return class_name_; }  // "Adam"
+  const std::string& name() const { return name_; }              // "adam"
   const Common& common() const { return common_; }
 
  protected:
@@ -72,6 +78,7 @@ class OptimizerBase {
   void require(const char* option, double value, check::Range range) const;
 
  private:
+  std::string class_name_;
   std::string name_;
   Common common_;
 };
@@ -81,7 +88,35 @@ inline bool is_normal(double value) {
   return static_cast<float>(value) >= std::numeric_limits<float>::min();
 }
 
+// What all optimizers have.
+template <class Options>
+void describe_common(Fields& fields, const char* name, Options& options) {
+  fields.note("name", name);
+  fields("learning_rate", options.learning_rate);
+  fields("weight_decay", options.weight_decay);
+  fields("clipnorm", options.clipnorm);
+  fields("global_clipnorm", options.global_clipnorm);
+  fields("clipvalue", options.clipvalue);
+  fields.never(
+      {"use_ema", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"});
+  fields.ignored({"ema_momentum"});  // counts with use_ema alone
+}
+
+#define STOKER_OPTIMIZER(name) Optimizer make_##name(Fields& fields);
+#include "optimizers/optimizers.def"
+#undef STOKER_OPTIMIZER
+
 // Appends weight decay (the range's value, 0 for weights that are excluded) and the step.
 void build(const OptimizerBase& optimizer, Update& update);
 
 }  // namespace stoker::optimizers
+
+namespace stoker {
+
+template <>
+struct FieldType<Optimizer> {
+  static Optimizer read(const Config& config) { return optimizer_from_config(config); }
+  static Config write(const Optimizer& value) { return value.config(); }
+};
+
+}  // namespace stoker

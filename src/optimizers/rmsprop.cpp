@@ -3,16 +3,25 @@
 #include "optimizers/optimizer.h"
 
 namespace stoker {
+
+void describe(Fields& fields, RMSpropOptions& options) {
+  optimizers::describe_common(fields, "rmsprop", options);
+  fields("rho", options.rho);
+  fields("momentum", options.momentum);
+  fields("epsilon", options.epsilon);
+  fields("centered", options.centered);
+}
+
 namespace {
 
 using graph::Expr;
 
-class RMSpropRule final : public optimizers::OptimizerBase {
+class RMSpropRule final : public Described<optimizers::OptimizerBase, RMSpropOptions> {
  public:
   explicit RMSpropRule(const RMSpropOptions& options)
-      : OptimizerBase("rmsprop", {options.learning_rate, options.weight_decay, options.clipnorm,
-                                  options.clipvalue, options.global_clipnorm}),
-        options_(options) {
+      : Described(options, "RMSprop", "rmsprop",
+                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
+                                     options.clipvalue, options.global_clipnorm}) {
     require("rho", options_.rho, check::half_open(0, 1));
     require("momentum", options_.momentum, check::closed(0, 1));
     require("epsilon", options_.epsilon, check::at_least(0));
@@ -48,15 +57,16 @@ class RMSpropRule final : public optimizers::OptimizerBase {
     }
     update.set_parameter(parameter - increment);
   }
-
- private:
-  const RMSpropOptions options_;
 };
 
 }  // namespace
 
 Optimizer RMSprop(RMSpropOptions options) {
   return Optimizer(std::make_shared<const RMSpropRule>(options));
+}
+
+Optimizer optimizers::make_RMSprop(Fields& fields) {
+  return stoker::RMSprop(fields.all<RMSpropOptions>());
 }
 
 }  // namespace stoker

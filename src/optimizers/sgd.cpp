@@ -2,15 +2,23 @@
 #include "optimizers/optimizer.h"
 
 namespace stoker {
+
+void describe(Fields& fields, SGDOptions& options) {
+  optimizers::describe_common(fields, "sgd", options);
+  fields("momentum", options.momentum);
+  fields("nesterov", options.nesterov);
+}
+
 namespace {
 
 using graph::Expr;
 
-class SGDRule final : public optimizers::OptimizerBase {
+class SGDRule final : public Described<optimizers::OptimizerBase, SGDOptions> {
  public:
   explicit SGDRule(const SGDOptions& options)
-      : OptimizerBase("sgd", {options.learning_rate, options.weight_decay, options.clipnorm,
-                              options.clipvalue, options.global_clipnorm}),
+      : Described(options, "SGD", "sgd",
+                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
+                                     options.clipvalue, options.global_clipnorm}),
         momentum_(options.momentum),
         nesterov_(options.nesterov) {
     require("momentum", momentum_, check::closed(0, 1));
@@ -39,5 +47,7 @@ class SGDRule final : public optimizers::OptimizerBase {
 }  // namespace
 
 Optimizer SGD(SGDOptions options) { return Optimizer(std::make_shared<const SGDRule>(options)); }
+
+Optimizer optimizers::make_SGD(Fields& fields) { return stoker::SGD(fields.all<SGDOptions>()); }
 
 }  // namespace stoker

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/fields.h"
 #include "core/foreign.h"
 #include "core/format.h"
 #include "data/array_source.h"
@@ -13,6 +14,7 @@
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
 #include "train/interrupt.h"
+#include "train/model_config.h"
 #include "train/model_impl.h"
 #include "train/summary.h"
 
@@ -53,14 +55,16 @@ Model::Model(const Value& input, const Value& output, ModelOptions options)
     : Model(std::vector<Value>{input}, output, std::move(options)) {}
 
 Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions options) {
-  rebuild(std::move(inputs), output, options, "functional");
+  rebuild(std::move(inputs), output, options, false);
 }
 
 void Model::rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
-                    const std::string& default_name) {
+                    bool is_sequential) {
   return with_own_errors<DeviceError>("Model", [&] {
+    const char* default_name = is_sequential ? "sequential" : "functional";
     auto fresh = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
                                         std::move(inputs), output, options);
+    fresh->is_sequential = is_sequential;
     if (impl_) {
       const InUse nobody_else(impl_, "add", Access::write);
     }
@@ -238,6 +242,38 @@ double Model::loss_scale() const {
   return InUse(impl_, "loss_scale", Access::read)->state.read_scalars().loss_scale;
 }
 
+Config Model::config() const {
+  return with_own_errors<DeviceError>("config", [&] {
+    const InUse model(impl_, "config", Access::read);
+    std::optional<double> learning_rate;
+    if (model->compiled) learning_rate = model->state.read_scalars().learning_rate;
+    return train::config_of(*model, learning_rate);
+  });
+}
+
+std::string Model::to_json(int indent) const { return config().to_json(indent); }
+
+Model Model::from_json(std::string_view json, ModelOptions options, bool compile) {
+  const Config config =
+      Fields::with_place("Model::from_json", [&] { return Config::from_json(json); });
+  return from_config(config, std::move(options), compile);
+}
+
+Model Model::from_config(const Config& config, ModelOptions options, bool compile) {
+  return Fields::with_place("Model::from_config", [&]() -> Model {
+    train::ModelParts parts = train::model_parts(config, std::move(options), compile);
+    Model model = parts.is_sequential ? Model(Sequential(parts.layers, parts.options))
+                                      : Model(std::move(parts.inputs), parts.output, parts.options);
+    if (parts.compile_options) model.compile(std::move(*parts.compile_options));
+    return model;
+  });
+}
+
+Model clone_model(const Model& model) {
+  const Config config = model.config();
+  return Model::from_config(config, require(model.impl_, "clone_model").options, false);
+}
+
 std::string Model::graph_dump(std::int64_t batch_size) {
   return with_own_errors<DeviceError>("graph_dump", [&] {
     const InUse model(impl_, "graph_dump", Access::write);
@@ -298,15 +334,10 @@ void Sequential::build() {
     }
   }
   train::name_layers(bases);
-  const auto& input_layer = static_cast<const layers::InputLayer&>(*layers_[0].base());
-  auto node = std::make_shared<layers::ValueNode>();
-  node->layer = layers_[0].base();
-  node->shape = input_layer.shape.with_batch(Shape::kUnknown);
-  node->dtype = input_layer.dtype;
-  const Value input(node);
+  const Value input(layers::node_of_input(layers_[0].base()));
   Value x = input;
   for (std::size_t i = 1; i < layers_.size(); ++i) x = layers_[i](x);
-  rebuild({input}, x, options_, "sequential");
+  rebuild({input}, x, options_, true);
 }
 
 }  // namespace stoker

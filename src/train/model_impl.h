@@ -70,6 +70,7 @@ struct Model::Impl {
 
   std::string name;
   ModelOptions options;
+  bool is_sequential = false;  // constructed as one
   train::UseGuard guard;
   train::Network network;
   train::State state;

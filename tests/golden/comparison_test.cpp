@@ -15,7 +15,8 @@ namespace {
 const GoldenCase& example() {
   static const GoldenCase golden{
       "layers/example",
-      Json::parse(R"({"expected": {"y": [2]}, "tolerance": {"y": {"rtol": 0.01, "atol": 0.1}}})"),
+      Config::from_json(
+          R"({"expected": {"y": [2]}, "tolerance": {"y": {"rtol": 0.01, "atol": 0.1}}})"),
       {{"y", Tensor::from<float>({2}, {10.0f, -10.0f})}}};
   return golden;
 }
@@ -42,7 +43,7 @@ TEST(GoldenComparison, FailsForATensorThatWasNotCompared) {
 }
 
 TEST(GoldenCases, AreAllThere) {
-  EXPECT_EQ(golden_names("layers").size(), 80u);
+  EXPECT_EQ(golden_names("layers").size(), 82u);
   EXPECT_EQ(golden_names("losses").size(), 22u);
   EXPECT_EQ(golden_names("metrics").size(), 8u);
   EXPECT_EQ(golden_names("optimizers").size(), 18u);

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "golden/from_config.h"
 #include "golden/program.h"
 #include "layers/layer.h"
 #include "ops/ops.h"
@@ -62,12 +61,12 @@ void run(Program& program, const Results& results, const Variant& variant,
 
 // The names of the inputs: one, or the list that a merging layer is called with.
 std::vector<std::string> input_names(const GoldenCase& golden) {
-  const Json& argument = golden.info["call"]["args"].items().at(0);
+  const Config& argument = golden.info["call"]["args"].list_items().at(0);
   std::vector<std::string> names;
-  if (argument.is_array()) {
-    for (const Json& name : argument.items()) names.push_back(name.text());
+  if (argument.is_list()) {
+    for (const Config& name : argument.list_items()) names.push_back(name.string());
   } else {
-    names.push_back(argument.text());
+    names.push_back(argument.string());
   }
   return names;
 }
@@ -132,7 +131,7 @@ class GoldenLayer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenLayer, ComputesWhatKerasDoes) {
   const GoldenCase golden = load_golden("layers", GetParam());
-  const Layer layer = layer_from(golden.class_name(), golden.config());
+  const Layer layer = layer_from_config(golden.class_name(), golden.config());
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);

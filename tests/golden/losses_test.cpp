@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "golden/from_config.h"
 #include "golden/program.h"
 #include "losses/loss.h"
 #include "plan/autodiff.h"
@@ -18,7 +17,8 @@ using graph::Value;
 
 void check(const GoldenCase& golden, const std::string& reduction, bool weighted,
            const Variant& variant, GoldenComparison& comparison) {
-  const Loss loss = loss_from(golden.class_name(), golden.config(), reduction);
+  const Config with_reduction = Config(golden.config()).set("reduction", reduction);
+  const Loss loss = loss_from_config(golden.object().set("config", with_reduction));
   const std::string ending = (weighted ? "_weighted/" : "/") + reduction;
   Program program;
   const auto field = [&](const char* name) { return program.input(name, golden.tensor(name)); };
@@ -45,9 +45,9 @@ TEST_P(GoldenLoss, ComputesWhatKerasDoes) {
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);
-    for (const Json& reduction : golden.info["reductions"].items()) {
-      check(golden, reduction.text(), false, variant, comparison);
-      check(golden, reduction.text(), true, variant, comparison);
+    for (const Config& reduction : golden.info["reductions"].list_items()) {
+      check(golden, reduction.string(), false, variant, comparison);
+      check(golden, reduction.string(), true, variant, comparison);
     }
   }
 }

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "golden/from_config.h"
 #include "golden/program.h"
 #include "metrics/metric.h"
 #include "support/golden.h"
@@ -46,7 +45,8 @@ std::vector<float> results(const GoldenCase& golden, const Metric& metric, bool 
     const Value weight = weighted ? field("sample_weight") : Value{};
     accumulate(program, metric.base()->build(y_true, y_pred, weight));
     program.run(variant, {});
-    results.push_back(static_cast<float>(metric.base()->result(std::vector<double>(totals.begin(), totals.end()))));
+    results.push_back(static_cast<float>(
+        metric.base()->result(std::vector<double>(totals.begin(), totals.end()))));
   }
   return results;
 }
@@ -55,7 +55,7 @@ class GoldenMetric : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenMetric, ComputesWhatKerasDoes) {
   const GoldenCase golden = load_golden("metrics", GetParam());
-  const Metric metric = metric_from(golden.class_name(), golden.config());
+  const Metric metric = metric_from_config(golden.object());
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "golden/from_config.h"
 #include "golden/program.h"
 #include "ops/ops.h"
 #include "optimizers/optimizer.h"
@@ -109,8 +108,8 @@ class GoldenOptimizer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenOptimizer, ComputesWhatKerasDoes) {
   const GoldenCase golden = load_golden("optimizers", GetParam());
-  ASSERT_TRUE(golden.info["exclude_from_weight_decay"].items().empty());
-  const Optimizer optimizer = optimizer_from(golden.class_name(), golden.config());
+  ASSERT_TRUE(golden.info["exclude_from_weight_decay"].list_items().empty());
+  const Optimizer optimizer = optimizer_from_config(golden.object());
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);

@@ -32,9 +32,9 @@ TEST_P(GoldenPreprocessing, ChangesImagesAsKerasDoes) {
   const ImageSize from{x.shape()[1], x.shape()[2], x.shape()[3]};
   const ImageSize to{golden.config()["height"].integer(), golden.config()["width"].integer(),
                      from.channels};
-  const bool resizes = golden.info["function"].text() == "Resizing";
-  const Json* interpolation = golden.config().find("interpolation");
-  const Json* keeps = golden.config().find("crop_to_aspect_ratio");
+  const bool resizes = golden.info["function"].string() == "Resizing";
+  const Config* interpolation = golden.config().find("interpolation");
+  const Config* keeps = golden.config().find("crop_to_aspect_ratio");
   std::vector<float> all;
   for (std::int64_t i = 0; i < x.shape()[0]; ++i) {
     const auto image =
@@ -46,7 +46,7 @@ TEST_P(GoldenPreprocessing, ChangesImagesAsKerasDoes) {
       ImageSize size = from;
       std::vector<float> cut(image.begin(), image.end());
       if (keeps != nullptr && keeps->boolean()) cut = cut_to_proportions(image, size, to);
-      const bool nearest = interpolation != nullptr && interpolation->text() == "nearest";
+      const bool nearest = interpolation != nullptr && interpolation->string() == "nearest";
       resize(std::span<const float>(cut), size, std::span<float>(out), to,
              nearest ? Interpolation::nearest : Interpolation::bilinear);
     }

@@ -7,41 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "golden/from_config.h"
 #include "support/device_under_test.h"
 #include "support/golden.h"
 
 namespace stoker::test {
 namespace {
 
-Layer input_from(const Json& config) {
-  const auto& extents = config["batch_shape"].items();
-  Shape shape;
-  for (std::size_t i = 1; i < extents.size(); ++i) shape.push_back(extents[i].integer());
-  return Input(shape, {.dtype = config["dtype"].text(), .name = config["name"].text()});
-}
-
-Sequential model_from(const GoldenCase& golden, const ModelOptions& options) {
-  std::vector<Layer> layers;
-  for (const Json& layer : golden.config()["layers"].items()) {
-    const std::string& class_name = layer["class_name"].text();
-    const Json& config = layer["config"];
-    layers.push_back(class_name == "InputLayer" ? input_from(config)
-                                                : layer_from(class_name, config));
-  }
-  return Sequential(layers, options);
-}
-
-void compile(Model& model, const Json& compiled) {
-  require_unset(compiled, {"loss_weights", "weighted_metrics"});
-  const Json& optimizer = compiled["optimizer"];
-  const Json& loss = compiled["loss"];
-  std::vector<Metric> metrics;
-  for (const Json& metric : compiled["metrics"].items()) metrics.emplace_back(metric.text());
-  model.compile({.optimizer = optimizer_from(optimizer["class_name"].text(), optimizer["config"]),
-                 .loss = loss_from(loss["class_name"].text(), loss["config"],
-                                   loss["config"]["reduction"].text()),
-                 .metrics = metrics});
+Model model_from(const GoldenCase& golden, const ModelOptions& options) {
+  return Model::from_config(golden.object().set("compile_config", golden.info["compile"]), options);
 }
 
 void set_initial_weights(Model& model, const GoldenCase& golden) {
@@ -59,9 +32,9 @@ void compare_final_weights(const Model& model, GoldenComparison& comparison) {
   }
 }
 
-std::map<std::int64_t, double> class_weights(const Json& options) {
+std::map<std::int64_t, double> class_weights(const Config& options) {
   std::map<std::int64_t, double> weights;
-  if (const Json* given = options.find("class_weight")) {
+  if (const Config* given = options.find("class_weight")) {
     for (const auto& [number, weight] : given->members()) {
       weights[std::stoll(number)] = weight.number();
     }
@@ -102,7 +75,7 @@ void train_by_steps(Model& model, const GoldenCase& golden, GoldenComparison& co
 }
 
 void train_by_fit(Model& model, const GoldenCase& golden, GoldenComparison& comparison) {
-  const Json& fit = golden.info["fit"];
+  const Config& fit = golden.info["fit"];
   const History history =
       model.fit(golden.tensor("x"), golden.tensor("y"),
                 {.epochs = fit["epochs"].integer(),
@@ -129,8 +102,7 @@ TEST_P(GoldenTrajectory, TrainsAsKerasDoes) {
   for (const ModelOptions& options : variants) {
     SCOPED_TRACE(options.device.name() + ", threads: " + std::to_string(options.threads));
     GoldenComparison comparison(golden);
-    Sequential model = model_from(golden, options);
-    compile(model, golden.info["compile"]);
+    Model model = model_from(golden, options);
     set_initial_weights(model, golden);
     if (golden.info.find("fit") != nullptr) {
       train_by_fit(model, golden, comparison);

@@ -38,6 +38,7 @@ FOLDERS = {
 
 # The folder that each public header belongs to. A new header needs its line here.
 PUBLIC_HEADERS = {
+    "config.h": "core",
     "dtype.h": "core",
     "error.h": "core",
     "random.h": "core",

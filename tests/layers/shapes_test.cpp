@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "layers/layer.h"
-#include "layers/registry.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -234,21 +233,6 @@ TEST(FunctionalApi, copies_of_a_layer_share_it) {
   Layer copy = layer;
   copy.set_trainable(false);
   EXPECT_FALSE(layer.trainable());
-}
-
-TEST(Registry, knows_every_layer_class_by_its_name) {
-  const std::vector<Layer> layers{
-      Dense(1),     Conv2D(1, 1),   MaxPooling2D(),       AveragePooling2D(),
-      Flatten(),    Reshape({1}),   Activation("relu"),   GlobalAveragePooling2D(),
-      Dropout(0.1), Rescaling(1.0), BatchNormalization(), Input({1}),
-      Add(),        Subtract(),     Multiply(),           Average(),
-      Maximum(),    Minimum(),      Concatenate(),        Embedding(2, 1)};
-  EXPECT_EQ(layers::layer_classes().size(), layers.size());
-  for (const Layer& layer : layers) {
-    EXPECT_NE(layers::find_layer_class(layer.base()->class_name()), nullptr)
-        << layer.base()->class_name();
-  }
-  EXPECT_EQ(layers::find_layer_class("Dance"), nullptr);
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "feed/throughput_model.h"
+#include "stoker/config.h"
 #include "stoker/report.h"
 #include "support/contains.h"
-#include "support/json.h"
 
 namespace stoker {
 namespace {
@@ -407,14 +407,14 @@ TEST(FeedReport, adds_up_over_epochs) {
 TEST(FeedReport, as_json_has_shares_percentiles_and_advice) {
   FeedReport slow = report(2.0, 1.0, 3.0);
   slow.is_pure = true;
-  const test::Json json = test::Json::parse(slow.to_json());
-  EXPECT_EQ(json["class"].text(), "generator-bound");
+  const Config json = Config::from_json(slow.to_json());
+  EXPECT_EQ(json["class"].string(), "generator-bound");
   EXPECT_EQ(json["waited_for_generator"].number(), 2.0);
   EXPECT_EQ(json["batches"].integer(), 1000);
   EXPECT_NEAR(json["stages"]["generate"]["p90"].number(), 3e-3, 4e-4);
   EXPECT_EQ(json["stages"]["upload"]["count"].integer(), 0);
-  ASSERT_FALSE(json["advice"].items().empty());
-  EXPECT_GT(json["advice"].items()[0]["speedup"].number(), 2.0);
+  ASSERT_FALSE(json["advice"].list_items().empty());
+  EXPECT_GT(json["advice"].list_items()[0]["speedup"].number(), 2.0);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ std::vector<std::string> golden_names(const std::string& kind) {
 
 GoldenCase load_golden(const std::string& kind, const std::string& name) {
   Safetensors file = read_safetensors(folder_of(kind) / (name + kExtension));
-  return {kind + "/" + name, Json::parse(file.metadata.at("case")), std::move(file.tensors)};
+  return {kind + "/" + name, Config::from_json(file.metadata.at("case")), std::move(file.tensors)};
 }
 
 std::string golden_test_name(const ::testing::TestParamInfo<std::string>& info) {
@@ -73,7 +73,7 @@ bool GoldenComparison::expects(const std::string& name) const {
 
 void GoldenComparison::expect(const std::string& name, std::span<const float> received) {
   compared_.insert(name);
-  const Json& tolerance = golden_.info["tolerance"][name];
+  const Config& tolerance = golden_.info["tolerance"][name];
   const double relative = tolerance["rtol"].number();
   const double absolute = tolerance["atol"].number();
   const Tensor& tensor = golden_.tensor(name);

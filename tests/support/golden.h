@@ -10,18 +10,22 @@
 #include <string>
 #include <vector>
 
+#include "stoker/config.h"
 #include "stoker/tensor.h"
-#include "support/json.h"
 
 namespace stoker::test {
 
 struct GoldenCase {
   std::string label;  // "layers/Dense-relu"
-  Json info;
+  Config info;
   std::map<std::string, Tensor> tensors;
 
-  const std::string& class_name() const { return info["class"].text(); }
-  const Json& config() const { return info["config"]; }
+  const std::string& class_name() const { return info["class"].string(); }
+  const Config& config() const { return info["config"]; }
+  // Class and configuration, as an object of Keras's.
+  Config object() const {
+    return Config::map({{"class_name", class_name()}, {"config", config()}});
+  }
   bool has(const std::string& name) const { return tensors.count(name) != 0; }
   // Throws std::runtime_error when the case has no such tensor.
   const Tensor& tensor(const std::string& name) const;

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "support/json.h"
+#include "stoker/config.h"
 
 namespace stoker::test {
 namespace {
@@ -21,11 +21,11 @@ DType dtype_from(const std::string& name) {
   throw std::runtime_error("no element type " + name);
 }
 
-Tensor tensor_from(const Json& entry, std::string_view data) {
+Tensor tensor_from(const Config& entry, std::string_view data) {
   Shape shape;
-  for (const Json& extent : entry["shape"].items()) shape.push_back(extent.integer());
-  Tensor tensor(shape, dtype_from(entry["dtype"].text()));
-  const auto& range = entry["data_offsets"].items();
+  for (const Config& extent : entry["shape"].list_items()) shape.push_back(extent.integer());
+  Tensor tensor(shape, dtype_from(entry["dtype"].string()));
+  const auto& range = entry["data_offsets"].list_items();
   const auto begin = static_cast<std::size_t>(range.at(0).integer());
   const auto end = static_cast<std::size_t>(range.at(1).integer());
   if (begin > end || end > data.size() || end - begin != tensor.bytes()) {
@@ -41,13 +41,13 @@ Safetensors parse(std::string_view bytes) {
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   bytes.remove_prefix(sizeof header_bytes);
   if (header_bytes > bytes.size()) throw std::runtime_error("the header is cut off");
-  const Json header = Json::parse(bytes.substr(0, header_bytes));
+  const Config header = Config::from_json(bytes.substr(0, header_bytes));
   bytes.remove_prefix(header_bytes);
 
   Safetensors file;
   for (const auto& [name, entry] : header.members()) {
     if (name == "__metadata__") {
-      for (const auto& [key, text] : entry.members()) file.metadata[key] = text.text();
+      for (const auto& [key, text] : entry.members()) file.metadata[key] = text.string();
     } else {
       file.tensors[name] = tensor_from(entry, bytes);
     }

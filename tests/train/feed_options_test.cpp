@@ -16,7 +16,6 @@
 #include <string>
 #include <thread>
 
-#include "support/json.h"
 
 namespace stoker {
 namespace {
@@ -321,14 +320,14 @@ TEST(Trace, leads_every_batch_from_the_worker_to_its_step) {
     std::filesystem::remove(path);
     std::map<std::string, std::set<std::int64_t>> batches_of;  // stages and arrows
     std::set<std::string> threads;
-    const test::Json trace = test::Json::parse(text.str());
-    for (const test::Json& event : trace["traceEvents"].items()) {
-      const std::string phase = event["ph"].text();
+    const Config trace = Config::from_json(text.str());
+    for (const Config& event : trace["traceEvents"].list_items()) {
+      const std::string phase = event["ph"].string();
       if (phase == "X") {
-        batches_of[event["name"].text()].insert(event["args"]["batch"].integer());
+        batches_of[event["name"].string()].insert(event["args"]["batch"].integer());
         EXPECT_GE(event["dur"].number(), 0.0);
       } else if (phase == "M") {
-        threads.insert(event["args"]["name"].text());
+        threads.insert(event["args"]["name"].string());
       } else {
         batches_of[phase].insert(event["id"].integer());
       }

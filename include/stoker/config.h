@@ -1,0 +1,83 @@
+// A tree of plain values: what layers, losses, metrics, optimizers and models say of themselves,
+// and what they are made from. It reads and writes JSON. The classes and keys are Keras 3's
+// (keras.saving.serialize_keras_object).
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace stoker {
+
+// Null, a truth value, a whole number, a number, a text, a list, or a map whose keys keep their
+// order. A value: copies are independent. Asking for another kind than it holds throws ValueError
+// with what is there.
+class Config {
+ public:
+  using List = std::vector<Config>;
+  using Map = std::vector<std::pair<std::string, Config>>;
+
+  Config() = default;  // null
+  Config(std::nullptr_t) {}
+  Config(bool value) : value_(value) {}
+  Config(int value) : value_(std::int64_t{value}) {}
+  Config(std::int64_t value) : value_(value) {}
+  Config(double value) : value_(value) {}
+  Config(const char* value) : value_(std::string(value)) {}
+  Config(std::string value) : value_(std::move(value)) {}
+  Config(List values) : value_(std::move(values)) {}
+  Config(Map members) : value_(std::move(members)) {}
+  // A map, as {{"class_name", "Dense"}, {"config", config}}.
+  static Config map(std::initializer_list<Map::value_type> members = {}) { return Map(members); }
+  static Config list(std::initializer_list<Config> values = {}) { return List(values); }
+
+  // The value of a JSON text. Throws ValueError, with line and column, for what is not JSON, for a
+  // key that stands twice in one map, and for more than 256 levels.
+  static Config from_json(std::string_view text);
+  // On one line, or with so many spaces a level. Numbers have as many digits as it takes to read
+  // back the same double. Throws ValueError for a number that is infinite or NaN, which JSON has no
+  // word for.
+  std::string to_json(int indent = 0) const;
+
+  bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
+  bool is_boolean() const { return std::holds_alternative<bool>(value_); }
+  bool is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
+  bool is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
+  bool is_string() const { return std::holds_alternative<std::string>(value_); }
+  bool is_list() const { return std::holds_alternative<List>(value_); }
+  bool is_map() const { return std::holds_alternative<Map>(value_); }
+
+  bool boolean() const;
+  std::int64_t integer() const;  // also of a number without a fraction
+  double number() const;
+  const std::string& string() const;
+  const List& list_items() const;
+  const Map& members() const;
+
+  // Of a map: the value with that key. find() gives null without one, and at() throws ValueError
+  // that names the nearest key.
+  const Config* find(std::string_view key) const;
+  const Config& at(std::string_view key) const;
+  const Config& operator[](std::string_view key) const { return at(key); }
+  // Of a list; throws ValueError beyond its end.
+  const Config& at(std::size_t index) const;
+  std::size_t size() const;  // of a list or a map
+  // Sets a key of a map, behind the others where it is new; a null becomes a map.
+  Config& set(std::string key, Config value);
+  // Puts a value behind those of a list; a null becomes a list.
+  Config& append(Config value);
+
+  // "a list", "the text \"relu\"": for messages.
+  std::string described() const;
+
+  friend bool operator==(const Config&, const Config&) = default;
+
+ private:
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, List, Map> value_ = nullptr;
+};
+
+}  // namespace stoker

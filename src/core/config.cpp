@@ -1,0 +1,115 @@
+#include "stoker/config.h"
+
+#include <cmath>
+
+#include "core/format.h"
+#include "core/nearest.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+[[noreturn]] void refuse(const char* expected, const Config& received) {
+  throw ValueError(format("expected ", expected, ", received ", received.described()));
+}
+
+}  // namespace
+
+std::string Config::described() const {
+  constexpr std::size_t kShown = 60;
+  if (is_null()) return "null";
+  if (is_boolean()) return boolean() ? "true" : "false";
+  if (is_integer()) return format(integer());
+  if (is_number()) return format("the number ", number());
+  if (is_list()) return format("a list of ", size());
+  if (is_map()) {
+    const Config* name = find("class_name");
+    return name != nullptr && name->is_string() ? format("a ", name->string()) : "a map";
+  }
+  const std::string& text = string();
+  return text.size() <= kShown ? format("\"", text, "\"")
+                               : format("\"", text.substr(0, kShown), "...\"");
+}
+
+bool Config::boolean() const {
+  if (const bool* value = std::get_if<bool>(&value_)) return *value;
+  refuse("true or false", *this);
+}
+
+std::int64_t Config::integer() const {
+  constexpr double kMost = 0x1p53;  // beyond it a double skips whole numbers
+  if (const auto* value = std::get_if<std::int64_t>(&value_)) return *value;
+  if (const auto* value = std::get_if<double>(&value_)) {
+    if (*value == std::floor(*value) && std::fabs(*value) <= kMost) {
+      return static_cast<std::int64_t>(*value);
+    }
+  }
+  refuse("a whole number", *this);
+}
+
+double Config::number() const {
+  if (const auto* value = std::get_if<double>(&value_)) return *value;
+  if (const auto* value = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*value);
+  refuse("a number", *this);
+}
+
+const std::string& Config::string() const {
+  if (const auto* value = std::get_if<std::string>(&value_)) return *value;
+  refuse("a text", *this);
+}
+
+const Config::List& Config::list_items() const {
+  if (const auto* value = std::get_if<List>(&value_)) return *value;
+  refuse("a list", *this);
+}
+
+const Config::Map& Config::members() const {
+  if (const auto* value = std::get_if<Map>(&value_)) return *value;
+  refuse("a map", *this);
+}
+
+const Config* Config::find(std::string_view key) const {
+  for (const auto& [name, value] : members()) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+const Config& Config::at(std::string_view key) const {
+  if (const Config* value = find(key)) return *value;
+  std::vector<std::string_view> keys;
+  for (const auto& member : members()) keys.push_back(member.first);
+  throw ValueError(format("expected the key \"", key, "\", received ",
+                          keys.empty() ? "an empty map" : "a map with " + joined(keys),
+                          did_you_mean(key, keys)));
+}
+
+const Config& Config::at(std::size_t index) const {
+  const List& items = list_items();
+  if (index < items.size()) return items[index];
+  throw ValueError(format("expected a list of more than ", index, ", received ", described()));
+}
+
+std::size_t Config::size() const { return is_map() ? members().size() : list_items().size(); }
+
+Config& Config::set(std::string key, Config value) {
+  if (is_null()) value_ = Map();
+  members();  // throws where this is no map
+  auto& own = std::get<Map>(value_);
+  for (auto& member : own) {
+    if (member.first != key) continue;
+    member.second = std::move(value);
+    return *this;
+  }
+  own.emplace_back(std::move(key), std::move(value));
+  return *this;
+}
+
+Config& Config::append(Config value) {
+  if (is_null()) value_ = List();
+  list_items();  // throws where this is no list
+  std::get<List>(value_).push_back(std::move(value));
+  return *this;
+}
+
+}  // namespace stoker

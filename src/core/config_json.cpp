@@ -1,0 +1,186 @@
+// JSON in and out. Reading is nlohmann/json's, through its events, so that the order of keys, whole
+// numbers and keys that stand twice are seen.
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/format.h"
+#include "stoker/config.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+constexpr std::size_t kMostLevels = 256;  // what follows a tree down needs a stack for each
+
+std::string place_of(std::string_view text, std::size_t position) {
+  std::size_t line = 1;
+  std::size_t column = 1;
+  for (std::size_t i = 0; i + 1 < position && i < text.size(); ++i) {
+    ++column;
+    if (text[i] != '\n') continue;
+    ++line;
+    column = 1;
+  }
+  return format("line ", line, ", column ", column);
+}
+
+// Takes the events of one text.
+class Builder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit Builder(std::string_view text) : text_(text) {}
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(std::int64_t{value}); }
+  bool number_unsigned(number_unsigned_t value) override {
+    constexpr auto kMost = static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max());
+    return value <= kMost ? add(static_cast<std::int64_t>(value)) : add(static_cast<double>(value));
+  }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Config::map()); }
+  bool start_array(std::size_t) override { return open(Config::list()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    Config& owner = open_.back().value;
+    if (owner.find(name) != nullptr) {
+      throw ValueError(format("JSON: the key \"", name, "\" stands twice in one map"));
+    }
+    open_.back().key = std::move(name);
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string& token,
+                   const nlohmann::detail::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..."
+    const std::string what = error.what();
+    const std::size_t reason = what.find(": ");
+    throw ValueError(format("JSON: ", place_of(text_, position), ": expected JSON, received \"",
+                            token, "\" (",
+                            reason == std::string::npos ? what : what.substr(reason + 2), ")"));
+  }
+
+  Config result;
+
+ private:
+  struct Open {
+    Config value;
+    std::string key;  // of the member whose value comes next
+  };
+
+  bool add(Config value) {
+    if (open_.empty()) {
+      result = std::move(value);
+    } else if (open_.back().value.is_map()) {
+      open_.back().value.set(std::move(open_.back().key), std::move(value));
+    } else {
+      open_.back().value.append(std::move(value));
+    }
+    return true;
+  }
+  bool open(Config value) {
+    if (open_.size() == kMostLevels) {
+      throw ValueError(format("JSON: expected at most ", kMostLevels, " levels, received more"));
+    }
+    open_.push_back({std::move(value), {}});
+    return true;
+  }
+  bool close() {
+    Config value = std::move(open_.back().value);
+    open_.pop_back();
+    return add(std::move(value));
+  }
+
+  std::string_view text_;
+  std::vector<Open> open_;
+};
+
+void write_number(double value, std::string& out) {
+  if (!std::isfinite(value)) {
+    throw ValueError(format("JSON: expected a finite number, received ", value));
+  }
+  char digits[32];
+  const char* end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  const std::string_view text(digits, static_cast<std::size_t>(end - digits));
+  out += text;
+  // Without a point it would be read as a whole number.
+  if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
+}
+
+class Writer {
+ public:
+  explicit Writer(int indent) : indent_(indent) {}
+
+  void write(const Config& value, int level) {
+    if (value.is_list()) return write_list(value.list_items(), level);
+    if (value.is_map()) return write_map(value.members(), level);
+    if (value.is_null()) {
+      out += "null";
+    } else if (value.is_boolean()) {
+      out += value.boolean() ? "true" : "false";
+    } else if (value.is_integer()) {
+      out += std::to_string(value.integer());
+    } else if (value.is_number()) {
+      write_number(value.number(), out);
+    } else {
+      write_text(value.string());
+    }
+  }
+
+  std::string out;
+
+ private:
+  void write_text(const std::string& text) {
+    // Bytes that are no UTF-8 become the replacement character, since JSON is text.
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+  void write_list(const Config::List& items, int level) {
+    out += '[';
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      separate(i == 0, level + 1);
+      write(items[i], level + 1);
+    }
+    if (!items.empty()) new_line(level);
+    out += ']';
+  }
+  void write_map(const Config::Map& members, int level) {
+    out += '{';
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      separate(i == 0, level + 1);
+      write_text(members[i].first);
+      out += ": ";
+      write(members[i].second, level + 1);
+    }
+    if (!members.empty()) new_line(level);
+    out += '}';
+  }
+  void separate(bool is_first, int level) {
+    if (!is_first) out += indent_ > 0 ? "," : ", ";
+    new_line(level);
+  }
+  void new_line(int level) {
+    if (indent_ <= 0) return;
+    out += '\n';
+    out.append(static_cast<std::size_t>(indent_) * static_cast<std::size_t>(level), ' ');
+  }
+
+  const int indent_;
+};
+
+}  // namespace
+
+Config Config::from_json(std::string_view text) {
+  Builder builder(text);
+  if (!nlohmann::json::sax_parse(text, &builder)) throw ValueError("JSON: expected a value");
+  return std::move(builder.result);
+}
+
+std::string Config::to_json(int indent) const {
+  Writer writer(indent);
+  writer.write(*this, 0);
+  return std::move(writer.out);
+}
+
+}  // namespace stoker

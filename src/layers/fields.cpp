@@ -1,0 +1,125 @@
+#include "layers/fields.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "layers/dtype_policy.h"
+
+namespace stoker {
+
+// ---- Activation functions ----------------------------------------------------------------------
+// Keras knows a function by its name alone, so one with parameters is an object of our own.
+namespace {
+
+constexpr const char* kActivationClass = "ActivationFunction";
+
+struct ActivationFields {
+  std::string name = "linear";
+  Config parameters = Config::list();
+};
+
+void describe(Fields& fields, ActivationFields& activation) {
+  fields.required("name", activation.name);
+  fields("parameters", activation.parameters);
+}
+
+}  // namespace
+
+Config ActivationFunction::config() const {
+  if (parameters_.empty()) return name_;
+  ActivationFields own{name_};
+  // An infinite one, relu's max_value, is null: JSON has no word for it.
+  for (const double value : parameters_) {
+    own.parameters.append(std::isinf(value) ? Config() : Config(value));
+  }
+  Fields fields = Fields::writing();
+  describe(fields, own);
+  return object_config("stoker", kActivationClass, fields.config());
+}
+
+ActivationFunction activation_from_config(const Config& config) {
+  if (config.is_null()) return {};
+  if (config.is_string()) return ActivationFunction(config.string());
+  const ObjectView object = object_of(config);
+  // What Keras makes of a function that it was given as such.
+  if (object.class_name == "function" && object.config.is_string()) {
+    return ActivationFunction(object.config.string());
+  }
+  if (object.class_name != kActivationClass) {
+    throw ValueError(
+        format("expected an activation function by its name, received ", config.described()));
+  }
+  const auto given = Fields::reading(object.config, kActivationClass).all<ActivationFields>();
+  std::vector<double> parameters;
+  for (const Config& value : given.parameters.list_items()) {
+    parameters.push_back(value.is_null() ? std::numeric_limits<double>::infinity()
+                                         : value.number());
+  }
+  return {given.name, std::move(parameters)};
+}
+
+// ---- Sizes -------------------------------------------------------------------------------------
+Size2D FieldType<Size2D>::read(const Config& config) {
+  if (config.is_number()) return Size2D(config.integer());
+  if (!config.is_list() || config.size() != 2) {
+    throw ValueError(format("expected a height and a width, or one number for both, received ",
+                            config.described()));
+  }
+  return {config.at(std::size_t{0}).integer(), config.at(std::size_t{1}).integer()};
+}
+
+Config FieldType<Size2D>::write(const Size2D& value) {
+  return Config::list({value.height, value.width});
+}
+
+// ---- What all layers have ----------------------------------------------------------------------
+namespace {
+
+struct PolicyOptions {
+  std::string name;
+};
+
+void describe(Fields& fields, PolicyOptions& policy) {
+  fields.required("name", policy.name);
+  fields.never({"source_name"});
+}
+
+}  // namespace
+
+layers::LayerName FieldType<layers::LayerName>::read(const Config& config) {
+  return {config.is_null() ? "" : config.string()};
+}
+Config FieldType<layers::LayerName>::write(const layers::LayerName& value) {
+  return value.text.empty() ? Config() : Config(value.text);
+}
+
+layers::PolicyName FieldType<layers::PolicyName>::read(const Config& config) {
+  if (config.is_null()) return {};
+  if (config.is_string()) return {config.string()};
+  const ObjectView object = object_of(config);
+  if (object.class_name != "DTypePolicy") {
+    throw ValueError(format("expected a DTypePolicy, received a ", object.class_name));
+  }
+  return {Fields::reading(object.config, "DTypePolicy").all<PolicyOptions>().name};
+}
+Config FieldType<layers::PolicyName>::write(const layers::PolicyName& value) {
+  if (value.text.empty()) return {};
+  PolicyOptions policy{value.text};
+  Fields fields = Fields::writing();
+  describe(fields, policy);
+  return object_config("keras", "DTypePolicy", fields.config());
+}
+
+void layers::describe_common(Fields& fields, std::string& name, std::string& dtype_policy) {
+  LayerName own_name{name};
+  bool trainable = true;
+  PolicyName policy{dtype_policy};
+  fields("name", own_name);
+  fields("trainable", trainable);
+  fields("dtype", policy);
+  name = std::move(own_name.text);
+  dtype_policy = std::move(policy.text);
+}
+
+}  // namespace stoker

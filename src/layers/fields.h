@@ -1,0 +1,81 @@
+// What layers are described by: types of their fields, the fields that all have, and the base of
+// those that keep what they were made with.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+
+#include "core/fields.h"
+#include "initializers/fields.h"
+#include "layers/layer.h"
+
+namespace stoker {
+
+template <>
+struct FieldType<ActivationFunction> {
+  static ActivationFunction read(const Config& config) { return activation_from_config(config); }
+  static Config write(const ActivationFunction& value) { return value.config(); }
+};
+// Two numbers; one, which stands for both, is read too.
+template <>
+struct FieldType<Size2D> {
+  static Size2D read(const Config& config);
+  static Config write(const Size2D& value);
+};
+
+namespace layers {
+
+// A layer's name; null where its model gives it one.
+struct LayerName {
+  std::string text;
+};
+// The name of a dtype policy; null for the model's.
+struct PolicyName {
+  std::string text;
+};
+
+}  // namespace layers
+
+template <>
+struct FieldType<layers::LayerName> {
+  static layers::LayerName read(const Config& config);
+  static Config write(const layers::LayerName& value);
+};
+// A name, or Keras's DTypePolicy.
+template <>
+struct FieldType<layers::PolicyName> {
+  static layers::PolicyName read(const Config& config);
+  static Config write(const layers::PolicyName& value);
+};
+
+namespace layers {
+
+// Name, trainable and dtype, as every layer but Input has them. Whether a layer trains is no
+// argument but a property: layer_from_config() reads it, and Layer::config() writes it.
+void describe_common(Fields& fields, std::string& name, std::string& dtype_policy);
+template <class Options>
+void describe_common(Fields& fields, Options& options) {
+  describe_common(fields, options.name, options.dtype);
+}
+
+// A layer that keeps the Arguments that it was made with, of which describe(Fields&, Arguments&)
+// knows the fields. Arguments has a member `options` with a name and a dtype.
+template <class Arguments, class Base = LayerBase>
+class DescribedLayer : public Base {
+ public:
+  DescribedLayer(std::string class_name, Arguments arguments)
+      : Base(std::move(class_name), arguments.options.name, arguments.options.dtype),
+        arguments_(std::move(arguments)) {}
+
+  void write_fields(Fields& fields) const final {
+    Arguments copy = arguments_;
+    copy.options.name = this->name();  // a model may have given it one
+    describe(fields, copy);
+  }
+
+ protected:
+  const Arguments arguments_;
+};
+
+}  // namespace layers
+}  // namespace stoker

@@ -1,0 +1,348 @@
+// A model from a Config.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/fields.h"
+#include "layers/fields.h"
+#include "train/model_config.h"
+#include "train/network.h"
+
+namespace stoker {
+namespace train {
+namespace {
+
+// What stands beside class and config, and nothing here depends on.
+constexpr std::initializer_list<const char*> kNotes{"module", "registered_name", "build_config",
+                                                    "shared_object_id"};
+
+// One of the config's "layers".
+struct Entry {
+  std::string place;  // layers[2] (Dense "logits")
+  std::string name;
+  Layer layer;
+  const Config* inbound_nodes;  // of a functional model
+};
+
+std::string place_of(std::size_t index, const Config& config) {
+  std::string place = format("layers[", index, "]");
+  if (!config.is_map()) return place;
+  const Config* class_name = config.find("class_name");
+  const Config* own = config.find("config");
+  if (class_name == nullptr || !class_name->is_string()) return place;
+  place += " (" + class_name->string();
+  const Config* name = own != nullptr && own->is_map() ? own->find("name") : nullptr;
+  if (name != nullptr && name->is_string()) place += " \"" + name->string() + "\"";
+  return place + ")";
+}
+
+Entry entry_of(std::size_t index, const Config& config) {
+  const std::string place = place_of(index, config);
+  return Fields::with_place(place, [&]() -> Entry {
+    const ObjectView object = object_of(config);
+    for (const auto& member : config.members()) {
+      constexpr std::array<std::string_view, 4> kOwn{"class_name", "config", "name",
+                                                     "inbound_nodes"};
+      if (std::ranges::find(kOwn, member.first) != kOwn.end() ||
+          std::ranges::find(kNotes, member.first) != kNotes.end()) {
+        continue;
+      }
+      throw ValueError(
+          format("there is no key \"", member.first, "\"", did_you_mean(member.first, kOwn)));
+    }
+    if (object.class_name == "Sequential" || object.class_name == "Functional" ||
+        object.class_name == "Model") {
+      throw ValueError("expected a layer, received a model: models within models are not offered");
+    }
+    Layer layer = layer_from_config(object.class_name, object.config);
+    const Config* name = config.find("name");
+    return {place, name != nullptr && name->is_string() ? name->string() : layer.name(), layer,
+            config.find("inbound_nodes")};
+  });
+}
+
+std::vector<Entry> entries_of(const Config& layers) {
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> places;
+  for (const Config& config : layers.list_items()) {
+    Entry entry = entry_of(entries.size(), config);
+    const auto [known, is_new] = places.try_emplace(entry.name, entry.place);
+    if (!is_new && !entry.name.empty()) {
+      throw ValueError(
+          format(entry.place, ": expected a name of its own, received that of ", known->second));
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+bool is_input(const Layer& layer) { return layer.class_name() == "InputLayer"; }
+
+// ---- Functional models -------------------------------------------------------------------------
+// Keras's name of a value.
+struct History {
+  std::string layer;
+  std::int64_t node = 0;
+};
+
+History history_of(const Config& config) {
+  if (!config.is_list() || config.size() != 3 || !config.at(std::size_t{0}).is_string()) {
+    throw ValueError(format("expected [layer, node, tensor], received ", config.described()));
+  }
+  if (config.at(std::size_t{2}).integer() != 0) {
+    throw ValueError("expected the first output of a layer, since none here has a second");
+  }
+  return {config.at(std::size_t{0}).string(), config.at(std::size_t{1}).integer()};
+}
+
+// The values that a call takes.
+std::vector<History> arguments_of(const Config& node) {
+  for (const auto& [name, value] : node.at("kwargs").members()) {
+    if (value.is_null() || value == Config(false)) continue;
+    throw ValueError(format("kwargs.", name, ": expected null, received ", value.described()));
+  }
+  const Config& arguments = node.at("args");
+  const Config* tensors = &arguments;
+  if (arguments.size() == 1 && arguments.at(std::size_t{0}).is_list()) {
+    tensors = &arguments.at(std::size_t{0});
+  } else if (arguments.size() != 1) {
+    throw ValueError(
+        format("args: expected one value or one list of them, received ", arguments.described()));
+  }
+  std::vector<History> histories;
+  for (const Config& tensor : tensors->list_items()) {
+    const ObjectView object = object_of(tensor);
+    if (object.class_name != "__keras_tensor__") {
+      throw ValueError(
+          format("args: expected a value of the model, received ", tensor.described()));
+    }
+    histories.push_back(history_of(object.config.at("keras_history")));
+  }
+  return histories;
+}
+
+class FunctionalReader {
+ public:
+  FunctionalReader(const std::vector<Entry>& entries, const Config& config)
+      : entries_(entries), config_(config) {}
+
+  std::vector<Value> inputs() {
+    const Config& own = config_.at("input_layers");
+    std::vector<Value> values;
+    for (const Config& one : several(own, "input_layers")) {
+      values.push_back(value(one, "input_layers"));
+    }
+    return values;
+  }
+
+  Value output() {
+    const auto outputs = several(config_.at("output_layers"), "output_layers");
+    if (outputs.size() != 1) {
+      throw ValueError(format("output_layers: expected one output, received ", outputs.size()));
+    }
+    return value(outputs[0], "output_layers");
+  }
+
+  // Calls the layers, each when what it takes is there: in the file they stand in any order.
+  void call_all() {
+    for (const Entry& entry : entries_) {
+      if (is_input(entry.layer)) made_[entry.name].push_back(Value(input_node(entry.layer)));
+    }
+    std::size_t left = 0;
+    for (;;) {
+      std::size_t waiting = 0;
+      for (const Entry& entry : entries_) {
+        if (!is_input(entry.layer)) waiting += call_what_can_be(entry);
+      }
+      if (waiting == 0) return;
+      if (waiting == left) throw_stuck();
+      left = waiting;
+    }
+  }
+
+ private:
+  // A list of histories, of which a single one may stand without a list.
+  static std::vector<Config> several(const Config& config, const char* key) {
+    return Fields::with_place(key, [&]() -> std::vector<Config> {
+      const bool is_single =
+          config.is_list() && config.size() == 3 && config.at(std::size_t{0}).is_string();
+      return is_single ? std::vector<Config>{config} : config.list_items();
+    });
+  }
+
+  static std::shared_ptr<layers::ValueNode> input_node(const Layer& layer) {
+    return layers::node_of_input(layer.base());
+  }
+
+  const Config::List& nodes_of(const Entry& entry) const {
+    return Fields::with_place(entry.place + ".inbound_nodes", [&]() -> const Config::List& {
+      static const Config kNone;
+      return (entry.inbound_nodes == nullptr ? kNone : *entry.inbound_nodes).list_items();
+    });
+  }
+
+  // How many of the layer's calls still wait.
+  std::size_t call_what_can_be(const Entry& entry) {
+    const Config::List& nodes = nodes_of(entry);
+    std::vector<Value>& made = made_[entry.name];
+    while (made.size() < nodes.size()) {
+      const std::string place = format(entry.place, ".inbound_nodes[", made.size(), "]");
+      const std::optional<Value> result = Fields::with_place(
+          place, [&] { return try_call(entry.layer, arguments_of(nodes[made.size()])); });
+      if (!result) break;
+      made.push_back(*result);
+    }
+    return nodes.size() - made.size();
+  }
+
+  std::optional<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
+    std::vector<Value> arguments;
+    for (const History& history : histories) {
+      require_known(history.layer);
+      const std::vector<Value>& made = made_[history.layer];
+      if (history.node < 0 || history.node >= static_cast<std::int64_t>(made.size())) {
+        return std::nullopt;
+      }
+      arguments.push_back(made[static_cast<std::size_t>(history.node)]);
+    }
+    return layer(arguments);
+  }
+
+  void require_known(const std::string& name) const {
+    std::vector<std::string_view> known;
+    for (const Entry& entry : entries_) {
+      if (entry.name == name) return;
+      known.push_back(entry.name);
+    }
+    throw ValueError(format("expected the name of a layer of the model, received \"", name, "\"",
+                            did_you_mean(name, known)));
+  }
+
+  Value value(const Config& config, const char* key) {
+    return Fields::with_place(key, [&]() -> Value {
+      const History history = history_of(config);
+      require_known(history.layer);
+      const std::vector<Value>& made = made_[history.layer];
+      if (history.node < 0 || history.node >= static_cast<std::int64_t>(made.size())) {
+        throw ValueError(format("expected a call of \"", history.layer, "\" from 0 to ",
+                                static_cast<std::int64_t>(made.size()) - 1, ", received ",
+                                history.node));
+      }
+      return made[static_cast<std::size_t>(history.node)];
+    });
+  }
+
+  [[noreturn]] void throw_stuck() {
+    for (const Entry& entry : entries_) {
+      if (is_input(entry.layer) || made_[entry.name].size() == nodes_of(entry).size()) continue;
+      const History first = arguments_of(nodes_of(entry)[made_[entry.name].size()]).at(0);
+      throw ValueError(format(entry.place, ": expected inputs that are made before it, received ",
+                              "call ", first.node, " of \"", first.layer,
+                              "\", which is not made at all or needs this one"));
+    }
+    throw ValueError("layers: expected calls that can be put in an order");
+  }
+
+  const std::vector<Entry>& entries_;
+  const Config& config_;
+  std::map<std::string, std::vector<Value>> made_;
+};
+
+// The policy that all layers have, so that the model's is the same; float32 where they differ.
+std::string common_policy(const std::vector<Entry>& entries) {
+  std::optional<DType> common;
+  for (const Entry& entry : entries) {
+    if (is_input(entry.layer)) continue;
+    const DType own = entry.layer.base()->compute_dtype().value_or(DType::float32);
+    if (common && *common != own) return "float32";
+    common = own;
+  }
+  if (common == DType::bfloat16) return "mixed_bfloat16";
+  return common == DType::float16 ? "mixed_float16" : "float32";
+}
+
+struct SequentialFields {
+  std::string name;
+  bool trainable = true;
+  layers::PolicyName dtype{"float32"};
+  Config layers = Config::list();
+  std::optional<Shape> build_input_shape{};
+};
+void describe(Fields& fields, SequentialFields& own) {
+  fields.required("name", own.name);
+  fields("trainable", own.trainable);
+  fields("dtype", own.dtype);
+  fields.required("layers", own.layers);
+  fields("build_input_shape", own.build_input_shape);
+}
+
+struct FunctionalFields {
+  std::string name;
+  bool trainable = true;
+  Config layers = Config::list();
+  Config input_layers;
+  Config output_layers;
+};
+void describe(Fields& fields, FunctionalFields& own) {
+  fields.required("name", own.name);
+  fields("trainable", own.trainable);
+  fields.required("layers", own.layers);
+  fields.required("input_layers", own.input_layers);
+  fields.required("output_layers", own.output_layers);
+  fields.ignored({"dtype"});  // each layer has its own
+}
+
+void freeze_all(const std::vector<Entry>& entries) {
+  for (Entry entry : entries) entry.layer.set_trainable(false);
+}
+
+void read_sequential(const Config& config, ModelParts& parts) {
+  const auto own = Fields::reading(config, "config").all<SequentialFields>();
+  const std::vector<Entry> entries = entries_of(own.layers);
+  if (!own.trainable) freeze_all(entries);
+  for (const Entry& entry : entries) parts.layers.push_back(entry.layer);
+  // Keras's Sequential may have been built by its first batch.
+  const bool begins = !parts.layers.empty() && is_input(parts.layers[0]);
+  if (!begins && own.build_input_shape && own.build_input_shape->rank() > 0) {
+    parts.layers.insert(parts.layers.begin(), Input(own.build_input_shape->without_batch()));
+  }
+  parts.options.name = parts.options.name.empty() ? own.name : parts.options.name;
+  if (!own.dtype.text.empty()) parts.options.dtype_policy = own.dtype.text;
+}
+
+void read_functional(const Config& config, ModelParts& parts) {
+  const auto own = Fields::reading(config, "config").all<FunctionalFields>();
+  const std::vector<Entry> entries = entries_of(own.layers);
+  if (!own.trainable) freeze_all(entries);
+  FunctionalReader reader(entries, config);
+  reader.call_all();
+  parts.inputs = reader.inputs();
+  parts.output = reader.output();
+  parts.options.name = parts.options.name.empty() ? own.name : parts.options.name;
+  parts.options.dtype_policy = common_policy(entries);
+}
+
+}  // namespace
+
+ModelParts model_parts(const Config& config, ModelOptions options, bool compile) {
+  ModelParts parts;
+  parts.options = std::move(options);
+  const ObjectView object = object_of(config);
+  parts.is_sequential = object.class_name == "Sequential";
+  if (parts.is_sequential) {
+    read_sequential(object.config, parts);
+  } else if (object.class_name == "Functional" || object.class_name == "Model") {
+    read_functional(object.config, parts);
+  } else {
+    throw ValueError(
+        format("expected a Sequential or a Functional model, received a ", object.class_name));
+  }
+  const Config* compiled = config.find("compile_config");
+  if (compile && compiled != nullptr && !compiled->is_null()) {
+    parts.compile_options = Fields::reading(*compiled, "compile_config").all<CompileOptions>();
+  }
+  return parts;
+}
+
+}  // namespace train
+}  // namespace stoker

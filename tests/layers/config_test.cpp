@@ -1,0 +1,263 @@
+// What layers, initializers and regularizers say of themselves, and what they are made from.
+#include <gtest/gtest.h>
+#include <stoker/stoker.h>
+
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "layers/registry.h"
+#include "support/contains.h"
+#include "support/message.h"
+
+namespace stoker {
+namespace {
+
+using test::contains;
+using test::message_of;
+
+// One of each class, with no option at its default.
+std::vector<Layer> one_of_each() {
+  return {
+      Activation("relu", {.name = "a", .dtype = "mixed_bfloat16"}),
+      Add({.name = "a"}),
+      Average({.name = "a"}),
+      AveragePooling2D({2, 3}, {.strides = Size2D(1, 2), .padding = "same", .name = "p"}),
+      BatchNormalization({.axis = 1,
+                          .momentum = 0.8,
+                          .epsilon = 0.01,
+                          .center = false,
+                          .scale = false,
+                          .beta_initializer = "ones",
+                          .gamma_initializer = HeNormal({.seed = 3}),
+                          .moving_mean_initializer = Constant(2.5),
+                          .moving_variance_initializer = RandomUniform({.minval = 1, .maxval = 2}),
+                          .beta_regularizer = "l1",
+                          .gamma_regularizer = L1L2(0.1, 0.2),
+                          .name = "b"}),
+      Concatenate(1, {.name = "c"}),
+      Conv2D(8, {3, 5},
+             {.strides = Size2D(2, 1),
+              .padding = "same",
+              .dilation_rate = 1,
+              .groups = 4,
+              .activation = {"leaky_relu", {0.1}},
+              .use_bias = false,
+              .kernel_initializer = VarianceScaling(
+                  {.scale = 3.0, .distribution = Initializer::Distribution::uniform}),
+              .bias_initializer = TruncatedNormal({.mean = 1, .stddev = 2, .seed = 9}),
+              .kernel_regularizer = L2(0.3),
+              .bias_regularizer = L1(0.4),
+              .activity_regularizer = L1L2(0.5, 0.6),
+              .name = "conv",
+              .dtype = "float32"}),
+      Dense(7, {.activation = {"relu", {0.5, std::numeric_limits<double>::infinity(), 1.0}},
+                .use_bias = false,
+                .kernel_initializer = Orthogonal({.gain = 2.0, .seed = 0xffffffffffffffffU}),
+                .bias_initializer = IdentityInitializer(3.0),
+                .kernel_regularizer = "l2",
+                .bias_regularizer = "l1",
+                .activity_regularizer = "l1_l2",
+                .name = "d"}),
+      Dropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "d"}),
+      Embedding(10, 4,
+                {.embeddings_initializer = RandomNormal({.mean = 1, .stddev = 3}),
+                 .embeddings_regularizer = "l2",
+                 .activity_regularizer = "l1",
+                 .name = "e"}),
+      Flatten({.name = "f"}),
+      GlobalAveragePooling2D({.keepdims = true, .name = "g"}),
+      Input({4, 5}, {.dtype = "uint8", .name = "i"}),
+      MaxPooling2D(3, {.strides = 2, .padding = "same", .name = "p"}),
+      Maximum({.name = "m"}),
+      Minimum({.name = "m"}),
+      Multiply({.name = "m"}),
+      ReLU({.max_value = 6.0, .negative_slope = 0.1, .threshold = 0.5, .name = "r"}),
+      Rescaling(0.5, {.offset = -1.0, .name = "r"}),
+      Reshape({-1, 4}, {.name = "r"}),
+      Subtract({.name = "s"}),
+  };
+}
+
+TEST(LayerConfig, every_class_is_made_again_as_it_was) {
+  const std::vector<Layer> layers = one_of_each();
+  const auto classes = layers::layer_classes();
+  ASSERT_EQ(layers.size(), classes.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    Layer layer = layers[i];
+    ASSERT_EQ(layer.class_name(), classes[i].name);
+    layer.set_trainable(false);
+    const Config config = layer.config();
+    SCOPED_TRACE(config.to_json());
+    EXPECT_EQ(config["class_name"].string(), layer.class_name());
+    const Layer again = layer_from_config(config);
+    EXPECT_EQ(again.config(), config);
+    EXPECT_EQ(again.trainable(), layer.class_name() == "InputLayer");
+    // By way of JSON, and with class and fields apart.
+    EXPECT_EQ(layer_from_config(Config::from_json(config.to_json())).config(), config);
+    EXPECT_EQ(layer_from_config(layer.class_name(), config["config"]).config(), config);
+  }
+}
+
+TEST(LayerConfig, what_is_not_said_has_its_default) {
+  EXPECT_EQ(layer_from_config("Dense", Config::map({{"units", 3}})).config(), Dense(3).config());
+  EXPECT_EQ(layer_from_config(Config::map({{"class_name", "ReLU"}})).config(), ReLU().config());
+  const Config conv = Config::map({{"filters", 2}, {"kernel_size", 3}});
+  EXPECT_EQ(layer_from_config("Conv2D", conv).config(), Conv2D(2, 3).config());
+}
+
+TEST(LayerConfig, is_what_keras_writes) {
+  EXPECT_EQ(
+      Dense(3, {.name = "d"}).config()["config"].to_json(),
+      R"({"name": "d", "trainable": true, "dtype": null, "units": 3, "activation": "linear", )"
+      R"("use_bias": true, "kernel_initializer": {"module": "keras.initializers", )"
+      R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
+      R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
+      R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
+      R"("bias_regularizer": null, "activity_regularizer": null})");
+}
+
+TEST(LayerConfig, reads_the_forms_that_keras_writes) {
+  Config dense = Config::map({{"units", 3}});
+  dense.set("dtype", Config::map({{"module", "keras"},
+                                  {"class_name", "DTypePolicy"},
+                                  {"config", Config::map({{"name", "mixed_float16"}})},
+                                  {"registered_name", nullptr},
+                                  {"shared_object_id", 1}}));
+  dense.set("activation", Config::map({{"module", "builtins"},
+                                       {"class_name", "function"},
+                                       {"config", "tanh"},
+                                       {"registered_name", "function"}}));
+  dense.set("kernel_initializer", "he_normal");
+  dense.set("kernel_constraint", nullptr).set("quantization_config", nullptr);
+  EXPECT_EQ(
+      layer_from_config("Dense", dense).config(),
+      Dense(3, {.activation = "tanh", .kernel_initializer = HeNormal(), .dtype = "mixed_float16"})
+          .config());
+}
+
+TEST(LayerConfig, keeps_random_starting_points) {
+  // Every name an initializer goes by says the same of itself as the one it makes.
+  for (const char* name :
+       {"zeros", "ones", "constant", "random_uniform", "random_normal", "truncated_normal",
+        "variance_scaling", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+        "lecun_uniform", "lecun_normal", "orthogonal", "identity", "uniform", "normal"}) {
+    const Initializer initializer(name);
+    EXPECT_EQ(initializer_from_config(initializer.config()).config(), initializer.config()) << name;
+  }
+}
+
+TEST(LayerConfig, mistakes_are_named_with_their_place) {
+  const auto message = [](const char* class_name, Config config) {
+    return message_of<ValueError>([&] { layer_from_config(class_name, config); });
+  };
+  EXPECT_TRUE(contains(message("Danse", Config::map()),
+                       "layer_from_config: there is no layer class \"Danse\"; did you mean "
+                       "\"Dense\"?"));
+  EXPECT_TRUE(contains(message("LSTM", Config::map()), "there is no layer class \"LSTM\" (known "));
+  EXPECT_TRUE(contains(message("Dense", Config::map({{"units", 3}, {"use_bais", false}})),
+                       "Dense: there is no key \"use_bais\"; did you mean \"use_bias\"? (known "));
+  EXPECT_EQ(message("Dense", Config::map({{"name", "d"}})),
+            "Dense: expected the key \"units\", received name");
+  EXPECT_EQ(message("Dense", Config::map({{"units", "three"}})),
+            "Dense.units: expected a whole number, received \"three\"");
+  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"kernel_constraint", "max_norm"}})),
+            "Dense.kernel_constraint: expected null, since this is not offered here, received "
+            "\"max_norm\"");
+  EXPECT_EQ(message("Flatten", Config::map({{"data_format", "channels_first"}})),
+            "Flatten.data_format: expected \"channels_last\", which is all that is offered here, "
+            "received \"channels_first\"");
+  EXPECT_TRUE(contains(message("Dense", Config::map({{"units", 3}, {"activation", "rellu"}})),
+                       "Dense.activation: ActivationFunction: there is none named \"rellu\""));
+  const Config no_initializer =
+      Config::map({{"class_name", "GlorotUnifrom"}, {"config", Config::map()}});
+  EXPECT_TRUE(contains(
+      message("Dense", Config::map({{"units", 3}, {"kernel_initializer", no_initializer}})),
+      "Dense.kernel_initializer: there is no initializer class \"GlorotUnifrom\"; did you "
+      "mean \"GlorotUniform\"?"));
+  const Config bad_mode = Config::map(
+      {{"class_name", "VarianceScaling"}, {"config", Config::map({{"mode", "fan_inn"}})}});
+  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"kernel_initializer", bad_mode}})),
+            "Dense.kernel_initializer: VarianceScaling.mode: expected one of fan_in, fan_out, "
+            "fan_avg, received \"fan_inn\"; did you mean \"fan_in\"?");
+  EXPECT_TRUE(contains(
+      message("Conv2D", Config::map({{"filters", 1}, {"kernel_size", Config::list({1, 2, 3})}})),
+      "Conv2D.kernel_size: expected a height and a width, or one number"));
+  EXPECT_TRUE(contains(message("Dense", Config::map({{"units", -3}, {"name", "d"}})),
+                       "Dense \"d\": expected units"));
+  EXPECT_EQ(message("InputLayer", Config::map({{"batch_shape", Config::list({8, 4})}})),
+            "InputLayer.batch_shape: expected one whose first extent, the batch, is null, received "
+            "(8, 4)");
+  EXPECT_EQ(message_of<ValueError>([] { layer_from_config(Config("Dense")); }),
+            "layer_from_config: expected a map with class_name and config, received \"Dense\"");
+}
+
+TEST(LossMetricAndOptimizerConfig, are_made_again_as_they_were) {
+  const std::vector<Loss> losses{
+      SparseCategoricalCrossentropy({.from_logits = true, .ignore_class = 3, .reduction = "sum"}),
+      CategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.1}),
+      BinaryCrossentropy({.label_smoothing = 0.2, .reduction = "mean"}),
+      MeanSquaredError({.reduction = "sum"}),
+      MeanAbsoluteError(),
+      Loss()};
+  for (const Loss& loss : losses) {
+    EXPECT_EQ(loss_from_config(loss.config()).config(), loss.config());
+  }
+  const std::vector<Metric> metrics{Accuracy({.name = "a"}),
+                                    BinaryAccuracy({.threshold = 0.3, .name = "b"}),
+                                    CategoricalAccuracy(),
+                                    SparseCategoricalAccuracy({.name = "top"}),
+                                    metrics::MeanSquaredError(),
+                                    metrics::MeanAbsoluteError({.name = "error"}),
+                                    "accuracy",
+                                    "acc",
+                                    "mse"};
+  for (const Metric& metric : metrics) {
+    const Metric again = metric_from_config(metric.config());
+    EXPECT_EQ(again.config(), metric.config());
+    EXPECT_EQ(again.name(), metric.name());
+  }
+  const std::vector<Optimizer> optimizers{
+      SGD({.learning_rate = 0.2, .momentum = 0.9, .nesterov = true, .clipnorm = 1.0}),
+      Adam({.beta_1 = 0.8, .beta_2 = 0.99, .epsilon = 1e-3, .amsgrad = true, .weight_decay = 0.1}),
+      AdamW({.weight_decay = 0.02, .global_clipnorm = 3.0}),
+      RMSprop({.rho = 0.8, .momentum = 0.1, .epsilon = 1e-4, .centered = true, .clipvalue = 2.0}),
+      LossScaleOptimizer(SGD({.learning_rate = 0.3}),
+                         {.initial_scale = 64.0, .dynamic_growth_steps = 10})};
+  for (const Optimizer& optimizer : optimizers) {
+    EXPECT_EQ(optimizer_from_config(optimizer.config()).config(), optimizer.config());
+  }
+}
+
+TEST(LossMetricAndOptimizerConfig, mistakes_are_named_with_their_place) {
+  const auto object = [](const char* class_name, Config config = Config::map()) {
+    return Config::map({{"class_name", class_name}, {"config", std::move(config)}});
+  };
+  EXPECT_TRUE(contains(message_of<ValueError>([&] { loss_from_config(object("MeanSquareError")); }),
+                       "loss_from_config: there is no loss class \"MeanSquareError\"; did you mean "
+                       "\"MeanSquaredError\"?"));
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] {
+                 loss_from_config(object("MeanSquaredError", Config::map({{"reductoin", "sum"}})));
+               }),
+               "loss_from_config: MeanSquaredError: there is no key \"reductoin\"; did you mean "
+               "\"reduction\"?"));
+  EXPECT_TRUE(contains(message_of<ValueError>([&] {
+                         optimizer_from_config(object(
+                             "Adam", Config::map({{"learning_rate", object("CosineDecay")}})));
+                       }),
+                       "optimizer_from_config: Adam.learning_rate: expected a number, received a "
+                       "CosineDecay"));
+  EXPECT_TRUE(contains(message_of<ValueError>([&] {
+                         optimizer_from_config(object("SGD", Config::map({{"use_ema", true}})));
+                       }),
+                       "SGD.use_ema: expected null, since this is not offered here"));
+  EXPECT_TRUE(contains(message_of<ValueError>([&] { metric_from_config(object("F1Score")); }),
+                       "there is no metric class \"F1Score\""));
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] { optimizer_from_config(object("LossScaleOptimizer")); }),
+               "LossScaleOptimizer: expected the key \"inner_optimizer\", received none"));
+}
+
+}  // namespace
+}  // namespace stoker
