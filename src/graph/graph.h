@@ -84,18 +84,66 @@ struct Node {
   std::string scope;  // the layer, loss, ... that added it: Dense "logits"
 };
 
-// An operation: its name, and the rule that gives the gradients of its inputs.
+// A trait without a default: who defines an op has to state it, or the op does not compile.
+template <class T>
+class Stated {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): traits are written as plain values.
+  constexpr Stated(T value) : value_(value) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  constexpr operator T() const { return value_; }
+
+ private:
+  T value_;
+};
+
+// What an error that a kernel has recorded in the device scalars means, in the words of its op.
+struct RecordedError {
+  std::string what;    // "label 12 of row 3 is outside [0, 10)"
+  std::string remedy;  // "Labels are class numbers from 0"
+};
+
+// What passes, the memory planner, backends and the trainer have to know of an op.
+struct Traits {
+  // Multiply-adds of a node: products that many of its elements share. Null: the op is as fast as
+  // memory is.
+  using MultiplyAdds = double (*)(const Graph& graph, const Node& node);
+  using ReadsScalars = bool (*)(const Node& node);
+  // `detail` and `row` as the kernel has recorded them.
+  using DescribeError = RecordedError (*)(const Graph& graph, const Node& node, std::int64_t detail,
+                                          std::int64_t row);
+
+  // Every backend's kernel takes values of any type: it converts what it loads and stores, or only
+  // moves bytes. Otherwise plan/ puts conversions to float32 around a node of 16-bit values, unless
+  // the backend says that it runs it as it is.
+  Stated<bool> takes_any_dtype;
+  // The kernel writes the block of device scalars (plan/scalars.h): an error, or the counters. No
+  // output of its nodes tells that, so whoever moves nodes about has to ask.
+  Stated<bool> writes_scalars;
+  Stated<MultiplyAdds> multiply_adds;
+
+  // The output is the input's memory, in another shape.
+  bool is_view = false;
+  // An output may be written over an input of the same shape and type.
+  bool works_in_place = false;
+  // The node's attributes hold an expression, which is all that it computes from its elements.
+  bool carries_expression = false;
+  // Whether a node reads the scalars though none of its inputs lies there; null: never.
+  ReadsScalars reads_scalars = nullptr;
+  // Set exactly when the kernel may record an error.
+  DescribeError describe_error = nullptr;
+};
+
+// An operation: its name, the rule that gives the gradients of its inputs, and its traits.
 struct Op {
-  const char* name;
-  int index;  // position in ops/ops.def
   // Appends nodes; `output_gradients` and the result may hold invalid values (no gradient).
   using Gradient = std::vector<Value> (*)(Graph& graph, NodeId node,
                                           std::span<const Value> output_gradients);
+  const char* name;
+  int index;  // position in ops/ops.def
   Gradient gradient;
   const char* why_no_gradient;  // set exactly when gradient is null
-  // Its kernel writes the block of device scalars (plan/scalars.h): an error, or the counters. No
-  // output of its nodes tells that, so whoever moves nodes about has to ask.
-  bool writes_scalars = false;
+  Traits traits;
 };
 
 class Graph {

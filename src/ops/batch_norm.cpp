@@ -19,9 +19,12 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
 
 }  // namespace
 
-const Op batch_norm_op = define("batch_norm", OpIndex::batch_norm, gradient);
+const Op batch_norm_op =
+    define("batch_norm", OpIndex::batch_norm, gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
 const Op batch_norm_backward_op = define_without_gradient(
-    "batch_norm_backward", OpIndex::batch_norm_backward, "second derivatives are not offered");
+    "batch_norm_backward", OpIndex::batch_norm_backward, "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
 
 std::string BatchNormAttributes::text() const {
   return format("epsilon ", epsilon, add ? " add" : "", relu ? " relu" : "");

@@ -14,6 +14,9 @@ namespace stoker::ops {
 using graph::AttributesPtr;
 using graph::Node;
 using graph::Op;
+using graph::RecordedError;
+using graph::Traits;
+using graph::ValueId;
 using graph::ValueType;
 
 // Each op file defines its own.
@@ -21,17 +24,18 @@ using graph::ValueType;
 #include "ops/ops.def"
 #undef STOKER_OP
 
-constexpr Op define(const char* name, OpIndex index, Op::Gradient gradient) {
-  return {name, static_cast<int>(index), gradient, nullptr};
+constexpr Op define(const char* name, OpIndex index, Op::Gradient gradient, Traits traits) {
+  return {name, static_cast<int>(index), gradient, nullptr, traits};
 }
-constexpr Op define_without_gradient(const char* name, OpIndex index, const char* why) {
-  return {name, static_cast<int>(index), nullptr, why};
+constexpr Op define_without_gradient(const char* name, OpIndex index, const char* why,
+                                     Traits traits) {
+  return {name, static_cast<int>(index), nullptr, why, traits};
 }
-// One whose kernel writes the block of device scalars.
-constexpr Op writing_scalars(Op op) {
-  op.writes_scalars = true;
-  return op;
-}
+
+// The error of a label outside of the classes, which the node's last output has along its last
+// axis.
+RecordedError describe_label(const Graph& graph, const Node& node, std::int64_t label,
+                             std::int64_t row);
 
 // "Dense \"logits\": ", or nothing outside of a layer.
 inline std::string where(const Graph& graph) {

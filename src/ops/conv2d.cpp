@@ -14,14 +14,34 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
           conv2d_backward_weights(x, dy[0], kernel.shape(), attributes)[0]};
 }
 
+// Each element of y sums the taps of one filter; those that fall on padding are counted too.
+double taps(const Graph& graph, ValueId y, ValueId kernel) {
+  const Shape& filters = graph.info(kernel).type.shape;
+  return static_cast<double>(graph.info(y).type.shape.elements()) *
+         static_cast<double>(filters.elements()) / static_cast<double>(filters[3]);
+}
+double forward_multiply_adds(const Graph& graph, const Node& node) {
+  return taps(graph, node.outputs[0], node.inputs[1]);
+}
+double data_multiply_adds(const Graph& graph, const Node& node) {
+  return taps(graph, node.inputs[0], node.inputs[1]);
+}
+double weights_multiply_adds(const Graph& graph, const Node& node) {
+  return taps(graph, node.inputs[1], node.outputs[0]);
+}
+
 }  // namespace
 
-const Op conv2d_op = define("conv2d", OpIndex::conv2d, gradient);
+const Op conv2d_op = define(
+    "conv2d", OpIndex::conv2d, gradient,
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = forward_multiply_adds});
 const Op conv2d_backward_data_op = define_without_gradient(
-    "conv2d_backward_data", OpIndex::conv2d_backward_data, "second derivatives are not offered");
-const Op conv2d_backward_weights_op =
-    define_without_gradient("conv2d_backward_weights", OpIndex::conv2d_backward_weights,
-                            "second derivatives are not offered");
+    "conv2d_backward_data", OpIndex::conv2d_backward_data, "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = data_multiply_adds});
+const Op conv2d_backward_weights_op = define_without_gradient(
+    "conv2d_backward_weights", OpIndex::conv2d_backward_weights,
+    "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = weights_multiply_adds});
 
 std::string Conv2DAttributes::text() const {
   std::ostringstream out;

@@ -17,9 +17,18 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return {da, db};
 }
 
+double multiply_adds(const Graph& graph, const Node& node) {
+  const auto& attributes = attributes_of<MatMulAttributes>(node);
+  const Shape& a = graph.info(node.inputs[0]).type.shape;
+  const Shape& y = graph.info(node.outputs[0]).type.shape;
+  return static_cast<double>(y.elements()) * static_cast<double>(a[attributes.transpose_a ? 0 : 1]);
+}
+
 }  // namespace
 
-const Op matmul_op = define("matmul", OpIndex::matmul, gradient);
+const Op matmul_op =
+    define("matmul", OpIndex::matmul, gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = multiply_adds});
 
 std::string MatMulAttributes::text() const {
   std::string text;

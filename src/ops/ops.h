@@ -33,6 +33,10 @@ enum class OpIndex : int {
 // The op with that index; all of them in the order of ops.def.
 const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
+// For what is about one op alone. A fact about ops is a trait (graph/graph.h).
+inline bool is_op(const graph::Node& node, OpIndex index) {
+  return node.op != nullptr && node.op->index == static_cast<int>(index);
+}
 
 // What a backend may apply to the result of matmul, conv2d and conv2d_backward_data before it is
 // written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in

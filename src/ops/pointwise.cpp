@@ -62,9 +62,21 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return result;
 }
 
+// A guard asks for errors and skipped updates, random numbers for the seed and the step.
+bool reads_scalars(const Node& node) {
+  const auto& attributes = attributes_of<PointwiseAttributes>(node);
+  return attributes.guard != Guard::none || attributes.expression.uses_random();
+}
+
 }  // namespace
 
-const Op pointwise_op = define("pointwise", OpIndex::pointwise, gradient);
+const Op pointwise_op = define("pointwise", OpIndex::pointwise, gradient,
+                               {.takes_any_dtype = true,
+                                .writes_scalars = false,
+                                .multiply_adds = nullptr,
+                                .works_in_place = true,
+                                .carries_expression = true,
+                                .reads_scalars = reads_scalars});
 
 std::string PointwiseAttributes::text() const {
   std::string text = expression.text();

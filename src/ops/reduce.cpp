@@ -70,9 +70,18 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return result;
 }
 
+bool reads_scalars(const Node& node) {
+  return attributes_of<ReduceAttributes>(node).expression.uses_random();
+}
+
 }  // namespace
 
-const Op reduce_op = define("reduce", OpIndex::reduce, gradient);
+const Op reduce_op = define("reduce", OpIndex::reduce, gradient,
+                            {.takes_any_dtype = true,
+                             .writes_scalars = false,
+                             .multiply_adds = nullptr,
+                             .carries_expression = true,
+                             .reads_scalars = reads_scalars});
 
 std::string ReduceAttributes::text() const {
   std::ostringstream out;

@@ -52,10 +52,18 @@ Value append_softmax(Value x, bool log) {
 
 }  // namespace
 
-const Op softmax_op = define("softmax", OpIndex::softmax, softmax_gradient);
-const Op sparsemax_op = define("sparsemax", OpIndex::sparsemax, sparsemax_gradient);
-const Op softmax_cross_entropy_op = writing_scalars(
-    define("softmax_cross_entropy", OpIndex::softmax_cross_entropy, cross_entropy_gradient));
+const Op softmax_op =
+    define("softmax", OpIndex::softmax, softmax_gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
+const Op sparsemax_op =
+    define("sparsemax", OpIndex::sparsemax, sparsemax_gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
+const Op softmax_cross_entropy_op =
+    define("softmax_cross_entropy", OpIndex::softmax_cross_entropy, cross_entropy_gradient,
+           {.takes_any_dtype = false,
+            .writes_scalars = true,
+            .multiply_adds = nullptr,
+            .describe_error = describe_label});
 
 std::string SoftmaxAttributes::text() const { return log ? "log" : ""; }
 std::string SoftmaxCrossEntropyAttributes::text() const { return {}; }

@@ -29,9 +29,7 @@ std::vector<bool> find_dependent(const Graph& graph, std::span<const Value> leav
 // A conversion passes its gradient on as it comes: rounding it for a 16-bit result only to widen it
 // again for what was converted would lose digits for nothing.
 bool is_cast(const Node& node) {
-  if (node.op->index != static_cast<int>(ops::OpIndex::pointwise) || node.inputs.size() != 1) {
-    return false;
-  }
+  if (!ops::is_op(node, ops::OpIndex::pointwise) || node.inputs.size() != 1) return false;
   const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(node).expression;
   const auto root = static_cast<std::size_t>(expression.outputs()[0]);
   return node.outputs.size() == 1 && expression.instructions()[root].op == graph::ExprOp::input;

@@ -6,9 +6,7 @@
 
 namespace stoker::plan {
 
-inline bool is_op(const graph::Node& node, ops::OpIndex index) {
-  return node.op != nullptr && node.op->index == static_cast<int>(index);
-}
+using ops::is_op;
 
 // relu's derivative as a node by itself: select(mask, gradient, 0).
 struct ReluGradient {

@@ -30,8 +30,8 @@ struct Program {
 void optimize(graph::Graph& graph, std::vector<graph::ValueId> keep);
 
 // Lays out the arena by lifetime. `workspace_bytes` says how much scratch memory a node's kernel
-// wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of every
-// node which is the last of the consecutive nodes that run at the same time as it.
+// wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of
+// every node which is the last of the consecutive nodes that run at the same time as it.
 Program lay_out(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
                 const std::function<std::size_t(graph::NodeId)>& workspace_bytes,
                 const std::vector<graph::NodeId>& last_of_group = {});

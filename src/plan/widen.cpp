@@ -22,15 +22,6 @@ Node cast_node(ValueId from, ValueId to, const std::string& scope) {
           scope};
 }
 
-// These take any type: they convert what they load and store, or only move bytes.
-bool takes_all_types(const Node& node) {
-  using ops::OpIndex;
-  return is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce) ||
-         is_op(node, OpIndex::reshape) || is_op(node, OpIndex::slice) ||
-         is_op(node, OpIndex::slice_backward) || is_op(node, OpIndex::concatenate) ||
-         is_op(node, OpIndex::embedding);
-}
-
 }  // namespace
 
 void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits) {
@@ -39,7 +30,7 @@ void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits
     const auto is_narrow = [&](ValueId value) { return is_16bit(graph.info(value).type.dtype); };
     const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), is_narrow) ||
                      std::any_of(node.outputs.begin(), node.outputs.end(), is_narrow);
-    if (!any || takes_all_types(node) || runs_in_16_bits(node)) {
+    if (!any || node.op->traits.takes_any_dtype || runs_in_16_bits(node)) {
       nodes.push_back(std::move(node));
       continue;
     }

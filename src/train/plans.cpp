@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/format.h"
+#include "core/multi_index.h"
 #include "layers/dtype_policy.h"
 #include "losses/loss.h"
 #include "metrics/metric.h"
@@ -49,31 +50,14 @@ float element_at(DType dtype, const void* data, std::int64_t i) {
   }
 }
 
-// The place of a flat index in a shape: (3, 1).
-Shape place_in(const Shape& shape, std::int64_t index) {
-  Shape place = shape;
-  for (std::size_t axis = shape.rank(); axis-- > 0; index /= shape[axis]) {
-    place[axis] = index % shape[axis];
-  }
-  return place;
-}
-
 // A label, or an id of an embedding, that there is not.
 std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
                         const std::string& where) {
   const graph::Node& node = graph.node(found.error_node);
-  const auto shape = [&](graph::ValueId value) -> const Shape& {
-    return graph.info(value).type.shape;
-  };
-  if (node.op->index == static_cast<int>(ops::OpIndex::embedding)) {
-    const Shape& ids = shape(node.inputs[1]);
-    return format(node.scope, ": id ", found.error_detail, " at ", place_in(ids, found.error_row),
-                  " of its input ", ids, " is outside [0, ", shape(node.inputs[0])[0], "), in ",
-                  where, "; the step was not applied. input_dim is the largest id + 1");
-  }
-  return format(node.scope, ": label ", found.error_detail, " of row ", found.error_row,
-                " is outside [0, ", shape(node.outputs.back()).back(), "), in ", where,
-                "; the step was not applied. Labels are class numbers from 0");
+  const graph::RecordedError error =
+      node.op->traits.describe_error(graph, node, found.error_detail, found.error_row);
+  return format(node.scope, ": ", error.what, ", in ", where, "; the step was not applied. ",
+                error.remedy);
 }
 
 // An update that is not finite, by the weight that it would have been written to.
@@ -85,7 +69,7 @@ std::string overflow_error(const train::Network& network, std::int64_t place) {
     if ((weight.home.space == graph::Space::state) != is_state) continue;
     if (element < first || element >= first + weight.count) continue;
     return format("the update of ", weight.path, " is not finite at element ",
-                  place_in(weight.spec.shape, element - first), " of ", weight.spec.shape);
+                  multi_index(weight.spec.shape, element - first), " of ", weight.spec.shape);
   }
   return "an update is not finite";
 }

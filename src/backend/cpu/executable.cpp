@@ -29,29 +29,8 @@ constexpr double kParallelOperations = 400e3;
 constexpr double kParallelBytes = 128.0 * 1024.0;
 
 double operations_of(const graph::Graph& graph, const graph::Node& node) {
-  using ops::OpIndex;
-  const auto shape = [&](graph::ValueId id) -> const Shape& { return graph.info(id).type.shape; };
-  const auto elements = [&](graph::ValueId id) {
-    return static_cast<double>(shape(id).elements());
-  };
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul: {
-      const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
-      const Shape& a = shape(node.inputs[0]);
-      return elements(node.outputs[0]) * static_cast<double>(a[attributes.transpose_a ? 0 : 1]);
-    }
-    case OpIndex::conv2d:
-      return elements(node.outputs[0]) * elements(node.inputs[1]) /
-             static_cast<double>(shape(node.inputs[1])[3]);
-    case OpIndex::conv2d_backward_data:
-      return elements(node.inputs[0]) * elements(node.inputs[1]) /
-             static_cast<double>(shape(node.inputs[1])[3]);
-    case OpIndex::conv2d_backward_weights:
-      return elements(node.inputs[1]) * elements(node.outputs[0]) /
-             static_cast<double>(shape(node.outputs[0])[3]);
-    default:
-      return 0.0;
-  }
+  const graph::Traits::MultiplyAdds multiply_adds = node.op->traits.multiply_adds;
+  return multiply_adds != nullptr ? multiply_adds(graph, node) : 0.0;
 }
 
 double bytes_of(const graph::Graph& graph, const graph::Node& node) {

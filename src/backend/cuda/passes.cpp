@@ -149,12 +149,8 @@ bool reads_scalars(const Graph& graph, const Node& node) {
   for (const ValueId input : node.inputs) {
     if (graph.info(input).home.space == Space::scalar) return true;
   }
-  if (is_op(node, OpIndex::pointwise)) {
-    const auto& attributes = ops::attributes_of<ops::PointwiseAttributes>(node);
-    return attributes.guard != ops::Guard::none || attributes.expression.uses_random();
-  }
-  return is_op(node, OpIndex::reduce) &&
-         ops::attributes_of<ops::ReduceAttributes>(node).expression.uses_random();
+  const graph::Traits::ReadsScalars reads = node.op->traits.reads_scalars;
+  return reads != nullptr && reads(node);
 }
 
 // Whether `early`, which stands before `late`, must also run before it.
@@ -162,7 +158,7 @@ bool must_precede(const Graph& graph, const Node& early, const Node& late) {
   for (const ValueId output : early.outputs) {
     if (plan::contains(late.inputs, output)) return true;
   }
-  if (reads_scalars(graph, early) && late.op->writes_scalars) return true;
+  if (reads_scalars(graph, early) && late.op->traits.writes_scalars) return true;
   const auto reads = regions(graph, early.inputs);
   const auto writes = regions(graph, early.outputs);
   const auto later_writes = regions(graph, late.outputs);
@@ -189,7 +185,7 @@ std::vector<NodeId> group_nodes(Graph& graph) {
       return must_precede(graph, early, node);
     });
     if (waits) flush();
-    if (is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce)) {
+    if (node.op->traits.carries_expression) {
       pending.push_back(std::move(node));
     } else {
       last_of_group.push_back(static_cast<NodeId>(order.size()));
