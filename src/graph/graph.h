@@ -76,12 +76,26 @@ struct Attributes {
 };
 using AttributesPtr = std::shared_ptr<const Attributes>;
 
+// Who has added a node: for messages and the dump, and for what is told layer by layer.
+struct Origin {
+  enum class Kind : std::uint8_t { unknown, layer, loss, metric, optimizer };
+
+  Kind kind = Kind::unknown;
+  std::string name;          // as users read it: Dense "logits"
+  bool is_gradient = false;  // the node takes part in the way back
+
+  // Dense "logits" (gradient)
+  std::string text() const;
+  Origin gradient() const { return {kind, name, true}; }
+  friend bool operator==(const Origin&, const Origin&) = default;
+};
+
 struct Node {
   const Op* op = nullptr;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   AttributesPtr attributes;
-  std::string scope;  // the layer, loss, ... that added it: Dense "logits"
+  Origin origin;
 };
 
 // A trait without a default: who defines an op has to state it, or the op does not compile.
@@ -160,9 +174,9 @@ class Graph {
   // Makes the node that produces `value` write it to `home`.
   void place(Value value, Home home);
 
-  // Nodes appended from now on belong to `scope`.
-  void set_scope(std::string scope) { scope_ = std::move(scope); }
-  const std::string& scope() const { return scope_; }
+  // Of the nodes that are appended from now on.
+  void set_origin(Origin origin) { origin_ = std::move(origin); }
+  const Origin& origin() const { return origin_; }
 
   std::vector<Node>& nodes() { return nodes_; }
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -181,22 +195,22 @@ class Graph {
  private:
   std::vector<Node> nodes_;
   std::deque<ValueInfo> values_;  // shape() hands out references that appending must not move
-  std::string scope_;
+  Origin origin_;
 };
 
-// Sets a graph's scope for a block of code.
+// Sets the origin of the nodes that a block of code appends.
 class Scope {
  public:
-  Scope(Graph& graph, std::string name) : graph_(graph), outer_(graph.scope()) {
-    graph.set_scope(std::move(name));
+  Scope(Graph& graph, Origin origin) : graph_(graph), outer_(graph.origin()) {
+    graph.set_origin(std::move(origin));
   }
-  ~Scope() { graph_.set_scope(outer_); }
+  ~Scope() { graph_.set_origin(std::move(outer_)); }
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
  private:
   Graph& graph_;
-  std::string outer_;
+  Origin outer_;
 };
 
 }  // namespace stoker::graph

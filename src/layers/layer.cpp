@@ -63,7 +63,7 @@ graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& in
   for (const graph::ValueType& type : inputs) {
     values.push_back(graph.leaf("x", type, {graph::Space::input, 0, 0}));
   }
-  const graph::Scope scope(graph, layer.label());
+  const graph::Scope scope(graph, layer.origin());
   InferContext context(graph, weights);
   const graph::Value y = layer.merge(context, values);
   return {y.dtype(), y.shape()};

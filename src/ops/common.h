@@ -38,9 +38,11 @@ RecordedError describe_label(const Graph& graph, const Node& node, std::int64_t 
                              std::int64_t row);
 
 // "Dense \"logits\": ", or nothing outside of a layer.
-inline std::string where(const Graph& graph) {
-  return graph.scope().empty() ? std::string{} : graph.scope() + ": ";
+inline std::string where(const graph::Origin& origin) {
+  const std::string text = origin.text();
+  return text.empty() ? text : text + ": ";
 }
+inline std::string where(const Graph& graph) { return where(graph.origin()); }
 
 template <class... Parts>
 void require(bool condition, const Graph& graph, const Parts&... parts) {

@@ -1,6 +1,6 @@
 // The ops: for each its attributes and the function that checks shapes and appends a node. The
 // shape rule and the gradient of op x stand in ops/x.cpp. Images are NHWC, kernels HWIO, as Keras
-// stores them. A shape that does not fit throws ShapeError and names the graph's scope.
+// stores them. A shape that does not fit throws ShapeError and names the graph's origin.
 #pragma once
 
 #include <array>
@@ -165,7 +165,7 @@ DType common_dtype(std::span<const Value> inputs);
 Value fill(Graph& graph, Shape shape, float value);
 Value broadcast_to(Value x, Shape shape);
 // The shape that shapes broadcast to; ShapeError when they do not.
-Shape broadcast(const std::string& scope, std::span<const Value> inputs);
+Shape broadcast(const graph::Origin& origin, std::span<const Value> inputs);
 
 // ---- reduce ------------------------------------------------------------------------------------
 enum class ReduceKind : std::uint8_t { sum, max, min };

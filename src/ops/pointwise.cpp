@@ -87,7 +87,7 @@ std::string PointwiseAttributes::text() const {
   return text;
 }
 
-Shape broadcast(const std::string& scope, std::span<const Value> inputs) {
+Shape broadcast(const graph::Origin& origin, std::span<const Value> inputs) {
   Shape result;
   for (const Value& input : inputs) {
     const Shape& shape = input.shape();
@@ -100,8 +100,8 @@ Shape broadcast(const std::string& scope, std::span<const Value> inputs) {
       const std::int64_t a = extent(result);
       const std::int64_t b = extent(shape);
       if (a != b && a != 1 && b != 1) {
-        throw ShapeError(format(scope.empty() ? "" : scope + ": ", "shapes ", result, " and ",
-                                shape, " do not broadcast"));
+        throw ShapeError(
+            format(where(origin), "shapes ", result, " and ", shape, " do not broadcast"));
       }
       merged.push_back(a == 1 ? b : a);
     }
@@ -137,14 +137,14 @@ std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> input
 
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression) {
   Graph& graph = *inputs.at(0).graph;
-  const Shape shape = broadcast(graph.scope(), inputs);
+  const Shape shape = broadcast(graph.origin(), inputs);
   return pointwise(graph, shape, std::move(inputs), std::move(expression));
 }
 
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
                     WriteOptions options) {
   Graph& graph = *inputs.at(0).graph;
-  const Shape shape = broadcast(graph.scope(), inputs);
+  const Shape shape = broadcast(graph.origin(), inputs);
   PointwiseAttributes attributes;
   attributes.expression = std::move(expression);
   attributes.ranges = std::move(options.ranges);

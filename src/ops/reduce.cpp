@@ -18,7 +18,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   const auto attributes = attributes_of<ReduceAttributes>(node);
   std::vector<Value> inputs;
   for (const auto input : node.inputs) inputs.push_back(graph.value(input));
-  const Shape full = broadcast(graph.scope(), inputs);
+  const Shape full = broadcast(graph.origin(), inputs);
   const Shape kept = with_kept_dims(full, attributes.axes);
 
   Value incoming = reshape(dy[0], kept);
@@ -97,7 +97,7 @@ std::string ReduceAttributes::text() const {
 Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
              std::vector<std::int64_t> axes, bool keep_dims, float scale) {
   Graph& graph = *inputs.at(0).graph;
-  const Shape full = broadcast(graph.scope(), inputs);
+  const Shape full = broadcast(graph.origin(), inputs);
   for (auto& axis : axes) {
     if (axis < 0) axis += static_cast<std::int64_t>(full.rank());
     require(axis >= 0 && axis < static_cast<std::int64_t>(full.rank()), graph, "reduce: axis ",

@@ -43,7 +43,7 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
   std::vector<Value> gradients(graph.value_count());
   const auto node_count = static_cast<NodeId>(graph.nodes().size());
   {
-    const graph::Scope scope(graph, "loss (gradient)");
+    const graph::Scope scope(graph, {graph::Origin::Kind::loss, "loss", true});
     gradients[static_cast<std::size_t>(loss.id)] = seed ? seed : ops::fill(graph, {}, 1.0f);
   }
 
@@ -61,10 +61,10 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
       wanted = wanted || dependent[static_cast<std::size_t>(input)];
     if (!any || !wanted) continue;
     if (node.op->gradient == nullptr) {
-      throw Error(format(node.scope, ": op ", node.op->name, " has no gradient (",
+      throw Error(format(node.origin.text(), ": op ", node.op->name, " has no gradient (",
                          node.op->why_no_gradient, ")"));
     }
-    const graph::Scope scope(graph, node.scope + " (gradient)");
+    const graph::Scope scope(graph, node.origin.gradient());
     for (std::size_t i = 0; i < incoming.size() && !keeps_types; ++i) {
       if (incoming[i]) incoming[i] = ops::cast(incoming[i], graph.value(node.outputs[i]).dtype());
     }

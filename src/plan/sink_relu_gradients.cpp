@@ -45,7 +45,7 @@ void sink_relu_gradients(Graph& graph, std::span<const ValueId> keep) {
 
     Node& late = nodes[i];
     std::swap(spread.op, late.op);
-    std::swap(spread.scope, late.scope);
+    std::swap(spread.origin, late.origin);
     late.attributes = spread.attributes;
     late.inputs = {masked, spread.inputs[1]};
     spread.attributes = std::make_shared<const ops::PointwiseAttributes>(std::move(attributes));

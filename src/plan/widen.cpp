@@ -12,14 +12,14 @@ using graph::ValueId;
 
 namespace {
 
-Node cast_node(ValueId from, ValueId to, const std::string& scope) {
+Node cast_node(ValueId from, ValueId to, const graph::Origin& origin) {
   ops::PointwiseAttributes attributes;
   attributes.expression.add_output(attributes.expression.input(0));
   return {&ops::op(ops::OpIndex::pointwise),
           {from},
           {to},
           std::make_shared<const ops::PointwiseAttributes>(std::move(attributes)),
-          scope};
+          origin};
 }
 
 }  // namespace
@@ -42,12 +42,12 @@ void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!is_narrow(node.inputs[i])) continue;
       wide.inputs[i] = widened(node.inputs[i]);
-      nodes.push_back(cast_node(node.inputs[i], wide.inputs[i], node.scope));
+      nodes.push_back(cast_node(node.inputs[i], wide.inputs[i], node.origin));
     }
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       if (!is_narrow(node.outputs[i])) continue;
       wide.outputs[i] = widened(node.outputs[i]);
-      after.push_back(cast_node(wide.outputs[i], node.outputs[i], node.scope));
+      after.push_back(cast_node(wide.outputs[i], node.outputs[i], node.origin));
     }
     nodes.push_back(std::move(wide));
     for (Node& cast : after) nodes.push_back(std::move(cast));

@@ -1,7 +1,6 @@
 // What a model keeps on its device, and what to do when there is no room for it.
 #include <algorithm>
 #include <optional>
-#include <string_view>
 
 #include "core/format.h"
 #include "optimizers/optimizer.h"
@@ -66,16 +65,28 @@ void add_weights(std::vector<LayerMemory>& layers, const train::Network& network
   }
 }
 
-// The row of a node's scope; what no layer has made is the loss's, the metrics' or the optimizer's.
-LayerMemory& row_of(std::vector<LayerMemory>& layers, std::string scope) {
-  constexpr std::string_view kGradient = " (gradient)";
-  if (scope.ends_with(kGradient)) scope.resize(scope.size() - kGradient.size());
-  for (LayerMemory& layer : layers) {
-    if (!layer.class_name.empty() && label(layer) == scope) return layer;
+const char* name_of(graph::Origin::Kind kind) {
+  switch (kind) {
+    case graph::Origin::Kind::loss:
+      return "loss";
+    case graph::Origin::Kind::metric:
+      return "metrics";
+    case graph::Origin::Kind::layer:
+    case graph::Origin::Kind::optimizer:
+    case graph::Origin::Kind::unknown:
+      break;
   }
-  const char* name = scope.starts_with("loss")     ? "loss"
-                     : scope.starts_with("metric") ? "metrics"
-                                                   : "optimizer";
+  return "optimizer";
+}
+
+// The row of a node; what no layer has made is the loss's, the metrics' or the optimizer's.
+LayerMemory& row_of(std::vector<LayerMemory>& layers, const graph::Origin& origin) {
+  if (origin.kind == graph::Origin::Kind::layer) {
+    for (LayerMemory& layer : layers) {
+      if (!layer.class_name.empty() && label(layer) == origin.name) return layer;
+    }
+  }
+  const char* name = name_of(origin.kind);
   for (LayerMemory& row : layers) {
     if (row.class_name.empty() && row.name == name) return row;
   }
@@ -85,7 +96,7 @@ LayerMemory& row_of(std::vector<LayerMemory>& layers, std::string scope) {
 void add_activations(std::vector<LayerMemory>& layers, const plan::Program& program) {
   for (std::size_t i = 0; i < program.block_bytes.size(); ++i) {
     const std::int64_t bytes = program.block_bytes[i];
-    if (bytes > 0) row_of(layers, program.graph->nodes()[i].scope).activations += bytes;
+    if (bytes > 0) row_of(layers, program.graph->nodes()[i].origin).activations += bytes;
   }
 }
 

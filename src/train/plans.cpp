@@ -56,8 +56,8 @@ std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
   const graph::Node& node = graph.node(found.error_node);
   const graph::RecordedError error =
       node.op->traits.describe_error(graph, node, found.error_detail, found.error_row);
-  return format(node.scope, ": ", error.what, ", in ", where, "; the step was not applied. ",
-                error.remedy);
+  return format(node.origin.text(), ": ", error.what, ", in ", where,
+                "; the step was not applied. ", error.remedy);
 }
 
 // An update that is not finite, by the weight that it would have been written to.
@@ -221,12 +221,12 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
         state.stream(), ring,
         [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
           if (!is_floating(value.type.dtype)) return;
-          if (is_scaled && node.scope.ends_with(" (gradient)")) return;
+          if (is_scaled && node.origin.is_gradient) return;
           const std::int64_t count = value.type.shape.elements();
           for (std::int64_t i = 0; i < count; ++i) {
             const float element = element_at(value.type.dtype, data, i);
             if (std::isfinite(element)) continue;
-            throw NumericError(format(node.scope, ": ", element, " at element ", i,
+            throw NumericError(format(node.origin.text(), ": ", element, " at element ", i,
                                       " of the output ", value.type.shape, " of op ", node.op->name,
                                       ", in step ", place.step + 1, " of epoch ", place.epoch + 1));
           }

@@ -380,6 +380,7 @@ TEST(Claims, a_pure_source_serves_any_number) {
 class Stingy final : public device::Device {
  public:
   explicit Stingy(int pinned) : pinned_(pinned) {}
+  device::Kind kind() const override { return base_->kind(); }
   const std::string& name() const override { return base_->name(); }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<device::Buffer> allocate(std::size_t bytes) override {

@@ -262,7 +262,7 @@ TEST(Conv2D, hands_nan_through_an_unfused_relu) {
 TEST(Conv2D, names_the_shapes_that_do_not_fit) {
   Graph graph;
   const auto leaf = [&](Shape shape) { return graph.leaf("x", {DType::float32, shape}, {}); };
-  const graph::Scope scope(graph, "Conv2D \"c\"");
+  const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Conv2D \"c\""});
   EXPECT_EQ(test::message_of<ShapeError>([&] {
               ops::conv2d(leaf({2, 3}), leaf({3, 3, 1, 8}), {});
             }),

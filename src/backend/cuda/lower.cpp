@@ -57,7 +57,7 @@ std::int64_t Lowering::take_workspace(NodeId node, std::size_t bytes) {
 void Lowering::append(std::variant<KernelLaunch, GeneratedLaunch, DnnLaunch, ZeroLaunch> what,
                       std::string name, NodeId first, NodeId last) {
   std::string label = std::move(name);
-  for (NodeId i = first; i <= last; ++i) label += "  " + graph_.node(i).scope;
+  for (NodeId i = first; i <= last; ++i) label += "  " + graph_.node(i).origin.text();
   plan_.launches.push_back({std::move(what), first, last, std::move(label)});
 }
 

@@ -104,7 +104,7 @@ void split_refused(Graph& graph, const Accepts& accepts) {
               {},
               node.outputs,
               std::make_shared<const ops::PointwiseAttributes>(std::move(attributes)),
-              node.scope};
+              node.origin};
     plain.outputs = {graph.new_value(graph.info(node.outputs[0]).type, -1)};
     tail.inputs = plain.outputs;
     if (has_bias(node)) tail.inputs.push_back(node.inputs.back());

@@ -55,6 +55,7 @@ class ImmediateStream final : public Stream {
 
 class CpuDevice final : public Device {
  public:
+  Kind kind() const override { return Kind::cpu; }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return true; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {

@@ -313,9 +313,7 @@ class SimulatedStream final : public Stream {
     take(copy.upload && rate > 0.0 ? static_cast<double>(copy.bytes) / rate : 0.0);
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
-  void execute(const Gather& gather) {
-    gather_rows_now(gather.what, gather.rows);
-  }
+  void execute(const Gather& gather) { gather_rows_now(gather.what, gather.rows); }
   void execute(const Launch& launch) {
     launch.work->run();
     take(health_.options().step_seconds);
@@ -355,6 +353,7 @@ class SimulatedDevice final : public Device {
  public:
   explicit SimulatedDevice(const SimulatedOptions& options) : health_(options) {}
 
+  Kind kind() const override { return Kind::simulated; }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
