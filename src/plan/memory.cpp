@@ -2,6 +2,7 @@
 // per plan, so the steps allocate nothing.
 #include <algorithm>
 
+#include "core/align.h"
 #include "plan/program.h"
 #include "plan/uses.h"
 
@@ -13,10 +14,6 @@ using graph::Space;
 using graph::ValueId;
 
 namespace {
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (std::max<std::int64_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-}
 
 // Memory that must not be shared with anything alive at the same time.
 struct Block {
@@ -112,8 +109,9 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   std::vector<std::size_t> workspace_of(nodes.size(), kNoBlock);
   std::vector<std::int64_t> block_bytes(nodes.size(), 0);
   const auto add_block = [&](graph::NodeId i, std::int64_t bytes, graph::NodeId last) {
-    blocks.push_back(
-        {.bytes = aligned(bytes), .first = group_begin[static_cast<std::size_t>(i)], .last = last});
+    blocks.push_back({.bytes = aligned(std::max<std::int64_t>(bytes, 1)),
+                      .first = group_begin[static_cast<std::size_t>(i)],
+                      .last = last});
     block_bytes[static_cast<std::size_t>(i)] += blocks.back().bytes;
   };
   const auto find_donor = [&](graph::NodeId i, ValueId output) {

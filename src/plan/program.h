@@ -12,8 +12,6 @@
 
 namespace stoker::plan {
 
-inline constexpr std::int64_t kAlignment = 256;  // bytes, of every value and every weight
-
 struct Program {
   std::unique_ptr<graph::Graph> graph;
   // By ValueId: byte offset in the value's space. Values that no node uses stay at 0.

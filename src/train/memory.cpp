@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/align.h"
 #include "core/format.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
@@ -44,10 +45,6 @@ std::vector<LayerMemory> layers_of(const train::Network& network) {
     layers.push_back({.name = call.layer->name(), .class_name = call.layer->class_name()});
   }
   return layers;
-}
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
 }
 
 // With gradients and slots when there is an optimizer.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/align.h"
 #include "ops/ops.h"
 #include "plan/program.h"
 #include "plan/training_graph.h"
@@ -90,7 +91,7 @@ void expect_sound(const plan::Program& program, const std::vector<ValueId>& keep
                   const Workspaces& workspaces) {
   const auto all = blocks(program, keep, workspaces);
   for (const Block& a : all) {
-    EXPECT_EQ(a.begin % plan::kAlignment, 0);
+    EXPECT_EQ(a.begin % kAlignment, 0);
     EXPECT_LE(a.end, program.arena_bytes);
     for (const Block& b : all) {
       if (&a == &b || b.first < a.first) continue;

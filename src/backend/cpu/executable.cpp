@@ -82,37 +82,9 @@ class CpuExecutable final : public Executable, private device::Work {
     const graph::Graph& graph = *program_.graph;
     values_.assign(graph.value_count(), nullptr);
     for (std::size_t v = 0; v < values_.size(); ++v) {
-      const auto& home = graph.info(static_cast<graph::ValueId>(v)).home;
-      std::byte* base = nullptr;
-      switch (home.space) {
-        case graph::Space::arena:
-          base = memory.arena;
-          break;
-        case graph::Space::input:
-          break;  // set by every run
-        case graph::Space::parameter:
-          base = memory.parameters;
-          break;
-        case graph::Space::gradient:
-          base = memory.gradients;
-          break;
-        case graph::Space::copy:
-          base = memory.copies;
-          break;
-        case graph::Space::slot:
-          base = memory.slots[static_cast<std::size_t>(home.index)];
-          break;
-        case graph::Space::state:
-          base = memory.state;
-          break;
-        case graph::Space::metric:
-          base = memory.metrics;
-          break;
-        case graph::Space::scalar:
-          base = reinterpret_cast<std::byte*>(memory.scalars);
-          break;
-      }
-      if (base != nullptr) values_[v] = base + program_.offsets[v];
+      graph::Home home = graph.info(static_cast<graph::ValueId>(v)).home;
+      home.offset = program_.offsets[v];
+      values_[v] = memory.at(home);  // null for inputs: run() sets them
     }
     scalars_ = memory.scalars;
     workspaces_.resize(kernels_.size());

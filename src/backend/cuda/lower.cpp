@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "backend/cuda/lowering.h"
-#include "plan/program.h"
+#include "core/align.h"
 
 namespace stoker::backend::cuda {
 
@@ -18,13 +18,7 @@ using ops::OpIndex;
 
 namespace {
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-}
-
-bool is_generated(const Node& node) {
-  return is(node, OpIndex::pointwise) || is(node, OpIndex::reduce);
-}
+bool is_generated(const Node& node) { return node.op->traits.carries_expression; }
 
 }  // namespace
 

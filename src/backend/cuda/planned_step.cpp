@@ -6,6 +6,7 @@
 
 #include "backend/cuda/lower.h"
 #include "backend/cuda/passes.h"
+#include "core/align.h"
 #include "ops/ops.h"
 #include "plan/passes.h"
 
@@ -67,10 +68,6 @@ bool stores_16_bits(const graph::Node& node) {
   }
 }
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-}
-
 }  // namespace
 
 PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<ValueId>& keep,
@@ -106,29 +103,10 @@ void StepExecutable::bind(const Memory& memory) {
 }
 
 std::byte* StepExecutable::value(ValueId value) const {
-  const graph::Home& home = step_.program.graph->info(value).home;
-  const std::int64_t offset = step_.program.offsets[static_cast<std::size_t>(value)];
-  switch (home.space) {
-    case Space::arena:
-      return memory_.arena + offset;
-    case Space::input:
-      return memory_.arena + step_.input_offset - step_.plan.input_begin + offset;
-    case Space::parameter:
-      return memory_.parameters + offset;
-    case Space::gradient:
-      return memory_.gradients + offset;
-    case Space::copy:
-      return memory_.copies + offset;
-    case Space::slot:
-      return memory_.slots[static_cast<std::size_t>(home.index)] + offset;
-    case Space::state:
-      return memory_.state + offset;
-    case Space::metric:
-      return memory_.metrics + offset;
-    case Space::scalar:
-      return reinterpret_cast<std::byte*>(memory_.scalars) + offset;
-  }
-  return nullptr;
+  graph::Home home = step_.program.graph->info(value).home;
+  home.offset = step_.program.offsets[static_cast<std::size_t>(value)];
+  if (home.space != Space::input) return memory_.at(home);
+  return memory_.arena + step_.input_offset - step_.plan.input_begin + home.offset;
 }
 
 std::byte* StepExecutable::pointer(const Operand& operand) const {
