@@ -138,7 +138,7 @@ std::string free_memory(device::Device& device) {
 // ---- Smaller batches ----
 
 // What steps on batches of `rows` rows need beside what the model keeps anyway.
-struct Need {
+struct MemoryNeed {
   std::int64_t rows = 0;
   std::int64_t arena = 0;
   std::int64_t slot = 0;  // one of the feed's on the device
@@ -157,7 +157,7 @@ BatchSpec with_rows(BatchSpec spec, std::int64_t rows) {
   return spec;
 }
 
-Need need_of(const Plan& plan, const device::Device& device) {
+MemoryNeed need_of(const Plan& plan, const device::Device& device) {
   const feed::SlotLayout layout(with_rows(plan.spec, plan.rows));
   return {plan.rows, plan.executable->program().arena_bytes,
           static_cast<std::int64_t>(layout.bytes),
@@ -166,7 +166,7 @@ Need need_of(const Plan& plan, const device::Device& device) {
 
 // Free memory may lie in pieces, or its size be unknown: so it is tried, except on the host, which
 // gives memory as it is touched and would not refuse before it is too late.
-bool fits(device::Device& device, const Need& need) {
+bool fits(device::Device& device, const MemoryNeed& need) {
   const auto memory = device.memory();
   if (memory && need.total() > memory->free) return false;
   if (device.reads_host_memory()) return memory.has_value();
@@ -186,14 +186,14 @@ bool fits(device::Device& device, const Need& need) {
 // The largest batch below the plan's that fits: a power of two, or a multiple of 8 near the limit.
 // `smallest` is what a batch of one row needs, where none fits. Compiles at most 8 plans for
 // batches below 2^31: by bisection between the powers, then three times between two of them.
-std::optional<Need> largest_that_fits(Model::Impl& model, const Plan& failed,
-                                      std::optional<Need>& smallest) {
-  std::optional<Need> best;
+std::optional<MemoryNeed> largest_that_fits(Model::Impl& model, const Plan& failed,
+                                            std::optional<MemoryNeed>& smallest) {
+  std::optional<MemoryNeed> best;
   const auto try_rows = [&](std::int64_t rows) {
     try {
       const auto plan = model.make_plan(model.compiled ? &*model.compiled : nullptr, failed.mode,
                                         failed.spec, failed.offsets, rows);
-      const Need need = need_of(*plan, model.state.device());
+      const MemoryNeed need = need_of(*plan, model.state.device());
       if (rows == 1) smallest = need;
       if (!fits(model.state.device(), need)) return false;
       best = need;
@@ -220,7 +220,7 @@ std::optional<Need> largest_that_fits(Model::Impl& model, const Plan& failed,
 }
 
 std::string advice(Model::Impl& model, const Plan& failed) {
-  std::optional<Need> smallest;
+  std::optional<MemoryNeed> smallest;
   try {
     if (const auto need = largest_that_fits(model, failed, smallest)) {
       return format(". Batches of ", need->rows, " fit (", train::byte_size(need->total()), ')');
@@ -268,7 +268,7 @@ MemoryReport Model::Impl::memory_report(std::int64_t batch_size) {
   if (!resolved.metrics_resolved) train::resolve_metrics(resolved, network, spec);
   const auto plan =
       make_plan(&resolved, Mode::train, spec, feed::SlotLayout(spec).offsets, batch_size);
-  const Need need = need_of(*plan, state.device());
+  const MemoryNeed need = need_of(*plan, state.device());
   MemoryReport report = memory_report();
   report.metrics = static_cast<std::int64_t>(2 * resolved.total_count * sizeof(float));
   report.batches = need.batches();
@@ -310,13 +310,13 @@ void Model::Impl::throw_out_of_memory(const Plan& plan, const std::string& refus
   const auto entry = std::find_if(plans.begin(), plans.end(),
                                   [&](const auto& one) { return one.second.get() == &plan; });
   const std::shared_ptr<Plan> failed = std::move(entry->second);
-  settle();
+  synchronize();
   plans.erase(entry);
   staging.reset();
   state.release_arena();
 
   device::Device& device = state.device();
-  const Need need = need_of(*failed, device);
+  const MemoryNeed need = need_of(*failed, device);
   std::vector<LayerMemory> rows = layers_of(network);
   add_activations(rows, failed->executable->program());
   const MemoryReport kept = state.memory_report();

@@ -90,9 +90,9 @@ Model::Impl::Impl(std::string model_name, std::vector<Value> inputs, const Value
               layers::compute_dtype_of(options.dtype_policy, format("Model \"", name, "\""))),
       state(network, options.seed, options.threads, options.device.base()) {}
 
-Model::Impl::~Impl() { settle(); }
+Model::Impl::~Impl() { synchronize(); }
 
-void Model::Impl::settle() noexcept {
+void Model::Impl::synchronize() noexcept {
   try {
     state.stream().synchronize();
   } catch (const DeviceError&) {
@@ -125,7 +125,7 @@ void Model::Impl::compile(CompileOptions compile_options) {
   scalars.finite_steps = 0;
   scalars.skips_update = 0;
   scalars.skipped_updates = 0;
-  settle();
+  synchronize();
   plans.clear();
   staging.reset();
   compiled.reset();  // and not compiled it stays when there is no memory for what follows
@@ -164,7 +164,7 @@ std::shared_ptr<Plan> Model::Impl::plan(Mode mode, const BatchSpec& spec,
 
 void Model::Impl::forget_oldest_plan() {
   if (plans.size() < kMostPlans) return;
-  settle();  // its step may be under way
+  synchronize();  // its step may be under way
   plans.erase(std::min_element(plans.begin(), plans.end(), [](const auto& a, const auto& b) {
     return a.second->last_use < b.second->last_use;
   }));
@@ -311,7 +311,7 @@ Plan& StepRunner::plan(std::int64_t rows) {
     if (plan->rows == rows) return *plan;
   }
   if (known_.size() == kMostKnown) {
-    model_.settle();                   // the last step of the one that goes may be under way
+    model_.synchronize();              // the last step of the one that goes may be under way
     known_.erase(known_.begin() + 1);  // the first is that of whole batches
   }
   known_.push_back(model_.plan(mode_, spec_, offsets_, rows));

@@ -133,7 +133,7 @@ Training::Training(const Workload& workload)
   model_.compiled.emplace().options = std::move(options);
 }
 
-Training::~Training() { model_.settle(); }
+Training::~Training() { model_.synchronize(); }
 
 backend::Executable& Training::executable() {
   plan_ = model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch);
