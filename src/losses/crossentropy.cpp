@@ -43,10 +43,8 @@ graph::Value logits_behind_sigmoid(graph::Value probabilities) {
   const graph::Node* node = node_of(made);
   if (!is_op(node, ops::OpIndex::pointwise) || node->inputs.size() != 1) return {};
   const graph::Value logits = made.graph->value(node->inputs[0]);
-  graph::Expression sigmoid_alone;
-  sigmoid_alone.add_output(graph::sigmoid({&sigmoid_alone, sigmoid_alone.input(0)}).id);
   const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(*node).expression;
-  const bool is_sigmoid = expression.text() == sigmoid_alone.text();
+  const bool is_sigmoid = expression == graph::expression_of<1>(graph::sigmoid);
   if (!is_sigmoid || logits.shape() != made.shape()) return {};
   return ops::reshape(logits, probabilities.shape());
 }

@@ -150,6 +150,11 @@ struct WriteOptions {
 // Writes the results over existing values.
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
                     WriteOptions options = {});
+// One result, of one or two inputs.
+void pointwise_into(Value x, const std::function<Expr(Expr)>& f, Home home,
+                    WriteOptions options = {});
+void pointwise_into(Value x, Value y, const std::function<Expr(Expr, Expr)>& f, Home home,
+                    WriteOptions options = {});
 // map(x, [](Expr x) { return relu(x) * 2.0f; }) and the same with two and three inputs.
 Value map(Value x, const std::function<Expr(Expr)>& f);
 Value map(Value x, Value y, const std::function<Expr(Expr, Expr)>& f);
@@ -183,6 +188,15 @@ Value reduce(ReduceKind kind, Value x, std::vector<std::int64_t> axes, bool keep
              float scale = 1.0f);
 Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
              std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+// reduce(ReduceKind::sum, x, y, [](Expr x, Expr y) { return x * y; }, {-1}), and the same with one
+// and three inputs.
+Value reduce(ReduceKind kind, Value x, const std::function<Expr(Expr)>& f,
+             std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+Value reduce(ReduceKind kind, Value x, Value y, const std::function<Expr(Expr, Expr)>& f,
+             std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+Value reduce(ReduceKind kind, Value x, Value y, Value z,
+             const std::function<Expr(Expr, Expr, Expr)>& f, std::vector<std::int64_t> axes,
+             bool keep_dims = false, float scale = 1.0f);
 Value reduce_sum(Value x, std::vector<std::int64_t> axes, bool keep_dims = false);
 Value reduce_mean(Value x, std::vector<std::int64_t> axes, bool keep_dims = false);
 Value reduce_sum_all(Value x);  // shape ()

@@ -172,9 +172,7 @@ void accumulate(Graph& graph, const std::vector<Value>& additions) {
 }
 
 void write_guarded(Value value, Home home) {
-  graph::Expression expression;
-  expression.add_output(expression.input(0));
-  ops::pointwise_into({value}, std::move(expression), {home},
+  ops::pointwise_into({value}, graph::identity(), {home},
                       {.guard = ops::Guard::error, .keeps_finite = true});
 }
 
@@ -212,9 +210,7 @@ std::vector<bool> append_gradients(Graph& graph, const Network& network, const S
     // A value that is a leaf, or is the gradient of another weight too, is copied; one of 16 bits
     // is converted.
     if (info.node < 0 || info.home.space != Space::arena || info.type.dtype != DType::float32) {
-      graph::Expression copy;
-      copy.add_output(copy.input(0));
-      ops::pointwise_into({gradient}, std::move(copy), {home});
+      ops::pointwise_into({gradient}, graph::identity(), {home});
     } else {
       graph.place(gradient, home);
     }
