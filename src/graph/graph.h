@@ -16,6 +16,7 @@
 
 namespace stoker::graph {
 
+class Expression;
 class Graph;
 struct Op;
 
@@ -127,6 +128,8 @@ struct Traits {
   using DescribeError = RecordedError (*)(const Graph& graph, const Node& node, std::int64_t detail,
                                           std::int64_t row);
 
+  using WithTail = AttributesPtr (*)(const Attributes& attributes, const Expression& tail);
+
   // Every backend's kernel takes values of any type: it converts what it loads and stores, or only
   // moves bytes. Otherwise plan/ puts conversions to float32 around a node of 16-bit values, unless
   // the backend says that it runs it as it is.
@@ -144,6 +147,8 @@ struct Traits {
   bool carries_expression = false;
   // Whether a node reads the scalars though none of its inputs lies there; null: never.
   ReadsScalars reads_scalars = nullptr;
+  // The attributes with another tail (ops/tail.h); null: nodes of this op have none.
+  WithTail with_tail = nullptr;
   // Set exactly when the kernel may record an error.
   DescribeError describe_error = nullptr;
 };

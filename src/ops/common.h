@@ -60,6 +60,14 @@ inline void require_same_dtype(const Graph& graph, const char* what,
   }
 }
 
+// For Traits::with_tail.
+template <class A>
+AttributesPtr with_tail(const graph::Attributes& attributes, const Expression& tail) {
+  A changed = static_cast<const A&>(attributes);
+  changed.tail = tail;
+  return std::make_shared<const A>(std::move(changed));
+}
+
 template <class A>
 AttributesPtr share(A attributes) {
   return std::make_shared<const A>(std::move(attributes));

@@ -38,37 +38,37 @@ inline bool is_op(const graph::Node& node, OpIndex index) {
   return node.op != nullptr && node.op->index == static_cast<int>(index);
 }
 
-// What a backend may apply to the result of matmul, conv2d and conv2d_backward_data before it is
-// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in
-// graphs of a backend whose passes put it there.
-enum class Epilogue : std::uint8_t { none, relu, relu_backward };
+// Attributes of an op that applies an expression to its result before it is written. Input 0 of the
+// expression is the result, the others are the node's last inputs. Without outputs it does nothing,
+// and so it is until plan/ has moved something in (plan/fuse_tails.cpp); see ops/tail.h.
+struct TailedAttributes : graph::Attributes {
+  Expression tail;
+};
 
-// ---- matmul: y[M, N] = epilogue(op(a) op(b) + bias) ---------------------------------------------
-// Inputs a, b, and bias [N] when has_bias. op(a) is [M, K]; stored [K, M] when transpose_a.
-struct MatMulAttributes : graph::Attributes {
+// ---- matmul: y[M, N] = tail(op(a) op(b)) --------------------------------------------------------
+// op(a) is [M, K]; stored [K, M] when transpose_a.
+struct MatMulAttributes : TailedAttributes {
   bool transpose_a = false;
   bool transpose_b = false;
-  bool has_bias = false;
-  Epilogue epilogue = Epilogue::none;
   std::string text() const override;
 };
 Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
 
 // ---- conv2d ------------------------------------------------------------------------------------
-// x [N, H, W, C], kernel [KH, KW, C / groups, O] -> y [N, P, Q, O], and bias [O] when has_bias.
-struct Conv2DAttributes : graph::Attributes {
+// x [N, H, W, C], kernel [KH, KW, C / groups, O] -> y [N, P, Q, O]. The gradient of x has a tail
+// too.
+struct Conv2DAttributes : TailedAttributes {
   std::array<std::int64_t, 2> strides{1, 1};
   std::array<std::int64_t, 2> dilations{1, 1};
   std::array<std::int64_t, 2> padding_before{0, 0};  // top, left
   std::array<std::int64_t, 2> padding_after{0, 0};   // bottom, right
   std::int64_t groups = 1;
-  bool has_bias = false;
-  Epilogue epilogue = Epilogue::none;
+  bool bias_gradient = false;  // of conv2d_backward_weights: it has a second output, dbias
   std::string text() const override;
 };
 Value conv2d(Value x, Value kernel, const Conv2DAttributes& attributes);
 // (dy, kernel) -> dx of shape `x_shape`; (x, dy) -> dkernel of shape `kernel_shape`, and dbias [O]
-// as a second output when attributes.has_bias.
+// as a second output when attributes.bias_gradient.
 Value conv2d_backward_data(Value dy, Value kernel, Shape x_shape,
                            const Conv2DAttributes& attributes);
 std::vector<Value> conv2d_backward_weights(Value x, Value dy, Shape kernel_shape,
@@ -93,14 +93,11 @@ Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttribu
 // ---- batch_norm --------------------------------------------------------------------------------
 // Training: x [.., C], gamma [C], beta [C] -> y, mean [C], biased variance [C] over all axes but
 // the last. (Inference is pointwise arithmetic.)
-struct BatchNormAttributes : graph::Attributes {
+struct BatchNormAttributes : TailedAttributes {
   float epsilon = 1e-3f;
-  // Only in graphs of a backend whose passes put them there (plan/fuse_batch_norm.cpp).
-  // batch_norm: y = relu(.. + residual), the residual being a fourth input. batch_norm_backward:
-  // its dy is the sum of two inputs, where a last input (relu's result) is not 0; that gradient is
-  // a fourth output.
-  bool add = false;
-  bool relu = false;
+  // Of batch_norm_backward: its dy is this expression of the inputs from number 4 on, and a fourth
+  // output. Without outputs, as until plan/fuse_batch_norm.cpp, dy is input 4 itself.
+  Expression head;
   std::string text() const override;
 };
 struct BatchNormResult {

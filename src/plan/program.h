@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "graph/graph.h"
+#include "plan/target.h"
 
 namespace stoker::plan {
 
@@ -24,8 +26,9 @@ struct Program {
   std::int64_t arena_bytes = 0;
 };
 
-// Runs the passes in place. `keep` are values that are read after the step (predictions).
-void optimize(graph::Graph& graph, std::vector<graph::ValueId> keep);
+// Runs the passes in place. `keep` are values that are read after the step (predictions). Whether a
+// graph is optimized or not, it goes through widen() (plan/passes.h) first.
+void optimize(graph::Graph& graph, std::span<const graph::ValueId> keep, const Target& target);
 
 // Lays out the arena by lifetime. `workspace_bytes` says how much scratch memory a node's kernel
 // wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of

@@ -24,13 +24,13 @@ Node cast_node(ValueId from, ValueId to, const graph::Origin& origin) {
 
 }  // namespace
 
-void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits) {
+void widen(Graph& graph, const Accepts& runs_in_16_bits) {
   std::vector<Node> nodes;
   for (Node& node : graph.nodes()) {
     const auto is_narrow = [&](ValueId value) { return is_16bit(graph.info(value).type.dtype); };
     const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), is_narrow) ||
                      std::any_of(node.outputs.begin(), node.outputs.end(), is_narrow);
-    if (!any || node.op->traits.takes_any_dtype || runs_in_16_bits(node)) {
+    if (!any || node.op->traits.takes_any_dtype || runs_in_16_bits(graph, node)) {
       nodes.push_back(std::move(node));
       continue;
     }

@@ -191,7 +191,7 @@ OpCase backward_weights(const Convolution& conv, bool bias) {
   c.inputs = {uniform(conv.x), uniform(conv.y())};
   c.build = [conv, bias](Graph&, std::span<const Value> in) {
     auto attributes = conv.attributes();
-    attributes.has_bias = bias;
+    attributes.bias_gradient = bias;
     return ops::conv2d_backward_weights(in[0], in[1], conv.kernel, attributes);
   };
   c.reference = [conv, bias](const Tensors& in) -> Tensors {

@@ -181,8 +181,10 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,
                                       CompileOptions options) override {
-    plan::widen(*graph, [&](const graph::Node& node) { return runs_in_bfloat16(*graph, node); });
-    if (options.optimize) plan::optimize(*graph, keep);
+    const plan::Target target{
+        .runs_in_16_bits = runs_in_bfloat16, .takes_tail = takes_tail, .sums_bias_gradients = true};
+    plan::widen(*graph, target.runs_in_16_bits);
+    if (options.optimize) plan::optimize(*graph, keep, target);
     return std::make_unique<CpuExecutable>(std::move(graph), keep, parallel_, serial_);
   }
 

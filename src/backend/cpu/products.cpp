@@ -4,6 +4,7 @@
 
 #include "backend/cpu/dnn.h"
 #include "ops/ops.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cpu {
 
@@ -25,6 +26,12 @@ bool runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node) {
     default:
       return false;
   }
+}
+
+bool takes_tail(const graph::Graph& graph, const graph::Node& node) {
+  const bool is_product =
+      ops::is_op(node, ops::OpIndex::matmul) || ops::is_op(node, ops::OpIndex::conv2d);
+  return is_product && ops::has_bias_and_relu(graph, node);
 }
 
 }  // namespace stoker::backend::cpu

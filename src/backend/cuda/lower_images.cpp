@@ -1,5 +1,6 @@
 // Pooling and batch normalisation.
 #include "backend/cuda/lowering.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cuda {
 
@@ -58,6 +59,7 @@ Operand Lowering::partials(std::int64_t rows, std::int32_t channels) {
 // Inputs x, gamma, beta, and a residual when it adds one.
 void Lowering::lower_batch_norm(const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
   const Rows rows(shape(node.inputs[0]));
   const std::int32_t channels = int32(rows.columns);
   const batch_norm_statistics_params sums{.rows = rows.count,
@@ -75,7 +77,7 @@ void Lowering::lower_batch_norm(const Node& node) {
 
   const batch_norm_apply_params apply{.rows = rows.count,
                                       .channels = channels,
-                                      .relu = attributes.relu,
+                                      .relu = tail.relu,
                                       .epsilon = attributes.epsilon,
                                       .element = element_of(dtype(node.inputs[0]))};
   Pack<batch_norm_apply_params> pack(apply);
@@ -85,15 +87,20 @@ void Lowering::lower_batch_norm(const Node& node) {
       .point(&batch_norm_apply_params::gamma, Operand::of(node.inputs[1]))
       .point(&batch_norm_apply_params::beta, Operand::of(node.inputs[2]))
       .point(&batch_norm_apply_params::y, Operand::of(node.outputs[0]));
-  if (attributes.add) pack.point(&batch_norm_apply_params::residual, Operand::of(node.inputs[3]));
+  if (tail.addend >= 0) pack.point(&batch_norm_apply_params::residual, Operand::of(node.inputs[3]));
   launch(KernelId::batch_norm_apply, apply, pack);
 }
 
-// Inputs x, gamma, mean, variance, dy, the second part of dy when it adds two, relu's result when
-// it masks; outputs dx, dgamma, dbeta, and then dy as a whole.
+// Inputs x, gamma, mean, variance, and dy or what the head makes it of: two parts of it, and relu's
+// result, by which they are masked. Outputs dx, dgamma, dbeta, and dy as a whole where there is a
+// head.
 void Lowering::lower_batch_norm_backward(const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
   const float epsilon = attributes.epsilon;
+  const auto head = ops::as_gated_sum(attributes.head);
+  const auto input = [&](int i) {
+    return Operand::of(node.inputs[4 + static_cast<std::size_t>(i)]);
+  };
   const Rows rows(shape(node.inputs[0]));
   const std::int32_t channels = int32(rows.columns);
   using Sums = batch_norm_backward_sums_params;
@@ -106,15 +113,14 @@ void Lowering::lower_batch_norm_backward(const Node& node) {
   pack_sums.point(&Sums::x, Operand::of(node.inputs[0]))
       .point(&Sums::mean, Operand::of(node.inputs[2]))
       .point(&Sums::variance, Operand::of(node.inputs[3]))
-      .point(&Sums::dy, Operand::of(node.inputs[4]))
+      .point(&Sums::dy, input(head ? head->base : 0))
       .point(&Sums::dgamma, Operand::of(node.outputs[1]))
       .point(&Sums::dbeta, Operand::of(node.outputs[2]))
       .point(&Sums::partials, partials(rows.count, channels))
       .point(&Sums::counters, Operand::counters(take_counters(batch_norm_counters(channels))));
-  if (attributes.add) pack_sums.point(&Sums::dy_2, Operand::of(node.inputs[5]));
-  if (attributes.relu) pack_sums.point(&Sums::mask, Operand::of(node.inputs.back()));
-  const bool gathers = attributes.add || attributes.relu;
-  if (gathers) pack_sums.point(&Sums::sum, Operand::of(node.outputs[3]));
+  if (head && head->addend >= 0) pack_sums.point(&Sums::dy_2, input(head->addend));
+  if (head && head->mask >= 0) pack_sums.point(&Sums::mask, input(head->mask));
+  if (head) pack_sums.point(&Sums::sum, Operand::of(node.outputs[3]));
   launch(KernelId::batch_norm_backward_sums, sums, pack_sums);
 
   using Apply = batch_norm_backward_apply_params;
@@ -127,7 +133,7 @@ void Lowering::lower_batch_norm_backward(const Node& node) {
       .point(&Apply::gamma, Operand::of(node.inputs[1]))
       .point(&Apply::mean, Operand::of(node.inputs[2]))
       .point(&Apply::variance, Operand::of(node.inputs[3]))
-      .point(&Apply::dy, Operand::of(gathers ? node.outputs[3] : node.inputs[4]))
+      .point(&Apply::dy, head ? Operand::of(node.outputs[3]) : input(0))
       .point(&Apply::dx, Operand::of(node.outputs[0]))
       .point(&Apply::dgamma, Operand::of(node.outputs[1]))
       .point(&Apply::dbeta, Operand::of(node.outputs[2]));

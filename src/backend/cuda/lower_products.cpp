@@ -2,6 +2,7 @@
 #include "backend/cuda/cudnn_plan.h"
 #include "backend/cuda/lower.h"
 #include "backend/cuda/lowering.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cuda {
 
@@ -62,6 +63,7 @@ void Lowering::lower_refused(const Node& node) {
 
 void Lowering::lower_own_matmul(const Node& node) {
   const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
   const Shape& a = shape(node.inputs[0]);
   const Shape& y = shape(node.outputs[0]);
   const matmul_params params{.m = int32(y[0]),
@@ -69,26 +71,27 @@ void Lowering::lower_own_matmul(const Node& node) {
                              .k = int32(a[attributes.transpose_a ? 0 : 1]),
                              .transpose_a = attributes.transpose_a,
                              .transpose_b = attributes.transpose_b,
-                             .relu = attributes.epilogue == ops::Epilogue::relu};
+                             .relu = tail.relu};
   Pack<matmul_params> pack(params);
   pack.point(&matmul_params::a, Operand::of(node.inputs[0]))
       .point(&matmul_params::b, Operand::of(node.inputs[1]))
       .point(&matmul_params::y, Operand::of(node.outputs[0]));
-  if (attributes.has_bias) pack.point(&matmul_params::bias, Operand::of(node.inputs[2]));
+  if (tail.addend >= 0) pack.point(&matmul_params::bias, Operand::of(node.inputs[2]));
   launch(KernelId::matmul, params, pack);
 }
 
 void Lowering::lower_own_convolution(const Node& node) {
   const auto& attributes = ops::attributes_of<ops::Conv2DAttributes>(node);
   if (is(node, OpIndex::conv2d)) {
+    const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
     const conv2d_params params{.at = convolution(attributes, shape(node.inputs[0]),
                                                  shape(node.inputs[1]), shape(node.outputs[0])),
-                               .relu = attributes.epilogue == ops::Epilogue::relu};
+                               .relu = tail.relu};
     Pack<conv2d_params> pack(params);
     pack.point(&conv2d_params::x, Operand::of(node.inputs[0]))
         .point(&conv2d_params::kernel, Operand::of(node.inputs[1]))
         .point(&conv2d_params::y, Operand::of(node.outputs[0]));
-    if (attributes.has_bias) pack.point(&conv2d_params::bias, Operand::of(node.inputs[2]));
+    if (tail.addend >= 0) pack.point(&conv2d_params::bias, Operand::of(node.inputs[2]));
     return launch(KernelId::conv2d, params, pack);
   }
   if (is(node, OpIndex::conv2d_backward_data)) {
@@ -108,7 +111,7 @@ void Lowering::lower_own_convolution(const Node& node) {
   pack.point(&conv2d_backward_weights_params::x, Operand::of(node.inputs[0]))
       .point(&conv2d_backward_weights_params::dy, Operand::of(node.inputs[1]))
       .point(&conv2d_backward_weights_params::dkernel, Operand::of(node.outputs[0]));
-  if (attributes.has_bias) {
+  if (attributes.bias_gradient) {
     pack.point(&conv2d_backward_weights_params::dbias, Operand::of(node.outputs[1]));
   }
   launch(KernelId::conv2d_backward_weights, params, pack);

@@ -6,12 +6,12 @@
 
 #include "backend/cuda/lower.h"
 #include "ops/ops.h"
+#include "ops/tail.h"
 #include "plan/match.h"
 #include "plan/uses.h"
 
 namespace stoker::backend::cuda {
 
-using graph::Expression;
 using graph::Graph;
 using graph::Node;
 using graph::NodeId;
@@ -20,98 +20,19 @@ using graph::ValueId;
 using ops::OpIndex;
 using plan::is_op;
 
-namespace {
-
-ops::Epilogue epilogue_of(const Node& node) {
-  return is_op(node, OpIndex::matmul) ? ops::attributes_of<ops::MatMulAttributes>(node).epilogue
-                                      : ops::attributes_of<ops::Conv2DAttributes>(node).epilogue;
-}
-bool has_bias(const Node& node) {
-  return is_op(node, OpIndex::matmul) ? ops::attributes_of<ops::MatMulAttributes>(node).has_bias
-                                      : ops::attributes_of<ops::Conv2DAttributes>(node).has_bias;
-}
-
-template <class A>
-graph::AttributesPtr changed(const Node& node, bool bias, ops::Epilogue epilogue) {
-  A attributes = ops::attributes_of<A>(node);
-  attributes.has_bias = bias;
-  attributes.epilogue = epilogue;
-  return std::make_shared<const A>(std::move(attributes));
-}
-void set_epilogue(Node& node, bool bias, ops::Epilogue epilogue) {
-  node.attributes = is_op(node, OpIndex::matmul)
-                        ? changed<ops::MatMulAttributes>(node, bias, epilogue)
-                        : changed<ops::Conv2DAttributes>(node, bias, epilogue);
-}
-
-}  // namespace
-
-void fuse_relu_gradients(Graph& graph, std::span<const ValueId> keep, const Accepts& accepts) {
-  const auto readers = plan::find_readers(graph);
-  for (Node& late : graph.nodes()) {
-    const auto [mask, gradient] = plan::match_relu_gradient(late);
-    if (mask == graph::kNone || !plan::is_private(graph, gradient, keep)) continue;
-    if (readers[static_cast<std::size_t>(gradient)].size() != 1) continue;
-    const graph::ValueInfo& masked = graph.info(late.outputs[0]);
-    const graph::ValueType& type = graph.info(mask).type;
-    if (masked.home.space != Space::arena || type.dtype != graph.info(gradient).type.dtype ||
-        masked.type.dtype != type.dtype || !(type.shape == graph.info(gradient).type.shape)) {
-      continue;
-    }
-    const NodeId maker = graph.info(gradient).node;
-    if (graph.info(mask).node >= maker) continue;
-    Node& product = graph.nodes()[static_cast<std::size_t>(maker)];
-    const bool takes =
-        is_op(product, OpIndex::matmul) || is_op(product, OpIndex::conv2d_backward_data);
-    if (!takes || has_bias(product) || epilogue_of(product) != ops::Epilogue::none) continue;
-
-    Node fused = product;
-    set_epilogue(fused, false, ops::Epilogue::relu_backward);
-    fused.inputs.push_back(mask);
-    if (!accepts(spec_of(graph, fused))) continue;
-    fused.outputs[0] = late.outputs[0];
-    product = std::move(fused);
-    late.op = nullptr;
+bool takes_tail(const Graph& graph, const Node& node, const Accepts& accepts) {
+  if (is_op(node, OpIndex::batch_norm)) return ops::has_sum_and_relu(graph, node);
+  if (is_op(node, OpIndex::batch_norm_backward)) return ops::has_masked_sum(graph, node);
+  if (ops::has_relu_gradient(graph, node)) {
+    const bool is_gradient =
+        is_op(node, OpIndex::matmul) || is_op(node, OpIndex::conv2d_backward_data);
+    return is_gradient && accepts(spec_of(graph, node));
   }
-  plan::remove_marked_nodes(graph);
-}
-
-void split_refused(Graph& graph, const Accepts& accepts) {
-  std::vector<Node> nodes;
-  for (Node& node : graph.nodes()) {
-    const bool fused = (is_op(node, OpIndex::matmul) || is_op(node, OpIndex::conv2d)) &&
-                       (has_bias(node) || epilogue_of(node) == ops::Epilogue::relu);
-    if (!fused || accepts(spec_of(graph, node))) {
-      nodes.push_back(std::move(node));
-      continue;
-    }
-    Node plain = node;
-    set_epilogue(plain, false, ops::Epilogue::none);
-    if (has_bias(node)) plain.inputs.pop_back();
-    if (!accepts(spec_of(graph, plain))) {
-      nodes.push_back(std::move(node));
-      continue;
-    }
-    Expression expression;
-    graph::Expr result{&expression, expression.input(0)};
-    if (has_bias(node)) result = result + graph::Expr{&expression, expression.input(1)};
-    if (epilogue_of(node) == ops::Epilogue::relu) result = relu(result);
-    expression.add_output(result.id);
-    ops::PointwiseAttributes attributes;
-    attributes.expression = std::move(expression);
-
-    Node tail{&ops::op(OpIndex::pointwise),
-              {},
-              node.outputs,
-              std::make_shared<const ops::PointwiseAttributes>(std::move(attributes)),
-              node.origin};
-    plain.outputs = {graph.new_value(graph.info(node.outputs[0]).type, -1)};
-    tail.inputs = plain.outputs;
-    if (has_bias(node)) tail.inputs.push_back(node.inputs.back());
-    nodes.push_back(std::move(plain));
-    nodes.push_back(std::move(tail));
-  }
-  plan::set_nodes(graph, std::move(nodes));
+  const bool is_forward = is_op(node, OpIndex::matmul) || is_op(node, OpIndex::conv2d);
+  if (!is_forward || !ops::has_bias_and_relu(graph, node)) return false;
+  // A product that cuDNN takes alone is worth more than a tail that costs no launch; one that it
+  // refuses either way is ours, with the tail.
+  return accepts(spec_of(graph, node)) || !accepts(spec_of(graph, ops::without_tail(node)));
 }
 
 // ---- group_nodes ----

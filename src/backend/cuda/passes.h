@@ -1,5 +1,4 @@
-// What a graph goes through for a GPU after the passes of plan/: fewer launches, and nothing that
-// cuDNN refuses.
+// What the passes of plan/ ask of a GPU, and what a graph goes through for one after them.
 #pragma once
 
 #include <functional>
@@ -13,12 +12,9 @@ namespace stoker::backend::cuda {
 
 using Accepts = std::function<bool(const DnnSpec&)>;
 
-// Moves relu's gradient into the matmul or conv2d_backward_data before it, where cuDNN takes that.
-void fuse_relu_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep,
-                         const Accepts& accepts);
-
-// Takes bias and relu out of a matmul or conv2d again where cuDNN takes the product alone.
-void split_refused(graph::Graph& graph, const Accepts& accepts);
+// Whether the node runs with the tail, or head, that it has: plan::Target's question. Of products
+// cuDNN is asked.
+bool takes_tail(const graph::Graph& graph, const graph::Node& node, const Accepts& accepts);
 
 // Moves pointwise and reduce nodes that can run at the same time next to each other, to be one
 // launch. Returns for each node the last node of its group; most are alone.

@@ -24,21 +24,6 @@ std::vector<NodeId> each_alone(const graph::Graph& graph) {
   return last;
 }
 
-// The gradient of a bias stays a reduce: cuDNN does not sum it along, and reduces share launches.
-std::vector<NodeId> optimize(graph::Graph& graph, const std::vector<ValueId>& keep,
-                             const Accepts& accepts) {
-  plan::eliminate_dead_nodes(graph, keep);
-  plan::sink_relu_gradients(graph, keep);
-  plan::fuse_pointwise(graph, keep);
-  plan::fuse_epilogues(graph, keep);
-  plan::fuse_batch_norm_tails(graph, keep);
-  plan::inline_scalars(graph, keep);
-  fuse_relu_gradients(graph, keep, accepts);
-  plan::fuse_batch_norm_gradients(graph, keep);  // what no product has taken
-  split_refused(graph, accepts);
-  return group_nodes(graph);
-}
-
 bool is_product(const graph::Node& node) {
   using ops::OpIndex;
   switch (static_cast<OpIndex>(node.op->index)) {
@@ -77,11 +62,18 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     asked.tf32 = options.tf32;
     return accepted_product(asked, dnn).has_value();
   };
-  plan::widen(*graph, [&](const graph::Node& node) {
-    return stores_16_bits(node) || (is_product(node) && accepts(spec_of(*graph, node)));
-  });
-  const auto last_of_group =
-      options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);
+  // The gradient of a bias stays a reduce: cuDNN does not sum it along, and reduces share launches.
+  const plan::Target target{
+      .runs_in_16_bits =
+          [&](const graph::Graph& asked, const graph::Node& node) {
+            return stores_16_bits(node) || (is_product(node) && accepts(spec_of(asked, node)));
+          },
+      .takes_tail = [&](const graph::Graph& asked,
+                        const graph::Node& node) { return takes_tail(asked, node, accepts); },
+      .inlines_scalars = true};
+  plan::widen(*graph, target.runs_in_16_bits);
+  if (options.optimize) plan::optimize(*graph, keep, target);
+  const auto last_of_group = options.optimize ? group_nodes(*graph) : each_alone(*graph);
   PlannedStep step;
   step.plan = lower(*graph, last_of_group, dnn, {.tf32 = options.tf32});
   step.program = plan::lay_out(
