@@ -79,9 +79,4 @@ std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<device::Device> devic
 // The backend that computes on `device`; `threads` is for those that compute on the CPU.
 std::unique_ptr<Backend> make_backend(const std::shared_ptr<device::Device>& device, int threads);
 
-// For tests: what make_backend() calls from now on; null: the backends above.
-using MakeBackend = std::unique_ptr<Backend> (*)(const std::shared_ptr<device::Device>& device,
-                                                 int threads);
-void replace_backends(MakeBackend make);
-
 }  // namespace stoker::backend

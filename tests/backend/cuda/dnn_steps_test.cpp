@@ -7,6 +7,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "backend/cuda/plan_cache.h"
 #include "stoker/stoker.h"
@@ -37,12 +38,8 @@ const cuda::LaunchPlan& plan_for_h200(Model model) {
 
 class StepsOnAnH200 : public testing::Test {
  protected:
-  StepsOnAnH200() {
-    backend::replace_backends([](const std::shared_ptr<device::Device>&, int) {
-      return emulation::make_emulated_backend(h200());
-    });
-  }
-  ~StepsOnAnH200() override { backend::replace_backends(nullptr); }
+  const emulation::ChosenBackend emulated_{
+      [](const auto&, int) { return emulation::make_emulated_backend(h200()); }};
 
   static int own_products(const cuda::LaunchPlan& plan) {
     int found = 0;

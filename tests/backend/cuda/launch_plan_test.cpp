@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "stoker/stoker.h"
 #include "support/contains.h"
@@ -28,12 +29,8 @@ std::ptrdiff_t count(const LaunchPlan& plan) {
 
 class LaunchPlans : public testing::Test {
  protected:
-  LaunchPlans() {
-    backend::replace_backends([](const std::shared_ptr<device::Device>&, int) {
-      return emulation::make_emulated_backend();
-    });
-  }
-  ~LaunchPlans() override { backend::replace_backends(nullptr); }
+  const emulation::ChosenBackend emulated_{
+      [](const auto&, int) { return emulation::make_emulated_backend(); }};
 
   // Of a training step; nothing runs.
   static const LaunchPlan& plan_of(Model& model, std::int64_t batch_size,
