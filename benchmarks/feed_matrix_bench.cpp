@@ -266,7 +266,7 @@ class Bench {
   }
 
   const Calibration calibration_;
-  std::optional<Sequential> cnn_;
+  std::optional<Model> cnn_;
 };
 
 void matrix(const Calibration& calibration) {
