@@ -35,7 +35,7 @@ struct ModelOptions {
   // for each core that the process may use.
   int threads = 0;
   Device device = Device::best();
-  // On a GPU: matrix products and convolutions round the fractions of their float32 operands to 10
+  // On a GPU, matrix products and convolutions round the fractions of their float32 operands to 10
   // bits (TF32), for tensor cores to multiply; sums stay float32. False: plain float32. From
   // outside: STOKER_TF32=0.
   bool tf32 = true;
@@ -72,7 +72,7 @@ enum class OnInterrupt : std::uint8_t {
   ignore,
 };
 
-// In this order, since designated initialisers must come in the order of the members.
+// The members stand in this order because designated initialisers must follow it.
 struct FitOptions {
   // Batches in an epoch. Needed for a source that never ends; otherwise an epoch is what the source
   // makes it.
@@ -206,7 +206,7 @@ class Model {
   // Takes effect with the next step. Throws ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
   std::int64_t iterations() const;  // updates done
-  // Of a LossScaleOptimizer, as it is now; 1 without one.
+  // The scale of a LossScaleOptimizer as it is now; 1 without one.
   double loss_scale() const;
 
   // The ops of the training step on batches of `batch_size`, after all rewrites; for people.

@@ -24,7 +24,7 @@ void philox_fill(std::span<std::uint32_t> words, std::uint64_t seed, std::uint32
 
 // 24 random bits as a float in [0, 1).
 constexpr float unit_float(std::uint32_t word) {
-  // By way of int32, whose conversion to float every instruction set has.
+  // The way goes by int32, whose conversion to float every instruction set has.
   return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
 }
 
@@ -40,12 +40,12 @@ class Random {
     if (next_ == kWords) refill();
     return words_[next_++];
   }
-  // In [0, 1), and in [low, high). The latter is compiled in the library: a caller's compiler that
-  // fuses multiplication and addition would round it differently.
+  // A number in [0, 1), and one in [low, high). The latter is compiled in the library: a caller's
+  // compiler that fuses multiplication and addition would round it differently.
   float uniform() { return unit_float(word()); }
   float uniform(float low, float high);
-  // In [low, high), without bias (Lemire, "Fast random integer generation in an interval", 2019).
-  // Throws ValueError when low >= high.
+  // A number in [low, high), without bias (Lemire, "Fast random integer generation in an interval",
+  // 2019). Throws ValueError when low >= high.
   std::int64_t integer(std::int64_t low, std::int64_t high);
   // Normal by Box and Muller's transform. A pair takes two words; its second number is kept for the
   // next call.
@@ -66,7 +66,7 @@ class Random {
  private:
   static constexpr std::size_t kWords = 256;
   void refill();
-  // In [0, range), for a range above 0.
+  // A number in [0, range), for a range above 0.
   std::uint64_t below(std::uint64_t range);
 
   std::uint64_t seed_;

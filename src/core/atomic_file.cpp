@@ -54,7 +54,7 @@ struct Target {
   bool has_loop = false;
 };
 
-// Where symbolic links lead, as far as there are any; the last one may lead to nothing yet.
+// Follows symbolic links as far as there are any; the last one may lead to nothing yet.
 Target target_of(std::filesystem::path path) {
   constexpr int kMostLinks = 40;  // as Linux has it
   for (int links = 0; links < kMostLinks; ++links) {
@@ -67,8 +67,8 @@ Target target_of(std::filesystem::path path) {
   return {.path = path, .has_loop = true};
 }
 
-// While it lives, a pipe whose reader has gone is an error of the write and not the end of the
-// process.
+// While an object of this class lives, a pipe whose reader has gone is an error of the write and
+// not the end of the process.
 class WithoutPipeSignal {
  public:
   WithoutPipeSignal() {

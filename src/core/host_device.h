@@ -1,4 +1,4 @@
-// For functions that CPU code and CUDA kernels share.
+// The mark of functions that CPU code and CUDA kernels share.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -26,7 +26,7 @@ class InputFile {
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile();
 
-  // In bytes, when it was opened.
+  // The size in bytes that the file had when it was opened.
   std::uint64_t size() const { return size_; }
   // Fills `bytes` and returns their number, or fewer at the end.
   std::size_t read(std::span<std::byte> bytes);

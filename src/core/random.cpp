@@ -40,11 +40,11 @@ void fill_portable(std::uint32_t* words, std::size_t begin, std::size_t end, Phi
 }
 
 #if defined(__x86_64__)
-// As many of the blocks as fit the vectors; returns their number. Each 64-bit lane holds one word
-// of one block in its lower half, as the widening multiplication wants it; the upper halves are
-// never read, so that nothing masks them. Two groups of four blocks hide the multiplication's
-// latency. Intrinsics, because the compiler vectorises the loop above with more shuffles than it
-// gains.
+// Makes as many of the blocks as fit the vectors and returns their number. Each 64-bit lane holds
+// one word of one block in its lower half, as the widening multiplication wants it; the upper
+// halves are never read, so that nothing masks them. Two groups of four blocks hide the
+// multiplication's latency. Intrinsics, because the compiler vectorises the loop above with more
+// shuffles than it gains.
 __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std::size_t blocks,
                                                       PhiloxKey key, std::uint32_t stream,
                                                       std::uint32_t step,

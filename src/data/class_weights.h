@@ -18,7 +18,7 @@ class ClassWeights {
   // such labels.
   ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights);
 
-  // Of the batches with their sample weights.
+  // The specification of the batches with their sample weights.
   const BatchSpec& spec() const { return spec_; }
   // Among the fields, which labels and weights are.
   std::size_t label_field() const { return spec_.inputs.size(); }

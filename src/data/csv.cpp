@@ -1,4 +1,4 @@
-// From a file to a table of texts.
+// Reads a file into a table of texts.
 #include "stoker/csv.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ class Characters {
     return at_ == filled_ ? kEnd : static_cast<unsigned char>(buffer_[at_]);
   }
   void pass() { ++at_; }
-  // Where the file begins with these bytes, goes on behind them.
+  // Goes on behind these bytes where the file begins with them.
   bool pass_if(std::string_view text) {
     const bool found = std::string_view(buffer_.data(), filled_).starts_with(text);
     if (found) at_ = text.size();

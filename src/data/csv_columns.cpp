@@ -1,4 +1,4 @@
-// From a table's texts to numbers.
+// Makes numbers of a table's texts.
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -103,7 +103,7 @@ Shape read_shape(ByteSource& source, const std::filesystem::path& path, std::siz
   return shape;
 }
 
-// That the file can, or for a plain one does, hold what its header claims.
+// Checks that the file can, or for a plain one does, hold what its header claims.
 void check_size(const ByteSource& source, const std::filesystem::path& path, const Shape& shape,
                 std::size_t width) {
   const std::uint64_t header = 4 + 4 * shape.rank();

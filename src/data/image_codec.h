@@ -14,7 +14,7 @@
 
 namespace stoker::image {
 
-// Where pixels go: memory that is asked for once the size is known.
+// The memory that pixels go to, which is asked for once the size is known.
 struct Target {
   std::vector<std::uint8_t> pixels;
   ImageSize size;

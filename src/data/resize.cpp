@@ -16,8 +16,8 @@ namespace {
 
 using data::require;
 
-// Where a pixel of the new size lies in the old one: the two next to it, as offsets, and the
-// second's weight.
+// The place of a pixel of the new size in the old one: the two pixels next to it, as offsets, and
+// the weight of the second.
 struct Tap {
   std::int64_t first;
   std::int64_t second;

@@ -33,7 +33,7 @@ class OutOfMemory : public DeviceError {
   using DeviceError::DeviceError;
 };
 
-// Of a device, in bytes.
+// A device's memory, in bytes.
 struct DeviceMemory {
   std::int64_t free = 0;
   std::int64_t total = 0;
@@ -45,8 +45,8 @@ class Event {
   virtual ~Event() = default;
   virtual bool has_passed() = 0;
   virtual void synchronize() = 0;
-  // Between the last record of `earlier` and that of this, both of which have passed; negative when
-  // they came the other way round. For events from make_timed_event().
+  // The time between the last record of `earlier` and that of this, both of which have passed;
+  // negative when they came the other way round. Both events are from make_timed_event().
   virtual double seconds_since(Event& earlier) = 0;
 };
 
@@ -102,7 +102,7 @@ class Device : public std::enable_shared_from_this<Device> {
   // Throw OutOfMemory, saying how much was asked for, when there is not enough.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
   virtual std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) = 0;
-  // Where that is known.
+  // Nullopt where the device does not know.
   virtual std::optional<DeviceMemory> memory() { return std::nullopt; }
   virtual std::unique_ptr<Stream> make_stream() = 0;
   virtual std::unique_ptr<Event> make_event() = 0;

@@ -8,7 +8,7 @@
 
 namespace stoker::device {
 
-// At the start of every slot's block.
+// The header at the start of every slot's block.
 struct SlotHeader {
   std::uint64_t sequence = 0;
   std::int64_t rows = 0;

@@ -39,7 +39,7 @@ class Autotune {
     std::int64_t training_ns = 0;
     std::int64_t cpu_ns = 0;     // of the process
     std::int64_t waited_ns = 0;  // for batches
-    // Of the generator's time: in which it ran on a core, and in which it wanted to.
+    // The shares of the generator's time in which it ran on a core, and in which it wanted to.
     double cpu_share = 0.0;
     double core_share = 0.0;
     StageDurations durations{};

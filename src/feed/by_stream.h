@@ -27,7 +27,7 @@ class ByStream {
     const auto found = kept_.find(&stream);
     if (found != kept_.end() && --found->second.feeds == 0) kept_.erase(found);
   }
-  // Of a stream that is open.
+  // The value of a stream that is open.
   T& at(device::Stream& stream) {
     const std::lock_guard lock(mutex_);
     return kept_.at(&stream).value;

@@ -9,7 +9,7 @@
 
 namespace stoker::feed {
 
-// Of one batch, on one clock.
+// The times of one batch, on one clock.
 struct BatchTimes {
   std::int64_t filled_ns = 0;    // the generator was done with it
   std::int64_t issued_ns = 0;    // the host asked for its upload

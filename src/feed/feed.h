@@ -31,8 +31,8 @@ inline constexpr int kMostTunedWorkers = 64;
 struct SlotLayout {
   // Throws ShapeError for fields without a known size or with different batch sizes.
   explicit SlotLayout(const BatchSpec& spec);
-  // Of slots of the host: a source that fills the device's memory has nothing but a note there, of
-  // host_bytes(), as field 0.
+  // The layout of slots of the host: a source that fills the device's memory has nothing but a note
+  // there, of host_bytes(), as field 0.
   static SlotLayout of_host(Source& source);
   std::vector<std::size_t> offsets;  // by field
   std::size_t bytes = 0;             // of the whole block
@@ -61,8 +61,8 @@ struct FeedOptions {
   double timeout_seconds = 0.0;
   std::size_t queue_bytes = std::size_t{256} << 20;  // of a ring that AUTOTUNE chooses
   std::size_t stamps_per_track = 1024;               // that the timeline keeps
-  // Told what the user should know while training goes on, a line without its end. On the thread
-  // that calls next(), or that constructs the feed. Empty: to standard error.
+  // Gets each warning for the user while training goes on, a line without its end, on the thread
+  // that calls next() or constructs the feed. Without a function warnings go to standard error.
   std::function<void(const std::string&)> warn{};
   // Asked now and then while next() waits: true makes it give up, as stop() does.
   std::function<bool()> should_stop{};
@@ -133,8 +133,8 @@ class Feed {
   void note_step(std::int64_t ns);
   void note_upload(std::int64_t ns);
 
-  // For a consumer that sees more than the feed does, and says itself when the device starves.
-  // `look` is called now and then while next() waits.
+  // A consumer that sees more than the feed does, and says itself when the device starves, has
+  // `on_wait` called now and then while next() waits.
   void watch(std::function<void(std::int64_t now_ns)> on_wait);
   // Once in all.
   void warn_of_starvation(const Starvation::Found& found);

@@ -55,7 +55,7 @@ class Ring {
   // Empty when all went as asked for.
   const std::string& shortage() const { return shortage_; }
   std::byte* block(std::uint64_t sequence) { return slot(sequence).memory->data(); }
-  // By field, for Source's Slot.
+  // The fields of a slot, for Source's Slot.
   std::byte* const* fields(std::uint64_t sequence) { return slot(sequence).fields.data(); }
   // Written before publish(), read before release().
   SlotNote& note(std::uint64_t sequence) { return slot(sequence).note; }

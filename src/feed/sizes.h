@@ -12,8 +12,8 @@ struct Sizes {
   int depth = 1;    // of those, used at first
   int workers = 1;  // at most
   int active = 1;   // at first
-  // Where AUTOTUNE may not have as many workers as max_workers, since their slots would take more
-  // than queue_bytes.
+  // AUTOTUNE may not have as many workers as max_workers, since their slots would take more than
+  // queue_bytes.
   bool limited_by_memory = false;
 };
 

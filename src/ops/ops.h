@@ -33,7 +33,7 @@ enum class OpIndex : int {
 // The op with that index; all of them in the order of ops.def.
 const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
-// For what is about one op alone. A fact about ops is a trait (graph/graph.h).
+// Code that is about one op alone asks this. A fact about ops is a trait (graph/graph.h).
 inline bool is_op(const graph::Node& node, OpIndex index) {
   return node.op != nullptr && node.op->index == static_cast<int>(index);
 }
@@ -95,8 +95,9 @@ Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttribu
 // the last. (Inference is pointwise arithmetic.)
 struct BatchNormAttributes : TailedAttributes {
   float epsilon = 1e-3f;
-  // Of batch_norm_backward: its dy is this expression of the inputs from number 4 on, and a fourth
-  // output. Without outputs, as until plan/fuse_batch_norm.cpp, dy is input 4 itself.
+  // The dy of a batch_norm_backward is this expression of the inputs from number 4 on, and a fourth
+  // output. While the expression has no outputs, as until plan/fuse_batch_norm.cpp, dy is input 4
+  // itself.
   Expression head;
   std::string text() const override;
 };
@@ -132,10 +133,11 @@ struct PointwiseAttributes : graph::Attributes {
   std::string text() const override;
 };
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression);
-// With a shape of its own, which the inputs broadcast to; needed when there are no inputs.
+// The outputs have this shape, which the inputs broadcast to; it is needed when there are no
+// inputs.
 std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
                              Expression expression);
-// With a type of its own.
+// The outputs have this type.
 std::vector<Value> pointwise(Graph& graph, graph::ValueType type, std::vector<Value> inputs,
                              Expression expression);
 struct WriteOptions {

@@ -25,7 +25,7 @@ class ProgressBar {
   bool wants_update(std::int64_t now_ns) const;
   void update(std::int64_t step, const Logs& logs, std::int64_t now_ns);
   void finish(std::int64_t step, const Logs& logs, std::int64_t now_ns);
-  // Behind a finished epoch: one line on what held it back, where something did.
+  // Prints a line, behind a finished epoch, on what held it back, where something did.
   void note(const FeedReport& report);
 
  private:

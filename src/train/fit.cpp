@@ -30,7 +30,7 @@ namespace {
 
 // How often the host looks at what the device has recorded.
 constexpr std::int64_t kReadbackInterval = 100'000'000;
-// That a timeline keeps of each thread.
+// The number of stamps that a timeline keeps of each thread.
 constexpr std::size_t kStamps = 1024;
 constexpr std::size_t kTracedStamps = 65536;
 

@@ -47,7 +47,7 @@ std::vector<LayerMemory> layers_of(const train::Network& network) {
   return layers;
 }
 
-// With gradients and slots when there is an optimizer.
+// Adds the bytes of weights, and of gradients and slots when there is an optimizer.
 void add_weights(std::vector<LayerMemory>& layers, const train::Network& network,
                  const optimizers::OptimizerBase* optimizer) {
   for (const train::Weight& weight : network.weights()) {

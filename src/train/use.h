@@ -38,8 +38,8 @@ class Use {
   const Access access_;
 };
 
-// Of all models in the process. Once it is closed, no use begins any more: a call that would begin
-// one stays where it is for ever, since the program is about to end.
+// Closes all models of the process: no use begins any more, and a call that would begin one stays
+// where it is for ever, since the program is about to end.
 void close_to_new_uses();
 // Waits until no use is left, for at most so long; whether none is.
 bool wait_until_unused(double seconds);

@@ -6,9 +6,9 @@
 
 namespace stoker::backend::cpu {
 
-// On the calling thread, until the end of the scope: results too small for a normal float32 (below
-// 1.2e-38) are 0, and such operands count as 0. Processors take a hundred times as long over them,
-// and Adam's averages of gradients that have died away are full of them.
+// While one lives, results on its thread that are too small for a normal float32 (below 1.2e-38)
+// become 0, and such operands count as 0. Processors take a hundred times as long over them, and
+// Adam's averages of gradients that have died away are full of them.
 class FlushDenormals {
  public:
   FlushDenormals();

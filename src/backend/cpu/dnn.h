@@ -18,11 +18,12 @@ namespace stoker::backend::cpu {
 
 const dnnl::engine& dnn_engine();
 
-// Of float32 or bfloat16. Dense in C order; and with strides of one's own.
+// Descriptions of memory of float32 or bfloat16: plain() is dense in C order, strided() has the
+// strides that it is given.
 dnnl::memory::desc plain(const dnnl::memory::dims& dims, DType dtype = DType::float32);
 dnnl::memory::desc strided(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides,
                            DType dtype = DType::float32);
-// For oneDNN to choose the layout.
+// A description whose layout oneDNN chooses.
 dnnl::memory::desc any_layout(const dnnl::memory::dims& dims, DType dtype = DType::float32);
 // An image batch: oneDNN's dims are (N, C, H, W) whatever the layout; ours is NHWC.
 dnnl::memory::desc image(const Shape& nhwc, DType dtype = DType::float32);

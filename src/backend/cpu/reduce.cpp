@@ -287,7 +287,7 @@ class ReduceKernel : public Kernel {
     const std::int64_t width = inner_ * fold_;
     std::fill(sums, sums + width, static_cast<float>(start_of(kind_)));
     const std::int64_t begin = row * inner_, end = (row + rows) * inner_;
-    // Whole joined rows at a time, several of them if they fit.
+    // A stretch is whole joined rows, several of them if they fit.
     const std::int64_t stretch =
         width > kBuffer ? kBuffer : std::max<std::int64_t>(1, kBuffer / width) * width;
     for_values(job, begin, end, stretch,

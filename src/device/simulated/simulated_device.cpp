@@ -159,7 +159,8 @@ class SimulatedEvent final : public Event {
     return recorded_;
   }
   void pass(std::uint64_t mark, Clock::time_point due) {
-    // Under the lock: who waits may destroy the event as soon as it has the lock.
+    // The event is notified under the lock: a thread that waits may destroy it as soon as it has
+    // the lock.
     const std::lock_guard lock(mutex_);
     passed_ = mark;
     due_ = due;

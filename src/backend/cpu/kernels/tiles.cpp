@@ -10,7 +10,7 @@
 namespace stoker::backend::cpu::STOKER_ISA {
 namespace {
 
-// Where an operand's floats are; a step of 0 repeats the first vector.
+// The place of an operand's floats; a step of 0 repeats the first vector.
 struct Slot {
   float* at;
   std::int64_t step;  // kWidth or 0
@@ -244,7 +244,7 @@ void convert_back(const float* from, T* to, std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
 }
 
-// Of a float that no integer of the type stands for, the nearest one that there is.
+// A float that no integer of the type stands for becomes the nearest one that there is.
 float within(float x, float low, float high) {
   return x < low ? low : x > high ? high : x == x ? x : 0.0f;
 }
@@ -569,7 +569,7 @@ class Evaluation {
   const TileProgramView& program_;
   const TileArguments& arguments_;
   std::int64_t origin_ = 0;
-  // Not initialised: an evaluation of a few elements would do nothing else.
+  // The slots are not initialised: an evaluation of a few elements would do nothing else.
   Slot slots_[kTileMaxSlots];
   alignas(kVectorBytes) float scratch_[kTileScratchFloats];
 };
