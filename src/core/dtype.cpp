@@ -15,8 +15,8 @@ std::uint32_t half_magnitude(std::uint32_t word) {
   if (word > kFloatInfinity) return kHalfInfinity | kHalfQuietBit | ((word >> 13) & 0x3ffU);
   if (word >= kOverflow) return kHalfInfinity;
   if (word < kSmallestNormal) {
-    // One unit in the last place of 0.5 is 2^-24, binary16's smallest subnormal: the addition
-    // rounds to it, ties to even.
+    // A unit in the last place of 0.5 is 2^-24, binary16's smallest subnormal: the addition rounds
+    // to it, ties to even.
     const float rounded = std::bit_cast<float>(word) + 0.5f;
     return std::bit_cast<std::uint32_t>(rounded) - std::bit_cast<std::uint32_t>(0.5f);
   }

@@ -59,7 +59,7 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < kGroups; ++g) {
       const std::uint64_t block = first_block + done + 4 * g;
-      // Blocks 0, 2, 1, 3: the unpacking below then leaves them in order.
+      // The blocks stand as 0, 2, 1, 3, so that the unpacking below leaves them in order.
       c0[g] = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<long long>(block)),
                                _mm256_set_epi64x(3, 1, 2, 0));
       c1[g] = _mm256_srli_epi64(c0[g], 32);
@@ -103,7 +103,7 @@ bool has_avx2() {
 }
 #endif
 
-// `unit` in [0, 1) moved to [low, high). Rounding can land on `high` itself: that goes to `low`.
+// Moves `unit` from [0, 1) to [low, high). Rounding can land on `high` itself: that goes to `low`.
 float scaled(float unit, float low, float high) {
   const float value = low + (high - low) * unit;
   return value == high ? low : value;

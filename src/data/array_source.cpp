@@ -89,7 +89,7 @@ void gather(std::byte* to, const std::byte* from, std::size_t row_bytes,
   }
 }
 
-// Pure: a batch is a function of its epoch and index.
+// The source is pure: a batch is a function of its epoch and index.
 class ArraySource final : public Source {
  public:
   ArraySource(const std::vector<const Tensor*>& inputs, const std::vector<const Tensor*>& targets,

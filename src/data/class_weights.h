@@ -10,7 +10,7 @@
 
 namespace stoker {
 
-// What a batch's labels weigh: an int32 label (batch) or (batch, 1), or the largest of a row of
+// The weights of a batch's labels: an int32 label (batch) or (batch, 1), or the largest of a row of
 // floats (batch, classes). Classes that are not in the map weigh 1, as in Keras.
 class ClassWeights {
  public:

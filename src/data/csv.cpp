@@ -57,7 +57,7 @@ class Characters {
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == text.npos; }
 
-// What has been read so far.
+// The part of the table that has been read so far.
 struct Table {
   std::string content;
   std::vector<std::size_t> ends;
@@ -113,7 +113,7 @@ class RowReader {
     return c == '\n' || c == '\r' || c == Characters::kEnd;
   }
 
-  // False: it was the last one of its row.
+  // Returns false for the last field of a row.
   bool read_field(Table& table, bool& is_quoted) {
     if (text_.peek() == '"') {
       is_quoted = true;
@@ -134,7 +134,7 @@ class RowReader {
     return false;
   }
 
-  // LF, CR LF, CR, or the file's end.
+  // A line ends with LF, CR LF, CR, or the file.
   void end_line() {
     ++line_;
     const bool is_return = text_.peek() == '\r';

@@ -44,7 +44,7 @@ bool parse(std::string_view text, T& value) {
   return result.ec == std::errc();
 }
 
-// Which texts stand for a missing number.
+// Knows which texts stand for a missing number.
 class MissingWords {
  public:
   explicit MissingWords(const CsvOptions& options) : words_(options.missing_words) {

@@ -49,7 +49,7 @@ void read_png_bytes(png_structp png, png_bytep to, std::size_t count) {
   source->bytes = source->bytes.subspan(count);
 }
 
-// Samples as they are stored, as TensorFlow and Pillow read them: no gamma, alpha dropped and not
+// Reads samples as they are stored, as TensorFlow and Pillow do: no gamma, alpha dropped and not
 // laid on anything, the upper bytes of 16 bits. `channels`: 3 or 4, or 1 for a file that is gray.
 //
 // As below, nothing with a destructor may come to life between setjmp and its return.

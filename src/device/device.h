@@ -50,7 +50,7 @@ class Event {
   virtual double seconds_since(Event& earlier) = 0;
 };
 
-// Rows to copy from one place on the device to another.
+// A copy of rows from one place on the device to another.
 struct RowGather {
   std::byte* to = nullptr;
   const std::byte* from = nullptr;
@@ -80,7 +80,7 @@ class Stream {
                            std::span<const std::int64_t> rows) = 0;
   virtual void launch(Work& work) = 0;
   virtual void record(Event& event) = 0;
-  // What is enqueued from now on starts after what `event` has recorded so far.
+  // Lets what is enqueued from now on start after what `event` has recorded so far.
   virtual void wait(Event& event) = 0;
   virtual void synchronize() = 0;
   // The cudaStream_t that it is; null on other devices.
@@ -97,7 +97,7 @@ class Device : public std::enable_shared_from_this<Device> {
   virtual ~Device() = default;
   virtual Kind kind() const = 0;
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
-  // Steps read the pinned slot itself: there is nothing to upload.
+  // Whether steps read the pinned slot itself, so that there is nothing to upload.
   virtual bool reads_host_memory() const = 0;
   // Throw OutOfMemory, saying how much was asked for, when there is not enough.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;

@@ -17,7 +17,7 @@ inline constexpr std::size_t kHeaderBytes = 256;
 
 inline constexpr int kMaxDeviceSlots = 16;
 
-// Lives in device memory, outside of every arena.
+// The ring's state lives in device memory, outside of every arena.
 struct RingState {
   std::uint64_t cursor = 0;  // of the next batch; its slot is cursor % slots
   std::int32_t slots = 1;

@@ -7,7 +7,7 @@
 namespace stoker::feed {
 namespace {
 
-// A window: long enough to mean something, short enough to adapt within an epoch.
+// A window is long enough to mean something and short enough to adapt within an epoch.
 constexpr std::int64_t kWindowNs = 100'000'000;
 constexpr std::int64_t kFirstWindowNs = 10'000'000;
 constexpr std::uint64_t kWindowBatches = 4;
@@ -54,7 +54,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
                       measured.durations.step - begin_.durations.step, measured.durations.host};
   begin_ = measured;
   ++windows_;
-  // A full ring keeps the workers from filling: what they took before still holds.
+  // A full ring keeps the workers from filling, so that what they took before still holds.
   if (window.durations.generate.count() == 0)
     window.durations.generate = measured.durations.generate;
   if (window.durations.step.count() == 0 || window.durations.generate.count() == 0) {
@@ -88,7 +88,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   return choice_;
 }
 
-// Share of what the cores could do that this process had them do.
+// The share of what the cores could do that this process had them do.
 double Autotune::busy(const Measured& window) const {
   return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }

@@ -1,4 +1,4 @@
-// What a source's half on the device keeps for each stream that it fills on.
+// State that a source's half on the device keeps for each stream that it fills on.
 #pragma once
 
 #include <map>

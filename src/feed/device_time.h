@@ -22,7 +22,7 @@ struct BatchTimes {
 struct DeviceSpan {
   std::int64_t upload_begin_ns = 0;
   std::int64_t step_begin_ns = 0;
-  // How long the device had nothing to do before the step, and what it waited for.
+  // The times for which the device had nothing to do before the step, by what it waited for.
   std::int64_t waited_for_generator_ns = 0;
   std::int64_t waited_for_upload_ns = 0;
   std::int64_t waited_for_launch_ns = 0;

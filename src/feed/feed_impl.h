@@ -1,4 +1,4 @@
-// What is behind a Feed.
+// The inside of a Feed.
 #pragma once
 
 #include <exception>

@@ -164,7 +164,7 @@ std::optional<Batch> Pipeline::next() {
     impl.in_epoch = false;
     return batch;
   }
-  // The ring's own count: the feed's counts the ends of epochs too.
+  // The header gets the ring's own count, for the feed's counts the ends of epochs too.
   auto* header = reinterpret_cast<SlotHeader*>(batch->block);
   header->sequence = impl.issued;
   header->rows = batch->rows;

@@ -16,7 +16,7 @@ using report::number;
 using report::percent;
 using report::ratio;
 
-// Less is not worth a change.
+// A gain below this is not worth a change.
 constexpr double kWorthwhile = 1.05;
 // More workers, or more slots, are advised as long as they bring this.
 constexpr double kStillHelps = 0.98;
@@ -89,7 +89,7 @@ class Adviser {
       advise_larger_batches();
     }
     put_most_rewarding_first();
-    // Last: it says what is to be had, not how.
+    // This advice comes last, since it says what is to be had and not how.
     if (most == report_.waited_for_generator) advise_cheaper_batches();
     return advice_;
   }
@@ -119,7 +119,7 @@ class Adviser {
     advise_cheaper_batches();
   }
 
-  // CPU time, where the steps had taken `step` seconds each: they compute for as much less.
+  // The CPU time if the steps had taken `step` seconds each: they compute for as much less.
   static double cpu_of(const FeedReport& report, double step) {
     if (report.step_cores <= 0.0 || report.step.mean() <= 0.0) return report.cpu;
     const double generator = std::min(report.cpu, report.generated * report.generated_cpu_share);
@@ -131,8 +131,8 @@ class Adviser {
     return ratio(report.waited_for_launch, static_cast<double>(report.batches));
   }
 
-  // What was measured, times what the model says of the change: so that what the model does not
-  // know of cancels out.
+  // The prediction is what was measured times what the model says of the change, so that what the
+  // model does not know of cancels out.
   double predict(const Arrangement& arrangement) const {
     return report_.seconds_per_batch() *
            ratio(feed::seconds_per_batch(durations_, arrangement), modelled_);

@@ -22,7 +22,7 @@ std::string percent(double share);
 std::string number(double value);
 // "0.80 µs", "5.10 ms", "12.3 s"
 std::string duration(double seconds);
-// Per second, thousands separated: "12,345".
+// A rate per second with its thousands separated: "12,345".
 std::string rate(double value);
 // "1.23 MB", of 1000 bytes each step.
 std::string byte_size(double bytes);

@@ -208,7 +208,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   StepRunner runner(*this, Mode::train, source->spec(), layout.offsets);
   const train::Plan& plan = runner.prepare();
   if (validation) {
-    // Now too: what does not fit should not come to light after an epoch.
+    // Validation is planned now too: what does not fit should not come to light after an epoch.
     const feed::SlotLayout slots(validation->spec());
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }

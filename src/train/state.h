@@ -26,8 +26,8 @@ class State {
   device::Stream& stream() { return *stream_; }
   backend::Backend& backend() { return *backend_; }
 
-  // Buffers that training needs: gradients and optimizer slots, zero. What there was of them and
-  // the arena go first, and stay away when this throws.
+  // Makes the buffers that training needs, gradients and optimizer slots, filled with zeros. The
+  // earlier ones and the arena go first, and stay away when this throws.
   void prepare_training(const Network& network, std::size_t slots);
   // The arena has at least this many bytes afterwards; memory() changes when it grows. There is no
   // arena when this throws.

@@ -7,7 +7,7 @@
 
 namespace stoker::train {
 
-// Reading: weights and scalars, several threads one after another. Writing: everything else, an
+// Calls that read take weights and scalars, several threads one after another. All others write, an
 // evaluation too, which has metric totals and the arena to itself.
 enum class Access { read, write };
 
@@ -25,7 +25,7 @@ class UseGuard {
   std::mutex reading_;  // held while one reads: the device's stream serves one thread
 };
 
-// A call that uses a model, for its length.
+// Holds a model for the length of a call that uses it.
 class Use {
  public:
   Use(UseGuard& guard, const std::string& model, const char* what, Access access);

@@ -31,7 +31,7 @@ FlushDenormals::~FlushDenormals() {
 
 struct ComputeArena::Impl {
   explicit Impl(int threads) : arena(threads) {
-    // Its workers take the settings of the thread that does this.
+    // The arena's workers take the settings of the thread that makes it.
     const FlushDenormals flush;
     arena.initialize();
   }

@@ -22,7 +22,7 @@ class FlushDenormals {
 
 class ComputeArena {
  public:
-  // threads >= 1, the calling thread included.
+  // `threads` is at least 1 and includes the calling thread.
   explicit ComputeArena(int threads);
   ~ComputeArena();
   ComputeArena(const ComputeArena&) = delete;
@@ -46,7 +46,7 @@ class ComputeArena {
   int threads_;
 };
 
-// More than any machine has: a larger number is a mistake, and would exhaust memory.
+// No machine has so many: a larger number is a mistake, and would exhaust memory.
 inline constexpr int kMostThreads = 4096;
 
 // What STOKER_THREADS says, else the cores that this process may run on. Throws ValueError when the

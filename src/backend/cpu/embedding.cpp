@@ -79,7 +79,7 @@ class EmbeddingBackwardKernel : public Kernel {
   }
 
  private:
-  // A row is written, and gets its share of the gradient.
+  // The grain counts a row as written once and as read with its share of the gradient.
   std::int64_t grain() const {
     return grain_for(4 * (columns_ + 2 * columns_ * count_ / std::max<std::int64_t>(entries_, 1)));
   }

@@ -11,7 +11,7 @@
 
 namespace stoker::backend::cpu {
 
-// One run of a program: where its values are this time.
+// One run of a program, with the places of its values this time.
 struct Run {
   void* const* values;  // by ValueId
   plan::Scalars* scalars;
@@ -27,7 +27,7 @@ class Kernel {
   virtual void run(const Run& run) = 0;
   // Bytes of scratch memory that run() needs, aligned to 64.
   virtual std::size_t workspace_bytes() const { return 0; }
-  // How many oneDNN primitives one run executes (each allocates inside the library).
+  // The number of oneDNN primitives that one run executes (each allocates inside the library).
   virtual int primitives() const { return 0; }
 };
 

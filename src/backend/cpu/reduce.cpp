@@ -268,7 +268,7 @@ class ReduceKernel : public Kernel {
     });
     for (std::int64_t o = 0; o < outer_; ++o) {
       float* sums = partial + o * parts_ * width;
-      // Pairwise, so that many parts cost little error.
+      // The parts are summed pairwise, so that many of them cost little error.
       for (std::int64_t step = 1; step < parts_; step *= 2) {
         for (std::int64_t part = 0; part + step < parts_; part += 2 * step) {
           combine_rows(sums + part * width, sums + (part + step) * width, inner_);

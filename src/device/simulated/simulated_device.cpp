@@ -34,7 +34,7 @@ class Health {
  public:
   explicit Health(const SimulatedOptions& options) : options_(options) {}
 
-  // Every call on the device begins here. Throws once and then always.
+  // Every call on the device begins here. It throws once and then always.
   void call() {
     const std::int64_t number = ++calls_;
     if (options_.break_at_call && number >= *options_.break_at_call) {

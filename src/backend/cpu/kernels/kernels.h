@@ -85,7 +85,7 @@ struct TileScalar {
 
 // Slots: constants, then registers, then what inputs, outputs, ... name.
 struct TileProgramView {
-  // The first `scalar_count` are worked out once, before the first tile.
+  // The first `scalar_count` instructions run once, before the first tile.
   const TileInstruction* instructions;
   const TileScalar* scalars;
   const TileInput* inputs;

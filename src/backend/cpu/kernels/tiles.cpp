@@ -120,7 +120,7 @@ std::uint16_t to_bfloat16(float x) {
   return static_cast<std::uint16_t>(is_nan ? (word >> 16) | 0x40U : rounded);
 }
 
-// x rounded as if it were stored in the 16-bit type and read back.
+// Returns x rounded as if it were stored in the 16-bit type and read back.
 template <class F>
 void round_trip(Slot a, float* to, std::int64_t n, F f) {
   Stretch x;
@@ -361,7 +361,7 @@ struct Philox {
   }
 };
 
-// 24 bits, which a signed conversion takes as they are.
+// The word leaves 24 bits, which a signed conversion takes as they are.
 float unit(std::uint32_t word) {
   return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
 }
@@ -418,7 +418,7 @@ class Evaluation {
   }
 
  private:
-  // What is the same for all tiles.
+  // Prepares what is the same for all tiles.
   void prepare(std::int64_t total) {
     for (int i = 0; i < program_.constant_count; ++i) {
       // Slots are written through nowhere but in registers and outputs.
@@ -514,7 +514,7 @@ class Evaluation {
     return found;
   }
 
-  // Element by element: rare, so that its speed does not matter.
+  // Stores element by element, which is rare, so that its speed does not matter.
   void store_finite(std::int64_t begin, std::int64_t n) {
     for (std::int64_t k = 0; k < n; ++k) {
       bool is_finite = true;
