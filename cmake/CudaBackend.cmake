@@ -42,6 +42,31 @@ if(stoker_use_cuda)
   file(GLOB_RECURSE stoker_cuda_sources CONFIGURE_DEPENDS
     src/backend/cuda/*.cpp src/device/cuda/*.cpp src/backend/cuda/*.cu)
   list(APPEND stoker_sources ${stoker_cuda_sources})
+  # What generated kernels include, by name; NVRTC gets these texts from the library.
+  set(stoker_device_headers
+    include/stoker/detail/float_bits.h
+    include/stoker/detail/host_device.h
+    include/stoker/detail/philox.h
+    src/plan/scalars.h
+    src/backend/cuda/kernels/blocks.cuh
+    src/backend/cuda/kernels/numbers.cuh
+    src/backend/cuda/kernels/philox.cuh
+    src/backend/cuda/kernels/pointwise_loops.cuh
+    src/backend/cuda/kernels/reduce_loops.cuh
+    src/backend/cuda/kernels/scalars.cuh
+    src/backend/cuda/kernels/tiling.h
+    src/backend/cuda/nvrtc/cstdint)
+  list(TRANSFORM stoker_device_headers PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE stoker_device_files)
+  list(TRANSFORM stoker_device_headers REPLACE "^(include|src/backend/cuda/nvrtc|src)/" ""
+    OUTPUT_VARIABLE stoker_device_names)
+  string(REPLACE ";" "|" stoker_joined_files "${stoker_device_files}")
+  string(REPLACE ";" "|" stoker_joined_names "${stoker_device_names}")
+  set(stoker_embedded ${CMAKE_CURRENT_BINARY_DIR}/generated/device_headers.cpp)
+  add_custom_command(OUTPUT ${stoker_embedded}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${stoker_embedded} "-DFILES=${stoker_joined_files}"
+      "-DNAMES=${stoker_joined_names}" -P ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake
+    DEPENDS ${stoker_device_files} ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake VERBATIM)
+  list(APPEND stoker_sources ${stoker_embedded})
   # Half a minute of templates at -O2, which run once a plan.
   set_source_files_properties(src/backend/cuda/cudnn_plan.cpp PROPERTIES COMPILE_OPTIONS -O1)
   # Registers that do not suffice are a mistake, not a matter of speed.

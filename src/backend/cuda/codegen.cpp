@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "backend/cuda/codegen_node.h"
+#include "backend/cuda/kernels/tiling.h"
 #include "core/format.h"
 #include "ops/ops.h"
 #include "stoker/error.h"
@@ -14,8 +15,6 @@
 namespace stoker::backend::cuda {
 
 namespace {
-
-constexpr unsigned kThreads = 256;  // gen::kThreads
 
 // FNV-1a: the same on every machine, for names that outlive a process in caches.
 std::uint64_t hash_of(std::string_view text) {
@@ -84,6 +83,14 @@ std::string kernel_text(const std::vector<GeneratedNode>& nodes) {
 }
 
 }  // namespace
+
+const std::string& generated_prelude() {
+  static const std::string prelude =
+      "#include \"backend/cuda/kernels/pointwise_loops.cuh\"\n"
+      "#include \"backend/cuda/kernels/reduce_loops.cuh\"\n"
+      "namespace gen = stoker::backend::cuda;\n";
+  return prelude;
+}
 
 std::string Parameters::pointer(const Operand& operand) {
   auto found = std::find(operands_.begin(), operands_.end(), operand);

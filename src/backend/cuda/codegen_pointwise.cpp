@@ -4,6 +4,7 @@
 
 #include "backend/cuda/codegen_expression.h"
 #include "backend/cuda/codegen_node.h"
+#include "backend/cuda/kernels/tiling.h"
 #include "core/format.h"
 #include "ops/ops.h"
 #include "plan/scalars.h"
@@ -11,7 +12,6 @@
 namespace stoker::backend::cuda {
 namespace {
 
-constexpr std::int64_t kThreads = 256;  // gen::kThreads
 constexpr std::int64_t kMostBlocks = 1024;
 // As many parts are told apart by comparisons; more of them by a table in memory.
 constexpr std::size_t kMostCompared = 16;
@@ -115,7 +115,7 @@ class PointwiseCode {
       members += "  bool refused;\n";
       constructor += format(
           "    const gen::Scalars* guard = static_cast<const gen::Scalars*>(p.",
-          parameters_.pointer(Operand::scalars()), ");\n    refused = guard->error != 0",
+          parameters_.pointer(Operand::scalars()), ");\n    refused = gen::has_error(guard)",
           attributes_.guard == ops::Guard::update ? " || guard->skips_update != 0;\n" : ";\n");
     }
     if (attributes_.keeps_finite) {

@@ -1,18 +1,18 @@
-// Op reduce as text: which of the prelude's loops, and how the work is cut. All of it follows from
-// shapes alone, so the order of a sum does too.
+// Op reduce as text: which of the loops of kernels/reduce_loops.cuh, and how the work is cut. All
+// of it follows from shapes alone, so the order of a sum does too.
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 
 #include "backend/cuda/codegen_expression.h"
 #include "backend/cuda/codegen_node.h"
+#include "backend/cuda/kernels/tiling.h"
 #include "core/format.h"
 #include "ops/ops.h"
 
 namespace stoker::backend::cuda {
 namespace {
 
-constexpr std::int64_t kThreads = 256;       // gen::kThreads
 constexpr std::int64_t kWantedBlocks = 512;  // that a launch is cut into, where there is the work
 constexpr std::int64_t kMostBlocks = 2048;
 // Rows of this length are worth a block of their own, unless there are very many.
@@ -22,7 +22,6 @@ constexpr std::int64_t kManyRows = 2048;
 // Elements, or rows of columns, that a thread shall have before the work is cut further.
 constexpr std::int64_t kShare = 16;
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t power_of_two_from(std::int64_t x) {
   return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(x)));
 }

@@ -5,7 +5,7 @@ than 128 registers, and 128-bit loads where a kernel has a path for them.
   ptxas_check.py --def kernels.def --objects rows.cu.o images.cu.o ...
       reads the machine code of a build, with cuobjdump and nvdisasm (of the toolkit, or of the
       wheels nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm)
-  ptxas_check.py --def kernels.def --nvcc nvcc --include src --sources rows.cu images.cu ...
+  ptxas_check.py --def kernels.def --nvcc nvcc --include src include --sources rows.cu images.cu ...
       without them: reads PTX. ptxas keeps its vector loads, and its launch bounds limit the
       registers; that nothing spills is then the build's to assert, with
       -Xptxas --warn-on-spills,--warning-as-error.
@@ -103,7 +103,7 @@ def check_objects(kernels, objects, cuobjdump, architectures):
 def check_ptx(kernels, sources, nvcc, include):
     text = ""
     for file in sources:
-        text += run([nvcc, "-std=c++20", "-arch=compute_75", "-ptx", f"-I{include}", file, "-o", "-"])
+        text += run([nvcc, "-std=c++20", "-arch=compute_75", "-ptx", *(f"-I{folder}" for folder in include), file, "-o", "-"])
     bodies = {}
     for part in text.split(".entry ")[1:]:
         bodies[kernel_of(part.split("(")[0])] = part
@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--cuobjdump", default=shutil.which("cuobjdump"))
     parser.add_argument("--architectures", nargs="*", default=[], help="that must be there: sm_75 ..")
     parser.add_argument("--nvcc", default="nvcc")
-    parser.add_argument("--include")
+    parser.add_argument("--include", nargs="*")
     parser.add_argument("--sources", nargs="*", default=[])
     arguments = parser.parse_args()
 

@@ -89,7 +89,8 @@ class Library {
                         << cuda::generated_prelude() << sources;
     const std::string command = std::string(STOKER_CXX_COMPILER) +
                                 " -std=c++20 -O1 -w -shared -fPIC -ffp-contract=off "
-                                "-I" STOKER_TESTS_FOLDER " -o " +
+                                "-I" STOKER_TESTS_FOLDER " -I" STOKER_TESTS_FOLDER
+                                "/../src -I" STOKER_TESTS_FOLDER "/../include -o " +
                                 output + " " + file;
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
   }

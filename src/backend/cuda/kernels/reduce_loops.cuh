@@ -1,17 +1,16 @@
-// The loops of op reduce, as codegen_prelude.cpp has those of pointwise. A node here has one output
-// and says by constants how its work is cut: codegen_reduce.cpp.
-#include "backend/cuda/codegen_node.h"
-
-namespace stoker::backend::cuda {
-
-namespace {
-
-constexpr const char* kReduceLoops = R"(
-namespace gen {
-
-// ---- reduce ----
+// The loops of op reduce. A node is as in pointwise_loops.cuh, has one output, and says by
+// constants how its work is cut: codegen_reduce.cpp. Free-standing.
+//
 // The order of every sum is fixed by the shape. Each thread adds up a few totals, threads are
 // combined as a tree, parts in order: no chain of additions is long.
+#pragma once
+
+#include "backend/cuda/kernels/blocks.cuh"
+#include "backend/cuda/kernels/numbers.cuh"
+#include "backend/cuda/kernels/philox.cuh"
+#include "backend/cuda/kernels/tiling.h"
+
+namespace stoker::backend::cuda {
 
 enum Kind { kSum, kMax, kMin };
 
@@ -27,12 +26,11 @@ __device__ __forceinline__ float combine(float a, float b) {
 // Memory that the threads of a block share.
 struct Shared {
   float values[4 * kThreads];
-  u32 is_last;
 };
 
 template <class Node>
 struct Values {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   // Element i, or four from there on.
   static __device__ __forceinline__ void read(const Node& node, Index i, float (&to)[1]) {
     node.one(i, 0.0f, to);
@@ -40,8 +38,7 @@ struct Values {
   static __device__ __forceinline__ void read(const Node& node, Index i, float (&to)[4]) {
     float y[1][4];
     node.pack(i, 0.0f, y);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) to[j] = y[0][j];
+    STOKER_UNROLL for (int j = 0; j < 4; ++j) to[j] = y[0][j];
   }
 };
 
@@ -52,19 +49,16 @@ template <class Node, int kWide, class At>
 __device__ __forceinline__ void accumulate(const Node& node, typename Node::Index lane,
                                            typename Node::Index lanes, typename Node::Index count,
                                            float (&totals)[kWide], const At& at) {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   constexpr int kUnroll = Node::kUnroll;
   Index k = lane;
   for (; k + (kUnroll - 1) * lanes < count; k += kUnroll * lanes) {
     float v[kUnroll][kWide];
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) Values<Node>::read(node, at(k + u * lanes), v[u]);
-#pragma unroll
-    for (int j = 0; j < kWide; ++j) {
-#pragma unroll
-      for (int step = 1; step < kUnroll; step *= 2) {
-#pragma unroll
-        for (int u = 0; u + step < kUnroll; u += 2 * step) {
+    STOKER_UNROLL for (int u = 0; u < kUnroll; ++u)
+        Values<Node>::read(node, at(k + u * lanes), v[u]);
+    STOKER_UNROLL for (int j = 0; j < kWide; ++j) {
+      STOKER_UNROLL for (int step = 1; step < kUnroll; step *= 2) {
+        STOKER_UNROLL for (int u = 0; u + step < kUnroll; u += 2 * step) {
           v[u][j] = combine<Node>(v[u][j], v[u + step][j]);
         }
       }
@@ -75,15 +69,14 @@ __device__ __forceinline__ void accumulate(const Node& node, typename Node::Inde
     for (; k < count; k += lanes) {
       float v[kWide];
       Values<Node>::read(node, at(k), v);
-#pragma unroll
-      for (int j = 0; j < kWide; ++j) totals[j] = combine<Node>(totals[j], v[j]);
+      STOKER_UNROLL for (int j = 0; j < kWide; ++j) totals[j] = combine<Node>(totals[j], v[j]);
     }
   }
 }
 
 template <class Node>
 struct RowAt {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   const Node& node;
   Index row, begin;
   __device__ __forceinline__ Index operator()(Index k) const {
@@ -94,21 +87,20 @@ struct RowAt {
 // A thread's share of elements [begin, end) of a row; begin is a multiple of kWide.
 template <class Node>
 __device__ __forceinline__ float share_of_row(const Node& node, typename Node::Index row,
-                                              typename Node::Index begin,
-                                              typename Node::Index end, u32 lane, u32 lanes) {
-  typedef typename Node::Index Index;
+                                              typename Node::Index begin, typename Node::Index end,
+                                              u32 lane, u32 lanes) {
+  using Index = typename Node::Index;
   constexpr int kWide = Node::kWide;
   float totals[kWide];
-#pragma unroll
-  for (int j = 0; j < kWide; ++j) totals[j] = start<Node>();
+  STOKER_UNROLL for (int j = 0; j < kWide; ++j) totals[j] = start<Node>();
   const Index count = (end - begin) / kWide;
   const RowAt<Node> at = {node, row, begin};
   accumulate<Node, kWide>(node, lane, lanes, count, totals, at);
   if constexpr (kWide == 1) {
     return totals[0];
   } else {
-    float total = combine<Node>(combine<Node>(totals[0], totals[1]),
-                                combine<Node>(totals[2], totals[3]));
+    float total =
+        combine<Node>(combine<Node>(totals[0], totals[1]), combine<Node>(totals[2], totals[3]));
     for (Index rest = begin + count * kWide + lane; rest < end; rest += lanes) {
       float v[1];
       Values<Node>::read(node, node.at(row, rest), v);
@@ -121,7 +113,7 @@ __device__ __forceinline__ float share_of_row(const Node& node, typename Node::I
 // Rows that are short or many: kLanes threads of a warp reduce one.
 template <class Node>
 __device__ __forceinline__ void reduce_short_rows(const Node& node, u32 block, u32 blocks) {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   constexpr u32 kLanes = Node::kLanes;
   constexpr u32 kAtOnce = kThreads / kLanes;
   const u32 lane = threadIdx.x % kLanes;
@@ -133,8 +125,7 @@ __device__ __forceinline__ void reduce_short_rows(const Node& node, u32 block, u
     if (row < Node::kRows) {
       total = share_of_row(node, row, Index(0), Node::kReduced, lane, kLanes);
     }
-#pragma unroll
-    for (u32 step = kLanes / 2; step > 0; step /= 2) {
+    STOKER_UNROLL for (u32 step = kLanes / 2; step > 0; step /= 2) {
       total = combine<Node>(total, __shfl_xor_sync(0xffffffffu, total, static_cast<int>(step)));
     }
     if (lane == 0 && row < Node::kRows) node.store(row, total);
@@ -144,19 +135,15 @@ __device__ __forceinline__ void reduce_short_rows(const Node& node, u32 block, u
 // The total of all threads, given to each.
 template <class Node>
 __device__ __forceinline__ float combine_block(float total, Shared& shared) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) {
+  STOKER_UNROLL for (int step = 16; step > 0; step /= 2) {
     total = combine<Node>(total, __shfl_xor_sync(0xffffffffu, total, step));
   }
   if (threadIdx.x % 32 == 0) shared.values[threadIdx.x / 32] = total;
   __syncthreads();
   float v[kThreads / 32];
-#pragma unroll
-  for (u32 w = 0; w < kThreads / 32; ++w) v[w] = shared.values[w];
-#pragma unroll
-  for (u32 step = 1; step < kThreads / 32; step *= 2) {
-#pragma unroll
-    for (u32 w = 0; w + step < kThreads / 32; w += 2 * step) {
+  STOKER_UNROLL for (u32 w = 0; w < kThreads / 32; ++w) v[w] = shared.values[w];
+  STOKER_UNROLL for (u32 step = 1; step < kThreads / 32; step *= 2) {
+    STOKER_UNROLL for (u32 w = 0; w + step < kThreads / 32; w += 2 * step) {
       v[w] = combine<Node>(v[w], v[w + step]);
     }
   }
@@ -164,23 +151,10 @@ __device__ __forceinline__ float combine_block(float total, Shared& shared) {
   return v[0];
 }
 
-// Whether this block is the last of `blocks` to come here; if so, it sees what the others wrote.
-__device__ __forceinline__ bool is_last_block(u32* counter, u32 blocks, Shared& shared) {
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    shared.is_last = atomicAdd(counter, 1u) == blocks - 1 ? 1u : 0u;
-    if (shared.is_last != 0) *counter = 0;  // for the next launch
-  }
-  __syncthreads();
-  __threadfence();
-  return shared.is_last != 0;
-}
-
 // Long rows: a block reduces one, or a part of it.
 template <class Node>
 __device__ __forceinline__ void reduce_long_rows(const Node& node, Shared& shared, u32 block) {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   const u32 part = block % Node::kParts;
   const u32 row = block / Node::kParts;
   const Index begin = static_cast<Index>(part) * Node::kPartLength;
@@ -191,7 +165,7 @@ __device__ __forceinline__ void reduce_long_rows(const Node& node, Shared& share
   if constexpr (Node::kParts > 1) {
     float* partials = node.partials + static_cast<Index>(row) * Node::kParts;
     if (threadIdx.x == 0) partials[part] = total;
-    if (!is_last_block(node.counters + row, Node::kParts, shared)) return;
+    if (!is_last_block(node.counters + row, Node::kParts)) return;
     total = start<Node>();
     for (u32 k = threadIdx.x; k < Node::kParts; k += kThreads) {
       total = combine<Node>(total, partials[k]);
@@ -203,7 +177,7 @@ __device__ __forceinline__ void reduce_long_rows(const Node& node, Shared& share
 
 template <class Node>
 struct ColumnAt {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   const Node& node;
   Index outer, begin, column;
   __device__ __forceinline__ Index operator()(Index k) const {
@@ -216,16 +190,14 @@ struct ColumnAt {
 template <class Node>
 __device__ __forceinline__ void combine_down(float (&totals)[Node::kWide], Shared& shared) {
   constexpr u32 kWide = Node::kWide;
-#pragma unroll
-  for (u32 step = kThreads / 2; step >= Node::kAcross; step /= 2) {
+  STOKER_UNROLL for (u32 step = kThreads / 2; step >= Node::kAcross; step /= 2) {
     if (threadIdx.x >= step && threadIdx.x < 2 * step) {
-#pragma unroll
-      for (u32 j = 0; j < kWide; ++j) shared.values[j * kThreads + threadIdx.x] = totals[j];
+      STOKER_UNROLL for (u32 j = 0; j < kWide; ++j) shared.values[j * kThreads + threadIdx.x] =
+          totals[j];
     }
     __syncthreads();
     if (threadIdx.x < step) {
-#pragma unroll
-      for (u32 j = 0; j < kWide; ++j) {
+      STOKER_UNROLL for (u32 j = 0; j < kWide; ++j) {
         totals[j] = combine<Node>(totals[j], shared.values[j * kThreads + threadIdx.x + step]);
       }
     }
@@ -237,7 +209,7 @@ __device__ __forceinline__ void combine_down(float (&totals)[Node::kWide], Share
 // kThreads / kAcross rows at a time.
 template <class Node>
 __device__ __forceinline__ void reduce_columns(const Node& node, Shared& shared, u32 block) {
-  typedef typename Node::Index Index;
+  using Index = typename Node::Index;
   constexpr int kWide = Node::kWide;
   constexpr u32 kDown = kThreads / Node::kAcross;
   const u32 tile = block % Node::kTiles;
@@ -252,8 +224,7 @@ __device__ __forceinline__ void reduce_columns(const Node& node, Shared& shared,
   const Index end = whole < Node::kReduced ? whole : Node::kReduced;
 
   float totals[kWide];
-#pragma unroll
-  for (int j = 0; j < kWide; ++j) totals[j] = start<Node>();
+  STOKER_UNROLL for (int j = 0; j < kWide; ++j) totals[j] = start<Node>();
   if (is_inside) {
     const ColumnAt<Node> at = {node, outer, begin, column};
     accumulate<Node, kWide>(node, lane, kDown, end - begin, totals, at);
@@ -262,19 +233,16 @@ __device__ __forceinline__ void reduce_columns(const Node& node, Shared& shared,
   if constexpr (Node::kParts > 1) {
     float* partials = node.partials + static_cast<Index>(outer) * Node::kParts * Node::kColumns;
     if (lane == 0 && is_inside) {
-#pragma unroll
-      for (int j = 0; j < kWide; ++j) {
+      STOKER_UNROLL for (int j = 0; j < kWide; ++j) {
         partials[static_cast<Index>(part) * Node::kColumns + column + j] = totals[j];
       }
     }
     u32* counter = node.counters + outer * Node::kTiles + tile;
-    if (!is_last_block(counter, Node::kParts, shared)) return;
-#pragma unroll
-    for (int j = 0; j < kWide; ++j) totals[j] = start<Node>();
+    if (!is_last_block(counter, Node::kParts)) return;
+    STOKER_UNROLL for (int j = 0; j < kWide; ++j) totals[j] = start<Node>();
     if (is_inside) {
       for (u32 k = lane; k < Node::kParts; k += kDown) {
-#pragma unroll
-        for (int j = 0; j < kWide; ++j) {
+        STOKER_UNROLL for (int j = 0; j < kWide; ++j) {
           totals[j] = combine<Node>(totals[j],
                                     partials[static_cast<Index>(k) * Node::kColumns + column + j]);
         }
@@ -283,18 +251,10 @@ __device__ __forceinline__ void reduce_columns(const Node& node, Shared& shared,
     combine_down<Node>(totals, shared);
   }
   if (lane == 0 && is_inside) {
-#pragma unroll
-    for (int j = 0; j < kWide; ++j) {
+    STOKER_UNROLL for (int j = 0; j < kWide; ++j) {
       node.store(static_cast<Index>(outer) * Node::kColumns + column + j, totals[j]);
     }
   }
 }
-
-}  // namespace gen
-)";
-
-}  // namespace
-
-const char* reduce_loops() { return kReduceLoops; }
 
 }  // namespace stoker::backend::cuda
