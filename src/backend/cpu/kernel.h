@@ -1,5 +1,5 @@
-// What a CPU kernel is: made once per node when a plan is compiled, run every step. One file a op
-// (or a family) under backend/cpu/; ops.def lists them all.
+// What a CPU kernel is: made once per node when a plan is compiled, run every step. One file an op
+// (or a family) in backend/cpu/ops/; ops.def lists them all.
 #pragma once
 
 #include <cstddef>

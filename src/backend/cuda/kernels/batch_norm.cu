@@ -1,1 +1,1 @@
-#include "backend/cuda/kernels/batch_norm.cuh"
+#include "backend/cuda/ops/batch_norm.cuh"

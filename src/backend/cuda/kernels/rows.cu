@@ -1,3 +1,3 @@
 // Kernels along rows.
-#include "backend/cuda/kernels/labels.cuh"
-#include "backend/cuda/kernels/softmax.cuh"
+#include "backend/cuda/ops/one_hot.cuh"
+#include "backend/cuda/ops/softmax.cuh"

@@ -1,6 +1,6 @@
 // The frame of a step, and what moves rows as they are.
-#include "backend/cuda/kernels/advance.cuh"
-#include "backend/cuda/kernels/embedding.cuh"
-#include "backend/cuda/kernels/gather_rows.cuh"
-#include "backend/cuda/kernels/ingest.cuh"
-#include "backend/cuda/kernels/slice.cuh"
+#include "backend/cuda/ops/advance.cuh"
+#include "backend/cuda/ops/embedding.cuh"
+#include "backend/cuda/frame/gather_rows.cuh"
+#include "backend/cuda/frame/ingest.cuh"
+#include "backend/cuda/ops/slice.cuh"

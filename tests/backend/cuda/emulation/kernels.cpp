@@ -1,17 +1,17 @@
 #include "backend/cuda/emulation/kernels.h"
 
 #include "backend/cuda/emulation/cuda_emulation.h"
-#include "backend/cuda/kernels/advance.cuh"
-#include "backend/cuda/kernels/batch_norm.cuh"
-#include "backend/cuda/kernels/conv2d.cuh"
-#include "backend/cuda/kernels/embedding.cuh"
-#include "backend/cuda/kernels/gather_rows.cuh"
-#include "backend/cuda/kernels/ingest.cuh"
-#include "backend/cuda/kernels/labels.cuh"
-#include "backend/cuda/kernels/matmul.cuh"
-#include "backend/cuda/kernels/pool2d.cuh"
-#include "backend/cuda/kernels/slice.cuh"
-#include "backend/cuda/kernels/softmax.cuh"
+#include "backend/cuda/ops/advance.cuh"
+#include "backend/cuda/ops/batch_norm.cuh"
+#include "backend/cuda/ops/conv2d.cuh"
+#include "backend/cuda/ops/embedding.cuh"
+#include "backend/cuda/frame/gather_rows.cuh"
+#include "backend/cuda/frame/ingest.cuh"
+#include "backend/cuda/ops/one_hot.cuh"
+#include "backend/cuda/ops/matmul.cuh"
+#include "backend/cuda/ops/pool2d.cuh"
+#include "backend/cuda/ops/slice.cuh"
+#include "backend/cuda/ops/softmax.cuh"
 
 namespace stoker::backend::cuda {
 namespace {

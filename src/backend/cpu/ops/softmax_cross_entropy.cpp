@@ -2,8 +2,8 @@
 // of float32 become int32 in the workspace) and for rows of probabilities.
 #include "backend/cpu/dispatch.h"
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/rows.h"
 #include "backend/cpu/parallel.h"
-#include "backend/cpu/rows.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -33,7 +33,8 @@ class SoftmaxCrossEntropyKernel : public Kernel {
     if (is_converted_) {
       auto* converted = reinterpret_cast<std::int32_t*>(run.workspace);
       const float* given = run.floats(labels_);
-      for (std::int64_t i = 0; i < rows_.count; ++i) converted[i] = ClassNumbers::truncated(given[i]);
+      for (std::int64_t i = 0; i < rows_.count; ++i)
+        converted[i] = ClassNumbers::truncated(given[i]);
       labels = converted;
     }
     const float* logits = run.floats(logits_);

@@ -4,8 +4,8 @@
 
 #include "backend/cpu/dispatch.h"
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/rows.h"
 #include "backend/cpu/parallel.h"
-#include "backend/cpu/rows.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
-#include "backend/cuda/kernels/matmul.cuh"
-#include "backend/cuda/kernels/pool2d.cuh"
+#include "backend/cuda/ops/matmul.cuh"
+#include "backend/cuda/ops/pool2d.cuh"
 
 namespace stoker::backend::cuda {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/rows.h"
 #include "backend/cpu/parallel.h"
-#include "backend/cpu/rows.h"
 
 namespace stoker::backend::cpu {
 namespace {
