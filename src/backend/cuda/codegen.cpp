@@ -8,8 +8,8 @@
 
 #include "backend/cuda/codegen_node.h"
 #include "backend/cuda/kernels/tiling.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "core/format.h"
-#include "ops/ops.h"
 #include "stoker/error.h"
 
 namespace stoker::backend::cuda {
@@ -43,16 +43,15 @@ std::string with_name(const std::string& source, const std::string& name) {
   return result;
 }
 
+// `number` tells the nodes of one kernel apart.
 GeneratedNode generate_node(const graph::Graph& graph, graph::NodeId id, std::size_t number,
                             Parameters& parameters, Resources& resources) {
-  const int op = graph.node(id).op->index;
-  if (op == static_cast<int>(ops::OpIndex::pointwise)) {
-    return generate_pointwise(graph, id, number, parameters);
+  const graph::Node& node = graph.node(id);
+  const CudaOp& op = cuda_op(node);
+  if (op.generate == nullptr) {
+    throw ValueError(format("codegen: no kernel is generated for ", node.op->name));
   }
-  if (op == static_cast<int>(ops::OpIndex::reduce)) {
-    return generate_reduce(graph, id, number, parameters, resources);
-  }
-  throw ValueError(format("codegen: no kernel is generated for ", graph.node(id).op->name));
+  return op.generate(graph, id, number, parameters, resources);
 }
 
 // The kernel itself: which blocks work for which node.

@@ -37,10 +37,4 @@ struct GeneratedNode {
   bool takes_shared = false;  // and the function gets the block's shared memory
 };
 
-// `number` tells the nodes of one kernel apart.
-GeneratedNode generate_pointwise(const graph::Graph& graph, graph::NodeId id, std::size_t number,
-                                 Parameters& parameters);
-GeneratedNode generate_reduce(const graph::Graph& graph, graph::NodeId id, std::size_t number,
-                              Parameters& parameters, Resources& resources);
-
 }  // namespace stoker::backend::cuda

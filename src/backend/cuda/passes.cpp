@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/cuda/lower.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "ops/ops.h"
 #include "plan/match.h"
 #include "plan/uses.h"
@@ -189,7 +190,7 @@ std::vector<NodeId> group_nodes(Graph& graph) {
       return must_precede(graph, early, node);
     });
     if (waits) flush();
-    if (is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce)) {
+    if (cuda_op(node).generate != nullptr) {
       pending.push_back(std::move(node));
     } else {
       last_of_group.push_back(static_cast<NodeId>(order.size()));

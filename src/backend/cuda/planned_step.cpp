@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "backend/cuda/lower.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "backend/cuda/passes.h"
-#include "ops/ops.h"
 #include "plan/passes.h"
 
 namespace stoker::backend::cuda {
@@ -38,35 +38,6 @@ std::vector<NodeId> optimize(graph::Graph& graph, const std::vector<ValueId>& ke
   return group_nodes(graph);
 }
 
-bool is_product(const graph::Node& node) {
-  using ops::OpIndex;
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul:
-    case OpIndex::conv2d:
-    case OpIndex::conv2d_backward_data:
-    case OpIndex::conv2d_backward_weights:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Kernels of ours whose images may be of 16 bits; they are all of the type of the first.
-bool stores_16_bits(const graph::Node& node) {
-  using ops::OpIndex;
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::pool2d:
-    case OpIndex::pool2d_backward:
-    case OpIndex::batch_norm:
-    case OpIndex::batch_norm_backward:
-    case OpIndex::softmax:
-    case OpIndex::embedding_backward:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::int64_t aligned(std::int64_t bytes) {
   return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
 }
@@ -81,7 +52,9 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     return accepted_product(asked, dnn).has_value();
   };
   plan::widen(*graph, [&](const graph::Node& node) {
-    return stores_16_bits(node) || (is_product(node) && accepts(spec_of(*graph, node)));
+    const CudaOp& op = cuda_op(node);
+    return op.elements == Elements::any_type ||
+           (op.spec != nullptr && accepts(spec_of(*graph, node)));
   });
   const auto last_of_group =
       options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);

@@ -30,8 +30,6 @@ class AdvanceKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_advance_kernel(const KernelRequest& request) {
-  return std::make_unique<AdvanceKernel>(request);
-}
+const CpuOp advance_on_cpu{&make<AdvanceKernel>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -99,11 +99,7 @@ class BatchNormBackward final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_batch_norm_kernel(const KernelRequest& request) {
-  return std::make_unique<BatchNorm>(request);
-}
-std::unique_ptr<Kernel> make_batch_norm_backward_kernel(const KernelRequest& request) {
-  return std::make_unique<BatchNormBackward>(request);
-}
+const CpuOp batch_norm_on_cpu{&make<BatchNorm>, &never_in_bfloat16};
+const CpuOp batch_norm_backward_on_cpu{&make<BatchNormBackward>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

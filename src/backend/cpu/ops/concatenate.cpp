@@ -52,8 +52,6 @@ class ConcatenateKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_concatenate_kernel(const KernelRequest& request) {
-  return std::make_unique<ConcatenateKernel>(request);
-}
+const CpuOp concatenate_on_cpu{&make<ConcatenateKernel>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -8,7 +8,6 @@
 
 #include "backend/cpu/dnn.h"
 #include "backend/cpu/kernel.h"
-#include "backend/cpu/products.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -296,33 +295,28 @@ class Conv2DBackwardWeights final : public Kernel {
   bool has_bias_ = false;
 };
 
+bool forward_takes_bfloat16(const graph::Graph& graph, const graph::Node& node) {
+  Problem p = read(graph, node);
+  if (!choose_forward(p).get(true)) return false;
+  p.bias = p.y.dtype;
+  p.relu = true;
+  return choose_forward(p).get(true);
+}
+bool backward_data_takes_bfloat16(const graph::Graph& graph, const graph::Node& node) {
+  return choose_backward_data(read(graph, node)).get(true);
+}
+bool backward_weights_takes_bfloat16(const graph::Graph& graph, const graph::Node& node) {
+  Problem p = read(graph, node);
+  if (!choose_backward_weights(p).get(true)) return false;
+  p.bias = DType::float32;  // as plan::fuse_bias_gradients has it
+  return choose_backward_weights(p).get(true);
+}
+
 }  // namespace
 
-bool conv2d_runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node) {
-  Problem p = read(graph, node);
-  switch (static_cast<ops::OpIndex>(node.op->index)) {
-    case ops::OpIndex::conv2d_backward_data:
-      return choose_backward_data(p).get(true);
-    case ops::OpIndex::conv2d_backward_weights:
-      if (!choose_backward_weights(p).get(true)) return false;
-      p.bias = DType::float32;  // as plan::fuse_bias_gradients has it
-      return choose_backward_weights(p).get(true);
-    default:
-      if (!choose_forward(p).get(true)) return false;
-      p.bias = p.y.dtype;
-      p.relu = true;
-      return choose_forward(p).get(true);
-  }
-}
-
-std::unique_ptr<Kernel> make_conv2d_kernel(const KernelRequest& request) {
-  return std::make_unique<Conv2DForward>(request);
-}
-std::unique_ptr<Kernel> make_conv2d_backward_data_kernel(const KernelRequest& request) {
-  return std::make_unique<Conv2DBackwardData>(request);
-}
-std::unique_ptr<Kernel> make_conv2d_backward_weights_kernel(const KernelRequest& request) {
-  return std::make_unique<Conv2DBackwardWeights>(request);
-}
+const CpuOp conv2d_on_cpu{&make<Conv2DForward>, &forward_takes_bfloat16};
+const CpuOp conv2d_backward_data_on_cpu{&make<Conv2DBackwardData>, &backward_data_takes_bfloat16};
+const CpuOp conv2d_backward_weights_on_cpu{&make<Conv2DBackwardWeights>,
+                                           &backward_weights_takes_bfloat16};
 
 }  // namespace stoker::backend::cpu

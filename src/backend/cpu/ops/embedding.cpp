@@ -101,11 +101,7 @@ class EmbeddingBackwardKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_embedding_kernel(const KernelRequest& request) {
-  return std::make_unique<EmbeddingKernel>(request);
-}
-std::unique_ptr<Kernel> make_embedding_backward_kernel(const KernelRequest& request) {
-  return std::make_unique<EmbeddingBackwardKernel>(request);
-}
+const CpuOp embedding_on_cpu{&make<EmbeddingKernel>, &never_in_bfloat16};
+const CpuOp embedding_backward_on_cpu{&make<EmbeddingBackwardKernel>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -2,7 +2,6 @@
 #include "backend/cpu/dispatch.h"
 #include "backend/cpu/dnn.h"
 #include "backend/cpu/kernel.h"
-#include "backend/cpu/products.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -111,9 +110,7 @@ class EigenMatMul final : public Kernel {
   const KernelTable& table_ = kernels();
 };
 
-}  // namespace
-
-bool matmul_runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node) {
+bool takes_bfloat16(const graph::Graph& graph, const graph::Node& node) {
   Problem p = read(graph, node);
   if (p.is_small()) return false;
   const auto is_brgemm = [&] { return implementation_of(describe(p, true)).starts_with("brg"); };
@@ -123,10 +120,14 @@ bool matmul_runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node)
   return is_brgemm();
 }
 
-std::unique_ptr<Kernel> make_matmul_kernel(const KernelRequest& request) {
+std::unique_ptr<Kernel> make_matmul(const KernelRequest& request) {
   const Problem p = read(request.graph, request.node);
   if (p.is_small()) return std::make_unique<EigenMatMul>(request, p);
   return std::make_unique<DnnMatMul>(request, p);
 }
+
+}  // namespace
+
+const CpuOp matmul_on_cpu{&make_matmul, &takes_bfloat16};
 
 }  // namespace stoker::backend::cpu

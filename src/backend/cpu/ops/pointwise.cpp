@@ -96,11 +96,13 @@ class PointwiseKernel : public Kernel {
   std::int64_t grain_ = 1;
 };
 
-}  // namespace
-
-std::unique_ptr<Kernel> make_pointwise_kernel(const KernelRequest& request) {
+std::unique_ptr<Kernel> make_pointwise(const KernelRequest& request) {
   return std::make_unique<PointwiseKernel>(
       request, ops::attributes_of<ops::PointwiseAttributes>(request.node));
 }
+
+}  // namespace
+
+const CpuOp pointwise_on_cpu{&make_pointwise, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -109,11 +109,7 @@ class Pool2DBackward final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pool2d_kernel(const KernelRequest& request) {
-  return std::make_unique<Pool2D>(request);
-}
-std::unique_ptr<Kernel> make_pool2d_backward_kernel(const KernelRequest& request) {
-  return std::make_unique<Pool2DBackward>(request);
-}
+const CpuOp pool2d_on_cpu{&make<Pool2D>, &never_in_bfloat16};
+const CpuOp pool2d_backward_on_cpu{&make<Pool2DBackward>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -373,11 +373,13 @@ class ReduceKernel : public Kernel {
   std::int64_t fold_ = 1;   // rows joined to one
 };
 
-}  // namespace
-
-std::unique_ptr<Kernel> make_reduce_kernel(const KernelRequest& request) {
+std::unique_ptr<Kernel> make_reduce(const KernelRequest& request) {
   return std::make_unique<ReduceKernel>(request,
                                         ops::attributes_of<ops::ReduceAttributes>(request.node));
 }
+
+}  // namespace
+
+const CpuOp reduce_on_cpu{&make_reduce, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -28,8 +28,6 @@ class ReshapeKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_reshape_kernel(const KernelRequest& request) {
-  return std::make_unique<ReshapeKernel>(request);
-}
+const CpuOp reshape_on_cpu{&make<ReshapeKernel>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

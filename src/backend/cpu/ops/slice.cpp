@@ -79,11 +79,7 @@ class SliceBackwardKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_slice_kernel(const KernelRequest& request) {
-  return std::make_unique<SliceKernel>(request);
-}
-std::unique_ptr<Kernel> make_slice_backward_kernel(const KernelRequest& request) {
-  return std::make_unique<SliceBackwardKernel>(request);
-}
+const CpuOp slice_on_cpu{&make<SliceKernel>, &never_in_bfloat16};
+const CpuOp slice_backward_on_cpu{&make<SliceBackwardKernel>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

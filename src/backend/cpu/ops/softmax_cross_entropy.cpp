@@ -74,8 +74,6 @@ class SoftmaxCrossEntropyKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_softmax_cross_entropy_kernel(const KernelRequest& request) {
-  return std::make_unique<SoftmaxCrossEntropyKernel>(request);
-}
+const CpuOp softmax_cross_entropy_on_cpu{&make<SoftmaxCrossEntropyKernel>, &never_in_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -1,9 +1,19 @@
 // What the device's streams launch themselves.
+#include "backend/cuda/frame/gather_rows.h"
+
 #include <cuda_runtime_api.h>
 
 #include "backend/cuda/kernels/grids.h"
-#include "backend/cuda/kernels/kernels.h"
 #include "device/cuda/cuda_device.h"
+
+namespace stoker::backend::cuda {
+
+STOKER_CUDA_KERNEL(gather_rows, Threads::alone, Loads::wide)
+Grid grid_of(const gather_rows_params& p) {
+  return threads_for(p.count * p.row_bytes / access_bytes(p.row_bytes));
+}
+
+}  // namespace stoker::backend::cuda
 
 namespace stoker::device {
 
@@ -21,8 +31,7 @@ cudaError_t enqueue_gather(const RowGather& gather, const std::int64_t* rows, st
   config.blockDim = dim3(grid.threads);
   config.stream = stream;
   void* arguments[] = {&params};
-  return cudaLaunchKernelExC(
-      &config, backend::cuda::function_of(backend::cuda::KernelId::gather_rows), arguments);
+  return cudaLaunchKernelExC(&config, kernel_of(params).function(), arguments);
 }
 
 }  // namespace stoker::device

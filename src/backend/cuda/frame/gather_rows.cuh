@@ -1,6 +1,7 @@
 // A batch out of tensors that lie on the device.
 #pragma once
 
+#include "backend/cuda/frame/gather_rows.h"
 #include "backend/cuda/kernels/device.cuh"
 
 namespace stoker::backend::cuda {
@@ -16,7 +17,7 @@ __device__ __forceinline__ void gather_rows(const gather_rows_params& p) {
   });
 }
 
-STOKER_KERNEL gather_rows_kernel(const gather_rows_params p) {
+STOKER_KERNEL(gather_rows) {
   if (p.row_bytes % 16 == 0) {
     gather_rows<uint4>(p);
   } else if (p.row_bytes % 4 == 0) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backend/cuda/frame/ingest.h"
 #include "backend/cuda/kernels/device.cuh"
 #include "device/ring_state.h"
 #include "plan/scalars.h"
@@ -16,7 +17,7 @@ __device__ inline void check_header(const std::byte* block, std::uint64_t cursor
   scalars.error_row = static_cast<std::int64_t>(cursor);
 }
 
-STOKER_KERNEL ingest_kernel(const ingest_params p) {
+STOKER_KERNEL(ingest) {
   const std::uint64_t cursor = p.ring->cursor;
   const std::byte* block = p.ring->blocks[cursor % static_cast<std::uint64_t>(p.ring->slots)];
   if (thread_of_grid() == 0) check_header(block, cursor, *p.scalars);

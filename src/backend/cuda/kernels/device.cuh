@@ -8,8 +8,8 @@
 
 // Under g++ the language is the emulator's, a header of the tests that stands before this one.
 #include "backend/cuda/kernels/blocks.cuh"
+#include "backend/cuda/kernels/kernel.h"
 #include "backend/cuda/kernels/numbers.cuh"
-#include "backend/cuda/kernels/params.h"
 #include "backend/cuda/kernels/tiling.h"
 #include "stoker/detail/host_device.h"
 
@@ -19,8 +19,12 @@
 #define STOKER_UNROLL_4
 #endif
 
-// Two blocks on a multiprocessor: at most 128 registers a thread.
-#define STOKER_KERNEL __global__ void __launch_bounds__(kBlockThreads, 2)
+// Begins the definition of kernel x, which takes x_params p. Two blocks on a multiprocessor: at
+// most 128 registers a thread. The emulator has a definition of its own.
+#if defined(__CUDACC__)
+#define STOKER_KERNEL(x) \
+  __global__ void __launch_bounds__(kBlockThreads, 2) x##_kernel(const x##_params p)
+#endif
 
 namespace stoker::backend::cuda {
 

@@ -1,83 +1,71 @@
-// Pooling and batch normalisation.
+// Ops batch_norm and batch_norm_backward.
+#include "backend/cuda/ops/batch_norm.h"
+
+#include <algorithm>
+
+#include "backend/cuda/kernels/grids.h"
+#include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/lowering.h"
+#include "backend/cuda/ops/cuda_op.h"
 
 namespace stoker::backend::cuda {
+namespace {
 
 using graph::Node;
 using graph::ValueId;
-using ops::OpIndex;
 
-namespace {
+// Blocks that a sum over rows is spread over: a large GPU full once or twice. Each costs partial
+// sums, which one block adds up.
+constexpr std::int64_t kReducingBlocks = 512;
 
-Window window(const ops::Pool2DAttributes& attributes, const Shape& x, const Shape& y) {
-  return {.n = int32(x[0]),
-          .h = int32(x[1]),
-          .w = int32(x[2]),
-          .c = int32(x[3]),
-          .p = int32(y[1]),
-          .q = int32(y[2]),
-          .window_h = int32(attributes.window[0]),
-          .window_w = int32(attributes.window[1]),
-          .stride_h = int32(attributes.strides[0]),
-          .stride_w = int32(attributes.strides[1]),
-          .before_h = int32(attributes.padding_before[0]),
-          .before_w = int32(attributes.padding_before[1])};
+// In whole rows of blocks: the kernel takes the tiles from the number of blocks.
+Grid channel_grid(std::int64_t rows, std::int32_t channels, Element element) {
+  const ChannelTiling tiling(channels, pack_width(channels, bytes_of(element)));
+  const std::int64_t most = std::max<std::int64_t>(1, kMostBlocks / tiling.tiles);
+  const std::int64_t parts = std::clamp<std::int64_t>(divide_up(rows, tiling.rows), 1, most);
+  return {.blocks = static_cast<unsigned>(parts * tiling.tiles),
+          .threads = kBlockThreads,
+          .shared_bytes = 0};
 }
 
-}  // namespace
-
-void Lowering::lower_pool(const Node& node) {
-  const auto& attributes = ops::attributes_of<ops::Pool2DAttributes>(node);
-  const ValueId in = node.inputs[0];
-  const ValueId out = node.outputs[0];
-  if (is(node, OpIndex::pool2d)) {
-    const pool2d_params params{.at = window(attributes, shape(in), shape(out)),
-                               .element = element_of(dtype(in))};
-    Pack<pool2d_params> pack(params);
-    pack.point(&pool2d_params::x, Operand::of(in)).point(&pool2d_params::y, Operand::of(out));
-    if (node.outputs.size() > 1) {
-      pack.point(&pool2d_params::argmax, Operand::of(node.outputs[1]));
-    }
-    return launch(KernelId::pool2d, params, pack);
-  }
-  const pool2d_backward_params params{.at = window(attributes, shape(out), shape(in)),
-                                      .element = element_of(dtype(in))};
-  Pack<pool2d_backward_params> pack(params);
-  pack.point(&pool2d_backward_params::dy, Operand::of(in))
-      .point(&pool2d_backward_params::dx, Operand::of(out));
-  if (node.inputs.size() > 1) {
-    pack.point(&pool2d_backward_params::argmax, Operand::of(node.inputs[1]));
-  }
-  launch(KernelId::pool2d_backward, params, pack);
+ChannelTiling tiling_of_sums(std::int32_t channels) {
+  return {channels, pack_width_of_sums(channels)};
 }
 
-Operand Lowering::partials(std::int64_t rows, std::int32_t channels) {
-  return Operand::workspace(id_, take_workspace(id_, batch_norm_partials_bytes(rows, channels)));
+Grid reducing_grid(std::int32_t parts, std::int32_t channels) {
+  return {.blocks = static_cast<unsigned>(parts * tiling_of_sums(channels).tiles),
+          .threads = kBlockThreads,
+          .shared_bytes = 0};
+}
+
+Operand partials(Lowering& lowering, std::int64_t rows, std::int32_t channels) {
+  const std::size_t bytes = batch_norm_partials_bytes(rows, channels);
+  return Operand::workspace(lowering.id(), lowering.take_workspace(lowering.id(), bytes));
 }
 
 // Inputs x, gamma, beta, and a residual when it adds one.
-void Lowering::lower_batch_norm(const Node& node) {
+void lower_batch_norm(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
-  const Rows rows(shape(node.inputs[0]));
+  const Rows rows(lowering.shape(node.inputs[0]));
   const std::int32_t channels = int32(rows.columns);
   const batch_norm_statistics_params sums{.rows = rows.count,
                                           .channels = channels,
                                           .parts = batch_norm_parts(rows.count, channels),
-                                          .element = element_of(dtype(node.inputs[0]))};
+                                          .element = element_of(lowering.dtype(node.inputs[0]))};
   Pack<batch_norm_statistics_params> pack_sums(sums);
   pack_sums.point(&batch_norm_statistics_params::x, Operand::of(node.inputs[0]))
       .point(&batch_norm_statistics_params::mean, Operand::of(node.outputs[1]))
       .point(&batch_norm_statistics_params::variance, Operand::of(node.outputs[2]))
-      .point(&batch_norm_statistics_params::partials, partials(rows.count, channels))
+      .point(&batch_norm_statistics_params::partials, partials(lowering, rows.count, channels))
       .point(&batch_norm_statistics_params::counters,
-             Operand::counters(take_counters(batch_norm_counters(channels))));
-  launch(KernelId::batch_norm_statistics, sums, pack_sums);
+             Operand::counters(lowering.take_counters(batch_norm_counters(channels))));
+  lowering.launch(sums, pack_sums);
 
   const batch_norm_apply_params apply{.rows = rows.count,
                                       .channels = channels,
                                       .relu = attributes.relu,
                                       .epsilon = attributes.epsilon,
-                                      .element = element_of(dtype(node.inputs[0]))};
+                                      .element = element_of(lowering.dtype(node.inputs[0]))};
   Pack<batch_norm_apply_params> pack(apply);
   pack.point(&batch_norm_apply_params::x, Operand::of(node.inputs[0]))
       .point(&batch_norm_apply_params::mean, Operand::of(node.outputs[1]))
@@ -86,22 +74,22 @@ void Lowering::lower_batch_norm(const Node& node) {
       .point(&batch_norm_apply_params::beta, Operand::of(node.inputs[2]))
       .point(&batch_norm_apply_params::y, Operand::of(node.outputs[0]));
   if (attributes.add) pack.point(&batch_norm_apply_params::residual, Operand::of(node.inputs[3]));
-  launch(KernelId::batch_norm_apply, apply, pack);
+  lowering.launch(apply, pack);
 }
 
 // Inputs x, gamma, mean, variance, dy, the second part of dy when it adds two, relu's result when
 // it masks; outputs dx, dgamma, dbeta, and then dy as a whole.
-void Lowering::lower_batch_norm_backward(const Node& node) {
+void lower_batch_norm_backward(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
   const float epsilon = attributes.epsilon;
-  const Rows rows(shape(node.inputs[0]));
+  const Rows rows(lowering.shape(node.inputs[0]));
   const std::int32_t channels = int32(rows.columns);
   using Sums = batch_norm_backward_sums_params;
   const Sums sums{.rows = rows.count,
                   .channels = channels,
                   .parts = batch_norm_parts(rows.count, channels),
                   .epsilon = epsilon,
-                  .element = element_of(dtype(node.inputs[0]))};
+                  .element = element_of(lowering.dtype(node.inputs[0]))};
   Pack<Sums> pack_sums(sums);
   pack_sums.point(&Sums::x, Operand::of(node.inputs[0]))
       .point(&Sums::mean, Operand::of(node.inputs[2]))
@@ -109,19 +97,20 @@ void Lowering::lower_batch_norm_backward(const Node& node) {
       .point(&Sums::dy, Operand::of(node.inputs[4]))
       .point(&Sums::dgamma, Operand::of(node.outputs[1]))
       .point(&Sums::dbeta, Operand::of(node.outputs[2]))
-      .point(&Sums::partials, partials(rows.count, channels))
-      .point(&Sums::counters, Operand::counters(take_counters(batch_norm_counters(channels))));
+      .point(&Sums::partials, partials(lowering, rows.count, channels))
+      .point(&Sums::counters,
+             Operand::counters(lowering.take_counters(batch_norm_counters(channels))));
   if (attributes.add) pack_sums.point(&Sums::dy_2, Operand::of(node.inputs[5]));
   if (attributes.relu) pack_sums.point(&Sums::mask, Operand::of(node.inputs.back()));
   const bool gathers = attributes.add || attributes.relu;
   if (gathers) pack_sums.point(&Sums::sum, Operand::of(node.outputs[3]));
-  launch(KernelId::batch_norm_backward_sums, sums, pack_sums);
+  lowering.launch(sums, pack_sums);
 
   using Apply = batch_norm_backward_apply_params;
   const Apply apply{.rows = rows.count,
                     .channels = channels,
                     .epsilon = epsilon,
-                    .element = element_of(dtype(node.inputs[0]))};
+                    .element = element_of(lowering.dtype(node.inputs[0]))};
   Pack<Apply> pack(apply);
   pack.point(&Apply::x, Operand::of(node.inputs[0]))
       .point(&Apply::gamma, Operand::of(node.inputs[1]))
@@ -131,7 +120,44 @@ void Lowering::lower_batch_norm_backward(const Node& node) {
       .point(&Apply::dx, Operand::of(node.outputs[0]))
       .point(&Apply::dgamma, Operand::of(node.outputs[1]))
       .point(&Apply::dbeta, Operand::of(node.outputs[2]));
-  launch(KernelId::batch_norm_backward_apply, apply, pack);
+  lowering.launch(apply, pack);
 }
+
+}  // namespace
+
+STOKER_CUDA_KERNEL(batch_norm_statistics, Threads::meet, Loads::wide)
+Grid grid_of(const batch_norm_statistics_params& p) { return reducing_grid(p.parts, p.channels); }
+
+STOKER_CUDA_KERNEL(batch_norm_apply, Threads::alone, Loads::wide)
+Grid grid_of(const batch_norm_apply_params& p) {
+  return channel_grid(p.rows, p.channels, p.element);
+}
+
+STOKER_CUDA_KERNEL(batch_norm_backward_sums, Threads::meet, Loads::wide)
+Grid grid_of(const batch_norm_backward_sums_params& p) {
+  return reducing_grid(p.parts, p.channels);
+}
+
+STOKER_CUDA_KERNEL(batch_norm_backward_apply, Threads::alone, Loads::wide)
+Grid grid_of(const batch_norm_backward_apply_params& p) {
+  return channel_grid(p.rows, p.channels, p.element);
+}
+
+int batch_norm_parts(std::int64_t rows, std::int32_t channels) {
+  constexpr std::int64_t kRowsOfThread = 8;  // at least, before another block pays
+  const ChannelTiling tiling = tiling_of_sums(channels);
+  const std::int64_t most = std::max<std::int64_t>(1, kReducingBlocks / tiling.tiles);
+  return static_cast<int>(
+      std::clamp<std::int64_t>(divide_up(rows, kRowsOfThread * tiling.rows), 1, most));
+}
+std::size_t batch_norm_partials_bytes(std::int64_t rows, std::int32_t channels) {
+  return static_cast<std::size_t>(batch_norm_parts(rows, channels)) * 2 *
+         static_cast<std::size_t>(channels) * sizeof(float);
+}
+int batch_norm_counters(std::int32_t channels) { return tiling_of_sums(channels).tiles; }
+
+const CudaOp batch_norm_on_cuda = with_kernels(&lower_batch_norm, Elements::any_type);
+const CudaOp batch_norm_backward_on_cuda =
+    with_kernels(&lower_batch_norm_backward, Elements::any_type);
 
 }  // namespace stoker::backend::cuda

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/kernels/device.cuh"
 #include "backend/cuda/kernels/elements.cuh"
+#include "backend/cuda/ops/batch_norm.h"
 
 namespace stoker::backend::cuda {
 
@@ -152,7 +153,7 @@ __device__ __forceinline__ void batch_norm_statistics(const batch_norm_statistic
   store(p.variance + at.channel, moments.second);
 }
 
-STOKER_KERNEL batch_norm_statistics_kernel(const batch_norm_statistics_params p) {
+STOKER_KERNEL(batch_norm_statistics) {
   __shared__ Moments<8> shared[kBlockThreads];
   Moments<8>* const scratch = shared;
   with_type(p.element, [&](auto type) {
@@ -205,7 +206,7 @@ __device__ __forceinline__ void batch_norm_apply(const batch_norm_apply_params& 
   });
 }
 
-STOKER_KERNEL batch_norm_apply_kernel(const batch_norm_apply_params p) {
+STOKER_KERNEL(batch_norm_apply) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
     with_width<sizeof(T)>(p.channels,
@@ -279,7 +280,7 @@ __device__ __forceinline__ void batch_norm_backward_sums(const batch_norm_backwa
   store(p.dgamma + at.channel, sums.second);
 }
 
-STOKER_KERNEL batch_norm_backward_sums_kernel(const batch_norm_backward_sums_params p) {
+STOKER_KERNEL(batch_norm_backward_sums) {
   __shared__ Sums<8> shared[kBlockThreads];
   Sums<8>* const scratch = shared;
   with_type(p.element, [&](auto type) {
@@ -318,7 +319,7 @@ __device__ __forceinline__ void batch_norm_backward_apply(
   });
 }
 
-STOKER_KERNEL batch_norm_backward_apply_kernel(const batch_norm_backward_apply_params p) {
+STOKER_KERNEL(batch_norm_backward_apply) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
     with_width<sizeof(T)>(

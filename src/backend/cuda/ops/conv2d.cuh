@@ -2,8 +2,8 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
-#include "backend/cuda/ops/matmul.cuh"
-#include "backend/cuda/ops/pool2d.cuh"
+#include "backend/cuda/kernels/pixels.cuh"
+#include "backend/cuda/ops/conv2d.h"
 
 namespace stoker::backend::cuda {
 
@@ -58,7 +58,7 @@ __device__ __forceinline__ void conv2d(const conv2d_params& p) {
   });
 }
 
-STOKER_KERNEL conv2d_kernel(const conv2d_params p) {
+STOKER_KERNEL(conv2d) {
   if (output_pack(p.at) == 4) {
     conv2d<4>(p);
   } else {
@@ -109,7 +109,7 @@ __device__ __forceinline__ void conv2d_backward_data(const conv2d_backward_data_
              [&](auto i) { p.dx[i] = gradient_of_image<N>(p, pixel_of<1>(i, at.h, at.w, at.c)); });
 }
 
-STOKER_KERNEL conv2d_backward_data_kernel(const conv2d_backward_data_params p) {
+STOKER_KERNEL(conv2d_backward_data) {
   if (output_pack(p.at) == 4) {
     conv2d_backward_data<4>(p);
   } else {
@@ -142,7 +142,7 @@ __device__ __forceinline__ WeightSums sum_pixels(const conv2d_backward_weights_p
   return sums;
 }
 
-STOKER_KERNEL conv2d_backward_weights_kernel(const conv2d_backward_weights_params p) {
+STOKER_KERNEL(conv2d_backward_weights) {
   constexpr int kWarps = kBlockThreads / kWeightLanes;
   __shared__ WeightSums scratch[kWarps][kWeightLanes];
   const Convolution& at = p.at;

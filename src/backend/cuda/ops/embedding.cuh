@@ -2,6 +2,7 @@
 
 #include "backend/cuda/kernels/classes.cuh"
 #include "backend/cuda/kernels/elements.cuh"
+#include "backend/cuda/ops/embedding.h"
 
 namespace stoker::backend::cuda {
 
@@ -17,7 +18,7 @@ __device__ __forceinline__ void copy_row(const std::byte* from, std::byte* to,
   }
 }
 
-STOKER_KERNEL embedding_kernel(const embedding_params p) {
+STOKER_KERNEL(embedding) {
   __shared__ TeamScratch scratch;
   std::uint32_t bad = 0;
   each_row(p.count, words_of_row(p.row_bytes), scratch, [&](const auto& team, std::int64_t i) {
@@ -76,7 +77,7 @@ __device__ __forceinline__ std::uint32_t sum_before(std::uint32_t value, std::ui
   return sum - value;
 }
 
-STOKER_KERNEL embedding_count_kernel(const embedding_count_params p) {
+STOKER_KERNEL(embedding_count) {
   __shared__ std::uint32_t of_digits[kDigits];
   const auto thread = static_cast<int>(threadIdx.x);
   each_chunk(p.from, [&](std::int64_t first, std::int64_t end) {
@@ -115,7 +116,7 @@ __device__ __forceinline__ unsigned lanes_of_digit(int digit, bool has_digit) {
   return lanes;
 }
 
-STOKER_KERNEL embedding_place_kernel(const embedding_place_params p) {
+STOKER_KERNEL(embedding_place) {
   constexpr int kWarps = kBlockThreads / 32;
   __shared__ std::uint32_t next[kDigits];              // where the next key of a digit goes
   __shared__ std::uint32_t of_warps[kWarps][kDigits];  // first how many, then where
@@ -219,7 +220,7 @@ __device__ __forceinline__ void embedding_backward(const embedding_backward_para
   }
 }
 
-STOKER_KERNEL embedding_backward_kernel(const embedding_backward_params p) {
+STOKER_KERNEL(embedding_backward) {
   __shared__ Floats<8> shared[kBlockThreads / 32][32];
   Floats<8>(*const of_warps)[32] = shared;
   with_type(p.element, [&](auto type) {

@@ -3,10 +3,9 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/ops/matmul.h"
 
 namespace stoker::backend::cuda {
-
-// NaN stays.
 
 // By depth. Rows are padded by a pack, so that they stay aligned and stores spread over the banks.
 using MatrixTile = float[kTileDepth][kTile + 4];
@@ -57,7 +56,7 @@ struct ThreadTile {
   }
 };
 
-STOKER_KERNEL matmul_kernel(const matmul_params p) {
+STOKER_KERNEL(matmul) {
   __shared__ MatrixTile a, b;
   const TileSource a_source{p.a, p.m, p.k, p.transpose_a == 0};
   const TileSource b_source{p.b, p.n, p.k, p.transpose_b != 0};

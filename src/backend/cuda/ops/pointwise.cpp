@@ -5,6 +5,7 @@
 #include "backend/cuda/codegen_expression.h"
 #include "backend/cuda/codegen_node.h"
 #include "backend/cuda/kernels/tiling.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "core/format.h"
 #include "ops/ops.h"
 #include "plan/scalars.h"
@@ -196,11 +197,13 @@ class PointwiseCode {
   bool is_whole_ = true;  // all units lie wholly in their parts
 };
 
-}  // namespace
-
-GeneratedNode generate_pointwise(const graph::Graph& graph, graph::NodeId id, std::size_t number,
-                                 Parameters& parameters) {
+GeneratedNode generate(const graph::Graph& graph, graph::NodeId id, std::size_t number,
+                       Parameters& parameters, Resources& /*resources*/) {
   return PointwiseCode(graph, id, number, parameters).node();
 }
+
+}  // namespace
+
+const CudaOp pointwise_on_cuda = from_expressions(&generate, Elements::any_type);
 
 }  // namespace stoker::backend::cuda

@@ -1,33 +1,10 @@
-// A thread computes a pack of channels of one pixel.
 #pragma once
 
-#include "backend/cuda/kernels/device.cuh"
 #include "backend/cuda/kernels/elements.cuh"
+#include "backend/cuda/kernels/pixels.cuh"
+#include "backend/cuda/ops/pool2d.h"
 
 namespace stoker::backend::cuda {
-
-struct Pixel {
-  std::int64_t n;
-  int y, x, c;
-};
-
-// The i-th pack of N channels of images [.., height, width, channels]. Index is unsigned, and as
-// wide as it has to be.
-template <int N, class Index>
-__device__ __forceinline__ Pixel pixel_of(Index i, int height, int width, int channels) {
-  const auto rest_of = [&i](int extent) {
-    const Index quotient = i / static_cast<Index>(extent);
-    const Index rest = i - quotient * static_cast<Index>(extent);
-    i = quotient;
-    return static_cast<int>(rest);
-  };
-  Pixel at;
-  at.c = rest_of(channels / N) * N;
-  at.x = rest_of(width);
-  at.y = rest_of(height);
-  at.n = static_cast<std::int64_t>(i);
-  return at;
-}
 
 // Pixels [begin, end) of one axis.
 struct Interval {
@@ -46,11 +23,6 @@ __device__ __forceinline__ Interval windows_over(int pixel, int window, int stri
   const int last = pixel + before;
   const int first = last - window + 1;
   return {first <= 0 ? 0 : (first + stride - 1) / stride, min(last / stride + 1, places)};
-}
-
-__device__ __forceinline__ std::int64_t offset_of(std::int64_t n, int y, int x, int c, int height,
-                                                  int width, int channels) {
-  return ((n * height + y) * width + x) * channels + c;
 }
 
 template <class T, int N>
@@ -114,7 +86,7 @@ __device__ __forceinline__ void pool(const pool2d_params& p) {
   });
 }
 
-STOKER_KERNEL pool2d_kernel(const pool2d_params p) {
+STOKER_KERNEL(pool2d) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
     with_width<sizeof(T)>(p.at.c, [&](auto width) { pool<T, decltype(width)::value>(p); });
@@ -161,7 +133,7 @@ __device__ __forceinline__ void pool_backward(const pool2d_backward_params& p) {
   });
 }
 
-STOKER_KERNEL pool2d_backward_kernel(const pool2d_backward_params p) {
+STOKER_KERNEL(pool2d_backward) {
   with_type(p.element, [&](auto type) {
     using T = decltype(type);
     with_width<sizeof(T)>(p.at.c, [&](auto width) { pool_backward<T, decltype(width)::value>(p); });

@@ -7,6 +7,7 @@
 #include "backend/cuda/codegen_expression.h"
 #include "backend/cuda/codegen_node.h"
 #include "backend/cuda/kernels/tiling.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "core/format.h"
 #include "ops/ops.h"
 
@@ -259,11 +260,13 @@ class ReduceCode {
   std::int64_t blocks_ = 1;
 };
 
-}  // namespace
-
-GeneratedNode generate_reduce(const graph::Graph& graph, graph::NodeId id, std::size_t number,
-                              Parameters& parameters, Resources& resources) {
+GeneratedNode generate(const graph::Graph& graph, graph::NodeId id, std::size_t number,
+                       Parameters& parameters, Resources& resources) {
   return ReduceCode(graph, id, number, parameters, resources).node();
 }
+
+}  // namespace
+
+const CudaOp reduce_on_cuda = from_expressions(&generate, Elements::any_type);
 
 }  // namespace stoker::backend::cuda

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
+#include "backend/cuda/ops/slice.h"
 
 namespace stoker::backend::cuda {
 
@@ -35,7 +36,7 @@ __device__ __forceinline__ void take_slice(const slice_params& p, const SliceLay
   });
 }
 
-STOKER_KERNEL slice_kernel(const slice_params p) {
+STOKER_KERNEL(slice) {
   const SliceLayout at = layout_in_bytes(p, p.element_bytes);
   if (at.is_multiple_of(16)) {
     take_slice<uint4>(p, at);
@@ -63,7 +64,7 @@ __device__ __forceinline__ void put_slice(const slice_backward_params& p,
   });
 }
 
-STOKER_KERNEL slice_backward_kernel(const slice_backward_params p) {
+STOKER_KERNEL(slice_backward) {
   const SliceLayout at = layout_in_bytes(p, p.element_bytes);
   if (at.is_multiple_of(16)) {
     put_slice<uint4>(p, at);
@@ -73,44 +74,6 @@ STOKER_KERNEL slice_backward_kernel(const slice_backward_params p) {
     put_slice<unsigned short>(p, at);
   } else {
     put_slice<unsigned char>(p, at);
-  }
-}
-
-template <class Unit>
-__device__ __forceinline__ void put_side_by_side(const concatenate_params& p) {
-  constexpr std::int64_t kUnit = sizeof(Unit);
-  auto* __restrict__ y = static_cast<Unit*>(p.y);
-  const std::int64_t width = (p.ends[kConcatenated - 1] - p.begin) / kUnit;
-  each_index(p.outer * width, [&](auto i) {
-    const auto quotient = i / static_cast<decltype(i)>(width);
-    const auto outer = static_cast<std::int64_t>(quotient);
-    const std::int64_t at = p.begin / kUnit + static_cast<std::int64_t>(i) - outer * width;
-    // Whose block this is; constant indices keep the parameters out of local memory.
-    const void* from = p.x[0];
-    std::int64_t begin = p.begin;
-    std::int64_t end = p.ends[0];
-    STOKER_UNROLL for (int k = 1; k < kConcatenated; ++k) {
-      if (at * kUnit < p.ends[k - 1]) continue;
-      from = p.x[k];
-      begin = p.ends[k - 1];
-      end = p.ends[k];
-    }
-    y[outer * (p.row / kUnit) + at] =
-        static_cast<const Unit*>(from)[outer * ((end - begin) / kUnit) + at - begin / kUnit];
-  });
-}
-
-STOKER_KERNEL concatenate_kernel(const concatenate_params p) {
-  std::int64_t sizes = p.row | p.begin;
-  STOKER_UNROLL for (int k = 0; k < kConcatenated; ++k) sizes |= p.ends[k];
-  if (sizes % 16 == 0) {
-    put_side_by_side<uint4>(p);
-  } else if (sizes % 4 == 0) {
-    put_side_by_side<unsigned>(p);
-  } else if (sizes % 2 == 0) {
-    put_side_by_side<unsigned short>(p);
-  } else {
-    put_side_by_side<unsigned char>(p);
   }
 }
 

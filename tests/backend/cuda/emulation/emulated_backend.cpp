@@ -184,7 +184,7 @@ class EmulatedExecutable final : public cuda::StepExecutable, private device::Wo
     const auto& what = launches().launches[index].what;
     const cuda::BoundLaunch& to = bound(index);
     if (const auto* own = std::get_if<cuda::KernelLaunch>(&what)) {
-      run_emulated(own->kernel, own->grid, to.arguments.data());
+      run_emulated(*own->kernel, own->grid, to.arguments.data());
     } else if (const auto* generated = std::get_if<cuda::GeneratedLaunch>(&what)) {
       const cuda::Grid& grid = generated->grid;
       entries_[index](grid.blocks, grid.threads, grid.shared_bytes, generated->has_barriers,

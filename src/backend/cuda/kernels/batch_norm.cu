@@ -1,1 +1,0 @@
-#include "backend/cuda/ops/batch_norm.cuh"
