@@ -411,7 +411,7 @@ void measure(const Workload& workload, int rounds) {
     const graph::Node& node = graph.nodes()[i];
     const double us = training.node_us()[i];
     print("node", us < kNever ? us : 0.0, bench::flops_of(graph, node),
-          bench::bytes_of(graph, node), node.op->name, shapes_of(graph, node), node.scope);
+          bench::bytes_of(graph, node), node.op->name, shapes_of(graph, node), node.origin.text());
   }
 }
 

@@ -191,10 +191,10 @@ class Cursor {
 
 // Called with the place of an element among those that were asked for, when it is there. Refers to
 // a function that outlives the call, and allocates nothing.
-class Then {
+class ElementCallback {
  public:
   template <class F>
-  requires(!std::is_same_v<F, Then>) Then(const F& f)
+  requires(!std::is_same_v<F, ElementCallback>) ElementCallback(const F& f)
       : function_(&f), call_([](const void* function, std::size_t place) {
           (*static_cast<const F*>(function))(place);
         }) {}
@@ -225,14 +225,14 @@ class Stage {
   virtual bool is_random_access() const { return false; }
   virtual void get(const Pass&, std::int64_t, Sinks<T...>&) const {}
 
-  // As get() for each of `indices` in turn, all into `out`, from where `then` takes them. What a
-  // stage has to do once is done once for all of them.
+  // As get() for each of `indices` in turn, all into `out`, from where `on_element` takes them.
+  // What a stage has to do once is done once for all of them.
   static constexpr std::size_t kMostAtOnce = 64;  // indices
   virtual void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                        const Then& then) const {
+                        const ElementCallback& on_element) const {
     for (std::size_t i = 0; i < indices.size(); ++i) {
       get(pass, indices[i], out);
-      then(i);
+      on_element(i);
     }
   }
 
@@ -240,11 +240,11 @@ class Stage {
   // For stages whose elements have other numbers in the stage before.
   template <class Number>
   static void get_each_of(const Stage& input, const Pass& pass,
-                          std::span<const std::int64_t> indices, Sinks<T...>& out, const Then& then,
-                          Number&& number) {
+                          std::span<const std::int64_t> indices, Sinks<T...>& out,
+                          const ElementCallback& on_element, Number&& number) {
     std::array<std::int64_t, kMostAtOnce> before;
     for (std::size_t i = 0; i < indices.size(); ++i) before[i] = number(indices[i]);
-    input.get_each(pass, std::span(before).first(indices.size()), out, then);
+    input.get_each(pass, std::span(before).first(indices.size()), out, on_element);
   }
 
  private:

@@ -164,10 +164,10 @@ class MapInPlaceStage final : public Stage<T...> {
     apply(pass, index, out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     const auto map = [&](std::size_t place) {
       apply(pass, indices[place], out);
-      then(place);
+      on_element(place);
     };
     input_->get_each(pass, indices, out, map);
   }
@@ -250,11 +250,11 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     apply(pass, index, *element, out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     const Lease<Sinks<In...>> element;
     const auto map = [&](std::size_t place) {
       apply(pass, indices[place], *element, out);
-      then(place);
+      on_element(place);
     };
     input_->get_each(pass, indices, *element, map);
   }

@@ -25,6 +25,10 @@ struct Memory {
   std::byte* state = nullptr;
   std::byte* metrics = nullptr;
   plan::Scalars* scalars = nullptr;
+
+  // Where `home` lies; null for inputs, which every batch brings, and for a space that is not
+  // there.
+  std::byte* at(const graph::Home& home) const;
 };
 
 // Called by run_checked for every output of a node: host-readable memory of that value.

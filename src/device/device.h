@@ -90,9 +90,12 @@ class Stream {
 // What gather_rows() does, by the host on memory that it can reach.
 void gather_rows_now(const RowGather& gather, std::span<const std::int64_t> rows);
 
+enum class Kind : std::uint8_t { cpu, simulated, cuda };
+
 class Device : public std::enable_shared_from_this<Device> {
  public:
   virtual ~Device() = default;
+  virtual Kind kind() const = 0;
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
   // Steps read the pinned slot itself: there is nothing to upload.
   virtual bool reads_host_memory() const = 0;

@@ -251,7 +251,7 @@ void Feed::fail(const Batch& batch, const std::string& what) {
 void Feed::note_step(std::int64_t ns) { impl_->steps.add(ns); }
 void Feed::note_upload(std::int64_t ns) { impl_->uploads.add(ns); }
 
-void Feed::watch(std::function<void(std::int64_t)> look) { impl_->watch = std::move(look); }
+void Feed::watch(std::function<void(std::int64_t)> on_wait) { impl_->watch = std::move(on_wait); }
 
 void Feed::warn_of_starvation(const Starvation::Found& found) {
   impl_->warn_of_starvation(found, "the device");

@@ -135,7 +135,7 @@ class Feed {
 
   // For a consumer that sees more than the feed does, and says itself when the device starves.
   // `look` is called now and then while next() waits.
-  void watch(std::function<void(std::int64_t now_ns)> look);
+  void watch(std::function<void(std::int64_t now_ns)> on_wait);
   // Once in all.
   void warn_of_starvation(const Starvation::Found& found);
 

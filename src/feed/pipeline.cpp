@@ -52,7 +52,7 @@ struct Pipeline::Impl {
       // step that read the device slot before.
       const int in_flight = feed->ring_size() + kDeviceSlots + 2;
       clock.emplace(device, *copy, compute, *feed, in_flight);
-      feed->watch([this](std::int64_t now) { clock->look(now); });
+      feed->watch([this](std::int64_t now) { clock->poll(now); });
       uploading.resize(static_cast<std::size_t>(in_flight));
     }
   }
@@ -208,7 +208,7 @@ FeedReport Pipeline::take_report() {
   if (impl.clock) {
     impl.copy->synchronize();
     impl.compute.synchronize();
-    impl.clock->settle();
+    impl.clock->account_for_all();
     impl.clock->report(report);
   } else {
     report.step = impl.stepped.step;

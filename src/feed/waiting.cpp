@@ -42,7 +42,7 @@ std::int64_t later(std::int64_t begin_ns, double duration) {
 void Feed::Impl::look_for_starvation(std::int64_t now, std::int64_t waiting_ns) {
   if (watch) return watch(now);
   if (warned_of_starvation) return;
-  const std::optional<Starvation::Found> found = starvation.look(now, waiting_ns);
+  const std::optional<Starvation::Found> found = starvation.check(now, waiting_ns);
   if (found) warn_of_starvation(*found, "the step");
 }
 

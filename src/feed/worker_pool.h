@@ -94,12 +94,12 @@ class WorkerPool {
   std::exception_ptr failure() const;
 
  private:
-  class Crew;
+  class Workers;
   void start_up_to(int workers);
 
   const bool shares_cores_;
   const std::int64_t timeout_ns_;
-  std::shared_ptr<Crew> crew_;
+  std::shared_ptr<Workers> workers_;
   std::vector<std::thread> threads_;
   std::string shortage_;
 };

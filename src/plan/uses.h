@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "ops/ops.h"
 
 namespace stoker::plan {
 
@@ -38,9 +37,7 @@ inline graph::Space space_of(const graph::Graph& graph, graph::ValueId value) {
     const graph::ValueInfo& info = graph.info(value);
     if (info.home.space != graph::Space::arena || info.node < 0) return info.home.space;
     const graph::Node& node = graph.node(info.node);
-    const bool is_view =
-        node.op != nullptr && node.op->index == static_cast<int>(ops::OpIndex::reshape);
-    if (!is_view) return graph::Space::arena;
+    if (node.op == nullptr || !node.op->traits.is_view) return graph::Space::arena;
     value = node.inputs[0];
   }
 }

@@ -86,7 +86,7 @@ struct Model::Impl {
   void compile(CompileOptions options);
   void require_compiled(const char* what) const;
   // Waits for the device, so that plans and memory may go; a broken one has stopped.
-  void settle() noexcept;
+  void synchronize() noexcept;
   // The plan for `rows` rows of such batches, made at the first call and kept until others have
   // been asked for more recently. Throws DeviceError, saying what would fit, when there is no
   // memory for its arena.

@@ -62,9 +62,10 @@ std::string filter_from(const std::string& file) {
 }
 
 void describe() {
-  const std::string& name = test::device_under_test().device->name();
-  const bool is_cuda = name.starts_with("cuda:");
-  gpu::print_result({{"device", gpu::quoted(is_cuda ? device::cuda_status().line : name)}});
+  const device::Device& device = *test::device_under_test().device;
+  const bool is_cuda = device.kind() == device::Kind::cuda;
+  gpu::print_result(
+      {{"device", gpu::quoted(is_cuda ? device::cuda_status().line : device.name())}});
   // cuDNN's text is JSON already.
   if (is_cuda) gpu::print_result({{"properties", backend::cuda::properties_of_device(0)}});
 }

@@ -133,7 +133,7 @@ Training::Training(const Workload& workload)
   model_.compiled.emplace().options = std::move(options);
 }
 
-Training::~Training() { model_.settle(); }
+Training::~Training() { model_.synchronize(); }
 
 backend::Executable& Training::executable() {
   plan_ = model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch);
@@ -201,7 +201,7 @@ std::vector<backend::cuda::TimedLaunch> Training::time_launches(int steps) {
   run_resident(2);  // kernels are loaded when they first run
   // A GPU that writes 3 TB/s needs 80 us for one of these: twice as long as a host needs to enqueue
   // the launches that each stands for.
-  const bool is_real = device.name().starts_with("cuda:");
+  const bool is_real = device.kind() == device::Kind::cuda;
   const auto ballast = device.allocate(is_real ? std::size_t{256} << 20 : 1);
   const int fills = is_real ? 4 + launches() / 4 : 1;
   std::vector<backend::cuda::TimedLaunch> result;

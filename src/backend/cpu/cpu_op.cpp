@@ -23,4 +23,9 @@ bool runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node) {
          std::ranges::all_of(node.outputs, is_bfloat16) && cpu_op(node).takes_bfloat16(graph, node);
 }
 
+bool takes_tail(const graph::Graph& graph, const graph::Node& node) {
+  const CpuOp::TakesTail takes = cpu_op(node).takes_tail;
+  return takes != nullptr && takes(graph, node);
+}
+
 }  // namespace stoker::backend::cpu

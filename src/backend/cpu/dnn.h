@@ -10,6 +10,7 @@
 
 #include <dnnl.hpp>
 
+#include "core/align.h"
 #include "stoker/dtype.h"
 #include "stoker/shape.h"
 
@@ -62,14 +63,14 @@ class Primitive {
 // Copies between layouts; empty when they are the same.
 Primitive make_reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
 
-constexpr std::size_t aligned_64(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-// Hands out parts of a kernel's workspace.
+// Hands out parts of a kernel's workspace, each with cache lines of its own.
 class WorkspaceLayout {
  public:
+  static constexpr std::size_t kCacheLine = 64;
+
   std::size_t add(std::size_t bytes) {
     const std::size_t offset = total_;
-    total_ += aligned_64(bytes);
+    total_ += aligned(bytes, kCacheLine);
     return offset;
   }
   std::size_t total() const { return total_; }

@@ -41,14 +41,16 @@ struct KernelRequest {
   const graph::ValueInfo& output(std::size_t i) const { return graph.info(node.outputs[i]); }
 };
 
-// What the CPU backend knows of an op; it stands in the op's file. No field has a default: whoever
-// adds an op decides.
+// What the CPU backend knows of an op; it stands in the op's file. What has no safe default
+// has none: whoever adds an op decides.
 struct CpuOp {
   using MakeKernel = std::unique_ptr<Kernel> (*)(const KernelRequest& request);
   using TakesBfloat16 = bool (*)(const graph::Graph& graph, const graph::Node& node);
 
-  constexpr CpuOp(MakeKernel make, TakesBfloat16 takes)
-      : make_kernel(make), takes_bfloat16(takes) {}
+  using TakesTail = bool (*)(const graph::Graph& graph, const graph::Node& node);
+
+  constexpr CpuOp(MakeKernel make, TakesBfloat16 takes, TakesTail tail = nullptr)
+      : make_kernel(make), takes_bfloat16(takes), takes_tail(tail) {}
 
   MakeKernel make_kernel;
   // Whether the kernel of a node whose values are all bfloat16 computes on them as they are, also
@@ -56,6 +58,9 @@ struct CpuOp {
   // nodes compute in float32. Asked only where the processor has the instructions; an op that moves
   // values of any type is not asked.
   TakesBfloat16 takes_bfloat16;
+  // Whether the node is computed with the tail that it has (ops/tail.h); null: none, and plan/
+  // leaves that arithmetic to pointwise nodes.
+  TakesTail takes_tail;
 };
 
 inline bool never_in_bfloat16(const graph::Graph& /*graph*/, const graph::Node& /*node*/) {
@@ -76,5 +81,6 @@ const CpuOp& cpu_op(const graph::Node& node);
 
 // Whether the node as it stands computes on bfloat16 on this processor.
 bool runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node);
+bool takes_tail(const graph::Graph& graph, const graph::Node& node);
 
 }  // namespace stoker::backend::cpu

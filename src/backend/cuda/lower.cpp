@@ -7,7 +7,7 @@
 #include "backend/cuda/frame/ingest.h"
 #include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
-#include "plan/program.h"
+#include "core/align.h"
 
 namespace stoker::backend::cuda {
 
@@ -15,14 +15,6 @@ using graph::Node;
 using graph::NodeId;
 using graph::Space;
 using graph::ValueId;
-
-namespace {
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-}
-
-}  // namespace
 
 LaunchPlan Lowering::lower() {
   ingest();
@@ -52,7 +44,7 @@ std::int64_t Lowering::take_workspace(NodeId node, std::size_t bytes) {
 
 void Lowering::append(What what, std::string name, NodeId first, NodeId last) {
   std::string label = std::move(name);
-  for (NodeId i = first; i <= last; ++i) label += "  " + graph_.node(i).scope;
+  for (NodeId i = first; i <= last; ++i) label += "  " + graph_.node(i).origin.text();
   plan_.launches.push_back({std::move(what), first, last, std::move(label)});
 }
 

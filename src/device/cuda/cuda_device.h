@@ -28,6 +28,7 @@ class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int ordinal);
 
+  Kind kind() const override { return Kind::cuda; }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override;

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/align.h"
 #include "core/format.h"
 #include "device/device.h"
 #include "stoker/error.h"
@@ -26,7 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kAlignment = 256;
 constexpr int kPoison = 0xfb;  // as float32: a large negative number, as an integer: no label
 
 // Counts the calls, and breaks at the one that the options name; counts the bytes in use.
@@ -91,8 +91,7 @@ class Health {
 
 class SimulatedBuffer final : public Buffer {
  public:
-  explicit SimulatedBuffer(std::size_t bytes)
-      : size_((std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment) {
+  explicit SimulatedBuffer(std::size_t bytes) : size_(aligned(std::max<std::size_t>(bytes, 1))) {
     bytes_ = bytes;
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size_));
     if (data_ == nullptr) throw OutOfMemory(format("simulated: no memory for ", bytes, " bytes"));
@@ -313,9 +312,7 @@ class SimulatedStream final : public Stream {
     take(copy.upload && rate > 0.0 ? static_cast<double>(copy.bytes) / rate : 0.0);
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
-  void execute(const Gather& gather) {
-    gather_rows_now(gather.what, gather.rows);
-  }
+  void execute(const Gather& gather) { gather_rows_now(gather.what, gather.rows); }
   void execute(const Launch& launch) {
     launch.work->run();
     take(health_.options().step_seconds);
@@ -355,6 +352,7 @@ class SimulatedDevice final : public Device {
  public:
   explicit SimulatedDevice(const SimulatedOptions& options) : health_(options) {}
 
+  Kind kind() const override { return Kind::simulated; }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {

@@ -8,39 +8,13 @@
 
 namespace stoker::backend::cpu {
 
-// Arithmetic of a tile program; as far as `select` in the order of graph::ExprOp.
+// Arithmetic of a tile program: that of expressions, and what is made of it.
 enum class TileOp : std::uint8_t {
-  neg,
-  abs,
-  sign,
-  floor,
-  exp,
-  expm1,
-  log,
-  log1p,
-  sqrt,
-  rsqrt,
-  reciprocal,
-  tanh,
-  sigmoid,
-  relu,
-  erf,
-  sin,
-  cos,
-  is_finite,
-  to_bfloat16,
-  to_float16,
-  add,
-  sub,
-  mul,
-  div,
-  minimum,
-  maximum,
-  pow,
-  less,
-  less_equal,
-  equal,
-  select,
+#define STOKER_EXPR_LEAF(name)
+#define STOKER_EXPR_OP(name, operands) name,
+#include "graph/expr_ops.def"
+#undef STOKER_EXPR_LEAF
+#undef STOKER_EXPR_OP
   copy,
   multiply_add,           // a * b + c
   negative_multiply_add,  // c - a * b

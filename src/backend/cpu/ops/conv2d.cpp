@@ -8,6 +8,7 @@
 
 #include "backend/cpu/dnn.h"
 #include "backend/cpu/kernel.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -50,6 +51,7 @@ struct Problem {
 
 Problem read(const graph::Graph& graph, const graph::Node& node) {
   const auto& a = ops::attributes_of<Conv2DAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(a.tail);
   const auto type = [&](graph::ValueId value) { return graph.info(value).type; };
   Problem p;
   switch (static_cast<ops::OpIndex>(node.op->index)) {
@@ -62,14 +64,14 @@ Problem read(const graph::Graph& graph, const graph::Node& node) {
       p.x = type(node.inputs[0]);
       p.y = type(node.inputs[1]);
       p.kernel = type(node.outputs[0]);
-      if (a.has_bias) p.bias = type(node.outputs[1]).dtype;
+      if (a.bias_gradient) p.bias = type(node.outputs[1]).dtype;
       break;
     default:
       p.x = type(node.inputs[0]);
       p.kernel = type(node.inputs[1]);
       p.y = type(node.outputs[0]);
-      if (a.has_bias) p.bias = type(node.inputs[2]).dtype;
-      p.relu = a.epilogue == ops::Epilogue::relu;
+      if (tail.addend >= 0) p.bias = type(node.inputs[2]).dtype;
+      p.relu = tail.relu;
   }
   p.groups = a.groups;
   p.strides = {a.strides[0], a.strides[1]};
@@ -314,7 +316,7 @@ bool backward_weights_takes_bfloat16(const graph::Graph& graph, const graph::Nod
 
 }  // namespace
 
-const CpuOp conv2d_on_cpu{&make<Conv2DForward>, &forward_takes_bfloat16};
+const CpuOp conv2d_on_cpu{&make<Conv2DForward>, &forward_takes_bfloat16, &ops::has_bias_and_relu};
 const CpuOp conv2d_backward_data_on_cpu{&make<Conv2DBackwardData>, &backward_data_takes_bfloat16};
 const CpuOp conv2d_backward_weights_on_cpu{&make<Conv2DBackwardWeights>,
                                            &backward_weights_takes_bfloat16};

@@ -2,6 +2,7 @@
 #include "backend/cpu/dispatch.h"
 #include "backend/cpu/dnn.h"
 #include "backend/cpu/kernel.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cpu {
 namespace {
@@ -19,20 +20,22 @@ struct Problem {
 
 Problem read(const graph::Graph& graph, const graph::Node& node) {
   const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
+  const bool has_bias = tail.addend >= 0;
   const Shape& a = graph.info(node.inputs[0]).type.shape;
   const Shape& y = graph.info(node.outputs[0]).type.shape;
   const auto dtype = [&](std::size_t i) { return graph.info(node.inputs[i]).type.dtype; };
   return {dtype(0),
           dtype(1),
-          attributes.has_bias ? dtype(2) : DType::float32,
+          has_bias ? dtype(2) : DType::float32,
           graph.info(node.outputs[0]).type.dtype,
           y[0],
           y[1],
           a[attributes.transpose_a ? 0 : 1],
           attributes.transpose_a,
           attributes.transpose_b,
-          attributes.has_bias,
-          attributes.epilogue == ops::Epilogue::relu};
+          has_bias,
+          tail.relu};
 }
 
 // Empty where oneDNN has none and may say so.
@@ -128,6 +131,6 @@ std::unique_ptr<Kernel> make_matmul(const KernelRequest& request) {
 
 }  // namespace
 
-const CpuOp matmul_on_cpu{&make_matmul, &takes_bfloat16};
+const CpuOp matmul_on_cpu{&make_matmul, &takes_bfloat16, &ops::has_bias_and_relu};
 
 }  // namespace stoker::backend::cpu

@@ -7,6 +7,7 @@
 #include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -46,6 +47,7 @@ Operand partials(Lowering& lowering, std::int64_t rows, std::int32_t channels) {
 // Inputs x, gamma, beta, and a residual when it adds one.
 void lower_batch_norm(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
   const Rows rows(lowering.shape(node.inputs[0]));
   const std::int32_t channels = int32(rows.columns);
   const batch_norm_statistics_params sums{.rows = rows.count,
@@ -63,7 +65,7 @@ void lower_batch_norm(Lowering& lowering, const Node& node) {
 
   const batch_norm_apply_params apply{.rows = rows.count,
                                       .channels = channels,
-                                      .relu = attributes.relu,
+                                      .relu = tail.relu,
                                       .epsilon = attributes.epsilon,
                                       .element = element_of(lowering.dtype(node.inputs[0]))};
   Pack<batch_norm_apply_params> pack(apply);
@@ -73,15 +75,20 @@ void lower_batch_norm(Lowering& lowering, const Node& node) {
       .point(&batch_norm_apply_params::gamma, Operand::of(node.inputs[1]))
       .point(&batch_norm_apply_params::beta, Operand::of(node.inputs[2]))
       .point(&batch_norm_apply_params::y, Operand::of(node.outputs[0]));
-  if (attributes.add) pack.point(&batch_norm_apply_params::residual, Operand::of(node.inputs[3]));
+  if (tail.addend >= 0) pack.point(&batch_norm_apply_params::residual, Operand::of(node.inputs[3]));
   lowering.launch(apply, pack);
 }
 
-// Inputs x, gamma, mean, variance, dy, the second part of dy when it adds two, relu's result when
-// it masks; outputs dx, dgamma, dbeta, and then dy as a whole.
+// Inputs x, gamma, mean, variance, and dy or what the head makes it of: two parts of it, and relu's
+// result, by which they are masked. Outputs dx, dgamma, dbeta, and dy as a whole where there is a
+// head.
 void lower_batch_norm_backward(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
   const float epsilon = attributes.epsilon;
+  const auto head = ops::as_gated_sum(attributes.head);
+  const auto input = [&](int i) {
+    return Operand::of(node.inputs[4 + static_cast<std::size_t>(i)]);
+  };
   const Rows rows(lowering.shape(node.inputs[0]));
   const std::int32_t channels = int32(rows.columns);
   using Sums = batch_norm_backward_sums_params;
@@ -94,16 +101,15 @@ void lower_batch_norm_backward(Lowering& lowering, const Node& node) {
   pack_sums.point(&Sums::x, Operand::of(node.inputs[0]))
       .point(&Sums::mean, Operand::of(node.inputs[2]))
       .point(&Sums::variance, Operand::of(node.inputs[3]))
-      .point(&Sums::dy, Operand::of(node.inputs[4]))
+      .point(&Sums::dy, input(head ? head->base : 0))
       .point(&Sums::dgamma, Operand::of(node.outputs[1]))
       .point(&Sums::dbeta, Operand::of(node.outputs[2]))
       .point(&Sums::partials, partials(lowering, rows.count, channels))
       .point(&Sums::counters,
              Operand::counters(lowering.take_counters(batch_norm_counters(channels))));
-  if (attributes.add) pack_sums.point(&Sums::dy_2, Operand::of(node.inputs[5]));
-  if (attributes.relu) pack_sums.point(&Sums::mask, Operand::of(node.inputs.back()));
-  const bool gathers = attributes.add || attributes.relu;
-  if (gathers) pack_sums.point(&Sums::sum, Operand::of(node.outputs[3]));
+  if (head && head->addend >= 0) pack_sums.point(&Sums::dy_2, input(head->addend));
+  if (head && head->mask >= 0) pack_sums.point(&Sums::mask, input(head->mask));
+  if (head) pack_sums.point(&Sums::sum, Operand::of(node.outputs[3]));
   lowering.launch(sums, pack_sums);
 
   using Apply = batch_norm_backward_apply_params;
@@ -116,11 +122,18 @@ void lower_batch_norm_backward(Lowering& lowering, const Node& node) {
       .point(&Apply::gamma, Operand::of(node.inputs[1]))
       .point(&Apply::mean, Operand::of(node.inputs[2]))
       .point(&Apply::variance, Operand::of(node.inputs[3]))
-      .point(&Apply::dy, Operand::of(gathers ? node.outputs[3] : node.inputs[4]))
+      .point(&Apply::dy, head ? Operand::of(node.outputs[3]) : input(0))
       .point(&Apply::dx, Operand::of(node.outputs[0]))
       .point(&Apply::dgamma, Operand::of(node.outputs[1]))
       .point(&Apply::dbeta, Operand::of(node.outputs[2]));
   lowering.launch(apply, pack);
+}
+
+bool takes_sum_and_relu(const graph::Graph& graph, const Node& node, const Accepts& /*accepts*/) {
+  return ops::has_sum_and_relu(graph, node);
+}
+bool takes_masked_sum(const graph::Graph& graph, const Node& node, const Accepts& /*accepts*/) {
+  return ops::has_masked_sum(graph, node);
 }
 
 }  // namespace
@@ -156,8 +169,9 @@ std::size_t batch_norm_partials_bytes(std::int64_t rows, std::int32_t channels) 
 }
 int batch_norm_counters(std::int32_t channels) { return tiling_of_sums(channels).tiles; }
 
-const CudaOp batch_norm_on_cuda = with_kernels(&lower_batch_norm, Elements::any_type);
+const CudaOp batch_norm_on_cuda =
+    with_kernels(&lower_batch_norm, Elements::any_type, &takes_sum_and_relu);
 const CudaOp batch_norm_backward_on_cuda =
-    with_kernels(&lower_batch_norm_backward, Elements::any_type);
+    with_kernels(&lower_batch_norm_backward, Elements::any_type, &takes_masked_sum);
 
 }  // namespace stoker::backend::cuda

@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -51,15 +52,16 @@ DnnSpec spec_of_backward_weights(const graph::Graph& graph, const Node& node,
 
 void lower_conv2d(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::Conv2DAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
   const conv2d_params params{
       .at = convolution(attributes, lowering.shape(node.inputs[0]), lowering.shape(node.inputs[1]),
                         lowering.shape(node.outputs[0])),
-      .relu = attributes.epilogue == ops::Epilogue::relu};
+      .relu = tail.relu};
   Pack<conv2d_params> pack(params);
   pack.point(&conv2d_params::x, Operand::of(node.inputs[0]))
       .point(&conv2d_params::kernel, Operand::of(node.inputs[1]))
       .point(&conv2d_params::y, Operand::of(node.outputs[0]));
-  if (attributes.has_bias) pack.point(&conv2d_params::bias, Operand::of(node.inputs[2]));
+  if (tail.addend >= 0) pack.point(&conv2d_params::bias, Operand::of(node.inputs[2]));
   lowering.launch(params, pack);
 }
 
@@ -84,7 +86,7 @@ void lower_backward_weights(Lowering& lowering, const Node& node) {
   pack.point(&conv2d_backward_weights_params::x, Operand::of(node.inputs[0]))
       .point(&conv2d_backward_weights_params::dy, Operand::of(node.inputs[1]))
       .point(&conv2d_backward_weights_params::dkernel, Operand::of(node.outputs[0]));
-  if (attributes.has_bias) {
+  if (attributes.bias_gradient) {
     pack.point(&conv2d_backward_weights_params::dbias, Operand::of(node.outputs[1]));
   }
   lowering.launch(params, pack);
@@ -110,9 +112,10 @@ Grid grid_of(const conv2d_backward_weights_params& p) {
   return blocks_of(product(at.kh, at.kw, at.c / at.groups, divide_up(at.o, kWeightLanes)));
 }
 
-const CudaOp conv2d_on_cuda = by_cudnn(&spec_of_conv2d, &lower_conv2d, Elements::float32_only);
-const CudaOp conv2d_backward_data_on_cuda =
-    by_cudnn(&spec_of_backward_data, &lower_backward_data, Elements::float32_only);
+const CudaOp conv2d_on_cuda =
+    by_cudnn(&spec_of_conv2d, &lower_conv2d, Elements::float32_only, &takes_bias_and_relu);
+const CudaOp conv2d_backward_data_on_cuda = by_cudnn(&spec_of_backward_data, &lower_backward_data,
+                                                     Elements::float32_only, &takes_relu_gradient);
 const CudaOp conv2d_backward_weights_on_cuda =
     by_cudnn(&spec_of_backward_weights, &lower_backward_weights, Elements::float32_only);
 

@@ -1,12 +1,11 @@
 // The table of ops.
+#include "backend/cuda/ops/cuda_op.h"
 
 namespace stoker::backend::cuda {
 
 const CudaOp& cuda_op(const graph::Node& node) {
   static constexpr const CudaOp* kOps[] = {
 #define STOKER_OP(name) &name##_on_cuda,
-#include "backend/cuda/ops/cuda_op.h"
-
 #include "ops/ops.def"
 #undef STOKER_OP
   };

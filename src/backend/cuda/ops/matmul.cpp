@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -20,6 +21,7 @@ DnnSpec spec_of_matmul(const graph::Graph& graph, const Node& node, const DnnTyp
 
 void lower_matmul(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
   const Shape& a = lowering.shape(node.inputs[0]);
   const Shape& y = lowering.shape(node.outputs[0]);
   const matmul_params params{.m = int32(y[0]),
@@ -27,13 +29,18 @@ void lower_matmul(Lowering& lowering, const Node& node) {
                              .k = int32(a[attributes.transpose_a ? 0 : 1]),
                              .transpose_a = attributes.transpose_a,
                              .transpose_b = attributes.transpose_b,
-                             .relu = attributes.epilogue == ops::Epilogue::relu};
+                             .relu = tail.relu};
   Pack<matmul_params> pack(params);
   pack.point(&matmul_params::a, Operand::of(node.inputs[0]))
       .point(&matmul_params::b, Operand::of(node.inputs[1]))
       .point(&matmul_params::y, Operand::of(node.outputs[0]));
-  if (attributes.has_bias) pack.point(&matmul_params::bias, Operand::of(node.inputs[2]));
+  if (tail.addend >= 0) pack.point(&matmul_params::bias, Operand::of(node.inputs[2]));
   lowering.launch(params, pack);
+}
+
+bool takes_tail(const graph::Graph& graph, const Node& node, const Accepts& accepts) {
+  return ops::has_relu_gradient(graph, node) ? takes_relu_gradient(graph, node, accepts)
+                                             : takes_bias_and_relu(graph, node, accepts);
 }
 
 }  // namespace
@@ -43,6 +50,7 @@ Grid grid_of(const matmul_params& p) {
   return blocks_of(divide_up(p.m, kTile) * divide_up(p.n, kTile));
 }
 
-const CudaOp matmul_on_cuda = by_cudnn(&spec_of_matmul, &lower_matmul, Elements::float32_only);
+const CudaOp matmul_on_cuda =
+    by_cudnn(&spec_of_matmul, &lower_matmul, Elements::float32_only, &takes_tail);
 
 }  // namespace stoker::backend::cuda

@@ -5,6 +5,7 @@
 #include "backend/cuda/cudnn_plan.h"
 #include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "ops/tail.h"
 
 namespace stoker::backend::cuda {
 
@@ -44,6 +45,17 @@ DnnSpec spec_of(const Graph& graph, const Node& node, bool tf32) {
                              .bias = result,
                              .result = result,
                              .tf32 = tf32});
+}
+
+bool takes_bias_and_relu(const Graph& graph, const Node& node, const Accepts& accepts) {
+  if (!ops::has_bias_and_relu(graph, node)) return false;
+  // A product that cuDNN takes alone is worth more than a tail that costs no launch; one that it
+  // refuses either way is ours, with the tail.
+  return accepts(spec_of(graph, node)) || !accepts(spec_of(graph, ops::without_tail(node)));
+}
+
+bool takes_relu_gradient(const Graph& graph, const Node& node, const Accepts& accepts) {
+  return ops::has_relu_gradient(graph, node) && accepts(spec_of(graph, node));
 }
 
 std::optional<DnnProduct> accepted_product(const DnnSpec& spec, DnnCompiler& dnn) {

@@ -13,16 +13,16 @@ namespace stoker::train {
 
 class State;
 
-class Look {
+class AsyncReadback {
  public:
-  explicit Look(State& state);
+  explicit AsyncReadback(State& state);
   // Waits for copies that are under way: they write to memory of this.
-  ~Look();
-  Look(const Look&) = delete;
-  Look& operator=(const Look&) = delete;
+  ~AsyncReadback();
+  AsyncReadback(const AsyncReadback&) = delete;
+  AsyncReadback& operator=(const AsyncReadback&) = delete;
 
   // Enqueues the copies. Not while earlier ones are pending. `steps`: for who reads them.
-  void ask(std::int64_t steps);
+  void request(std::int64_t steps);
   bool is_pending() const { return is_pending_; }
   // Whether the copies have arrived; they are not pending then any more.
   bool has_arrived();

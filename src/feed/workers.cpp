@@ -1,4 +1,4 @@
-#include "feed/crew.h"
+#include "feed/workers.h"
 
 #include <algorithm>
 #include <chrono>
@@ -20,7 +20,7 @@ constexpr std::int64_t kLongFillNs = 200'000;
 
 }  // namespace
 
-void WorkerPool::Crew::run(int number) {
+void WorkerPool::Workers::run(int number) {
   Worker& worker = workers_[static_cast<std::size_t>(number)];
   shared_->timeline.track(static_cast<std::size_t>(number)).prepare();
   const ThreadTimes times;
@@ -29,7 +29,7 @@ void WorkerPool::Crew::run(int number) {
   end(number);
 }
 
-void WorkerPool::Crew::end(int number) {
+void WorkerPool::Workers::end(int number) {
   const std::lock_guard lock(state_mutex_);
   workers_[static_cast<std::size_t>(number)].ended = true;
   thread_ended_.notify_all();
@@ -38,14 +38,14 @@ void WorkerPool::Crew::end(int number) {
 // ---- Claiming ----
 
 // Until this worker is wanted. False when there is nothing to do any more.
-bool WorkerPool::Crew::rest(int number) {
+bool WorkerPool::Workers::rest(int number) {
   if (number < active()) return !is_over();
   std::unique_lock lock(state_mutex_);
   activated_.wait(lock, [&] { return is_over() || number < active(); });
   return !is_over();
 }
 
-std::optional<WorkerPool::Crew::Claim> WorkerPool::Crew::claim(Worker& worker, int number) {
+std::optional<WorkerPool::Workers::Claim> WorkerPool::Workers::claim(Worker& worker, int number) {
   if (!rest(number)) return std::nullopt;
   const std::lock_guard claiming(claim_mutex_);
   if (is_over() || !open_epoch()) return std::nullopt;
@@ -67,7 +67,7 @@ std::optional<WorkerPool::Crew::Claim> WorkerPool::Crew::claim(Worker& worker, i
 }
 
 // Makes next_ a batch of an epoch that is not over. False when there is none.
-bool WorkerPool::Crew::open_epoch() {
+bool WorkerPool::Workers::open_epoch() {
   for (;;) {
     if (next_.epoch == schedule_.end_epoch()) {
       end_work();
@@ -84,7 +84,7 @@ bool WorkerPool::Crew::open_epoch() {
 }
 
 // Moves next_ to the next epoch. False when there is none.
-bool WorkerPool::Crew::close_epoch() {
+bool WorkerPool::Workers::close_epoch() {
   const std::optional<std::int64_t> steps = schedule_.steps(next_.epoch);
   std::optional<Ending> ending;
   if (!steps || closing_.load() || source_.epochs_apart()) {
@@ -105,7 +105,7 @@ bool WorkerPool::Crew::close_epoch() {
   return true;
 }
 
-void WorkerPool::Crew::end_work() {
+void WorkerPool::Workers::end_work() {
   const std::lock_guard lock(state_mutex_);
   over_.store(true);
   activated_.notify_all();
@@ -114,7 +114,7 @@ void WorkerPool::Crew::end_work() {
 // ---- Filling ----
 
 // Of the source, where one of its epochs begins with this claim.
-void WorkerPool::Crew::begin_epoch(Worker& worker, Claim& claim) {
+void WorkerPool::Workers::begin_epoch(Worker& worker, Claim& claim) {
   const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
   if (schedule_.first_index(claim.epoch) != 0 && claim.batch != 0) return;
   worker.since_ns.store(now_ns());
@@ -134,7 +134,7 @@ void WorkerPool::Crew::begin_epoch(Worker& worker, Claim& claim) {
 }
 
 // Fills the slot and publishes it.
-void WorkerPool::Crew::fill(Worker& worker, int number, const Claim& claim) {
+void WorkerPool::Workers::fill(Worker& worker, int number, const Claim& claim) {
   SlotNote& note = ring_.note(claim.position);
   note.epoch = claim.epoch;
   note.rows = kFailed;
@@ -157,8 +157,8 @@ void WorkerPool::Crew::fill(Worker& worker, int number, const Claim& claim) {
   ring_.publish(claim.position);
 }
 
-std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& claim,
-                                    SlotNote& note) {
+std::int64_t WorkerPool::Workers::pull(Worker& worker, int number, const Claim& claim,
+                                       SlotNote& note) {
   try {
     const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
     std::int64_t index = schedule_.first_index(claim.epoch) + claim.step;
@@ -205,7 +205,8 @@ std::int64_t WorkerPool::Crew::pull(Worker& worker, int number, const Claim& cla
   return kFailed;
 }
 
-void WorkerPool::Crew::check_for_nan(const Claim& claim, std::int64_t rows, SlotNote& note) const {
+void WorkerPool::Workers::check_for_nan(const Claim& claim, std::int64_t rows,
+                                        SlotNote& note) const {
   const BatchSpec& spec = source_.spec();
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     const Field& field = spec.field(i);
@@ -223,7 +224,7 @@ void WorkerPool::Crew::check_for_nan(const Claim& claim, std::int64_t rows, Slot
 }
 
 // Called while the original is being handled, which so becomes the nested one.
-void WorkerPool::Crew::fail(const Claim& claim, const std::string& what) {
+void WorkerPool::Workers::fail(const Claim& claim, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format("batch ", claim.batch + 1, " (epoch ", claim.epoch + 1,
                                             ", batch ", claim.step + 1, " of it): ", what)));
@@ -239,13 +240,13 @@ void WorkerPool::Crew::fail(const Claim& claim, const std::string& what) {
 
 // ---- For the consumer ----
 
-void WorkerPool::Crew::set_active(int workers) {
+void WorkerPool::Workers::set_active(int workers) {
   const std::lock_guard lock(state_mutex_);
   active_.store(std::clamp(workers, 1, static_cast<int>(workers_.size())));
   activated_.notify_all();
 }
 
-WorkerPool::CoreShares WorkerPool::Crew::core_shares() const {
+WorkerPool::CoreShares WorkerPool::Workers::core_shares() const {
   std::int64_t wall = 0;
   std::int64_t cpu = 0;
   std::int64_t delayed = 0;
@@ -261,24 +262,24 @@ WorkerPool::CoreShares WorkerPool::Crew::core_shares() const {
   return {.had = share(cpu), .wanted = share(cpu + delayed)};
 }
 
-std::uint64_t WorkerPool::Crew::drawn_one_by_one() const {
+std::uint64_t WorkerPool::Workers::drawn_one_by_one() const {
   std::uint64_t drawn = 0;
   for (const Worker& worker : workers_) drawn += worker.drawn.load(std::memory_order_relaxed);
   return drawn;
 }
 
-void WorkerPool::Crew::begin(int number) {
+void WorkerPool::Workers::begin(int number) {
   const std::lock_guard lock(state_mutex_);
   workers_[static_cast<std::size_t>(number)].ended = false;
 }
 
-std::int64_t WorkerPool::Crew::deadline_of(int number, std::int64_t timeout_ns) const {
+std::int64_t WorkerPool::Workers::deadline_of(int number, std::int64_t timeout_ns) const {
   const Worker& worker = workers_[static_cast<std::size_t>(number)];
   const bool fills = worker.filling.load() != 0;
   return (fills ? worker.since_ns.load() : now_ns()) + timeout_ns;
 }
 
-std::optional<WorkerPool::Busy> WorkerPool::Crew::who_fills(std::uint64_t position) const {
+std::optional<WorkerPool::Busy> WorkerPool::Workers::who_fills(std::uint64_t position) const {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     if (workers_[i].filling.load() == position + 1) {
       return Busy{static_cast<int>(i), workers_[i].since_ns.load()};
@@ -287,7 +288,7 @@ std::optional<WorkerPool::Busy> WorkerPool::Crew::who_fills(std::uint64_t positi
   return std::nullopt;
 }
 
-void WorkerPool::Crew::stop() {
+void WorkerPool::Workers::stop() {
   ring_.stop();
   const std::lock_guard lock(state_mutex_);
   over_.store(true);
@@ -295,19 +296,19 @@ void WorkerPool::Crew::stop() {
   drained_.notify_all();
 }
 
-std::exception_ptr WorkerPool::Crew::failure() const {
+std::exception_ptr WorkerPool::Workers::failure() const {
   const std::lock_guard lock(state_mutex_);
   return failure_;
 }
 
-bool WorkerPool::Crew::wait_until_ended(int number, std::int64_t deadline_ns) {
+bool WorkerPool::Workers::wait_until_ended(int number, std::int64_t deadline_ns) {
   const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
   std::unique_lock lock(state_mutex_);
   return thread_ended_.wait_until(lock, deadline,
                                   [&] { return workers_[static_cast<std::size_t>(number)].ended; });
 }
 
-bool WorkerPool::Crew::has_ended() const {
+bool WorkerPool::Workers::has_ended() const {
   const std::lock_guard lock(state_mutex_);
   return std::ranges::all_of(workers_, [](const Worker& worker) { return worker.ended; });
 }

@@ -17,9 +17,9 @@
 
 namespace stoker::feed {
 
-class WorkerPool::Crew {
+class WorkerPool::Workers {
  public:
-  Crew(std::shared_ptr<Shared> shared, const Options& options)
+  Workers(std::shared_ptr<Shared> shared, const Options& options)
       : shared_(std::move(shared)),
         source_(*shared_->source),
         schedule_(shared_->schedule),
