@@ -2,6 +2,8 @@
 // as easy as 1, 2, 3", SC'11). The same key and counter give the same numbers on every device.
 #pragma once
 
+#include <stoker/detail/philox.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +23,6 @@ PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key);
 // Vectorised for the CPU it runs on.
 void philox_fill(std::span<std::uint32_t> words, std::uint64_t seed, std::uint32_t stream,
                  std::uint32_t step, std::uint64_t first_block);
-
-// 24 random bits as a float in [0, 1).
-constexpr float unit_float(std::uint32_t word) {
-  // The way goes by int32, whose conversion to float every instruction set has.
-  return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
-}
 
 // A stream of random numbers, keyed and independent of every other key: the words of philox_fill
 // from block 0 on. Cheap to make; refills itself in blocks. Not synchronised: each thread has its

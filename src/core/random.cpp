@@ -16,12 +16,7 @@
 namespace stoker {
 namespace {
 
-// Multipliers and Weyl increments from the paper's section 4.2 and Random123's philox.h.
-constexpr std::uint32_t kMultiplier0 = 0xD2511F53U;
-constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57U;
-constexpr std::uint32_t kWeyl0 = 0x9E3779B9U;
-constexpr std::uint32_t kWeyl1 = 0xBB67AE85U;
-constexpr int kRounds = 10;
+using detail::PhiloxBlock;
 
 constexpr PhiloxKey key_of(std::uint64_t seed) {
   return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
@@ -51,8 +46,8 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
                                                       std::uint64_t first_block) {
   constexpr std::size_t kGroups = 2;
   constexpr std::size_t kBlocks = 4 * kGroups;
-  const __m256i multiplier0 = _mm256_set1_epi64x(kMultiplier0);
-  const __m256i multiplier1 = _mm256_set1_epi64x(kMultiplier1);
+  const __m256i multiplier0 = _mm256_set1_epi64x(PhiloxBlock::kMultiplier0);
+  const __m256i multiplier1 = _mm256_set1_epi64x(PhiloxBlock::kMultiplier1);
   std::size_t done = 0;
   for (; done + kBlocks <= blocks; done += kBlocks) {
     __m256i c0[kGroups], c1[kGroups], c2[kGroups], c3[kGroups];
@@ -68,7 +63,7 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
     }
     PhiloxKey round_key = key;
 #pragma GCC unroll 10
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < PhiloxBlock::kRounds; ++round) {
       const __m256i key0 = _mm256_set1_epi64x(round_key[0]);
       const __m256i key1 = _mm256_set1_epi64x(round_key[1]);
 #pragma GCC unroll 2
@@ -80,8 +75,8 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
         c2[g] = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product0, 32), c3[g]), key1);
         c3[g] = product0;
       }
-      round_key[0] += kWeyl0;
-      round_key[1] += kWeyl1;
+      round_key[0] += PhiloxBlock::kWeyl0;
+      round_key[1] += PhiloxBlock::kWeyl1;
     }
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < kGroups; ++g) {
@@ -121,17 +116,9 @@ std::pair<float, float> normal_pair(std::uint32_t first, std::uint32_t second) {
 }  // namespace
 
 PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
-  for (int round = 0; round < kRounds; ++round) {
-    const std::uint64_t product0 = std::uint64_t{counter[0]} * kMultiplier0;
-    const std::uint64_t product1 = std::uint64_t{counter[2]} * kMultiplier1;
-    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(product1),
-               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(product0)};
-    key[0] += kWeyl0;
-    key[1] += kWeyl1;
-  }
-  return counter;
+  PhiloxBlock block{counter[0], counter[1], counter[2], counter[3]};
+  block.all_rounds(key[0], key[1]);
+  return {block.w0, block.w1, block.w2, block.w3};
 }
 
 void philox_fill(std::span<std::uint32_t> words, std::uint64_t seed, std::uint32_t stream,

@@ -1,10 +1,9 @@
 // Device scalars: what changes from step to step without rebuilding a program. One block of this
-// layout lives on the device, in Space::scalar; the program itself advances the counters.
+// layout lives on the device, in Space::scalar; the program itself advances the counters. Kernels
+// read it too, also those that NVRTC compiles: this header is free-standing.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <limits>
 
 namespace stoker::plan {
 
@@ -18,7 +17,7 @@ enum class StepError : std::int32_t {
   non_finite_update = 5,    // the step before this one has noted an overflow
 };
 
-inline constexpr std::int64_t kNoOverflow = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t kNoOverflow = INT64_MAX;
 inline constexpr std::int64_t kOverflowState = std::int64_t{1} << 40;
 
 struct Scalars {
@@ -55,10 +54,5 @@ constexpr std::int64_t overflow_at(bool is_state, std::int64_t element) {
 // Gradients that overflow at this scale overflow for another reason.
 inline constexpr float kSmallestLossScale = 0x1.0p-24f;
 inline constexpr float kLargestLossScale = 0x1.0p+100f;
-
-inline constexpr std::size_t kLearningRateOffset = offsetof(Scalars, learning_rate);
-inline constexpr std::size_t kInverseLossScaleOffset = offsetof(Scalars, inverse_loss_scale);
-inline constexpr std::size_t kLossScaleOffset = offsetof(Scalars, loss_scale);
-inline constexpr std::size_t kIterationsOffset = offsetof(Scalars, iterations);
 
 }  // namespace stoker::plan

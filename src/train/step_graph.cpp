@@ -7,6 +7,7 @@
 #include "metrics/metric.h"
 #include "ops/ops.h"
 #include "plan/autodiff.h"
+#include "plan/scalar_offsets.h"
 #include "plan/scalars.h"
 #include "stoker/error.h"
 #include "train/update.h"

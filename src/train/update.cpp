@@ -4,6 +4,7 @@
 
 #include "ops/ops.h"
 #include "plan/program.h"
+#include "plan/scalar_offsets.h"
 #include "plan/scalars.h"
 
 namespace stoker::train {

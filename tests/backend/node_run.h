@@ -107,29 +107,7 @@ class NodeRun {
   }
   std::unique_ptr<backend::cpu::Kernel> make() const {
     const backend::cpu::KernelRequest request{graph_, node(), id_, threads_};
-    using Maker = std::unique_ptr<backend::cpu::Kernel> (*)(const backend::cpu::KernelRequest&);
-    // Only the ops whose tests use this class: each one needs its kernel linked.
-    static const std::map<std::string, Maker> makers{
-        {"matmul", backend::cpu::make_matmul_kernel},
-        {"conv2d", backend::cpu::make_conv2d_kernel},
-        {"conv2d_backward_data", backend::cpu::make_conv2d_backward_data_kernel},
-        {"conv2d_backward_weights", backend::cpu::make_conv2d_backward_weights_kernel},
-        {"pointwise", backend::cpu::make_pointwise_kernel},
-        {"reduce", backend::cpu::make_reduce_kernel},
-        {"reshape", backend::cpu::make_reshape_kernel},
-        {"slice", backend::cpu::make_slice_kernel},
-        {"slice_backward", backend::cpu::make_slice_backward_kernel},
-        {"concatenate", backend::cpu::make_concatenate_kernel},
-        {"embedding", backend::cpu::make_embedding_kernel},
-        {"embedding_backward", backend::cpu::make_embedding_backward_kernel},
-        {"softmax", backend::cpu::make_softmax_kernel},
-        {"sparsemax", backend::cpu::make_sparsemax_kernel},
-        {"softmax_cross_entropy", backend::cpu::make_softmax_cross_entropy_kernel},
-        {"one_hot", backend::cpu::make_one_hot_kernel},
-        {"argmax", backend::cpu::make_argmax_kernel},
-        {"advance", backend::cpu::make_advance_kernel},
-    };
-    return makers.at(node().op->name)(request);
+    return backend::cpu::cpu_op(node()).make_kernel(request);
   }
 
   struct Free {

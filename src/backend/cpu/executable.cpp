@@ -5,7 +5,6 @@
 #include "backend/backend.h"
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel.h"
-#include "backend/cpu/products.h"
 #include "core/check.h"
 #include "ops/ops.h"
 #include "plan/passes.h"
@@ -14,14 +13,6 @@ namespace stoker::backend {
 
 namespace cpu {
 namespace {
-
-using MakeKernel = std::unique_ptr<Kernel> (*)(const KernelRequest&);
-
-constexpr MakeKernel kMakers[] = {
-#define STOKER_OP(name) &make_##name##_kernel,
-#include "ops/ops.def"
-#undef STOKER_OP
-};
 
 // Below this many multiply-adds and bytes a node is faster on one thread than on two: waking a
 // worker costs a few microseconds.
@@ -61,7 +52,7 @@ class CpuExecutable final : public Executable, private device::Work {
       for (graph::NodeId id = 0; id < count; ++id) {
         const graph::Node& node = graph->node(id);
         const KernelRequest request{*graph, node, id, is_wide(node) ? arena_->threads() : 1};
-        kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request);
+        kernels_[static_cast<std::size_t>(id)] = cpu_op(node).make_kernel(request);
       }
     });
     for (const auto& kernel : kernels_) primitives_ += kernel->primitives();

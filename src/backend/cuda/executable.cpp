@@ -7,7 +7,6 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/codegen.h"
-#include "backend/cuda/kernels/kernels.h"
 #include "backend/cuda/module.h"
 #include "backend/cuda/plan_cache.h"
 #include "backend/cuda/planned_step.h"
@@ -172,7 +171,7 @@ class CudaExecutable final : public StepExecutable {
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
       const auto& what = launches().launches[i].what;
       if (const auto* own = std::get_if<KernelLaunch>(&what)) {
-        kernels_[i] = function_of(own->kernel);
+        kernels_[i] = own->kernel->function();
       } else if (const auto* generated = std::get_if<GeneratedLaunch>(&what)) {
         kernels_[i] = module_->kernel(generated->name);
       } else if (const auto* dnn = std::get_if<DnnLaunch>(&what)) {

@@ -13,18 +13,10 @@
 #include <vector>
 
 #include "backend/cuda/dnn_spec.h"
+#include "backend/cuda/kernels/kernel.h"
 #include "graph/graph.h"
 
 namespace stoker::backend::cuda {
-
-// Our own kernels, compiled by nvcc: kernels/kernels.def lists them.
-enum class KernelId : int {
-#define STOKER_CUDA_KERNEL(name) name,
-#include "backend/cuda/kernels/kernels.def"
-#undef STOKER_CUDA_KERNEL
-  count
-};
-const char* name_of(KernelId kernel);
 
 // What a pointer will point to once memory is bound.
 struct Operand {
@@ -110,15 +102,9 @@ class Pack {
   Arguments arguments_;
 };
 
-struct Grid {
-  unsigned blocks = 1;
-  unsigned threads = 128;
-  unsigned shared_bytes = 0;
-};
-
 // One of our kernels.
 struct KernelLaunch {
-  KernelId kernel = KernelId::count;
+  const Kernel* kernel = nullptr;
   Grid grid;
   Arguments arguments;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/cuda/lower.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "ops/ops.h"
 #include "ops/tail.h"
 #include "plan/match.h"
@@ -19,21 +20,6 @@ using graph::Space;
 using graph::ValueId;
 using ops::OpIndex;
 using plan::is_op;
-
-bool takes_tail(const Graph& graph, const Node& node, const Accepts& accepts) {
-  if (is_op(node, OpIndex::batch_norm)) return ops::has_sum_and_relu(graph, node);
-  if (is_op(node, OpIndex::batch_norm_backward)) return ops::has_masked_sum(graph, node);
-  if (ops::has_relu_gradient(graph, node)) {
-    const bool is_gradient =
-        is_op(node, OpIndex::matmul) || is_op(node, OpIndex::conv2d_backward_data);
-    return is_gradient && accepts(spec_of(graph, node));
-  }
-  const bool is_forward = is_op(node, OpIndex::matmul) || is_op(node, OpIndex::conv2d);
-  if (!is_forward || !ops::has_bias_and_relu(graph, node)) return false;
-  // A product that cuDNN takes alone is worth more than a tail that costs no launch; one that it
-  // refuses either way is ours, with the tail.
-  return accepts(spec_of(graph, node)) || !accepts(spec_of(graph, ops::without_tail(node)));
-}
 
 // ---- group_nodes ----
 namespace {
@@ -106,7 +92,7 @@ std::vector<NodeId> group_nodes(Graph& graph) {
       return must_precede(graph, early, node);
     });
     if (waits) flush();
-    if (node.op->traits.carries_expression) {
+    if (cuda_op(node).generate != nullptr) {
       pending.push_back(std::move(node));
     } else {
       last_of_group.push_back(static_cast<NodeId>(order.size()));

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "backend/cuda/lower.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "backend/cuda/passes.h"
 #include "core/align.h"
-#include "ops/ops.h"
 #include "plan/passes.h"
 
 namespace stoker::backend::cuda {
@@ -24,35 +24,6 @@ std::vector<NodeId> each_alone(const graph::Graph& graph) {
   return last;
 }
 
-bool is_product(const graph::Node& node) {
-  using ops::OpIndex;
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul:
-    case OpIndex::conv2d:
-    case OpIndex::conv2d_backward_data:
-    case OpIndex::conv2d_backward_weights:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Kernels of ours whose images may be of 16 bits; they are all of the type of the first.
-bool stores_16_bits(const graph::Node& node) {
-  using ops::OpIndex;
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::pool2d:
-    case OpIndex::pool2d_backward:
-    case OpIndex::batch_norm:
-    case OpIndex::batch_norm_backward:
-    case OpIndex::softmax:
-    case OpIndex::embedding_backward:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<ValueId>& keep,
@@ -63,14 +34,18 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     return accepted_product(asked, dnn).has_value();
   };
   // The gradient of a bias stays a reduce: cuDNN does not sum it along, and reduces share launches.
-  const plan::Target target{
-      .runs_in_16_bits =
-          [&](const graph::Graph& asked, const graph::Node& node) {
-            return stores_16_bits(node) || (is_product(node) && accepts(spec_of(asked, node)));
-          },
-      .takes_tail = [&](const graph::Graph& asked,
-                        const graph::Node& node) { return takes_tail(asked, node, accepts); },
-      .inlines_scalars = true};
+  const plan::Target target{.runs_in_16_bits =
+                                [&](const graph::Graph& asked, const graph::Node& node) {
+                                  const CudaOp& op = cuda_op(node);
+                                  return op.elements == Elements::any_type ||
+                                         (op.spec != nullptr && accepts(spec_of(asked, node)));
+                                },
+                            .takes_tail =
+                                [&](const graph::Graph& asked, const graph::Node& node) {
+                                  const CudaOp::TakesTail takes = cuda_op(node).takes_tail;
+                                  return takes != nullptr && takes(asked, node, accepts);
+                                },
+                            .inlines_scalars = true};
   plan::widen(*graph, target.runs_in_16_bits);
   if (options.optimize) plan::optimize(*graph, keep, target);
   const auto last_of_group = options.optimize ? group_nodes(*graph) : each_alone(*graph);
