@@ -185,12 +185,12 @@ template <class... T>
 class Cursor {
  public:
   virtual ~Cursor() = default;
-  // False at the end; the sinks then hold nothing.
+  // Returns false at the end; the sinks then hold nothing.
   virtual bool next(Sinks<T...>& out) = 0;
 };
 
-// Called with the place of an element among those that were asked for, when it is there. Refers to
-// a function that outlives the call, and allocates nothing.
+// The function that is called with the place of each element among those that were asked for, when
+// it is there. The object refers to a function that outlives the call, and allocates nothing.
 class ElementCallback {
  public:
   template <class F>
@@ -324,8 +324,8 @@ class CacheWriter {
 };
 class CacheReader {
  public:
-  // Empty when there is no such file. Throws IoError for one that is none of ours, of another
-  // version or of other elements, or damaged.
+  // Opens the file; the result is empty when there is none. Throws IoError for one that is none of
+  // ours, of another version or of other elements, or damaged.
   static std::optional<CacheReader> open(const std::string& path, const std::string& signature);
   ~CacheReader();
   CacheReader(CacheReader&&) noexcept;

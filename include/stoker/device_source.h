@@ -32,7 +32,7 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
   DeviceGenerator(const BatchShapes& shapes, F function)
       : BatchGenerator<T...>(shapes), function_(std::move(function)) {}
 
-  // On the feed's thread there is nothing to do.
+  // Nothing is to do on the feed's thread.
   std::int64_t fill(BatchContext&, const Slot&) override { return this->spec().batch_size(); }
   std::int64_t fill(BatchContext&, std::span<T>...) override { return this->spec().batch_size(); }
   bool endless() const override { return true; }

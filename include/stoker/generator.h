@@ -369,7 +369,7 @@ class SourceHandle {
       : source_(std::shared_ptr<Source>(std::shared_ptr<Source>(), &generator)) {
     check<T...>();
   }
-  // One without a source, or that was moved from, is a ValueError where it is used.
+  // A handle without a source, or that was moved from, is a ValueError where it is used.
   explicit SourceHandle(std::shared_ptr<Source> source) : source_(std::move(source)) {}
 
   const std::shared_ptr<Source>& source() const { return source_; }

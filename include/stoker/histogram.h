@@ -1,4 +1,4 @@
-// How durations are distributed: counts on a logarithmic scale, and their exact sum.
+// The distribution of durations: counts on a logarithmic scale, and their exact sum.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class DurationHistogram {
   void add_total(std::int64_t ns) { total_ns_ += ns; }
   // The bytes that it has allocated.
   std::size_t bytes() const { return entries_.capacity() * sizeof(std::uint64_t); }
-  // Empty again, with the room that it has.
+  // Empties the histogram, which keeps the room that it has.
   void clear();
 
   std::uint64_t count() const { return count_; }

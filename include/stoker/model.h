@@ -113,7 +113,7 @@ struct FitOptions {
   // What Ctrl-C does while fit runs, its validation too, in a program that has no handler of its
   // own for it.
   OnInterrupt on_interrupt = OnInterrupt::exit;
-  // Where to write a trace of every batch's way from the generator to its step, for Perfetto or
+  // The file for a trace of every batch's way from the generator to its step, for Perfetto or
   // chrome://tracing; empty: nowhere. Holds the last 65,536 stages of each thread.
   std::string trace{};
 };
@@ -191,8 +191,8 @@ class Model {
   // mean until reset_metrics(); here nothing runs on.)
   Logs train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
   Logs test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
-  // How the time since the first train_on_batch() divides: between the calls the device waited for
-  // the caller. Starts over.
+  // Reports how the time since the first train_on_batch() divides, and starts over. Between the
+  // calls the device waited for the caller.
   FeedReport take_on_batch_report();
 
   // All weights, layer by layer, trainable ones first within a layer, as Keras lists them.

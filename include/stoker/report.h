@@ -21,9 +21,9 @@ struct Advice {
   double speedup() const { return predicted > 0.0 ? seconds_per_batch / predicted : 1.0; }
 };
 
-// How the wall time of an epoch, or of a whole fit, divides. Seconds. The parts of the device's
-// time (waited_..., computed) and `other` add up to `wall`, as far as the device's clock can be
-// told from the host's.
+// The division of the wall time of an epoch, or of a whole fit, in seconds. The parts of the
+// device's time (waited_..., computed) and `other` add up to `wall`, as far as the device's clock
+// can be told from the host's.
 struct FeedReport {
   double wall = 0.0;
   // The device had no batch, since the generator had none ready; since it was still being copied;

@@ -1,4 +1,4 @@
-// Where batches come from: what every source has in common. Most programs use generator(),
+// Sources, from which batches come: what all of them have in common. Most programs use generator(),
 // BatchGenerator or array_source(), all of which are Sources.
 #pragma once
 
@@ -92,16 +92,17 @@ class DeviceFiller {
   // Memory that Source::fill() has for this batch in its slot's field 0, and the only memory that
   // it has: fill() says how many rows there are, and may leave a note there.
   virtual std::size_t host_bytes() const { return 0; }
-  // Called before the first batch of a feed; several feeds may use the source at a time, each with
+  // The feed calls it before its first batch; several feeds may use the source at a time, each with
   // a stream of its own.
   virtual void prepare(device::Device&, device::Stream&) {}
   // Fills `slot`, which lies on the device, by what it enqueues on `stream`. `host` is what fill()
   // wrote, and stays until that has run.
   virtual void fill_on_device(BatchContext& batch, std::int64_t rows, const std::byte* host,
                               const Slot& slot, device::Stream& stream) = 0;
-  // False: where the stream is no CUDA stream, it writes the slot itself before it returns.
+  // Whether it only enqueues. Where the stream is no CUDA stream it does not: it writes the slot
+  // itself before it returns.
   virtual bool enqueues() const = 0;
-  // Called after the last batch of a feed, with the stream that prepare() was given.
+  // The feed calls it after its last batch, with the stream that prepare() was given.
   virtual void finish(device::Stream&) {}
 };
 
@@ -137,7 +138,7 @@ class Source {
 
   // Batches in an epoch, when that is known beforehand: no more are then asked for.
   virtual std::optional<std::int64_t> batches_per_epoch() const { return std::nullopt; }
-  // Never ends: fit then needs steps_per_epoch.
+  // Whether it never ends: fit then needs steps_per_epoch.
   virtual bool endless() const { return false; }
   // fill() depends on nothing but its arguments and may run on several threads at a time. Where
   // only the source knows how long an epoch is, it may then be asked for a few batches beyond the

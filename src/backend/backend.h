@@ -31,7 +31,7 @@ struct Memory {
   std::byte* at(const graph::Home& home) const;
 };
 
-// Called by run_checked for every output of a node: host-readable memory of that value.
+// run_checked() calls it for every output of a node, with host-readable memory of that value.
 using Inspect =
     std::function<void(const graph::Node& node, const graph::ValueInfo& value, const void* data)>;
 

@@ -17,7 +17,7 @@ namespace stoker {
 class InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path);
-  // Empty where there is nothing of that name.
+  // The result is empty where there is nothing of that name.
   static std::optional<InputFile> open_existing(const std::filesystem::path& path);
 
   InputFile(InputFile&& other) noexcept;

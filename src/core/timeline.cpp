@@ -96,7 +96,7 @@ void Track::stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, st
   written_.store(written + 1, kRelease);
 }
 
-// False when the writer was at it meanwhile.
+// Returns false when the writer was at it meanwhile.
 bool Track::read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& totals) const {
   const std::uint64_t version = version_.load(kAcquire);
   totals = {};

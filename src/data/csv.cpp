@@ -36,7 +36,7 @@ class Characters {
     if (found) at_ = text.size();
     return found;
   }
-  // How many times it has read on.
+  // The number of times that it has read on.
   std::uint64_t refills() const { return refills_; }
 
  private:

@@ -104,7 +104,7 @@ struct CacheReader::Impl {
     buffer.resize(kBufferBytes);
   }
 
-  // False where the file ends before.
+  // Returns false where the file ends before.
   bool take(void* data, std::size_t size) {
     auto* to = static_cast<std::byte*>(data);
     std::size_t wanted = size;

@@ -20,7 +20,7 @@ struct Target {
   ImageSize size;
 };
 
-// How the bytes of an image are to be decoded.
+// The way in which the bytes of an image are to be decoded.
 struct Job {
   int channels = 3;
   const std::string& name;  // for messages

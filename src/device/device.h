@@ -26,8 +26,8 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
-// There was not enough memory, and nothing else is wrong with the device. Who knows what the memory
-// was for catches it and says what to do.
+// There was not enough memory, and nothing else is wrong with the device. The code that knows what
+// the memory was for catches it and says what to do.
 class OutOfMemory : public DeviceError {
  public:
   using DeviceError::DeviceError;
@@ -61,8 +61,8 @@ struct RowGather {
 class Work {
  public:
   virtual ~Work() = default;
-  // Called on the thread that stands for the device; throws nothing. On CUDA it is called by
-  // launch() on the host's thread, enqueues on that stream, and may throw DeviceError.
+  // The thread that stands for the device calls it, and it throws nothing. On CUDA launch() calls
+  // it on the host's thread, enqueues on that stream, and may throw DeviceError.
   virtual void run() = 0;
 };
 

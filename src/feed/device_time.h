@@ -1,5 +1,5 @@
-// How a device's time divides: arithmetic on when each batch was filled, issued, uploaded, launched
-// and stepped, wherever these times come from.
+// The division of a device's time: arithmetic on when each batch was filled, issued, uploaded,
+// launched and stepped, wherever these times come from.
 #pragma once
 
 #include <cstdint>

@@ -19,8 +19,8 @@
 
 namespace stoker::feed {
 
-// How fields lie in a slot's one contiguous block: a header, then each field at a multiple of 256
-// bytes, in the order of the spec.
+// The layout of fields in a slot's one contiguous block: a header, then each field at a multiple of
+// 256 bytes, in the order of the spec.
 using device::kHeaderBytes;
 using device::SlotHeader;
 

@@ -10,9 +10,9 @@
 namespace stoker::feed {
 namespace {
 
-// How often one that waits looks around.
+// The time after which a thread that waits looks around.
 constexpr std::int64_t kSliceNs = 50'000'000;
-// How long threads that may still be at work are waited for after one has timed out.
+// The time for which threads that may still be at work are waited for after one has timed out.
 constexpr std::int64_t kPatienceNs = 500'000'000;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
@@ -153,7 +153,7 @@ void Feed::Impl::rethrow() {
   std::rethrow_exception(failed);
 }
 
-// Called while the original is being handled, which so becomes the nested one.
+// Callers are handling the original exception, which so becomes the nested one.
 void Feed::Impl::fail(const std::string& where, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format(where, ": ", what)));

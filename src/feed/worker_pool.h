@@ -34,7 +34,7 @@ class WorkerPool {
     NanPolicy nan_policy = NanPolicy::stop;
     // The step computes on the same cores: where both want one, it comes first.
     bool shares_cores = false;
-    // How long a call of fill() may take where the pool waits for its end; 0: for ever.
+    // The time that a call of fill() may take where the pool waits for its end; 0 is for ever.
     std::int64_t timeout_ns = 0;
   };
 

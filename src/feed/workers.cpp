@@ -13,8 +13,8 @@
 namespace stoker::feed {
 namespace {
 
-// How often it is looked what a fill had of the cores, and from when on each time: looking costs
-// two microseconds.
+// Every so many fills it is measured what a fill had of the cores, and of long fills each time:
+// measuring costs two microseconds.
 constexpr std::uint64_t kCpuTimeEvery = 16;
 constexpr std::int64_t kLongFillNs = 200'000;
 
@@ -224,7 +224,7 @@ void WorkerPool::Workers::check_for_nan(const Claim& claim, std::int64_t rows,
   }
 }
 
-// Called while the original is being handled, which so becomes the nested one.
+// Callers are handling the original exception, which so becomes the nested one.
 void WorkerPool::Workers::fail(const Claim& claim, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format("batch ", claim.batch + 1, " (epoch ", claim.epoch + 1,

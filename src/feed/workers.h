@@ -102,7 +102,7 @@ class WorkerPool::Workers {
   std::mutex claim_mutex_;
   Claim next_;
 
-  // Never held for long. Guards what follows.
+  // The mutex is never held for long and guards what follows.
   mutable std::mutex state_mutex_;
   std::condition_variable drained_;    // in_flight_ is 0
   std::condition_variable activated_;  // active_ or over_ has changed

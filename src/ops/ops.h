@@ -124,7 +124,8 @@ enum class Guard : std::uint8_t {
 };
 struct PointwiseAttributes : graph::Attributes {
   Expression expression;
-  // Empty: the whole shape. Otherwise shapes are flat and only these parts are worked on.
+  // While there are none the node works on the whole shape. Otherwise shapes are flat and only
+  // these parts are worked on.
   std::vector<Range> ranges;
   Guard guard = Guard::none;
   // An element is written only where all outputs are finite in the type that they are stored in;
@@ -149,7 +150,7 @@ struct WriteOptions {
 // Writes the results over existing values.
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
                     WriteOptions options = {});
-// One result, of one or two inputs.
+// The same with one result, of one or two inputs.
 void pointwise_into(Value x, const std::function<Expr(Expr)>& f, Home home,
                     WriteOptions options = {});
 void pointwise_into(Value x, Value y, const std::function<Expr(Expr, Expr)>& f, Home home,

@@ -144,7 +144,7 @@ class Adviser {
     advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
   }
 
-  // How much of its time the generator wanted a core, whether it had one or not.
+  // The share of its time in which the generator wanted a core, whether it had one or not.
   double core_share() const {
     return std::max(report_.generated_core_share, report_.generated_cpu_share);
   }

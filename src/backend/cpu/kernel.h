@@ -23,7 +23,8 @@ struct Run {
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  // Called on a thread inside the compute arena. Allocates nothing, throws nothing.
+  // The executable calls it on a thread inside the compute arena. It allocates nothing and throws
+  // nothing.
   virtual void run(const Run& run) = 0;
   // Bytes of scratch memory that run() needs, aligned to 64.
   virtual std::size_t workspace_bytes() const { return 0; }
@@ -72,7 +73,7 @@ std::unique_ptr<Kernel> make(const KernelRequest& request) {
   return std::make_unique<K>(request);
 }
 
-// One that is missing is a link error.
+// A description that is missing is a link error.
 #define STOKER_OP(name) extern const CpuOp name##_on_cpu;
 #include "ops/ops.def"
 #undef STOKER_OP

@@ -277,7 +277,7 @@ class SimulatedStream final : public Stream {
 
  private:
   static constexpr std::size_t kCapacity = 1024;
-  // How late a thread may wake up without being taken for slow.
+  // The lateness with which a thread may wake up without being taken for slow.
   static constexpr auto kLateness = std::chrono::milliseconds(2);
 
   template <class T>

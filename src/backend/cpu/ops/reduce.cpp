@@ -235,7 +235,7 @@ class ReduceKernel : public Kernel {
     }
   }
 
-  // One row, or as many short ones as the buffer holds at once. Returns the next row.
+  // Reduces one row, or as many short ones as the buffer holds at once, and returns the next row.
   std::int64_t reduce_some_rows(const Job& job, std::int64_t row, std::int64_t end) const {
     if (reduced_ > kBuffer / 2 || reduced_ == 0) {
       const double total = reduce_run(job, row * reduced_, (row + 1) * reduced_);
