@@ -91,7 +91,7 @@ struct FitOptions {
   // The loss of a sample is multiplied by its class's weight; classes that are not here weigh 1.
   // Not together with sample weights. Validation is not weighted.
   std::map<std::int64_t, double> class_weight{};
-  Tensor sample_weight{};          // (rows), of tensors; generators have a field for it
+  Tensor sample_weight{};  // (rows), of tensors; generators have a field for it
   // Epochs before it are skipped: the fit goes on where the last one ended, with the random numbers
   // that one fit over all epochs would have drawn. A fit from epoch 0 on a model that was trained
   // before draws others than the fits before it; a Dataset, which has a seed of its own, begins

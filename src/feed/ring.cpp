@@ -16,9 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
 
-// The time for which a thread looks before it sleeps. The worker's spinning takes a core from the step; the
-// consumer's from nobody, since the step is what it waits for, and it spares a fast worker the
-// waking.
+// The time for which a thread looks before it sleeps. The worker's spinning takes a core from the
+// step; the consumer's from nobody, since the step is what it waits for, and it spares a fast
+// worker the waking.
 constexpr std::int64_t kWorkerSpinNs = 2'000;
 constexpr std::int64_t kConsumerSpinNs = 30'000;
 
