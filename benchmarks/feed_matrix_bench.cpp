@@ -268,7 +268,7 @@ class Bench {
   }
 
   const Calibration calibration_;
-  std::optional<Sequential> cnn_;
+  std::optional<Model> cnn_;
 };
 
 void matrix(const Calibration& calibration) {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "core/align.h"
 #include "ops/cases.h"
-#include "plan/program.h"
 #include "stoker/random.h"
 #include "work.h"
 
@@ -62,7 +62,7 @@ class OpProgram {
   // What an input takes in the block of all of them.
   static std::int64_t aligned_bytes(const test::OpInput& input) {
     const auto bytes = input.shape.elements() * static_cast<std::int64_t>(size_of(input.dtype));
-    return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
+    return aligned(bytes);
   }
 
   template <class T>

@@ -94,7 +94,7 @@ void relu_backward(benchmark::State& state) {
   ops::map(y, dy, [](Expr a, Expr b) {
     return select(a, b, Expr{a.expression, a.expression->constant(0.0f)});
   });
-  Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
+  Node(graph, backend::cpu::pointwise_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(relu_backward)->UseRealTime();
 
@@ -128,7 +128,7 @@ void adam(benchmark::State& state) {
                       {.ranges = {{.offset = 0, .count = n}},
                        .guard = stoker::ops::Guard::error,
                        .keeps_finite = true});
-  Node node(graph, backend::cpu::make_pointwise_kernel);
+  Node node(graph, backend::cpu::pointwise_on_cpu.make_kernel);
   const auto& outputs = graph.nodes().back().outputs;
   for (const int i : {0, 1, 2}) {
     node.alias(graph.value(outputs[static_cast<std::size_t>(i)]),
@@ -142,7 +142,7 @@ BENCHMARK(adam)->UseRealTime();
 void bias_gradient(benchmark::State& state) {
   Graph graph;
   ops::reduce_sum(leaf(graph, {86'528, state.range(0)}), {0});
-  Node(graph, backend::cpu::make_reduce_kernel).measure(state);
+  Node(graph, backend::cpu::reduce_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(bias_gradient)->Arg(10)->Arg(32)->Arg(256)->UseRealTime();
 
@@ -151,14 +151,14 @@ void sum_of_squares(benchmark::State& state) {
   Expression e;
   e.add_output(square(Expr{&e, e.input(0)}).id);
   ops::reduce(ops::ReduceKind::sum, {leaf(graph, {225'034})}, e, {0});
-  Node(graph, backend::cpu::make_reduce_kernel).measure(state);
+  Node(graph, backend::cpu::reduce_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(sum_of_squares)->UseRealTime();
 
 void add_bias(benchmark::State& state) {
   Graph graph;
   ops::add(leaf(graph, {86'528, 32}), leaf(graph, {32}));
-  Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
+  Node(graph, backend::cpu::pointwise_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(add_bias)->UseRealTime();
 
@@ -168,7 +168,7 @@ void dropout(benchmark::State& state) {
     const Expr u{x.expression, x.expression->append({.op = ExprOp::uniform, .index = 1})};
     return select(less(u, 0.5f), Expr{x.expression, x.expression->constant(0.0f)}, x * 2.0f);
   });
-  Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
+  Node(graph, backend::cpu::pointwise_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(dropout)->UseRealTime();
 
@@ -177,7 +177,7 @@ void unary(benchmark::State& state) {
   state.SetLabel(name_of(op));
   Graph graph;
   ops::map(leaf(graph, {4096}), [&](Expr x) { return apply(op, x); });
-  Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
+  Node(graph, backend::cpu::pointwise_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(unary)->DenseRange(static_cast<int>(ExprOp::neg), static_cast<int>(ExprOp::cos));
 
@@ -185,7 +185,7 @@ void softmax_cross_entropy(benchmark::State& state) {
   Graph graph;
   const Value logits = leaf(graph, {128, 10});
   ops::softmax_cross_entropy(logits, leaf(graph, {128}, DType::int32));
-  Node(graph, backend::cpu::make_softmax_cross_entropy_kernel).measure(state);
+  Node(graph, backend::cpu::softmax_cross_entropy_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(softmax_cross_entropy);
 
@@ -196,7 +196,7 @@ void tiny_relu_backward(benchmark::State& state) {
   ops::map(y, dy, [](Expr a, Expr b) {
     return select(a, b, Expr{a.expression, a.expression->constant(0.0f)});
   });
-  Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
+  Node(graph, backend::cpu::pointwise_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(tiny_relu_backward)->Arg(4)->Arg(16)->Arg(20);
 
@@ -204,14 +204,14 @@ void tiny_tanh_chain(benchmark::State& state) {
   Graph graph;
   ops::map(leaf(graph, {16}), leaf(graph, {16}),
            [](Expr x, Expr y) { return tanh(x + y) * (1.0f - y) + 0.5f * x; });
-  Node(graph, backend::cpu::make_pointwise_kernel).measure(state);
+  Node(graph, backend::cpu::pointwise_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(tiny_tanh_chain);
 
 void tiny_sum(benchmark::State& state) {
   Graph graph;
   ops::reduce_mean(leaf(graph, {16}), {0});
-  Node(graph, backend::cpu::make_reduce_kernel).measure(state);
+  Node(graph, backend::cpu::reduce_on_cpu.make_kernel).measure(state);
 }
 BENCHMARK(tiny_sum);
 

@@ -11,33 +11,12 @@ namespace stoker::bench {
 // Floating-point operations of matrix products and convolutions, a multiply-add counted as two;
 // taps that fall on padding count too. 0 for all other ops.
 inline double flops_of(const graph::Graph& graph, const graph::Node& node) {
-  using ops::OpIndex;
-  const auto shape = [&](graph::ValueId id) -> const Shape& { return graph.info(id).type.shape; };
-  // Of a convolution: each of its outputs sums the taps of one filter.
-  const auto taps = [&](const Shape& y, const Shape& kernel) {
-    return 2.0 * static_cast<double>(y.elements()) * static_cast<double>(kernel.elements()) /
-           static_cast<double>(kernel[3]);
-  };
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul: {
-      const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
-      return 2.0 * static_cast<double>(shape(node.outputs[0]).elements()) *
-             static_cast<double>(shape(node.inputs[0])[attributes.transpose_a ? 0 : 1]);
-    }
-    case OpIndex::conv2d:
-      return taps(shape(node.outputs[0]), shape(node.inputs[1]));
-    case OpIndex::conv2d_backward_data:
-      return taps(shape(node.inputs[0]), shape(node.inputs[1]));
-    case OpIndex::conv2d_backward_weights:
-      return taps(shape(node.inputs[1]), shape(node.outputs[0]));
-    default:
-      return 0.0;
-  }
+  const graph::Traits::MultiplyAdds multiply_adds = node.op->traits.multiply_adds;
+  return multiply_adds != nullptr ? 2.0 * multiply_adds(graph, node) : 0.0;
 }
 
-// Bytes of all inputs and outputs. A reshape moves none, and a slice reads what it writes.
+// Bytes of all inputs and outputs. A view moves none, and a slice reads what it writes.
 inline double bytes_of(const graph::Graph& graph, const graph::Node& node) {
-  using ops::OpIndex;
   const auto sum = [&](const std::vector<graph::ValueId>& ids) {
     double bytes = 0.0;
     for (const graph::ValueId id : ids) {
@@ -47,14 +26,9 @@ inline double bytes_of(const graph::Graph& graph, const graph::Node& node) {
     }
     return bytes;
   };
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::reshape:
-      return 0.0;
-    case OpIndex::slice:
-      return 2.0 * sum(node.outputs);
-    default:
-      return sum(node.inputs) + sum(node.outputs);
-  }
+  if (node.op->traits.is_view) return 0.0;
+  if (ops::is_op(node, ops::OpIndex::slice)) return 2.0 * sum(node.outputs);
+  return sum(node.inputs) + sum(node.outputs);
 }
 
 }  // namespace stoker::bench

@@ -40,8 +40,51 @@ if(stoker_use_cuda)
   set_target_properties(stoker PROPERTIES CUDA_ARCHITECTURES "${STOKER_CUDA_ARCHITECTURES}")
   message(STATUS "CUDA ${CUDAToolkit_VERSION}: ${STOKER_CUDA_ARCHITECTURES}")
   file(GLOB_RECURSE stoker_cuda_sources CONFIGURE_DEPENDS
-    src/backend/cuda/*.cpp src/device/cuda/*.cpp src/backend/cuda/*.cu)
+    src/backend/cuda/*.cpp src/device/cuda/*.cpp)
   list(APPEND stoker_sources ${stoker_cuda_sources})
+  # Our kernels, in four sources: nvcc spends more time on headers than on a kernel.
+  file(GLOB stoker_kernels RELATIVE ${PROJECT_SOURCE_DIR}/src CONFIGURE_DEPENDS
+    src/backend/cuda/ops/*.cuh src/backend/cuda/frame/*.cuh)
+  set(stoker_kernel_groups "")
+  foreach(group RANGE 3)
+    set(stoker_includes_${group} "")
+  endforeach()
+  set(group 0)
+  foreach(kernel IN LISTS stoker_kernels)
+    string(APPEND stoker_includes_${group} "#include \"${kernel}\"\n")
+    math(EXPR group "(${group} + 1) % 4")
+  endforeach()
+  foreach(group RANGE 3)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/generated/kernels_${group}.cu)
+    file(CONFIGURE OUTPUT ${source} CONTENT "${stoker_includes_${group}}")
+    list(APPEND stoker_kernel_groups ${source})
+  endforeach()
+  list(APPEND stoker_sources ${stoker_kernel_groups})
+  # What generated kernels include, by name; NVRTC gets these texts from the library.
+  set(stoker_device_headers
+    include/stoker/detail/float_bits.h
+    include/stoker/detail/host_device.h
+    include/stoker/detail/philox.h
+    src/plan/scalars.h
+    src/backend/cuda/kernels/blocks.cuh
+    src/backend/cuda/kernels/numbers.cuh
+    src/backend/cuda/kernels/philox.cuh
+    src/backend/cuda/kernels/pointwise_loops.cuh
+    src/backend/cuda/kernels/reduce_loops.cuh
+    src/backend/cuda/kernels/scalars.cuh
+    src/backend/cuda/kernels/tiling.h
+    src/backend/cuda/nvrtc/cstdint)
+  list(TRANSFORM stoker_device_headers PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE stoker_device_files)
+  list(TRANSFORM stoker_device_headers REPLACE "^(include|src/backend/cuda/nvrtc|src)/" ""
+    OUTPUT_VARIABLE stoker_device_names)
+  string(REPLACE ";" "|" stoker_joined_files "${stoker_device_files}")
+  string(REPLACE ";" "|" stoker_joined_names "${stoker_device_names}")
+  set(stoker_embedded ${CMAKE_CURRENT_BINARY_DIR}/generated/device_headers.cpp)
+  add_custom_command(OUTPUT ${stoker_embedded}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${stoker_embedded} "-DFILES=${stoker_joined_files}"
+      "-DNAMES=${stoker_joined_names}" -P ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake
+    DEPENDS ${stoker_device_files} ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake VERBATIM)
+  list(APPEND stoker_sources ${stoker_embedded})
   # Half a minute of templates at -O2, which run once a plan.
   set_source_files_properties(src/backend/cuda/cudnn_plan.cpp PROPERTIES COMPILE_OPTIONS -O1)
   # Registers that do not suffice are a mistake, not a matter of speed.

@@ -46,12 +46,12 @@ class BatchStage final : public Stage<T...> {
     const std::int64_t rows = all == kInfinite ? size_ : std::min(size_, all - first);
     Rows to(*this, out);
     std::array<std::int64_t, Stage<T...>::kMostAtOnce> indices;
-    const auto then = [&](std::size_t) { to.advance(); };
+    const auto on_element = [&](std::size_t) { to.advance(); };
     while (to.filled() < rows) {
       const std::int64_t begin = first + to.filled();
       const auto count = std::min(indices.size(), static_cast<std::size_t>(rows - to.filled()));
       std::iota(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(count), begin);
-      input_->get_each(pass, std::span(indices).first(count), to.element(), then);
+      input_->get_each(pass, std::span(indices).first(count), to.element(), on_element);
     }
     to.finish();
   }

@@ -1,5 +1,5 @@
-// What becomes of a Dataset's elements, by one thread or several.
-// Programs include stoker/dataset.h.
+// Stages that change a Dataset's elements, on one thread or several. Programs include
+// stoker/dataset.h.
 #pragma once
 
 #include <condition_variable>
@@ -148,7 +148,7 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
   return {pass.epoch, ordinal, element_random(pass, stage.depth(), ordinal)};
 }
 
-// In place: the element is written where it goes, and changed there.
+// Maps in place: the element is written where it goes, and changed there.
 template <class F, class... T>
 class MapInPlaceStage final : public Stage<T...> {
  public:
@@ -164,10 +164,10 @@ class MapInPlaceStage final : public Stage<T...> {
     apply(pass, index, out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     const auto map = [&](std::size_t place) {
       apply(pass, indices[place], out);
-      then(place);
+      on_element(place);
     };
     input_->get_each(pass, indices, out, map);
   }
@@ -231,7 +231,7 @@ class Lease {
   std::unique_ptr<T> value_;
 };
 
-// From elements of one kind to elements of another.
+// Maps elements of one kind to elements of another.
 template <class F, class Input, class... Out>
 class MapStage;
 template <class F, class... In, class... Out>
@@ -250,11 +250,11 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     apply(pass, index, *element, out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     const Lease<Sinks<In...>> element;
     const auto map = [&](std::size_t place) {
       apply(pass, indices[place], *element, out);
-      then(place);
+      on_element(place);
     };
     input_->get_each(pass, indices, *element, map);
   }

@@ -1,5 +1,5 @@
-// Where a Dataset's elements come from, and which of them.
-// Programs include stoker/dataset.h.
+// Stages that say where a Dataset's elements come from, and which of them. Programs include
+// stoker/dataset.h.
 #pragma once
 
 #include "stoker/dataset_core.h"
@@ -31,10 +31,10 @@ class TensorSlices final : public Stage<T...> {
   }
   void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override { copy(index, out); }
   void get_each(const Pass&, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     for (std::size_t i = 0; i < indices.size(); ++i) {
       copy(indices[i], out);
-      then(i);
+      on_element(i);
     }
   }
 
@@ -55,7 +55,7 @@ class TensorSlices final : public Stage<T...> {
     });
   }
 
-  // Of one tensor, looked up once.
+  // The rows of one tensor, looked up once.
   template <class Element>
   struct Rows {
     std::span<const Element> all;
@@ -164,8 +164,8 @@ class StridedStage final : public Stage<T...> {
     input_->get(pass, element_number(first_, step_, index), out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const Then& then) const override {
-    this->get_each_of(*input_, pass, indices, out, then,
+                const ElementCallback& on_element) const override {
+    this->get_each_of(*input_, pass, indices, out, on_element,
                       [&](std::int64_t index) { return element_number(first_, step_, index); });
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
@@ -245,15 +245,16 @@ class RepeatStage final : public Stage<T...> {
     input_->get(inner(pass, index / all), index % all, out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     const std::int64_t all = input_->cardinality();
     for (std::size_t begin = 0; begin < indices.size();) {
       const std::int64_t round = indices[begin] / all;
       std::size_t end = begin + 1;
       while (end < indices.size() && indices[end] / all == round) ++end;
-      const auto then_of_round = [&](std::size_t place) { then(begin + place); };
+      const auto on_element_of_round = [&](std::size_t place) { on_element(begin + place); };
       this->get_each_of(*input_, inner(pass, round), indices.subspan(begin, end - begin), out,
-                        then_of_round, [&](std::int64_t index) { return index - round * all; });
+                        on_element_of_round,
+                        [&](std::int64_t index) { return index - round * all; });
       begin = end;
     }
   }
@@ -344,11 +345,11 @@ class ShuffleStage final : public Stage<T...> {
     input_->get(pass, order_->at(pass.epoch, index), out);
   }
   void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const Then& then) const override {
+                const ElementCallback& on_element) const override {
     std::array<std::int64_t, Stage<T...>::kMostAtOnce> before;
     const auto used = std::span(before).first(indices.size());
     order_->at(pass.epoch, indices, used);
-    input_->get_each(pass, used, out, then);
+    input_->get_each(pass, used, out, on_element);
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (order_) return std::make_unique<IndexCursor<T...>>(*this, pass);

@@ -1,7 +1,8 @@
 // Element types, and the storage types that C++ itself does not have.
 #pragma once
 
-#include <bit>
+#include <stoker/detail/float_bits.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -39,15 +40,8 @@ struct bfloat16 {
   std::uint16_t bits = 0;
 
   bfloat16() = default;
-  explicit bfloat16(float value) {
-    const auto word = std::bit_cast<std::uint32_t>(value);
-    const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
-    bits = is_nan ? static_cast<std::uint16_t>((word >> 16) | 0x40U)
-                  : static_cast<std::uint16_t>((word + 0x7fffU + ((word >> 16) & 1U)) >> 16);
-  }
-  explicit operator float() const {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-  }
+  explicit bfloat16(float value) : bits(detail::to_bfloat16_bits(value)) {}
+  explicit operator float() const { return detail::from_bfloat16_bits(bits); }
 };
 
 // IEEE 754 binary16, rounded to nearest even.

@@ -2,6 +2,8 @@
 // as easy as 1, 2, 3", SC'11). The same key and counter give the same numbers on every device.
 #pragma once
 
+#include <stoker/detail/philox.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -22,12 +24,6 @@ PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key);
 void philox_fill(std::span<std::uint32_t> words, std::uint64_t seed, std::uint32_t stream,
                  std::uint32_t step, std::uint64_t first_block);
 
-// 24 random bits as a float in [0, 1).
-constexpr float unit_float(std::uint32_t word) {
-  // By way of int32, whose conversion to float every instruction set has.
-  return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
-}
-
 // A stream of random numbers, keyed and independent of every other key: the words of philox_fill
 // from block 0 on. Cheap to make; refills itself in blocks. Not synchronised: each thread has its
 // own.
@@ -40,12 +36,12 @@ class Random {
     if (next_ == kWords) refill();
     return words_[next_++];
   }
-  // In [0, 1), and in [low, high). The latter is compiled in the library: a caller's compiler that
-  // fuses multiplication and addition would round it differently.
+  // A number in [0, 1), and one in [low, high). The latter is compiled in the library: a caller's
+  // compiler that fuses multiplication and addition would round it differently.
   float uniform() { return unit_float(word()); }
   float uniform(float low, float high);
-  // In [low, high), without bias (Lemire, "Fast random integer generation in an interval", 2019).
-  // Throws ValueError when low >= high.
+  // A number in [low, high), without bias (Lemire, "Fast random integer generation in an interval",
+  // 2019). Throws ValueError when low >= high.
   std::int64_t integer(std::int64_t low, std::int64_t high);
   // Normal by Box and Muller's transform. A pair takes two words; its second number is kept for the
   // next call.
@@ -66,7 +62,7 @@ class Random {
  private:
   static constexpr std::size_t kWords = 256;
   void refill();
-  // In [0, range), for a range above 0.
+  // A number in [0, range), for a range above 0.
   std::uint64_t below(std::uint64_t range);
 
   std::uint64_t seed_;

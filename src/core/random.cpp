@@ -16,12 +16,7 @@
 namespace stoker {
 namespace {
 
-// Multipliers and Weyl increments from the paper's section 4.2 and Random123's philox.h.
-constexpr std::uint32_t kMultiplier0 = 0xD2511F53U;
-constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57U;
-constexpr std::uint32_t kWeyl0 = 0x9E3779B9U;
-constexpr std::uint32_t kWeyl1 = 0xBB67AE85U;
-constexpr int kRounds = 10;
+using detail::PhiloxBlock;
 
 constexpr PhiloxKey key_of(std::uint64_t seed) {
   return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
@@ -40,26 +35,26 @@ void fill_portable(std::uint32_t* words, std::size_t begin, std::size_t end, Phi
 }
 
 #if defined(__x86_64__)
-// As many of the blocks as fit the vectors; returns their number. Each 64-bit lane holds one word
-// of one block in its lower half, as the widening multiplication wants it; the upper halves are
-// never read, so that nothing masks them. Two groups of four blocks hide the multiplication's
-// latency. Intrinsics, because the compiler vectorises the loop above with more shuffles than it
-// gains.
+// Makes as many of the blocks as fit the vectors and returns their number. Each 64-bit lane holds
+// one word of one block in its lower half, as the widening multiplication wants it; the upper
+// halves are never read, so that nothing masks them. Two groups of four blocks hide the
+// multiplication's latency. Intrinsics, because the compiler vectorises the loop above with more
+// shuffles than it gains.
 __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std::size_t blocks,
                                                       PhiloxKey key, std::uint32_t stream,
                                                       std::uint32_t step,
                                                       std::uint64_t first_block) {
   constexpr std::size_t kGroups = 2;
   constexpr std::size_t kBlocks = 4 * kGroups;
-  const __m256i multiplier0 = _mm256_set1_epi64x(kMultiplier0);
-  const __m256i multiplier1 = _mm256_set1_epi64x(kMultiplier1);
+  const __m256i multiplier0 = _mm256_set1_epi64x(PhiloxBlock::kMultiplier0);
+  const __m256i multiplier1 = _mm256_set1_epi64x(PhiloxBlock::kMultiplier1);
   std::size_t done = 0;
   for (; done + kBlocks <= blocks; done += kBlocks) {
     __m256i c0[kGroups], c1[kGroups], c2[kGroups], c3[kGroups];
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < kGroups; ++g) {
       const std::uint64_t block = first_block + done + 4 * g;
-      // Blocks 0, 2, 1, 3: the unpacking below then leaves them in order.
+      // The blocks stand as 0, 2, 1, 3, so that the unpacking below leaves them in order.
       c0[g] = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<long long>(block)),
                                _mm256_set_epi64x(3, 1, 2, 0));
       c1[g] = _mm256_srli_epi64(c0[g], 32);
@@ -68,7 +63,7 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
     }
     PhiloxKey round_key = key;
 #pragma GCC unroll 10
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < PhiloxBlock::kRounds; ++round) {
       const __m256i key0 = _mm256_set1_epi64x(round_key[0]);
       const __m256i key1 = _mm256_set1_epi64x(round_key[1]);
 #pragma GCC unroll 2
@@ -80,8 +75,8 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
         c2[g] = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product0, 32), c3[g]), key1);
         c3[g] = product0;
       }
-      round_key[0] += kWeyl0;
-      round_key[1] += kWeyl1;
+      round_key[0] += PhiloxBlock::kWeyl0;
+      round_key[1] += PhiloxBlock::kWeyl1;
     }
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < kGroups; ++g) {
@@ -103,7 +98,7 @@ bool has_avx2() {
 }
 #endif
 
-// `unit` in [0, 1) moved to [low, high). Rounding can land on `high` itself: that goes to `low`.
+// Moves `unit` from [0, 1) to [low, high). Rounding can land on `high` itself: that goes to `low`.
 float scaled(float unit, float low, float high) {
   const float value = low + (high - low) * unit;
   return value == high ? low : value;
@@ -121,17 +116,9 @@ std::pair<float, float> normal_pair(std::uint32_t first, std::uint32_t second) {
 }  // namespace
 
 PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
-  for (int round = 0; round < kRounds; ++round) {
-    const std::uint64_t product0 = std::uint64_t{counter[0]} * kMultiplier0;
-    const std::uint64_t product1 = std::uint64_t{counter[2]} * kMultiplier1;
-    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(product1),
-               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(product0)};
-    key[0] += kWeyl0;
-    key[1] += kWeyl1;
-  }
-  return counter;
+  PhiloxBlock block{counter[0], counter[1], counter[2], counter[3]};
+  block.all_rounds(key[0], key[1]);
+  return {block.w0, block.w1, block.w2, block.w3};
 }
 
 void philox_fill(std::span<std::uint32_t> words, std::uint64_t seed, std::uint32_t stream,

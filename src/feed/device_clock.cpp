@@ -7,8 +7,8 @@
 namespace stoker::feed {
 namespace {
 
-// How often one looks for what has passed.
-constexpr std::int64_t kLookNs = 100'000'000;
+// The time between two looks for events that have passed.
+constexpr std::int64_t kPollInterval = 100'000'000;
 constexpr int kTries = 4;
 
 std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 * seconds); }
@@ -46,22 +46,22 @@ void DeviceClock::tie(device::Device& device, device::Stream& copy) {
 }
 
 void DeviceClock::begin_epoch(std::int64_t now) {
-  epoch_ns_ = looked_ns_ = now;
+  epoch_ns_ = polled_ns_ = now;
   starvation_.begin_epoch(now);
 }
 
 void DeviceClock::issue(std::uint64_t batch, const Batch& filled) {
   // The place before this one's is still whole, and needed to account for the one after.
   if (batch + 1 >= accounted_ + places_.size()) account();
-  look(now_ns());
+  poll(now_ns());
   Place& place = this->place(batch);
   place.sequence = static_cast<std::uint64_t>(filled.sequence);
   place.times = {.filled_ns = filled.filled_ns, .issued_ns = now_ns(), .epoch_ns = epoch_ns_};
 }
 
-void DeviceClock::look(std::int64_t now) {
-  if (now < looked_ns_ + kLookNs) return;
-  looked_ns_ = now;
+void DeviceClock::poll(std::int64_t now) {
+  if (now < polled_ns_ + kPollInterval) return;
+  polled_ns_ = now;
   while (accounted_ < launched_ && stepped(accounted_).has_passed()) account();
   warn_of_starvation(now);
 }
@@ -71,7 +71,7 @@ void DeviceClock::warn_of_starvation(std::int64_t now) {
   const std::int64_t idle = accounted_ == launched_
                                 ? std::max<std::int64_t>(0, now - std::max(stepped_ns_, epoch_ns_))
                                 : 0;
-  const std::optional<Starvation::Found> found = starvation_.look(now, idle);
+  const std::optional<Starvation::Found> found = starvation_.check(now, idle);
   if (found) feed_.warn_of_starvation(*found);
 }
 
@@ -89,9 +89,9 @@ void DeviceClock::drain() {
   starvation_.end_epoch(std::max(stepped_ns_, epoch_ns_));
 }
 
-void DeviceClock::settle() {
+void DeviceClock::account_for_all() {
   while (accounted_ < launched_) account();
-  // The clocks drift apart: what has happened is not in the future.
+  // The clocks drift apart, and what has happened must not lie in the future.
   const std::int64_t now = now_ns();
   uploaded_ns_ = std::min(uploaded_ns_, now);
   stepped_ns_ = std::min(stepped_ns_, now);

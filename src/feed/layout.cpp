@@ -1,4 +1,5 @@
-// Where fields lie in a slot.
+// The places of fields in a slot.
+#include "core/align.h"
 #include "core/format.h"
 #include "feed/feed.h"
 #include "stoker/error.h"
@@ -6,7 +7,6 @@
 namespace stoker::feed {
 namespace {
 
-constexpr std::size_t kAlignment = 256;
 static_assert(sizeof(SlotHeader) <= kHeaderBytes && kHeaderBytes % kAlignment == 0);
 
 // Bytes of a field of any source, also one that was not made by generator().
@@ -36,7 +36,7 @@ SlotLayout::SlotLayout(const BatchSpec& spec) : bytes(kHeaderBytes) {
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     const std::size_t field_bytes = bytes_of(spec.field(i), batch_size);
     offsets.push_back(bytes);
-    bytes += (field_bytes + kAlignment - 1) / kAlignment * kAlignment;
+    bytes += aligned(field_bytes);
     row_bytes += field_bytes / static_cast<std::size_t>(batch_size);
     if (bytes > std::size_t{1} << 62) throw ShapeError("source: a batch fits no memory");
   }

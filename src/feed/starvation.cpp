@@ -37,8 +37,8 @@ void Starvation::add(Stage stage, std::int64_t waited_ns) {
   all_[static_cast<std::size_t>(stage)] += waited_ns;
 }
 
-std::optional<Starvation::Found> Starvation::look(std::int64_t now_ns,
-                                                  std::int64_t waiting_ns) const {
+std::optional<Starvation::Found> Starvation::check(std::int64_t now_ns,
+                                                   std::int64_t waiting_ns) const {
   const std::int64_t in_epoch = begin_ns_ > 0 ? now_ns - begin_ns_ : 0;
   const auto found = [&](Waits waits, std::int64_t of_ns) -> std::optional<Found> {
     waits[static_cast<std::size_t>(Stage::generator)] += waiting_ns;

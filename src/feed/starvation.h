@@ -1,4 +1,4 @@
-// When waiting for batches has become worth a word to the user.
+// Decides when waiting for batches has become worth a word to the user.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ class Starvation {
   void end_epoch(std::int64_t now_ns);
   void add(Stage stage, std::int64_t waited_ns);
   // `waiting_ns`: the wait for the generator that is under way.
-  std::optional<Found> look(std::int64_t now_ns, std::int64_t waiting_ns = 0) const;
+  std::optional<Found> check(std::int64_t now_ns, std::int64_t waiting_ns = 0) const;
 
  private:
   using Waits = std::array<std::int64_t, 3>;

@@ -10,17 +10,17 @@
 #include <utility>
 
 #include "core/format.h"
-#include "feed/crew.h"
+#include "feed/workers.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
 namespace {
 
-// Of workers beside a step on the same cores. A step's threads wait for each other after every op:
-// one that is put aside for a generator holds up all of them, for longer than it is put aside. This
-// far below it they get a quarter of a core that both want, and a generator that is behind still
-// has all of it while the step waits. (Where nothing else runs on the machine, levels from ten
-// above to nineteen below make no difference that can be measured.)
+// The priority of workers beside a step on the same cores. A step's threads wait for each other
+// after every op: one that is put aside for a generator holds up all of them, for longer than it is
+// put aside. This far below it they get a quarter of a core that both want, and a generator that is
+// behind still has all of it while the step waits. (Where nothing else runs on the machine, levels
+// from ten above to nineteen below make no difference that can be measured.)
 constexpr int kNice = 5;
 
 // The thread has the step's priority, that of who made it, so far.
@@ -45,25 +45,25 @@ WorkerPool::Shared::Shared(std::shared_ptr<Source> from, const FeedOptions& opti
 WorkerPool::WorkerPool(std::shared_ptr<Shared> shared, const Options& options)
     : shares_cores_(options.shares_cores),
       timeout_ns_(options.timeout_ns),
-      crew_(std::make_shared<Crew>(std::move(shared), options)) {
+      workers_(std::make_shared<Workers>(std::move(shared), options)) {
   threads_.reserve(static_cast<std::size_t>(options.workers));
   start_up_to(options.active);
-  crew_->set_active(static_cast<int>(threads_.size()));
+  workers_->set_active(static_cast<int>(threads_.size()));
 }
 
 void WorkerPool::start_up_to(int workers) {
   while (static_cast<int>(threads_.size()) < workers && shortage_.empty()) {
     const auto number = static_cast<int>(threads_.size());
-    crew_->begin(number);
+    workers_->begin(number);
     try {
-      threads_.emplace_back([crew = crew_, number, shares_cores = shares_cores_] {
+      threads_.emplace_back([workers = workers_, number, shares_cores = shares_cores_] {
         pthread_setname_np(pthread_self(), "stoker-feed");
         prctl(PR_SET_TIMERSLACK, 1000UL);  // nanoseconds; the ring's naps are short
         if (shares_cores) yield_to_step();
-        crew->run(number);
+        workers->run(number);
       });
     } catch (const std::system_error& error) {
-      crew_->end(number);
+      workers_->end(number);
       if (threads_.empty()) {
         std::throw_with_nested(DeviceError(format(
             "the feed needs a thread that generates, and the system gives none: ", error.what(),
@@ -82,17 +82,17 @@ WorkerPool::~WorkerPool() {
 
 void WorkerPool::set_active(int workers) {
   start_up_to(workers);
-  crew_->set_active(std::min(workers, static_cast<int>(threads_.size())));
+  workers_->set_active(std::min(workers, static_cast<int>(threads_.size())));
 }
-int WorkerPool::active() const { return crew_->active(); }
-WorkerPool::CoreShares WorkerPool::core_shares() const { return crew_->core_shares(); }
-std::uint64_t WorkerPool::drawn_one_by_one() const { return crew_->drawn_one_by_one(); }
+int WorkerPool::active() const { return workers_->active(); }
+WorkerPool::CoreShares WorkerPool::core_shares() const { return workers_->core_shares(); }
+std::uint64_t WorkerPool::drawn_one_by_one() const { return workers_->drawn_one_by_one(); }
 std::optional<WorkerPool::Busy> WorkerPool::who_fills(std::uint64_t position) const {
-  return crew_->who_fills(position);
+  return workers_->who_fills(position);
 }
-bool WorkerPool::has_ended() const { return crew_->has_ended(); }
-void WorkerPool::stop() { crew_->stop(); }
-std::exception_ptr WorkerPool::failure() const { return crew_->failure(); }
+bool WorkerPool::has_ended() const { return workers_->has_ended(); }
+void WorkerPool::stop() { workers_->stop(); }
+std::exception_ptr WorkerPool::failure() const { return workers_->failure(); }
 
 bool WorkerPool::join() {
   bool all = true;
@@ -100,7 +100,7 @@ bool WorkerPool::join() {
     const auto number = static_cast<int>(i);
     if (!threads_[i].joinable()) continue;
     if (timeout_ns_ == 0 ||
-        crew_->wait_until_ended(number, crew_->deadline_of(number, timeout_ns_))) {
+        workers_->wait_until_ended(number, workers_->deadline_of(number, timeout_ns_))) {
       threads_[i].join();
     } else {
       threads_[i].detach();
@@ -113,7 +113,7 @@ bool WorkerPool::join() {
 void WorkerPool::join_or_abandon(std::int64_t deadline_ns) {
   for (std::size_t i = 0; i < threads_.size(); ++i) {
     if (!threads_[i].joinable()) continue;
-    if (crew_->wait_until_ended(static_cast<int>(i), deadline_ns)) {
+    if (workers_->wait_until_ended(static_cast<int>(i), deadline_ns)) {
       threads_[i].join();
     } else {
       threads_[i].detach();

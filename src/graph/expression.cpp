@@ -19,17 +19,13 @@ struct OpInfo {
   int operands;
 };
 
-// In the order of ExprOp.
 constexpr OpInfo kOps[] = {
-    {"input", 0}, {"constant", 0},  {"uniform", 0},     {"range_value", 0}, {"neg", 1},
-    {"abs", 1},   {"sign", 1},      {"floor", 1},       {"exp", 1},         {"expm1", 1},
-    {"log", 1},   {"log1p", 1},     {"sqrt", 1},        {"rsqrt", 1},       {"reciprocal", 1},
-    {"tanh", 1},  {"sigmoid", 1},   {"relu", 1},        {"erf", 1},         {"sin", 1},
-    {"cos", 1},   {"is_finite", 1}, {"to_bfloat16", 1}, {"to_float16", 1},  {"add", 2},
-    {"sub", 2},   {"mul", 2},       {"div", 2},         {"minimum", 2},     {"maximum", 2},
-    {"pow", 2},   {"less", 2},      {"less_equal", 2},  {"equal", 2},       {"select", 3},
+#define STOKER_EXPR_LEAF(name) {#name, 0},
+#define STOKER_EXPR_OP(name, operands) {#name, operands},
+#include "graph/expr_ops.def"
+#undef STOKER_EXPR_LEAF
+#undef STOKER_EXPR_OP
 };
-static_assert(std::size(kOps) == static_cast<std::size_t>(ExprOp::select) + 1);
 
 const OpInfo& info(ExprOp op) { return kOps[static_cast<std::size_t>(op)]; }
 
@@ -345,6 +341,12 @@ Expression Expression::compacted(std::vector<int>* kept) const {
   for (const std::int32_t output : outputs_) result.add_output(renumbered[at(output)]);
   if (kept != nullptr) *kept = std::move(inputs);
   return result;
+}
+
+bool operator==(const Expression& a, const Expression& b) {
+  return a.outputs_ == b.outputs_ &&
+         std::equal(a.instructions_.begin(), a.instructions_.end(), b.instructions_.begin(),
+                    b.instructions_.end(), is_same);
 }
 
 std::string Expression::text() const {

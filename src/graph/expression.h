@@ -3,9 +3,12 @@
 // fusing two ops means splicing two expressions, a gradient is another expression.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "stoker/dtype.h"
@@ -13,45 +16,11 @@
 namespace stoker::graph {
 
 enum class ExprOp : std::uint8_t {
-  // Leaves.
-  input,        // element of input number `index`, converted to float32
-  constant,     // `value`
-  uniform,      // in [0, 1): Philox under (seed, stream `index`, step, element); see Philox below
-  range_value,  // the value that op `pointwise` gives to the range it works on
-  // One operand.
-  neg,
-  abs,
-  sign,
-  floor,
-  exp,
-  expm1,
-  log,
-  log1p,
-  sqrt,
-  rsqrt,
-  reciprocal,
-  tanh,
-  sigmoid,
-  relu,
-  erf,
-  sin,
-  cos,
-  is_finite,
-  to_bfloat16,  // rounded to what that type can hold, to nearest even; still a float32
-  to_float16,
-  // Two operands. Comparisons give 1 or 0.
-  add,
-  sub,
-  mul,
-  div,
-  minimum,
-  maximum,
-  pow,
-  less,
-  less_equal,
-  equal,
-  // Three operands: a != 0 ? b : c.
-  select,
+#define STOKER_EXPR_LEAF(name) name,
+#define STOKER_EXPR_OP(name, operands) name,
+#include "graph/expr_ops.def"
+#undef STOKER_EXPR_LEAF
+#undef STOKER_EXPR_OP
 };
 
 const char* name_of(ExprOp op);
@@ -100,6 +69,9 @@ class Expression {
   // "relu(add(x0, x1))", outputs separated by "; ".
   std::string text() const;
 
+  // The same instructions in the same order; a NaN equals itself, and 0 is not -0.
+  friend bool operator==(const Expression& a, const Expression& b);
+
  private:
   std::vector<Instruction> instructions_;
   std::vector<std::int32_t> outputs_;
@@ -116,6 +88,23 @@ struct Expr {
   Expression* expression = nullptr;
   std::int32_t id = -1;
 };
+
+// What `f` makes of as many inputs: expression_of<2>([](Expr a, Expr b) { return relu(a + b); }).
+template <int inputs, class F>
+Expression expression_of(const F& f) {
+  Expression expression;
+  std::array<Expr, inputs> x;
+  for (int i = 0; i < inputs; ++i)
+    x[static_cast<std::size_t>(i)] = {&expression, expression.input(i)};
+  const Expr result = std::apply(f, x);
+  expression.add_output(result.id);
+  return expression;
+}
+
+// Its only input as it is: a copy, or a conversion where types differ.
+inline Expression identity() {
+  return expression_of<1>([](Expr x) { return x; });
+}
 
 Expr operator+(Expr a, Expr b);
 Expr operator-(Expr a, Expr b);

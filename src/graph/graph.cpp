@@ -31,6 +31,8 @@ const char* name_of(Space space) {
   return "?";
 }
 
+std::string Origin::text() const { return is_gradient ? name + " (gradient)" : name; }
+
 const Shape& Value::shape() const { return graph->info(id).type.shape; }
 DType Value::dtype() const { return graph->info(id).type.dtype; }
 
@@ -51,7 +53,7 @@ std::vector<Value> Graph::append(const Op& op, std::vector<Value> inputs, Attrib
   Node node;
   node.op = &op;
   node.attributes = std::move(attributes);
-  node.scope = scope_;
+  node.origin = origin_;
   for (const Value& input : inputs) {
     assert(input.graph == this && input.id != kNone);
     node.inputs.push_back(input.id);
@@ -90,7 +92,8 @@ std::string Graph::dump() const {
     out << ')';
     const std::string attributes = node.attributes ? node.attributes->text() : std::string{};
     if (!attributes.empty()) out << " {" << attributes << '}';
-    if (!node.scope.empty()) out << "  # " << node.scope;
+    const std::string origin = node.origin.text();
+    if (!origin.empty()) out << "  # " << origin;
     out << '\n';
   }
   return out.str();

@@ -64,21 +64,20 @@ graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& in
   for (const graph::ValueType& type : inputs) {
     values.push_back(graph.leaf("x", type, {graph::Space::input, 0, 0}));
   }
-  const graph::Scope scope(graph, layer.label());
+  const graph::Scope scope(graph, layer.origin());
   InferContext context(graph, weights);
   const graph::Value y = layer.merge(context, values);
   return {y.dtype(), y.shape()};
 }
 
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale) {
-  graph::Expression expression;
-  const graph::Expr value{&expression, expression.input(0)};
-  const graph::Expr l1 = abs(value) * static_cast<float>(regularizer.l1);
-  expression.add_output((l1 + square(value) * static_cast<float>(regularizer.l2)).id);
+  const auto of = [&](graph::Expr value) {
+    const graph::Expr l1 = abs(value) * static_cast<float>(regularizer.l1);
+    return l1 + square(value) * static_cast<float>(regularizer.l2);
+  };
   std::vector<std::int64_t> axes(x.shape().rank());
   std::iota(axes.begin(), axes.end(), 0);
-  return ops::reduce(ops::ReduceKind::sum, {x}, std::move(expression), std::move(axes), false,
-                     scale);
+  return ops::reduce(ops::ReduceKind::sum, x, of, std::move(axes), false, scale);
 }
 
 void add_activity_loss(BuildContext& context, const Regularizer& regularizer, graph::Value y) {

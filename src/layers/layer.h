@@ -81,6 +81,7 @@ class LayerBase {
   std::optional<DType> compute_dtype() const { return compute_dtype_; }
   // For messages: Dense "logits".
   std::string label() const;
+  graph::Origin origin() const { return {graph::Origin::Kind::layer, label()}; }
 
   bool trainable = true;
   // Whether floating inputs come in the compute type (Keras's `autocast`).

@@ -49,13 +49,11 @@ class CategoricalCrossentropyLoss final
   // Normalised first and clipped then, as Keras does here.
   static Value from_probabilities(Value labels, Value probabilities) {
     const Value sum = ops::reduce_sum(probabilities, {-1}, true);
-    graph::Expression expression;
-    const Expr label{&expression, expression.input(0)};
-    const Expr probability{&expression, expression.input(1)};
-    const Expr total{&expression, expression.input(2)};
-    expression.add_output((label * log(losses::clip_probability(probability / total))).id);
-    return ops::reduce(ops::ReduceKind::sum, {labels, probabilities, sum}, std::move(expression),
-                       {-1}, false, -1.0f);
+    const auto of_class = [](Expr label, Expr probability, Expr total) {
+      return label * log(losses::clip_probability(probability / total));
+    };
+    return ops::reduce(ops::ReduceKind::sum, labels, probabilities, sum, of_class, {-1}, false,
+                       -1.0f);
   }
 };
 

@@ -13,12 +13,12 @@ const graph::Node* node_of(graph::Value value) {
 }
 
 bool is_op(const graph::Node* node, ops::OpIndex index) {
-  return node != nullptr && node->op == &ops::op(index);
+  return node != nullptr && ops::is_op(*node, index);
 }
 
-// The value before any reshapes: a Dense of rank above 2 ends in one.
-graph::Value before_reshapes(graph::Value value) {
-  for (const graph::Node* node = node_of(value); is_op(node, ops::OpIndex::reshape);
+// The value before any views of it: a Dense of rank above 2 ends in a reshape.
+graph::Value before_views(graph::Value value) {
+  for (const graph::Node* node = node_of(value); node != nullptr && node->op->traits.is_view;
        node = node_of(value)) {
     value = value.graph->value(node->inputs[0]);
   }
@@ -28,7 +28,7 @@ graph::Value before_reshapes(graph::Value value) {
 }  // namespace
 
 graph::Value logits_behind_softmax(graph::Value probabilities) {
-  const graph::Value made = before_reshapes(probabilities);
+  const graph::Value made = before_views(probabilities);
   const graph::Node* node = node_of(made);
   if (!is_op(node, ops::OpIndex::softmax) || made.shape().back() != probabilities.shape().back() ||
       ops::attributes_of<ops::SoftmaxAttributes>(*node).log) {
@@ -39,14 +39,12 @@ graph::Value logits_behind_softmax(graph::Value probabilities) {
 }
 
 graph::Value logits_behind_sigmoid(graph::Value probabilities) {
-  const graph::Value made = before_reshapes(probabilities);
+  const graph::Value made = before_views(probabilities);
   const graph::Node* node = node_of(made);
   if (!is_op(node, ops::OpIndex::pointwise) || node->inputs.size() != 1) return {};
   const graph::Value logits = made.graph->value(node->inputs[0]);
-  graph::Expression sigmoid_alone;
-  sigmoid_alone.add_output(graph::sigmoid({&sigmoid_alone, sigmoid_alone.input(0)}).id);
   const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(*node).expression;
-  const bool is_sigmoid = expression.text() == sigmoid_alone.text();
+  const bool is_sigmoid = expression == graph::expression_of<1>(graph::sigmoid);
   if (!is_sigmoid || logits.shape() != made.shape()) return {};
   return ops::reshape(logits, probabilities.shape());
 }

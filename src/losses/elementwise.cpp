@@ -8,13 +8,8 @@ graph::Value mean_of_last_axis(graph::Value y_true, graph::Value y_pred,
                                const std::function<graph::Expr(graph::Expr, graph::Expr)>& loss) {
   ops::require(y_pred.shape().rank() >= 1, *y_pred.graph,
                "expected predictions with a batch axis, received ()");
-  graph::Expression expression;
-  const graph::Expr label{&expression, expression.input(0)};
-  const graph::Expr prediction{&expression, expression.input(1)};
-  expression.add_output(loss(label, prediction).id);
   const auto scale = static_cast<float>(1.0 / static_cast<double>(y_pred.shape().back()));
-  return ops::reduce(ops::ReduceKind::sum, {y_true, y_pred}, std::move(expression), {-1}, false,
-                     scale);
+  return ops::reduce(ops::ReduceKind::sum, y_true, y_pred, loss, {-1}, false, scale);
 }
 
 }  // namespace stoker::losses

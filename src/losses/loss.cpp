@@ -100,7 +100,8 @@ Value reduce_weighted(Value values, Value sample_weight, const std::string& redu
 
 Value compute(const LossBase& loss, Value y_true, Value y_pred, Value sample_weight,
               Value prediction_mask) {
-  const graph::Scope scope(*y_pred.graph, format("loss \"", loss.name(), "\""));
+  const graph::Scope scope(*y_pred.graph,
+                           {graph::Origin::Kind::loss, format("loss \"", loss.name(), "\"")});
   const Value values = loss.values(y_true, y_pred);
   Value mask = loss.mask(y_true, y_pred);
   if (prediction_mask) {

@@ -29,7 +29,7 @@ Value sum_of_samples(Value x) {
 
 std::vector<Value> MeanMetric::build(Value y_true, Value y_pred, Value sample_weight) const {
   graph::Graph& graph = *y_pred.graph;
-  const graph::Scope scope(graph, format("metric \"", name(), "\""));
+  const graph::Scope scope(graph, {graph::Origin::Kind::metric, format("metric \"", name(), "\"")});
   Value values = this->values(y_true, y_pred);
   if (!sample_weight) {
     const std::int64_t samples = values.shape().rank() == 0 ? 1 : values.shape()[0];
@@ -41,7 +41,7 @@ std::vector<Value> MeanMetric::build(Value y_true, Value y_pred, Value sample_we
     values = ops::reduce_mean(values, axes_from(weight.shape().rank(), values.shape()));
   }
   const Value both[] = {values, weight};
-  ops::require(ops::broadcast(graph.scope(), both) == values.shape(), graph,
+  ops::require(ops::broadcast(graph.origin(), both) == values.shape(), graph,
                "expected sample weights that fit values of ", values.shape(), ", received ",
                sample_weight.shape());
   weight = ops::broadcast_to(weight, values.shape());

@@ -3,8 +3,9 @@
 
 namespace stoker::ops {
 
-const Op advance_op = writing_scalars(
-    define_without_gradient("advance", OpIndex::advance, "it moves counters, not values"));
+const Op advance_op = define_without_gradient(
+    "advance", OpIndex::advance, "it moves counters, not values",
+    {.takes_any_dtype = false, .writes_scalars = true, .multiply_adds = nullptr});
 
 std::string AdvanceAttributes::text() const {
   return scale_growth_steps > 0 ? format("loss scale grows after ", scale_growth_steps) : "";

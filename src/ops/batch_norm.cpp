@@ -1,5 +1,6 @@
 // batch_norm over all axes but the last, with the batch's own statistics (Ioffe, Szegedy 2015).
 #include "ops/common.h"
+#include "ops/tail.h"
 
 namespace stoker::ops {
 namespace {
@@ -19,12 +20,19 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
 
 }  // namespace
 
-const Op batch_norm_op = define("batch_norm", OpIndex::batch_norm, gradient);
+const Op batch_norm_op = define("batch_norm", OpIndex::batch_norm, gradient,
+                                {.takes_any_dtype = false,
+                                 .writes_scalars = false,
+                                 .multiply_adds = nullptr,
+                                 .with_tail = with_tail<BatchNormAttributes>});
 const Op batch_norm_backward_op = define_without_gradient(
-    "batch_norm_backward", OpIndex::batch_norm_backward, "second derivatives are not offered");
+    "batch_norm_backward", OpIndex::batch_norm_backward, "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
 
 std::string BatchNormAttributes::text() const {
-  return format("epsilon ", epsilon, add ? " add" : "", relu ? " relu" : "");
+  const Expression& moved_in = head.outputs().empty() ? tail : head;
+  const std::string more = text_of_tail(moved_in, "add", "relu");
+  return format("epsilon ", epsilon, more.empty() ? "" : " ", more);
 }
 
 BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon) {

@@ -14,6 +14,9 @@ namespace stoker::ops {
 using graph::AttributesPtr;
 using graph::Node;
 using graph::Op;
+using graph::RecordedError;
+using graph::Traits;
+using graph::ValueId;
 using graph::ValueType;
 
 // Each op file defines its own.
@@ -21,22 +24,25 @@ using graph::ValueType;
 #include "ops/ops.def"
 #undef STOKER_OP
 
-constexpr Op define(const char* name, OpIndex index, Op::Gradient gradient) {
-  return {name, static_cast<int>(index), gradient, nullptr};
+constexpr Op define(const char* name, OpIndex index, Op::Gradient gradient, Traits traits) {
+  return {name, static_cast<int>(index), gradient, nullptr, traits};
 }
-constexpr Op define_without_gradient(const char* name, OpIndex index, const char* why) {
-  return {name, static_cast<int>(index), nullptr, why};
-}
-// One whose kernel writes the block of device scalars.
-constexpr Op writing_scalars(Op op) {
-  op.writes_scalars = true;
-  return op;
+constexpr Op define_without_gradient(const char* name, OpIndex index, const char* why,
+                                     Traits traits) {
+  return {name, static_cast<int>(index), nullptr, why, traits};
 }
 
+// The error of a label outside of the classes, which the node's last output has along its last
+// axis.
+RecordedError describe_label(const Graph& graph, const Node& node, std::int64_t label,
+                             std::int64_t row);
+
 // "Dense \"logits\": ", or nothing outside of a layer.
-inline std::string where(const Graph& graph) {
-  return graph.scope().empty() ? std::string{} : graph.scope() + ": ";
+inline std::string where(const graph::Origin& origin) {
+  const std::string text = origin.text();
+  return text.empty() ? text : text + ": ";
 }
+inline std::string where(const Graph& graph) { return where(graph.origin()); }
 
 template <class... Parts>
 void require(bool condition, const Graph& graph, const Parts&... parts) {
@@ -52,6 +58,14 @@ inline void require_same_dtype(const Graph& graph, const char* what,
                             ": expected operands of one floating type, received ",
                             operands[0].dtype(), " and ", operand.dtype()));
   }
+}
+
+// The trait with_tail of an op whose attributes are these.
+template <class A>
+AttributesPtr with_tail(const graph::Attributes& attributes, const Expression& tail) {
+  A changed = static_cast<const A&>(attributes);
+  changed.tail = tail;
+  return std::make_shared<const A>(std::move(changed));
 }
 
 template <class A>

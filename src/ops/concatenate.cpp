@@ -27,7 +27,9 @@ bool differ_only_along(std::size_t axis, const Shape& a, const Shape& b) {
 
 }  // namespace
 
-const Op concatenate_op = define("concatenate", OpIndex::concatenate, gradient);
+const Op concatenate_op =
+    define("concatenate", OpIndex::concatenate, gradient,
+           {.takes_any_dtype = true, .writes_scalars = false, .multiply_adds = nullptr});
 
 std::string ConcatenateAttributes::text() const { return format("axis ", axis); }
 

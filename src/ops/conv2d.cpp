@@ -1,27 +1,52 @@
 // conv2d and its two backward ops (NHWC, HWIO).
 #include "ops/common.h"
+#include "ops/tail.h"
 
 namespace stoker::ops {
 namespace {
 
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
-  auto attributes = attributes_of<Conv2DAttributes>(node);
-  attributes.has_bias = false;
+  const auto& attributes = attributes_of<Conv2DAttributes>(node);
   const Value x = graph.value(node.inputs[0]);
   const Value kernel = graph.value(node.inputs[1]);
   return {conv2d_backward_data(dy[0], kernel, x.shape(), attributes),
           conv2d_backward_weights(x, dy[0], kernel.shape(), attributes)[0]};
 }
 
+// Each element of y sums the taps of one filter; those that fall on padding are counted too.
+double taps(const Graph& graph, ValueId y, ValueId kernel) {
+  const Shape& filters = graph.info(kernel).type.shape;
+  return static_cast<double>(graph.info(y).type.shape.elements()) *
+         static_cast<double>(filters.elements()) / static_cast<double>(filters[3]);
+}
+double forward_multiply_adds(const Graph& graph, const Node& node) {
+  return taps(graph, node.outputs[0], node.inputs[1]);
+}
+double data_multiply_adds(const Graph& graph, const Node& node) {
+  return taps(graph, node.inputs[0], node.inputs[1]);
+}
+double weights_multiply_adds(const Graph& graph, const Node& node) {
+  return taps(graph, node.inputs[1], node.outputs[0]);
+}
+
 }  // namespace
 
-const Op conv2d_op = define("conv2d", OpIndex::conv2d, gradient);
+const Op conv2d_op = define("conv2d", OpIndex::conv2d, gradient,
+                            {.takes_any_dtype = false,
+                             .writes_scalars = false,
+                             .multiply_adds = forward_multiply_adds,
+                             .with_tail = with_tail<Conv2DAttributes>});
 const Op conv2d_backward_data_op = define_without_gradient(
-    "conv2d_backward_data", OpIndex::conv2d_backward_data, "second derivatives are not offered");
-const Op conv2d_backward_weights_op =
-    define_without_gradient("conv2d_backward_weights", OpIndex::conv2d_backward_weights,
-                            "second derivatives are not offered");
+    "conv2d_backward_data", OpIndex::conv2d_backward_data, "second derivatives are not offered",
+    {.takes_any_dtype = false,
+     .writes_scalars = false,
+     .multiply_adds = data_multiply_adds,
+     .with_tail = with_tail<Conv2DAttributes>});
+const Op conv2d_backward_weights_op = define_without_gradient(
+    "conv2d_backward_weights", OpIndex::conv2d_backward_weights,
+    "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = weights_multiply_adds});
 
 std::string Conv2DAttributes::text() const {
   std::ostringstream out;
@@ -31,9 +56,8 @@ std::string Conv2DAttributes::text() const {
     out << " dilations " << dilations[0] << 'x' << dilations[1];
   }
   if (groups != 1) out << " groups " << groups;
-  if (has_bias) out << " bias";
-  if (epilogue == Epilogue::relu) out << " relu";
-  if (epilogue == Epilogue::relu_backward) out << " relu_backward";
+  if (bias_gradient) out << " bias";
+  if (!tail.outputs().empty()) out << ' ' << text_of_tail(tail, "bias", "relu_backward");
   return out.str();
 }
 
@@ -69,7 +93,7 @@ Value conv2d_backward_data(Value dy, Value kernel, Shape x_shape,
 std::vector<Value> conv2d_backward_weights(Value x, Value dy, Shape kernel_shape,
                                            const Conv2DAttributes& attributes) {
   std::vector<ValueType> outputs{{dy.dtype(), kernel_shape}};
-  if (attributes.has_bias) outputs.push_back({DType::float32, {kernel_shape[3]}});
+  if (attributes.bias_gradient) outputs.push_back({DType::float32, {kernel_shape[3]}});
   return x.graph->append(conv2d_backward_weights_op, {x, dy}, share(attributes), outputs);
 }
 

@@ -1,4 +1,5 @@
 // embedding: rows of a table by their numbers; the gradient adds up the uses of each row.
+#include "core/multi_index.h"
 #include "ops/common.h"
 
 namespace stoker::ops {
@@ -10,11 +11,25 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return {embedding_backward(dy[0], graph.value(node.inputs[1]), table.shape()), Value{}};
 }
 
+RecordedError describe_id(const Graph& graph, const Node& node, std::int64_t id,
+                          std::int64_t place) {
+  const Shape& ids = graph.info(node.inputs[1]).type.shape;
+  const std::int64_t rows = graph.info(node.inputs[0]).type.shape[0];
+  return {format("id ", id, " at ", multi_index(ids, place), " of its input ", ids,
+                 " is outside [0, ", rows, ")"),
+          "input_dim is the largest id + 1"};
+}
+
 }  // namespace
 
-const Op embedding_op = writing_scalars(define("embedding", OpIndex::embedding, gradient));
+const Op embedding_op = define("embedding", OpIndex::embedding, gradient,
+                               {.takes_any_dtype = true,
+                                .writes_scalars = true,
+                                .multiply_adds = nullptr,
+                                .describe_error = describe_id});
 const Op embedding_backward_op = define_without_gradient(
-    "embedding_backward", OpIndex::embedding_backward, "second derivatives are not offered");
+    "embedding_backward", OpIndex::embedding_backward, "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
 
 Value embedding(Value table, Value ids) {
   Graph& graph = *table.graph;

@@ -3,10 +3,22 @@
 
 namespace stoker::ops {
 
-const Op one_hot_op = writing_scalars(
-    define_without_gradient("one_hot", OpIndex::one_hot, "class numbers are not differentiable"));
-const Op argmax_op =
-    define_without_gradient("argmax", OpIndex::argmax, "class numbers are not differentiable");
+RecordedError describe_label(const Graph& graph, const Node& node, std::int64_t label,
+                             std::int64_t row) {
+  const std::int64_t classes = graph.info(node.outputs.back()).type.shape.back();
+  return {format("label ", label, " of row ", row, " is outside [0, ", classes, ")"),
+          "Labels are class numbers from 0"};
+}
+
+const Op one_hot_op =
+    define_without_gradient("one_hot", OpIndex::one_hot, "class numbers are not differentiable",
+                            {.takes_any_dtype = false,
+                             .writes_scalars = true,
+                             .multiply_adds = nullptr,
+                             .describe_error = describe_label});
+const Op argmax_op = define_without_gradient(
+    "argmax", OpIndex::argmax, "class numbers are not differentiable",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
 
 std::string OneHotAttributes::text() const { return format("classes ", classes); }
 

@@ -1,5 +1,6 @@
-// matmul: a matrix product, with an optional bias and epilogue that plan/ fuses in.
+// matmul: a matrix product, with a tail that plan/ moves in.
 #include "ops/common.h"
+#include "ops/tail.h"
 
 namespace stoker::ops {
 namespace {
@@ -17,18 +18,27 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return {da, db};
 }
 
+double multiply_adds(const Graph& graph, const Node& node) {
+  const auto& attributes = attributes_of<MatMulAttributes>(node);
+  const Shape& a = graph.info(node.inputs[0]).type.shape;
+  const Shape& y = graph.info(node.outputs[0]).type.shape;
+  return static_cast<double>(y.elements()) * static_cast<double>(a[attributes.transpose_a ? 0 : 1]);
+}
+
 }  // namespace
 
-const Op matmul_op = define("matmul", OpIndex::matmul, gradient);
+const Op matmul_op = define("matmul", OpIndex::matmul, gradient,
+                            {.takes_any_dtype = false,
+                             .writes_scalars = false,
+                             .multiply_adds = multiply_adds,
+                             .with_tail = with_tail<MatMulAttributes>});
 
 std::string MatMulAttributes::text() const {
   std::string text;
   if (transpose_a) text += "a^T ";
   if (transpose_b) text += "b^T ";
-  if (has_bias) text += "bias ";
-  if (epilogue == Epilogue::relu) text += "relu ";
-  if (epilogue == Epilogue::relu_backward) text += "relu_backward ";
-  if (!text.empty()) text.pop_back();
+  text += text_of_tail(tail, "bias", "relu_backward");
+  if (text.ends_with(' ')) text.pop_back();
   return text;
 }
 

@@ -1,6 +1,6 @@
 // The ops: for each its attributes and the function that checks shapes and appends a node. The
 // shape rule and the gradient of op x stand in ops/x.cpp. Images are NHWC, kernels HWIO, as Keras
-// stores them. A shape that does not fit throws ShapeError and names the graph's scope.
+// stores them. A shape that does not fit throws ShapeError and names the graph's origin.
 #pragma once
 
 #include <array>
@@ -33,38 +33,42 @@ enum class OpIndex : int {
 // The op with that index; all of them in the order of ops.def.
 const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
+// Code that is about one op alone asks this. A fact about ops is a trait (graph/graph.h).
+inline bool is_op(const graph::Node& node, OpIndex index) {
+  return node.op != nullptr && node.op->index == static_cast<int>(index);
+}
 
-// What a backend may apply to the result of matmul, conv2d and conv2d_backward_data before it is
-// written. relu_backward: 0 where the node's last input, of the result's shape, is 0; only in
-// graphs of a backend whose passes put it there.
-enum class Epilogue : std::uint8_t { none, relu, relu_backward };
+// Attributes of an op that applies an expression to its result before it is written. Input 0 of the
+// expression is the result, the others are the node's last inputs. Without outputs it does nothing,
+// and so it is until plan/ has moved something in (plan/fuse_tails.cpp); see ops/tail.h.
+struct TailedAttributes : graph::Attributes {
+  Expression tail;
+};
 
-// ---- matmul: y[M, N] = epilogue(op(a) op(b) + bias) ---------------------------------------------
-// Inputs a, b, and bias [N] when has_bias. op(a) is [M, K]; stored [K, M] when transpose_a.
-struct MatMulAttributes : graph::Attributes {
+// ---- matmul: y[M, N] = tail(op(a) op(b)) --------------------------------------------------------
+// op(a) is [M, K]; stored [K, M] when transpose_a.
+struct MatMulAttributes : TailedAttributes {
   bool transpose_a = false;
   bool transpose_b = false;
-  bool has_bias = false;
-  Epilogue epilogue = Epilogue::none;
   std::string text() const override;
 };
 Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
 
 // ---- conv2d ------------------------------------------------------------------------------------
-// x [N, H, W, C], kernel [KH, KW, C / groups, O] -> y [N, P, Q, O], and bias [O] when has_bias.
-struct Conv2DAttributes : graph::Attributes {
+// x [N, H, W, C], kernel [KH, KW, C / groups, O] -> y [N, P, Q, O]. The gradient of x has a tail
+// too.
+struct Conv2DAttributes : TailedAttributes {
   std::array<std::int64_t, 2> strides{1, 1};
   std::array<std::int64_t, 2> dilations{1, 1};
   std::array<std::int64_t, 2> padding_before{0, 0};  // top, left
   std::array<std::int64_t, 2> padding_after{0, 0};   // bottom, right
   std::int64_t groups = 1;
-  bool has_bias = false;
-  Epilogue epilogue = Epilogue::none;
+  bool bias_gradient = false;  // of conv2d_backward_weights: it has a second output, dbias
   std::string text() const override;
 };
 Value conv2d(Value x, Value kernel, const Conv2DAttributes& attributes);
 // (dy, kernel) -> dx of shape `x_shape`; (x, dy) -> dkernel of shape `kernel_shape`, and dbias [O]
-// as a second output when attributes.has_bias.
+// as a second output when attributes.bias_gradient.
 Value conv2d_backward_data(Value dy, Value kernel, Shape x_shape,
                            const Conv2DAttributes& attributes);
 std::vector<Value> conv2d_backward_weights(Value x, Value dy, Shape kernel_shape,
@@ -89,14 +93,12 @@ Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttribu
 // ---- batch_norm --------------------------------------------------------------------------------
 // Training: x [.., C], gamma [C], beta [C] -> y, mean [C], biased variance [C] over all axes but
 // the last. (Inference is pointwise arithmetic.)
-struct BatchNormAttributes : graph::Attributes {
+struct BatchNormAttributes : TailedAttributes {
   float epsilon = 1e-3f;
-  // Only in graphs of a backend whose passes put them there (plan/fuse_batch_norm.cpp).
-  // batch_norm: y = relu(.. + residual), the residual being a fourth input. batch_norm_backward:
-  // its dy is the sum of two inputs, where a last input (relu's result) is not 0; that gradient is
-  // a fourth output.
-  bool add = false;
-  bool relu = false;
+  // The dy of a batch_norm_backward is this expression of the inputs from number 4 on, and a fourth
+  // output. While the expression has no outputs, as until plan/fuse_batch_norm.cpp, dy is input 4
+  // itself.
+  Expression head;
   std::string text() const override;
 };
 struct BatchNormResult {
@@ -122,7 +124,8 @@ enum class Guard : std::uint8_t {
 };
 struct PointwiseAttributes : graph::Attributes {
   Expression expression;
-  // Empty: the whole shape. Otherwise shapes are flat and only these parts are worked on.
+  // While there are none the node works on the whole shape. Otherwise shapes are flat and only
+  // these parts are worked on.
   std::vector<Range> ranges;
   Guard guard = Guard::none;
   // An element is written only where all outputs are finite in the type that they are stored in;
@@ -131,10 +134,11 @@ struct PointwiseAttributes : graph::Attributes {
   std::string text() const override;
 };
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression);
-// With a shape of its own, which the inputs broadcast to; needed when there are no inputs.
+// The outputs have this shape, which the inputs broadcast to; it is needed when there are no
+// inputs.
 std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
                              Expression expression);
-// With a type of its own.
+// The outputs have this type.
 std::vector<Value> pointwise(Graph& graph, graph::ValueType type, std::vector<Value> inputs,
                              Expression expression);
 struct WriteOptions {
@@ -145,6 +149,11 @@ struct WriteOptions {
 };
 // Writes the results over existing values.
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
+                    WriteOptions options = {});
+// The same with one result, of one or two inputs.
+void pointwise_into(Value x, const std::function<Expr(Expr)>& f, Home home,
+                    WriteOptions options = {});
+void pointwise_into(Value x, Value y, const std::function<Expr(Expr, Expr)>& f, Home home,
                     WriteOptions options = {});
 // map(x, [](Expr x) { return relu(x) * 2.0f; }) and the same with two and three inputs.
 Value map(Value x, const std::function<Expr(Expr)>& f);
@@ -161,7 +170,7 @@ DType common_dtype(std::span<const Value> inputs);
 Value fill(Graph& graph, Shape shape, float value);
 Value broadcast_to(Value x, Shape shape);
 // The shape that shapes broadcast to; ShapeError when they do not.
-Shape broadcast(const std::string& scope, std::span<const Value> inputs);
+Shape broadcast(const graph::Origin& origin, std::span<const Value> inputs);
 
 // ---- reduce ------------------------------------------------------------------------------------
 enum class ReduceKind : std::uint8_t { sum, max, min };
@@ -179,6 +188,15 @@ Value reduce(ReduceKind kind, Value x, std::vector<std::int64_t> axes, bool keep
              float scale = 1.0f);
 Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
              std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+// reduce(ReduceKind::sum, x, y, [](Expr x, Expr y) { return x * y; }, {-1}), and the same with one
+// and three inputs.
+Value reduce(ReduceKind kind, Value x, const std::function<Expr(Expr)>& f,
+             std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+Value reduce(ReduceKind kind, Value x, Value y, const std::function<Expr(Expr, Expr)>& f,
+             std::vector<std::int64_t> axes, bool keep_dims = false, float scale = 1.0f);
+Value reduce(ReduceKind kind, Value x, Value y, Value z,
+             const std::function<Expr(Expr, Expr, Expr)>& f, std::vector<std::int64_t> axes,
+             bool keep_dims = false, float scale = 1.0f);
 Value reduce_sum(Value x, std::vector<std::int64_t> axes, bool keep_dims = false);
 Value reduce_mean(Value x, std::vector<std::int64_t> axes, bool keep_dims = false);
 Value reduce_sum_all(Value x);  // shape ()

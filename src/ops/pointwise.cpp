@@ -62,9 +62,21 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return result;
 }
 
+// A guard asks for errors and skipped updates, random numbers for the seed and the step.
+bool reads_scalars(const Node& node) {
+  const auto& attributes = attributes_of<PointwiseAttributes>(node);
+  return attributes.guard != Guard::none || attributes.expression.uses_random();
+}
+
 }  // namespace
 
-const Op pointwise_op = define("pointwise", OpIndex::pointwise, gradient);
+const Op pointwise_op = define("pointwise", OpIndex::pointwise, gradient,
+                               {.takes_any_dtype = true,
+                                .writes_scalars = false,
+                                .multiply_adds = nullptr,
+                                .works_in_place = true,
+                                .carries_expression = true,
+                                .reads_scalars = reads_scalars});
 
 std::string PointwiseAttributes::text() const {
   std::string text = expression.text();
@@ -75,7 +87,7 @@ std::string PointwiseAttributes::text() const {
   return text;
 }
 
-Shape broadcast(const std::string& scope, std::span<const Value> inputs) {
+Shape broadcast(const graph::Origin& origin, std::span<const Value> inputs) {
   Shape result;
   for (const Value& input : inputs) {
     const Shape& shape = input.shape();
@@ -88,8 +100,8 @@ Shape broadcast(const std::string& scope, std::span<const Value> inputs) {
       const std::int64_t a = extent(result);
       const std::int64_t b = extent(shape);
       if (a != b && a != 1 && b != 1) {
-        throw ShapeError(format(scope.empty() ? "" : scope + ": ", "shapes ", result, " and ",
-                                shape, " do not broadcast"));
+        throw ShapeError(
+            format(where(origin), "shapes ", result, " and ", shape, " do not broadcast"));
       }
       merged.push_back(a == 1 ? b : a);
     }
@@ -125,14 +137,14 @@ std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> input
 
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression) {
   Graph& graph = *inputs.at(0).graph;
-  const Shape shape = broadcast(graph.scope(), inputs);
+  const Shape shape = broadcast(graph.origin(), inputs);
   return pointwise(graph, shape, std::move(inputs), std::move(expression));
 }
 
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
                     WriteOptions options) {
   Graph& graph = *inputs.at(0).graph;
-  const Shape shape = broadcast(graph.scope(), inputs);
+  const Shape shape = broadcast(graph.origin(), inputs);
   PointwiseAttributes attributes;
   attributes.expression = std::move(expression);
   attributes.ranges = std::move(options.ranges);
@@ -147,30 +159,22 @@ void pointwise_into(std::vector<Value> inputs, Expression expression, std::vecto
   for (std::size_t i = 0; i < homes.size(); ++i) graph.place(outputs[i], homes[i]);
 }
 
-namespace {
-
-template <class F, class... V>
-Value map_values(const F& f, V... values) {
-  Expression expression;
-  int next = 0;
-  // Braces evaluate from left to right.
-  const Expr inputs[] = {((void)values, Expr{&expression, expression.input(next++)})...};
-  Expr result;
-  if constexpr (sizeof...(V) == 1) result = f(inputs[0]);
-  if constexpr (sizeof...(V) == 2) result = f(inputs[0], inputs[1]);
-  if constexpr (sizeof...(V) == 3) result = f(inputs[0], inputs[1], inputs[2]);
-  expression.add_output(result.id);
-  return pointwise({values...}, std::move(expression))[0];
+void pointwise_into(Value x, const std::function<Expr(Expr)>& f, Home home, WriteOptions options) {
+  pointwise_into({x}, graph::expression_of<1>(f), {home}, std::move(options));
+}
+void pointwise_into(Value x, Value y, const std::function<Expr(Expr, Expr)>& f, Home home,
+                    WriteOptions options) {
+  pointwise_into({x, y}, graph::expression_of<2>(f), {home}, std::move(options));
 }
 
-}  // namespace
-
-Value map(Value x, const std::function<Expr(Expr)>& f) { return map_values(f, x); }
+Value map(Value x, const std::function<Expr(Expr)>& f) {
+  return pointwise({x}, graph::expression_of<1>(f))[0];
+}
 Value map(Value x, Value y, const std::function<Expr(Expr, Expr)>& f) {
-  return map_values(f, x, y);
+  return pointwise({x, y}, graph::expression_of<2>(f))[0];
 }
 Value map(Value x, Value y, Value z, const std::function<Expr(Expr, Expr, Expr)>& f) {
-  return map_values(f, x, y, z);
+  return pointwise({x, y, z}, graph::expression_of<3>(f))[0];
 }
 Value add(Value a, Value b) {
   return map(a, b, [](Expr x, Expr y) { return x + y; });
@@ -180,9 +184,7 @@ Value multiply(Value a, Value b) {
 }
 Value cast(Value x, DType dtype) {
   if (x.dtype() == dtype) return x;
-  Expression expression;
-  expression.add_output(expression.input(0));
-  return pointwise(*x.graph, ValueType{dtype, x.shape()}, {x}, std::move(expression))[0];
+  return pointwise(*x.graph, ValueType{dtype, x.shape()}, {x}, graph::identity())[0];
 }
 
 Value fill(Graph& graph, Shape shape, float value) {
@@ -193,9 +195,7 @@ Value fill(Graph& graph, Shape shape, float value) {
 
 Value broadcast_to(Value x, Shape shape) {
   if (x.shape() == shape) return x;
-  Expression expression;
-  expression.add_output(expression.input(0));
-  return pointwise(*x.graph, shape, {x}, std::move(expression))[0];
+  return pointwise(*x.graph, shape, {x}, graph::identity())[0];
 }
 
 }  // namespace stoker::ops

@@ -13,9 +13,12 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
 
 }  // namespace
 
-const Op pool2d_op = define("pool2d", OpIndex::pool2d, gradient);
-const Op pool2d_backward_op = define_without_gradient("pool2d_backward", OpIndex::pool2d_backward,
-                                                      "second derivatives are not offered");
+const Op pool2d_op =
+    define("pool2d", OpIndex::pool2d, gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
+const Op pool2d_backward_op = define_without_gradient(
+    "pool2d_backward", OpIndex::pool2d_backward, "second derivatives are not offered",
+    {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
 
 std::string Pool2DAttributes::text() const {
   return format(kind == PoolKind::max ? "max " : "average ", window[0], 'x', window[1], " strides ",

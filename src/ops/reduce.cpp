@@ -18,7 +18,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   const auto attributes = attributes_of<ReduceAttributes>(node);
   std::vector<Value> inputs;
   for (const auto input : node.inputs) inputs.push_back(graph.value(input));
-  const Shape full = broadcast(graph.scope(), inputs);
+  const Shape full = broadcast(graph.origin(), inputs);
   const Shape kept = with_kept_dims(full, attributes.axes);
 
   Value incoming = reshape(dy[0], kept);
@@ -28,15 +28,9 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     // Scaled as the result was: dividing that would not always give the element back.
     const float scale = attributes.scale;
     const auto hit = [scale](Expr a, Expr b) { return equal(a * scale, b); };
-    Expression count;
-    count.add_output(hit({&count, count.input(0)}, {&count, count.input(1)}).id);
-    const Value hits = reduce(ReduceKind::sum, {x, y}, count, attributes.axes, true);
-    Expression share_out;
-    const Expr e[] = {{&share_out, share_out.input(0)},
-                      {&share_out, share_out.input(1)},
-                      {&share_out, share_out.input(2)},
-                      {&share_out, share_out.input(3)}};
-    share_out.add_output((hit(e[0], e[1]) * e[3] / e[2]).id);
+    const Value hits = reduce(ReduceKind::sum, x, y, hit, attributes.axes, true);
+    const Expression share_out = graph::expression_of<4>(
+        [&](Expr a, Expr b, Expr all, Expr above) { return hit(a, b) * above / all; });
     incoming = pointwise({x, y, hits, incoming}, share_out)[0];
   }
 
@@ -70,9 +64,18 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return result;
 }
 
+bool reads_scalars(const Node& node) {
+  return attributes_of<ReduceAttributes>(node).expression.uses_random();
+}
+
 }  // namespace
 
-const Op reduce_op = define("reduce", OpIndex::reduce, gradient);
+const Op reduce_op = define("reduce", OpIndex::reduce, gradient,
+                            {.takes_any_dtype = true,
+                             .writes_scalars = false,
+                             .multiply_adds = nullptr,
+                             .carries_expression = true,
+                             .reads_scalars = reads_scalars});
 
 std::string ReduceAttributes::text() const {
   std::ostringstream out;
@@ -88,7 +91,7 @@ std::string ReduceAttributes::text() const {
 Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
              std::vector<std::int64_t> axes, bool keep_dims, float scale) {
   Graph& graph = *inputs.at(0).graph;
-  const Shape full = broadcast(graph.scope(), inputs);
+  const Shape full = broadcast(graph.origin(), inputs);
   for (auto& axis : axes) {
     if (axis < 0) axis += static_cast<std::int64_t>(full.rank());
     require(axis >= 0 && axis < static_cast<std::int64_t>(full.rank()), graph, "reduce: axis ",
@@ -114,9 +117,21 @@ Value reduce(ReduceKind kind, std::vector<Value> inputs, Expression expression,
 
 Value reduce(ReduceKind kind, Value x, std::vector<std::int64_t> axes, bool keep_dims,
              float scale) {
-  Expression expression;
-  expression.add_output(expression.input(0));
-  return reduce(kind, {x}, std::move(expression), std::move(axes), keep_dims, scale);
+  return reduce(kind, {x}, graph::identity(), std::move(axes), keep_dims, scale);
+}
+
+Value reduce(ReduceKind kind, Value x, const std::function<Expr(Expr)>& f,
+             std::vector<std::int64_t> axes, bool keep_dims, float scale) {
+  return reduce(kind, {x}, graph::expression_of<1>(f), std::move(axes), keep_dims, scale);
+}
+Value reduce(ReduceKind kind, Value x, Value y, const std::function<Expr(Expr, Expr)>& f,
+             std::vector<std::int64_t> axes, bool keep_dims, float scale) {
+  return reduce(kind, {x, y}, graph::expression_of<2>(f), std::move(axes), keep_dims, scale);
+}
+Value reduce(ReduceKind kind, Value x, Value y, Value z,
+             const std::function<Expr(Expr, Expr, Expr)>& f, std::vector<std::int64_t> axes,
+             bool keep_dims, float scale) {
+  return reduce(kind, {x, y, z}, graph::expression_of<3>(f), std::move(axes), keep_dims, scale);
 }
 
 Value reduce_sum(Value x, std::vector<std::int64_t> axes, bool keep_dims) {

@@ -12,23 +12,19 @@ std::vector<Value> softmax_gradient(Graph& graph, NodeId id, std::span<const Val
     const Value sum = reduce_sum(dy[0], {-1}, true);
     return {map(y, dy[0], sum, [](Expr out, Expr g, Expr s) { return g - exp(out) * s; })};
   }
-  Expression product;
-  product.add_output((Expr{&product, product.input(0)} * Expr{&product, product.input(1)}).id);
-  const Value sum = reduce(ReduceKind::sum, {y, dy[0]}, product, {-1}, true);
+  const Value sum = reduce(
+      ReduceKind::sum, y, dy[0], [](Expr out, Expr g) { return out * g; }, {-1}, true);
   return {map(y, dy[0], sum, [](Expr out, Expr g, Expr s) { return out * (g - s); })};
 }
 
 // On the support S = {y > 0}: dx = dy - mean of dy over S; 0 elsewhere.
 std::vector<Value> sparsemax_gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Value y = graph.value(graph.node(id).outputs[0]);
-  Expression on_support;
-  const Expr out{&on_support, on_support.input(0)};
-  const Expr above{&on_support, on_support.input(1)};
-  on_support.add_output((less(0.0f, out) * above).id);
-  const Value sum = reduce(ReduceKind::sum, {y, dy[0]}, on_support, {-1}, true);
-  Expression support;
-  support.add_output(less(0.0f, Expr{&support, support.input(0)}).id);
-  const Value count = reduce(ReduceKind::sum, {y}, support, {-1}, true);
+  const Value sum = reduce(
+      ReduceKind::sum, y, dy[0], [](Expr out, Expr above) { return less(0.0f, out) * above; }, {-1},
+      true);
+  const Value count = reduce(
+      ReduceKind::sum, y, [](Expr out) { return less(0.0f, out); }, {-1}, true);
   const Value mean = map(sum, count, [](Expr s, Expr n) { return s / n; });
   return {map(y, dy[0], mean, [](Expr o, Expr g, Expr m) { return less(0.0f, o) * (g - m); })};
 }
@@ -52,10 +48,18 @@ Value append_softmax(Value x, bool log) {
 
 }  // namespace
 
-const Op softmax_op = define("softmax", OpIndex::softmax, softmax_gradient);
-const Op sparsemax_op = define("sparsemax", OpIndex::sparsemax, sparsemax_gradient);
-const Op softmax_cross_entropy_op = writing_scalars(
-    define("softmax_cross_entropy", OpIndex::softmax_cross_entropy, cross_entropy_gradient));
+const Op softmax_op =
+    define("softmax", OpIndex::softmax, softmax_gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
+const Op sparsemax_op =
+    define("sparsemax", OpIndex::sparsemax, sparsemax_gradient,
+           {.takes_any_dtype = false, .writes_scalars = false, .multiply_adds = nullptr});
+const Op softmax_cross_entropy_op =
+    define("softmax_cross_entropy", OpIndex::softmax_cross_entropy, cross_entropy_gradient,
+           {.takes_any_dtype = false,
+            .writes_scalars = true,
+            .multiply_adds = nullptr,
+            .describe_error = describe_label});
 
 std::string SoftmaxAttributes::text() const { return log ? "log" : ""; }
 std::string SoftmaxCrossEntropyAttributes::text() const { return {}; }

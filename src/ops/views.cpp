@@ -16,10 +16,15 @@ std::vector<Value> slice_gradient(Graph& graph, NodeId id, std::span<const Value
 
 }  // namespace
 
-const Op reshape_op = define("reshape", OpIndex::reshape, reshape_gradient);
-const Op slice_op = define("slice", OpIndex::slice, slice_gradient);
-const Op slice_backward_op = define_without_gradient("slice_backward", OpIndex::slice_backward,
-                                                     "second derivatives are not offered");
+const Op reshape_op = define(
+    "reshape", OpIndex::reshape, reshape_gradient,
+    {.takes_any_dtype = true, .writes_scalars = false, .multiply_adds = nullptr, .is_view = true});
+const Op slice_op =
+    define("slice", OpIndex::slice, slice_gradient,
+           {.takes_any_dtype = true, .writes_scalars = false, .multiply_adds = nullptr});
+const Op slice_backward_op = define_without_gradient(
+    "slice_backward", OpIndex::slice_backward, "second derivatives are not offered",
+    {.takes_any_dtype = true, .writes_scalars = false, .multiply_adds = nullptr});
 
 std::string SliceAttributes::text() const {
   return format("axis ", axis, " [", begin, ", ", begin + extent, ")");

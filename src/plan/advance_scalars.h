@@ -1,8 +1,10 @@
-// What op advance does to the scalars of a step, on every device.
+// The effect of op advance on the scalars of a step, the same on every device.
 #pragma once
 
-#include "core/host_device.h"
+#include <cstdint>
+
 #include "plan/scalars.h"
+#include "stoker/detail/host_device.h"
 
 namespace stoker::plan {
 

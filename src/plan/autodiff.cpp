@@ -29,9 +29,7 @@ std::vector<bool> find_dependent(const Graph& graph, std::span<const Value> leav
 // A conversion passes its gradient on as it comes: rounding it for a 16-bit result only to widen it
 // again for what was converted would lose digits for nothing.
 bool is_cast(const Node& node) {
-  if (node.op->index != static_cast<int>(ops::OpIndex::pointwise) || node.inputs.size() != 1) {
-    return false;
-  }
+  if (!ops::is_op(node, ops::OpIndex::pointwise) || node.inputs.size() != 1) return false;
   const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(node).expression;
   const auto root = static_cast<std::size_t>(expression.outputs()[0]);
   return node.outputs.size() == 1 && expression.instructions()[root].op == graph::ExprOp::input;
@@ -45,7 +43,7 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
   std::vector<Value> gradients(graph.value_count());
   const auto node_count = static_cast<NodeId>(graph.nodes().size());
   {
-    const graph::Scope scope(graph, "loss (gradient)");
+    const graph::Scope scope(graph, {graph::Origin::Kind::loss, "loss", true});
     gradients[static_cast<std::size_t>(loss.id)] = seed ? seed : ops::fill(graph, {}, 1.0f);
   }
 
@@ -63,10 +61,10 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
       wanted = wanted || dependent[static_cast<std::size_t>(input)];
     if (!any || !wanted) continue;
     if (node.op->gradient == nullptr) {
-      throw Error(format(node.scope, ": op ", node.op->name, " has no gradient (",
+      throw Error(format(node.origin.text(), ": op ", node.op->name, " has no gradient (",
                          node.op->why_no_gradient, ")"));
     }
-    const graph::Scope scope(graph, node.scope + " (gradient)");
+    const graph::Scope scope(graph, node.origin.gradient());
     for (std::size_t i = 0; i < incoming.size() && !keeps_types; ++i) {
       if (incoming[i]) incoming[i] = ops::cast(incoming[i], graph.value(node.outputs[i]).dtype());
     }

@@ -2,7 +2,7 @@
 // per plan, so the steps allocate nothing.
 #include <algorithm>
 
-#include "ops/ops.h"
+#include "core/align.h"
 #include "plan/program.h"
 #include "plan/uses.h"
 
@@ -14,10 +14,6 @@ using graph::Space;
 using graph::ValueId;
 
 namespace {
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (std::max<std::int64_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-}
 
 // Memory that must not be shared with anything alive at the same time.
 struct Block {
@@ -57,13 +53,6 @@ std::int64_t place(std::vector<Block>& blocks) {
   return end;
 }
 
-bool is_reshape(const Node& node) {
-  return node.op->index == static_cast<int>(ops::OpIndex::reshape);
-}
-bool is_pointwise(const Node& node) {
-  return node.op->index == static_cast<int>(ops::OpIndex::pointwise);
-}
-
 std::int64_t bytes_of(const Graph& graph, ValueId value) {
   const auto& type = graph.info(value).type;
   return type.shape.elements() * static_cast<std::int64_t>(size_of(type.dtype));
@@ -78,12 +67,12 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   auto& nodes = graph.nodes();
   const std::size_t values = graph.value_count();
 
-  // A reshape's output is its input: root[v] owns the memory. A view of what lies outside of the
-  // arena lies there too. (A reshape whose output is placed elsewhere is a copy.)
+  // A view's output is its input: root[v] owns the memory. A view of what lies outside of the arena
+  // lies there too. (A view whose output is placed elsewhere is a copy.)
   std::vector<ValueId> root(values);
   for (std::size_t v = 0; v < values; ++v) root[v] = static_cast<ValueId>(v);
   for (const Node& node : nodes) {
-    if (!is_reshape(node)) continue;
+    if (!node.op->traits.is_view) continue;
     const ValueId output = node.outputs[0];
     if (graph.info(output).home.space != Space::arena) continue;
     root[static_cast<std::size_t>(output)] = root[static_cast<std::size_t>(node.inputs[0])];
@@ -112,7 +101,7 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
     last_use[static_cast<std::size_t>(root[static_cast<std::size_t>(value)])] = node_count;
   }
 
-  // Pointwise work may overwrite an operand that nobody needs afterwards: one block for both.
+  // Work in place may overwrite an operand that nobody needs afterwards: one block for both.
   constexpr std::size_t kNoBlock = static_cast<std::size_t>(-1);
   const auto in_arena = [&](ValueId value) { return graph.info(value).home.space == Space::arena; };
   std::vector<Block> blocks;
@@ -120,13 +109,14 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   std::vector<std::size_t> workspace_of(nodes.size(), kNoBlock);
   std::vector<std::int64_t> block_bytes(nodes.size(), 0);
   const auto add_block = [&](graph::NodeId i, std::int64_t bytes, graph::NodeId last) {
-    blocks.push_back(
-        {.bytes = aligned(bytes), .first = group_begin[static_cast<std::size_t>(i)], .last = last});
+    blocks.push_back({.bytes = aligned(std::max<std::int64_t>(bytes, 1)),
+                      .first = group_begin[static_cast<std::size_t>(i)],
+                      .last = last});
     block_bytes[static_cast<std::size_t>(i)] += blocks.back().bytes;
   };
   const auto find_donor = [&](graph::NodeId i, ValueId output) {
     const bool alone = group_begin[static_cast<std::size_t>(i)] == group_end(i);
-    if (!alone || !is_pointwise(graph.node(i))) return kNoBlock;
+    if (!alone || !graph.node(i).op->traits.works_in_place) return kNoBlock;
     for (const auto input : graph.node(i).inputs) {
       const ValueId owner = root[static_cast<std::size_t>(input)];
       const std::size_t block = block_of[static_cast<std::size_t>(owner)];

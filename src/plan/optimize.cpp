@@ -3,12 +3,14 @@
 
 namespace stoker::plan {
 
-void optimize(graph::Graph& graph, std::vector<graph::ValueId> keep) {
+void optimize(graph::Graph& graph, std::span<const graph::ValueId> keep, const Target& target) {
   eliminate_dead_nodes(graph, keep);
   sink_relu_gradients(graph, keep);
   fuse_pointwise(graph, keep);
-  fuse_epilogues(graph, keep);
-  fuse_bias_gradients(graph, keep);
+  fuse_tails(graph, keep, target.takes_tail);
+  if (target.inlines_scalars) inline_scalars(graph, keep);
+  fuse_batch_norm_gradients(graph, keep, target.takes_tail);  // what no product has as its tail
+  if (target.sums_bias_gradients) fuse_bias_gradients(graph, keep);
 }
 
 }  // namespace stoker::plan

@@ -5,33 +5,34 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "graph/graph.h"
+#include "plan/target.h"
 
 namespace stoker::plan {
 
-inline constexpr std::int64_t kAlignment = 256;  // bytes, of every value and every weight
-
 struct Program {
   std::unique_ptr<graph::Graph> graph;
-  // By ValueId: byte offset in the value's space. Values that no node uses stay at 0.
+  // The byte offset of each value in its space, by ValueId. Values that no node uses stay at 0.
   std::vector<std::int64_t> offsets;
-  // By NodeId: byte offset of the kernel's workspace in the arena.
+  // The byte offset of each kernel's workspace in the arena, by NodeId.
   std::vector<std::int64_t> workspaces;
-  // By NodeId: bytes of the blocks of the arena that the node begins, for its outputs and its
+  // The bytes, by NodeId, of the blocks of the arena that the node begins, for its outputs and its
   // workspace. Blocks of different times share places: together these are more than the arena.
   std::vector<std::int64_t> block_bytes;
   std::int64_t arena_bytes = 0;
 };
 
-// Runs the passes in place. `keep` are values that are read after the step (predictions).
-void optimize(graph::Graph& graph, std::vector<graph::ValueId> keep);
+// Runs the passes in place. `keep` are values that are read after the step (predictions). Whether a
+// graph is optimized or not, it goes through widen() (plan/passes.h) first.
+void optimize(graph::Graph& graph, std::span<const graph::ValueId> keep, const Target& target);
 
 // Lays out the arena by lifetime. `workspace_bytes` says how much scratch memory a node's kernel
-// wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of every
-// node which is the last of the consecutive nodes that run at the same time as it.
+// wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of
+// every node which is the last of the consecutive nodes that run at the same time as it.
 Program lay_out(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
                 const std::function<std::size_t(graph::NodeId)>& workspace_bytes,
                 const std::vector<graph::NodeId>& last_of_group = {});

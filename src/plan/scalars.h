@@ -1,10 +1,9 @@
 // Device scalars: what changes from step to step without rebuilding a program. One block of this
-// layout lives on the device, in Space::scalar; the program itself advances the counters.
+// layout lives on the device, in Space::scalar; the program itself advances the counters. Kernels
+// read it too, also those that NVRTC compiles: this header is free-standing.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <limits>
 
 namespace stoker::plan {
 
@@ -18,7 +17,7 @@ enum class StepError : std::int32_t {
   non_finite_update = 5,    // the step before this one has noted an overflow
 };
 
-inline constexpr std::int64_t kNoOverflow = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t kNoOverflow = INT64_MAX;
 inline constexpr std::int64_t kOverflowState = std::int64_t{1} << 40;
 
 struct Scalars {
@@ -40,8 +39,9 @@ struct Scalars {
   std::int32_t finite_steps = 0;
   std::int32_t skips_update = 0;
   std::int32_t skipped_updates = 0;
-  // Where an update was not finite: overflow_at() of the first such element, or kNoOverflow. Apart
-  // from `error`, which would stop the other threads of the very update that notes it.
+  // The place at which an update was not finite: overflow_at() of the first such element, or
+  // kNoOverflow. It is apart from `error`, which would stop the other threads of the very update
+  // that notes it.
   std::int64_t overflow = kNoOverflow;
 };
 
@@ -54,10 +54,5 @@ constexpr std::int64_t overflow_at(bool is_state, std::int64_t element) {
 // Gradients that overflow at this scale overflow for another reason.
 inline constexpr float kSmallestLossScale = 0x1.0p-24f;
 inline constexpr float kLargestLossScale = 0x1.0p+100f;
-
-inline constexpr std::size_t kLearningRateOffset = offsetof(Scalars, learning_rate);
-inline constexpr std::size_t kInverseLossScaleOffset = offsetof(Scalars, inverse_loss_scale);
-inline constexpr std::size_t kLossScaleOffset = offsetof(Scalars, loss_scale);
-inline constexpr std::size_t kIterationsOffset = offsetof(Scalars, iterations);
 
 }  // namespace stoker::plan

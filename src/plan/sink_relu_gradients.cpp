@@ -3,6 +3,7 @@
 // before it is spread gives the same bits as masking the large one after.
 #include <memory>
 
+#include "ops/tail.h"
 #include "plan/match.h"
 #include "plan/passes.h"
 #include "plan/uses.h"
@@ -10,7 +11,6 @@
 namespace stoker::plan {
 
 using graph::Expression;
-using graph::ExprOp;
 using graph::Graph;
 using graph::Node;
 using graph::NodeId;
@@ -20,8 +20,12 @@ void sink_relu_gradients(Graph& graph, std::span<const ValueId> keep) {
   const auto readers = find_readers(graph);
   auto& nodes = graph.nodes();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto [mask, gradient] = match_relu_gradient(nodes[i]);
-    if (mask == graph::kNone || !is_private(graph, gradient, keep)) continue;
+    const Expression* computed = plain_expression(nodes[i]);
+    const auto form = computed != nullptr ? ops::as_gated_sum(*computed) : std::nullopt;
+    if (!form || form->mask < 0 || form->addend >= 0) continue;
+    const ValueId mask = nodes[i].inputs[static_cast<std::size_t>(form->mask)];
+    const ValueId gradient = nodes[i].inputs[static_cast<std::size_t>(form->base)];
+    if (!is_private(graph, gradient, keep)) continue;
     if (readers[static_cast<std::size_t>(gradient)].size() != 1) continue;
     const NodeId spread_id = graph.info(gradient).node;
     Node& spread = nodes[static_cast<std::size_t>(spread_id)];
@@ -35,17 +39,14 @@ void sink_relu_gradients(Graph& graph, std::span<const ValueId> keep) {
     const ValueId pooled = pool.outputs[0];
     const graph::ValueType small = graph.info(pooled).type;
     const ValueId masked = graph.new_value(small, spread_id);
-    Expression expression;
-    const std::int32_t kept = expression.input(0);
-    const std::int32_t passed = expression.input(1);
-    expression.add_output(expression.append(
-        {.op = ExprOp::select, .a = kept, .b = passed, .c = expression.constant(0.0f)}));
     auto attributes = ops::attributes_of<ops::PointwiseAttributes>(nodes[i]);
-    attributes.expression = std::move(expression);
+    attributes.expression = graph::expression_of<2>([](graph::Expr y, graph::Expr dy) {
+      return select(y, dy, graph::Expr{y.expression, y.expression->constant(0.0f)});
+    });
 
     Node& late = nodes[i];
     std::swap(spread.op, late.op);
-    std::swap(spread.scope, late.scope);
+    std::swap(spread.origin, late.origin);
     late.attributes = spread.attributes;
     late.inputs = {masked, spread.inputs[1]};
     spread.attributes = std::make_shared<const ops::PointwiseAttributes>(std::move(attributes));

@@ -1,4 +1,4 @@
-// Who reads each value: what passes ask of a graph.
+// The readers of each value, and what else passes ask of a graph.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "ops/ops.h"
 
 namespace stoker::plan {
 
@@ -32,15 +31,13 @@ inline bool is_private(const graph::Graph& graph, graph::ValueId value,
          !contains(keep, value);
 }
 
-// Where the value lies. A view of what lies outside of the arena lies there too.
+// The space that the value lies in. A view of what lies outside of the arena lies there too.
 inline graph::Space space_of(const graph::Graph& graph, graph::ValueId value) {
   while (true) {
     const graph::ValueInfo& info = graph.info(value);
     if (info.home.space != graph::Space::arena || info.node < 0) return info.home.space;
     const graph::Node& node = graph.node(info.node);
-    const bool is_view =
-        node.op != nullptr && node.op->index == static_cast<int>(ops::OpIndex::reshape);
-    if (!is_view) return graph::Space::arena;
+    if (node.op == nullptr || !node.op->traits.is_view) return graph::Space::arena;
     value = node.inputs[0];
   }
 }

@@ -12,34 +12,25 @@ using graph::ValueId;
 
 namespace {
 
-Node cast_node(ValueId from, ValueId to, const std::string& scope) {
+Node cast_node(ValueId from, ValueId to, const graph::Origin& origin) {
   ops::PointwiseAttributes attributes;
   attributes.expression.add_output(attributes.expression.input(0));
   return {&ops::op(ops::OpIndex::pointwise),
           {from},
           {to},
           std::make_shared<const ops::PointwiseAttributes>(std::move(attributes)),
-          scope};
-}
-
-// These take any type: they convert what they load and store, or only move bytes.
-bool takes_all_types(const Node& node) {
-  using ops::OpIndex;
-  return is_op(node, OpIndex::pointwise) || is_op(node, OpIndex::reduce) ||
-         is_op(node, OpIndex::reshape) || is_op(node, OpIndex::slice) ||
-         is_op(node, OpIndex::slice_backward) || is_op(node, OpIndex::concatenate) ||
-         is_op(node, OpIndex::embedding);
+          origin};
 }
 
 }  // namespace
 
-void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits) {
+void widen(Graph& graph, const Accepts& runs_in_16_bits) {
   std::vector<Node> nodes;
   for (Node& node : graph.nodes()) {
     const auto is_narrow = [&](ValueId value) { return is_16bit(graph.info(value).type.dtype); };
     const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), is_narrow) ||
                      std::any_of(node.outputs.begin(), node.outputs.end(), is_narrow);
-    if (!any || takes_all_types(node) || runs_in_16_bits(node)) {
+    if (!any || node.op->traits.takes_any_dtype || runs_in_16_bits(graph, node)) {
       nodes.push_back(std::move(node));
       continue;
     }
@@ -51,12 +42,12 @@ void widen(Graph& graph, const std::function<bool(const Node&)>& runs_in_16_bits
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!is_narrow(node.inputs[i])) continue;
       wide.inputs[i] = widened(node.inputs[i]);
-      nodes.push_back(cast_node(node.inputs[i], wide.inputs[i], node.scope));
+      nodes.push_back(cast_node(node.inputs[i], wide.inputs[i], node.origin));
     }
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       if (!is_narrow(node.outputs[i])) continue;
       wide.outputs[i] = widened(node.outputs[i]);
-      after.push_back(cast_node(wide.outputs[i], node.outputs[i], node.scope));
+      after.push_back(cast_node(wide.outputs[i], node.outputs[i], node.origin));
     }
     nodes.push_back(std::move(wide));
     for (Node& cast : after) nodes.push_back(std::move(cast));

@@ -17,8 +17,8 @@
 #include "stoker/array_source.h"
 #include "stoker/error.h"
 #include "stoker/random.h"
+#include "train/async_readback.h"
 #include "train/interrupt.h"
-#include "train/look.h"
 #include "train/model_impl.h"
 
 namespace stoker {
@@ -29,8 +29,8 @@ using train::StepRunner;
 namespace {
 
 // How often the host looks at what the device has recorded.
-constexpr std::int64_t kLookInterval = 100'000'000;
-// That a timeline keeps of each thread.
+constexpr std::int64_t kReadbackInterval = 100'000'000;
+// The number of stamps that a timeline keeps of each thread.
 constexpr std::size_t kStamps = 1024;
 constexpr std::size_t kTracedStamps = 65536;
 
@@ -90,11 +90,11 @@ void warn_short_epoch(std::int64_t epoch, std::int64_t batches, std::int64_t wan
 
 // One epoch's way through the feed; returns its steps.
 std::int64_t run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& runner,
-                       train::Look& look, report::ProgressBar& bar,
+                       train::AsyncReadback& readback, report::ProgressBar& bar,
                        const train::InterruptScope& interrupt, std::int64_t epoch) {
   std::int64_t steps = 0;
   train::StepPlace place{epoch, 0, model.state.read_scalars().step};
-  std::int64_t next_look = now_ns() + kLookInterval;
+  std::int64_t next_readback = now_ns() + kReadbackInterval;
   while (const auto batch = pipeline.next()) {
     place.step = steps;
     runner.run(*batch, pipeline.ring(), place);
@@ -102,17 +102,17 @@ std::int64_t run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner&
     ++steps;
     if (interrupt.requested()) break;
     const std::int64_t end = now_ns();
-    if (!look.is_pending()) {
-      if (end < next_look) continue;
-      next_look = end + kLookInterval;
-      look.ask(steps);
+    if (!readback.is_pending()) {
+      if (end < next_readback) continue;
+      next_readback = end + kReadbackInterval;
+      readback.request(steps);
     }
-    if (!look.has_arrived()) continue;
-    runner.check(place, look.scalars());
-    if (bar.wants_update(end)) bar.update(look.steps(), model.logs_of(look.metrics()), end);
+    if (!readback.has_arrived()) continue;
+    runner.check(place, readback.scalars());
+    if (bar.wants_update(end)) bar.update(readback.steps(), model.logs_of(readback.metrics()), end);
   }
   runner.check(place);
-  if (look.is_pending()) look.has_arrived();  // of no use to the next epoch
+  if (readback.is_pending()) readback.has_arrived();  // of no use to the next epoch
   if (interrupt.requested()) {
     throw Interrupted(format("fit: interrupted after step ", steps, " of epoch ", epoch + 1,
                              "; the weights are those after it"));
@@ -208,7 +208,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   StepRunner runner(*this, Mode::train, source->spec(), layout.offsets);
   const train::Plan& plan = runner.prepare();
   if (validation) {
-    // Now too: what does not fit should not come to light after an epoch.
+    // Validation is planned now too: what does not fit should not come to light after an epoch.
     const feed::SlotLayout slots(validation->spec());
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }
@@ -228,7 +228,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                  .stamps_per_track = stamps,
                  .should_stop = [&interrupt] { return interrupt.requested(); }});
   if (fit_options.initial_epoch == 0) ++fits_begun;
-  train::Look look(state);
+  train::AsyncReadback readback(state);
   report::ProgressBar bar = report::standard_progress_bar(fit_options.verbose);
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
   if (!steps) steps = source->batches_per_epoch();
@@ -240,7 +240,8 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     state.reset_metrics();
     const std::int64_t begin = now_ns();
     const double cpu_begin = process_cpu_seconds();
-    const std::int64_t steps_run = run_epoch(*this, pipeline, runner, look, bar, interrupt, epoch);
+    const std::int64_t steps_run =
+        run_epoch(*this, pipeline, runner, readback, bar, interrupt, epoch);
     const double cpu = process_cpu_seconds() - cpu_begin;
     batches += steps_run;
     const bool ran_out = pipeline.feed().ran_out();

@@ -22,14 +22,14 @@ constexpr double kPatienceSeconds = 2.0;
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-// Never destroyed: other threads may lock it while the program ends.
+// The mutex is never destroyed: other threads may lock it while the program ends.
 std::mutex& mutex() {
   static std::mutex* const only = new std::mutex;
   return *only;
 }
 int scopes = 0;  // under mutex(), as is the disposition while there are any
 thread_local int scopes_of_thread = 0;
-std::atomic<bool> is_leaving{false};
+std::atomic<bool> is_exiting{false};
 
 void handle(int) {
   if (signals.fetch_add(1) > 0) _exit(kInterruptedStatus);
@@ -59,11 +59,11 @@ InterruptScope::InterruptScope(bool listen) : listens_(listen) {
   is_nested_ = scopes_of_thread++ > 0;
 }
 
-bool InterruptScope::close(bool leaving) {
+bool InterruptScope::close(bool exiting) {
   if (!std::exchange(listens_, false)) return was_requested_;
   const std::lock_guard lock(mutex());
   --scopes_of_thread;
-  if (--scopes == 0 && !(leaving && signals.load() > 0)) {
+  if (--scopes == 0 && !(exiting && signals.load() > 0)) {
     struct sigaction current {};
     sigaction(SIGINT, nullptr, &current);
     if (current.sa_handler == handle) {  // otherwise it is somebody else's by now
@@ -93,8 +93,8 @@ void rethrow_as_error(const char* what, const std::exception_ptr& failure) {
   }
 }
 
-void leave(const Interrupted& interrupted) {
-  if (is_leaving.exchange(true)) {
+void exit_on_interrupt(const Interrupted& interrupted) {
+  if (is_exiting.exchange(true)) {
     for (;;) pause();  // another thread ends the program
   }
   close_to_new_uses();

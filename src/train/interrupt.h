@@ -13,9 +13,9 @@ namespace stoker::train {
 
 inline constexpr int kInterruptedStatus = 130;  // 128 + SIGINT, as shells say it
 
-// While one lives, a program without a SIGINT handler of its own has ours: the first signal is
-// noted for requested() of all scopes, the second leaves at once with status 130. Scopes of several
-// threads may overlap.
+// While an object of this class lives, a program without a SIGINT handler of its own has ours: the
+// first signal is noted for requested() of all scopes, the second leaves at once with status 130.
+// Scopes of several threads may overlap.
 class InterruptScope {
  public:
   explicit InterruptScope(bool listen);
@@ -27,7 +27,7 @@ class InterruptScope {
   // Ends the scope; whether a signal came while it lived. After the last scope SIGINT does what it
   // did before, so that none is lost between the last look and the end; where one came and the
   // program is `leaving`, the next still ends it at once.
-  bool close(bool leaving);
+  bool close(bool exiting);
   // Another one lives below it, on the same thread, and is told of the signal too.
   bool is_nested() const { return is_nested_; }
 
@@ -38,7 +38,7 @@ class InterruptScope {
 };
 
 // Says why, waits for other threads that use models, and ends the program with status 130.
-[[noreturn]] void leave(const Interrupted& interrupted);
+[[noreturn]] void exit_on_interrupt(const Interrupted& interrupted);
 
 // Rethrows what a call failed with, as a stoker::Error with the original nested where it is none:
 // what a source threw outside of fill(), in size() or spec() say, or a lack of memory.
@@ -59,8 +59,8 @@ auto interruptible(const char* what, OnInterrupt on_interrupt, Work work) {
   } catch (...) {
     failure = std::current_exception();
   }
-  const bool leaves = on_interrupt == OnInterrupt::exit && !scope.is_nested();
-  const bool came = scope.close(leaves);
+  const bool exits = on_interrupt == OnInterrupt::exit && !scope.is_nested();
+  const bool came = scope.close(exits);
   if (!came && failure) rethrow_as_error(what, failure);
   if (!came && !interrupted) return std::move(*result);
   if (failure) {
@@ -74,7 +74,7 @@ auto interruptible(const char* what, OnInterrupt on_interrupt, Work work) {
   }
   if (!interrupted)
     interrupted.emplace(format(what, ": interrupted as it ended, after its last step"));
-  if (leaves) leave(*interrupted);
+  if (exits) exit_on_interrupt(*interrupted);
   throw *interrupted;
 }
 

@@ -1,8 +1,8 @@
 // What a model keeps on its device, and what to do when there is no room for it.
 #include <algorithm>
 #include <optional>
-#include <string_view>
 
+#include "core/align.h"
 #include "core/format.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
@@ -47,11 +47,7 @@ std::vector<LayerMemory> layers_of(const train::Network& network) {
   return layers;
 }
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-}
-
-// With gradients and slots when there is an optimizer.
+// Adds the bytes of weights, and of gradients and slots when there is an optimizer.
 void add_weights(std::vector<LayerMemory>& layers, const train::Network& network,
                  const optimizers::OptimizerBase* optimizer) {
   for (const train::Weight& weight : network.weights()) {
@@ -66,16 +62,28 @@ void add_weights(std::vector<LayerMemory>& layers, const train::Network& network
   }
 }
 
-// The row of a node's scope; what no layer has made is the loss's, the metrics' or the optimizer's.
-LayerMemory& row_of(std::vector<LayerMemory>& layers, std::string scope) {
-  constexpr std::string_view kGradient = " (gradient)";
-  if (scope.ends_with(kGradient)) scope.resize(scope.size() - kGradient.size());
-  for (LayerMemory& layer : layers) {
-    if (!layer.class_name.empty() && label(layer) == scope) return layer;
+const char* name_of(graph::Origin::Kind kind) {
+  switch (kind) {
+    case graph::Origin::Kind::loss:
+      return "loss";
+    case graph::Origin::Kind::metric:
+      return "metrics";
+    case graph::Origin::Kind::layer:
+    case graph::Origin::Kind::optimizer:
+    case graph::Origin::Kind::unknown:
+      break;
   }
-  const char* name = scope.starts_with("loss")     ? "loss"
-                     : scope.starts_with("metric") ? "metrics"
-                                                   : "optimizer";
+  return "optimizer";
+}
+
+// The row of a node; what no layer has made is the loss's, the metrics' or the optimizer's.
+LayerMemory& row_of(std::vector<LayerMemory>& layers, const graph::Origin& origin) {
+  if (origin.kind == graph::Origin::Kind::layer) {
+    for (LayerMemory& layer : layers) {
+      if (!layer.class_name.empty() && label(layer) == origin.name) return layer;
+    }
+  }
+  const char* name = name_of(origin.kind);
   for (LayerMemory& row : layers) {
     if (row.class_name.empty() && row.name == name) return row;
   }
@@ -85,11 +93,11 @@ LayerMemory& row_of(std::vector<LayerMemory>& layers, std::string scope) {
 void add_activations(std::vector<LayerMemory>& layers, const plan::Program& program) {
   for (std::size_t i = 0; i < program.block_bytes.size(); ++i) {
     const std::int64_t bytes = program.block_bytes[i];
-    if (bytes > 0) row_of(layers, program.graph->nodes()[i].scope).activations += bytes;
+    if (bytes > 0) row_of(layers, program.graph->nodes()[i].origin).activations += bytes;
   }
 }
 
-// `plan`: null while there is none.
+// `plan` is null while there is none.
 std::vector<LayerMemory> by_layer(const Model::Impl& model, const Plan* plan) {
   std::vector<LayerMemory> layers = layers_of(model.network);
   add_weights(layers, model.network,
@@ -129,8 +137,8 @@ std::string free_memory(device::Device& device) {
 
 // ---- Smaller batches ----
 
-// What steps on batches of `rows` rows need beside what the model keeps anyway.
-struct Need {
+// The memory that steps on batches of `rows` rows need beside what the model keeps anyway.
+struct MemoryNeed {
   std::int64_t rows = 0;
   std::int64_t arena = 0;
   std::int64_t slot = 0;  // one of the feed's on the device
@@ -149,16 +157,16 @@ BatchSpec with_rows(BatchSpec spec, std::int64_t rows) {
   return spec;
 }
 
-Need need_of(const Plan& plan, const device::Device& device) {
+MemoryNeed need_of(const Plan& plan, const device::Device& device) {
   const feed::SlotLayout layout(with_rows(plan.spec, plan.rows));
   return {plan.rows, plan.executable->program().arena_bytes,
           static_cast<std::int64_t>(layout.bytes),
           device.reads_host_memory() ? 0 : feed::kDeviceSlots};
 }
 
-// Free memory may lie in pieces, or its size be unknown: so it is tried, except on the host, which
-// gives memory as it is touched and would not refuse before it is too late.
-bool fits(device::Device& device, const Need& need) {
+// Free memory may lie in pieces, or its size be unknown. So the allocation is tried, except on the
+// host, which gives memory as it is touched and would not refuse before it is too late.
+bool fits(device::Device& device, const MemoryNeed& need) {
   const auto memory = device.memory();
   if (memory && need.total() > memory->free) return false;
   if (device.reads_host_memory()) return memory.has_value();
@@ -178,14 +186,14 @@ bool fits(device::Device& device, const Need& need) {
 // The largest batch below the plan's that fits: a power of two, or a multiple of 8 near the limit.
 // `smallest` is what a batch of one row needs, where none fits. Compiles at most 8 plans for
 // batches below 2^31: by bisection between the powers, then three times between two of them.
-std::optional<Need> largest_that_fits(Model::Impl& model, const Plan& failed,
-                                      std::optional<Need>& smallest) {
-  std::optional<Need> best;
+std::optional<MemoryNeed> largest_that_fits(Model::Impl& model, const Plan& failed,
+                                            std::optional<MemoryNeed>& smallest) {
+  std::optional<MemoryNeed> best;
   const auto try_rows = [&](std::int64_t rows) {
     try {
       const auto plan = model.make_plan(model.compiled ? &*model.compiled : nullptr, failed.mode,
                                         failed.spec, failed.offsets, rows);
-      const Need need = need_of(*plan, model.state.device());
+      const MemoryNeed need = need_of(*plan, model.state.device());
       if (rows == 1) smallest = need;
       if (!fits(model.state.device(), need)) return false;
       best = need;
@@ -212,7 +220,7 @@ std::optional<Need> largest_that_fits(Model::Impl& model, const Plan& failed,
 }
 
 std::string advice(Model::Impl& model, const Plan& failed) {
-  std::optional<Need> smallest;
+  std::optional<MemoryNeed> smallest;
   try {
     if (const auto need = largest_that_fits(model, failed, smallest)) {
       return format(". Batches of ", need->rows, " fit (", train::byte_size(need->total()), ')');
@@ -260,7 +268,7 @@ MemoryReport Model::Impl::memory_report(std::int64_t batch_size) {
   if (!resolved.metrics_resolved) train::resolve_metrics(resolved, network, spec);
   const auto plan =
       make_plan(&resolved, Mode::train, spec, feed::SlotLayout(spec).offsets, batch_size);
-  const Need need = need_of(*plan, state.device());
+  const MemoryNeed need = need_of(*plan, state.device());
   MemoryReport report = memory_report();
   report.metrics = static_cast<std::int64_t>(2 * resolved.total_count * sizeof(float));
   report.batches = need.batches();
@@ -302,13 +310,13 @@ void Model::Impl::throw_out_of_memory(const Plan& plan, const std::string& refus
   const auto entry = std::find_if(plans.begin(), plans.end(),
                                   [&](const auto& one) { return one.second.get() == &plan; });
   const std::shared_ptr<Plan> failed = std::move(entry->second);
-  settle();
+  synchronize();
   plans.erase(entry);
   staging.reset();
   state.release_arena();
 
   device::Device& device = state.device();
-  const Need need = need_of(*failed, device);
+  const MemoryNeed need = need_of(*failed, device);
   std::vector<LayerMemory> rows = layers_of(network);
   add_activations(rows, failed->executable->program());
   const MemoryReport kept = state.memory_report();

@@ -5,8 +5,8 @@
 #include <map>
 #include <set>
 
+#include "core/align.h"
 #include "core/format.h"
-#include "plan/program.h"
 #include "stoker/error.h"
 
 namespace stoker::train {
@@ -130,7 +130,7 @@ void Network::add_weights(const Call& call) {
     weights_.push_back(
         {call.layer.get(), std::move(spec), path, {space, 0, end}, count, stream_of(path)});
     const std::int64_t bytes = count * static_cast<std::int64_t>(sizeof(float));
-    end += (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
+    end += aligned(bytes);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/format.h"
+#include "core/multi_index.h"
 #include "layers/dtype_policy.h"
 #include "losses/loss.h"
 #include "metrics/metric.h"
@@ -25,8 +26,8 @@ namespace {
 // more; sources whose batches all have other numbers of rows would fill the memory.
 constexpr std::size_t kMostPlans = 32;
 
-// All that a plan depends on: where a field lies in its slot too, which follows from the slot's
-// whole batch and not from the rows that are there.
+// The key holds all that a plan depends on, the place of a field in its slot too, which follows
+// from the slot's whole batch and not from the rows that are there.
 std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                      std::int64_t rows) {
   std::string key = format(static_cast<int>(mode), '/', rows);
@@ -49,31 +50,14 @@ float element_at(DType dtype, const void* data, std::int64_t i) {
   }
 }
 
-// The place of a flat index in a shape: (3, 1).
-Shape place_in(const Shape& shape, std::int64_t index) {
-  Shape place = shape;
-  for (std::size_t axis = shape.rank(); axis-- > 0; index /= shape[axis]) {
-    place[axis] = index % shape[axis];
-  }
-  return place;
-}
-
 // A label, or an id of an embedding, that there is not.
 std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
                         const std::string& where) {
   const graph::Node& node = graph.node(found.error_node);
-  const auto shape = [&](graph::ValueId value) -> const Shape& {
-    return graph.info(value).type.shape;
-  };
-  if (node.op->index == static_cast<int>(ops::OpIndex::embedding)) {
-    const Shape& ids = shape(node.inputs[1]);
-    return format(node.scope, ": id ", found.error_detail, " at ", place_in(ids, found.error_row),
-                  " of its input ", ids, " is outside [0, ", shape(node.inputs[0])[0], "), in ",
-                  where, "; the step was not applied. input_dim is the largest id + 1");
-  }
-  return format(node.scope, ": label ", found.error_detail, " of row ", found.error_row,
-                " is outside [0, ", shape(node.outputs.back()).back(), "), in ", where,
-                "; the step was not applied. Labels are class numbers from 0");
+  const graph::RecordedError error =
+      node.op->traits.describe_error(graph, node, found.error_detail, found.error_row);
+  return format(node.origin.text(), ": ", error.what, ", in ", where,
+                "; the step was not applied. ", error.remedy);
 }
 
 // An update that is not finite, by the weight that it would have been written to.
@@ -85,12 +69,12 @@ std::string overflow_error(const train::Network& network, std::int64_t place) {
     if ((weight.home.space == graph::Space::state) != is_state) continue;
     if (element < first || element >= first + weight.count) continue;
     return format("the update of ", weight.path, " is not finite at element ",
-                  place_in(weight.spec.shape, element - first), " of ", weight.spec.shape);
+                  multi_index(weight.spec.shape, element - first), " of ", weight.spec.shape);
   }
   return "an update is not finite";
 }
 
-// What of a batch the mode reads: predict takes no targets.
+// The part of a batch that the mode reads: predict takes no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
   return {spec.inputs, {}, {}};
@@ -106,9 +90,9 @@ Model::Impl::Impl(std::string model_name, std::vector<Value> inputs, const Value
               layers::compute_dtype_of(options.dtype_policy, format("Model \"", name, "\""))),
       state(network, options.seed, options.threads, options.device.base()) {}
 
-Model::Impl::~Impl() { settle(); }
+Model::Impl::~Impl() { synchronize(); }
 
-void Model::Impl::settle() noexcept {
+void Model::Impl::synchronize() noexcept {
   try {
     state.stream().synchronize();
   } catch (const DeviceError&) {
@@ -141,7 +125,7 @@ void Model::Impl::compile(CompileOptions compile_options) {
   scalars.finite_steps = 0;
   scalars.skips_update = 0;
   scalars.skipped_updates = 0;
-  settle();
+  synchronize();
   plans.clear();
   staging.reset();
   compiled.reset();  // and not compiled it stays when there is no memory for what follows
@@ -180,7 +164,7 @@ std::shared_ptr<Plan> Model::Impl::plan(Mode mode, const BatchSpec& spec,
 
 void Model::Impl::forget_oldest_plan() {
   if (plans.size() < kMostPlans) return;
-  settle();  // its step may be under way
+  synchronize();  // its step may be under way
   plans.erase(std::min_element(plans.begin(), plans.end(), [](const auto& a, const auto& b) {
     return a.second->last_use < b.second->last_use;
   }));
@@ -194,7 +178,7 @@ std::shared_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_opt
                                 needed(spec, mode), offsets, rows);
   auto plan = std::make_shared<Plan>();
   if (!step.keep.empty()) plan->output = step.keep[0];
-  // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
+  // An eager step is not fused either: a relu inside of a library's convolution hides a NaN.
   const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
   plan->executable = state.backend().compile(std::move(step.graph), step.keep,
                                              {.optimize = !eager, .tf32 = options.tf32});
@@ -237,12 +221,12 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
         state.stream(), ring,
         [&](const graph::Node& node, const graph::ValueInfo& value, const void* data) {
           if (!is_floating(value.type.dtype)) return;
-          if (is_scaled && node.scope.ends_with(" (gradient)")) return;
+          if (is_scaled && node.origin.is_gradient) return;
           const std::int64_t count = value.type.shape.elements();
           for (std::int64_t i = 0; i < count; ++i) {
             const float element = element_at(value.type.dtype, data, i);
             if (std::isfinite(element)) continue;
-            throw NumericError(format(node.scope, ": ", element, " at element ", i,
+            throw NumericError(format(node.origin.text(), ": ", element, " at element ", i,
                                       " of the output ", value.type.shape, " of op ", node.op->name,
                                       ", in step ", place.step + 1, " of epoch ", place.epoch + 1));
           }
@@ -300,8 +284,8 @@ Logs Model::Impl::logs_of(std::span<const float> metrics) const {
   for (std::size_t i = 0; i < totals.size(); ++i) {
     totals[i] = static_cast<double>(metrics[i]) + static_cast<double>(metrics[totals.size() + i]);
   }
-  // The first are the loss's: the sum over samples, and how many there were. Of none there is no
-  // mean.
+  // The first totals are the loss's: the sum over samples, and their number. There is no mean of
+  // none.
   const bool is_empty = totals[1] == 0.0;
   Logs logs;
   for (const auto& tracked : compiled->tracked) {
@@ -327,7 +311,7 @@ Plan& StepRunner::plan(std::int64_t rows) {
     if (plan->rows == rows) return *plan;
   }
   if (known_.size() == kMostKnown) {
-    model_.settle();                   // the last step of the one that goes may be under way
+    model_.synchronize();              // the last step of the one that goes may be under way
     known_.erase(known_.begin() + 1);  // the first is that of whole batches
   }
   known_.push_back(model_.plan(mode_, spec_, offsets_, rows));

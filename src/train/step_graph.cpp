@@ -7,6 +7,7 @@
 #include "metrics/metric.h"
 #include "ops/ops.h"
 #include "plan/autodiff.h"
+#include "plan/scalar_offsets.h"
 #include "plan/scalars.h"
 #include "stoker/error.h"
 #include "train/update.h"
@@ -15,6 +16,7 @@ namespace stoker::train {
 
 using graph::Graph;
 using graph::Home;
+using graph::Origin;
 using graph::Space;
 using graph::Value;
 
@@ -56,8 +58,8 @@ class StepContext final : public layers::BuildContext {
     return static_cast<std::uint32_t>(call_ * 16 + which + 1);
   }
 
-  // By weight; invalid where no layer asked for it. Copies are the same in 16 bits: a weight has
-  // the gradients of both.
+  // The leaf of each weight; invalid where no layer asked for it. Copies are the same in 16 bits: a
+  // weight has the gradients of both.
   const std::vector<Value>& leaves() const { return leaves_; }
   const std::vector<Value>& copies() const { return copies_; }
   const std::vector<std::pair<Home, Value>>& updates() const { return updates_; }
@@ -91,7 +93,7 @@ Value field_leaf(Graph& graph, const Field& field, std::size_t offset, std::int6
                     {Space::input, 0, static_cast<std::int64_t>(offset)});
 }
 
-// As Keras does it: an input may lack, or have, a last axis of one channel.
+// An input may lack, or have, a last axis of one channel, as in Keras.
 Value fit_input(Value x, const layers::InputLayer& input) {
   const Shape wanted = input.shape.with_batch(x.shape()[0]);
   const bool whole = input.dtype == DType::int32;
@@ -119,7 +121,7 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
   std::vector<Value> values(network.calls().size());
   for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
     const Value leaf = field_leaf(graph, spec.inputs[i], offsets[i], rows);
-    const graph::Scope scope(graph, network.input(i).label());
+    const graph::Scope scope(graph, network.input(i).origin());
     Value x = fit_input(leaf, network.input(i));
     if (network.input(i).dtype == DType::float32) x = ops::to_float(x);
     values[network.inputs()[i]] = x;
@@ -127,7 +129,7 @@ Value forward(StepContext& context, const Network& network, const BatchSpec& spe
   for (std::size_t i = 0; i < network.calls().size(); ++i) {
     const Call& call = network.calls()[i];
     if (call.inputs.empty()) continue;
-    const graph::Scope scope(graph, call.layer->label());
+    const graph::Scope scope(graph, call.layer->origin());
     context.enter(*call.layer, i);
     std::vector<Value> inputs;
     for (const std::size_t input : call.inputs) {
@@ -171,9 +173,7 @@ void accumulate(Graph& graph, const std::vector<Value>& additions) {
 }
 
 void write_guarded(Value value, Home home) {
-  graph::Expression expression;
-  expression.add_output(expression.input(0));
-  ops::pointwise_into({value}, std::move(expression), {home},
+  ops::pointwise_into({value}, graph::identity(), {home},
                       {.guard = ops::Guard::error, .keeps_finite = true});
 }
 
@@ -211,9 +211,7 @@ std::vector<bool> append_gradients(Graph& graph, const Network& network, const S
     // A value that is a leaf, or is the gradient of another weight too, is copied; one of 16 bits
     // is converted.
     if (info.node < 0 || info.home.space != Space::arena || info.type.dtype != DType::float32) {
-      graph::Expression copy;
-      copy.add_output(copy.input(0));
-      ops::pointwise_into({gradient}, std::move(copy), {home});
+      ops::pointwise_into({gradient}, graph::identity(), {home});
     } else {
       graph.place(gradient, home);
     }
@@ -255,21 +253,21 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   const losses::LossBase& loss_base = *compiled->options.loss.base();
   Value loss;
   {
-    const graph::Scope scope(graph, format("loss ", loss_base.name()));
+    const graph::Scope scope(graph, {Origin::Kind::loss, format("loss ", loss_base.name())});
     loss = losses::compute(loss_base, y_true, output, sample_weight);
     for (const Value& extra : context.losses()) loss = ops::add(loss, extra);
   }
 
   std::vector<Value> additions;
   {
-    const graph::Scope scope(graph, "metrics");
+    const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
     const auto batch = static_cast<float>(rows);
     additions.push_back(ops::map(loss, [batch](graph::Expr x) { return x * batch; }));
     additions.push_back(ops::fill(graph, {}, batch));
     const std::size_t unweighted = compiled->options.metrics.size();
     for (std::size_t i = 1; i < compiled->tracked.size(); ++i) {
       const Tracked& tracked = compiled->tracked[i];
-      const graph::Scope inner(graph, format("metric ", tracked.name));
+      const graph::Scope inner(graph, {Origin::Kind::metric, format("metric ", tracked.name)});
       const Value weight = i <= unweighted ? Value{} : sample_weight;
       for (const Value& value : tracked.metric->build(y_true, output, weight)) {
         additions.push_back(value);
@@ -282,17 +280,17 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
     const auto has_gradient = append_gradients(
         graph, network, context, loss, scaling != nullptr ? loss_scale_leaf(graph) : Value{});
     {
-      const graph::Scope scope(graph, format("loss ", loss_base.name()));
+      const graph::Scope scope(graph, {Origin::Kind::loss, format("loss ", loss_base.name())});
       const bool trains =
           std::find(has_gradient.begin(), has_gradient.end(), true) != has_gradient.end();
       ops::advance(loss, trains ? largest_gradient(graph, network) : Value{},
                    scaling != nullptr ? scaling->growth_steps : 0);
     }
-    const graph::Scope scope(graph, "optimizer");
+    const graph::Scope scope(graph, {Origin::Kind::optimizer, "optimizer"});
     append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);
     for (const auto& [home, value] : context.updates()) write_guarded(value, home);
   }
-  const graph::Scope scope(graph, "metrics");
+  const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
   accumulate(graph, additions);
   return step;
 }

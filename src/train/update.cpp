@@ -4,6 +4,7 @@
 
 #include "ops/ops.h"
 #include "plan/program.h"
+#include "plan/scalar_offsets.h"
 #include "plan/scalars.h"
 
 namespace stoker::train {
@@ -142,19 +143,12 @@ Value gradient_leaf(Graph& graph, const Weight& weight) {
                     {Space::gradient, 0, weight.home.offset});
 }
 
-Value sum_of_squares(Value x) {
-  Expression expression;
-  expression.add_output(square(Expr{&expression, expression.input(0)}).id);
-  return ops::reduce(ops::ReduceKind::sum, {x}, std::move(expression), {0});
-}
+Value sum_of_squares(Value x) { return ops::reduce(ops::ReduceKind::sum, x, graph::square, {0}); }
 
 void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit) {
-  Expression expression;
-  const Expr gradient{&expression, expression.input(0)};
-  const Expr by{&expression, expression.input(1)};
-  expression.add_output((gradient * limit / max(by, limit)).id);
-  ops::pointwise_into({gradient_leaf(graph, weight), norm}, std::move(expression),
-                      {{Space::gradient, 0, weight.home.offset}});
+  const auto clipped = [&](Expr gradient, Expr by) { return gradient * limit / max(by, limit); };
+  ops::pointwise_into(gradient_leaf(graph, weight), norm, clipped,
+                      {Space::gradient, 0, weight.home.offset});
 }
 
 // clipnorm for each weight by itself; global_clipnorm by the norm of all.
@@ -192,9 +186,8 @@ void append_norm_clipping(Graph& graph, const Network& network,
 Value largest_gradient(Graph& graph, const Network& network) {
   const Value gradients = graph.leaf(
       "gradients", {DType::float32, {network.parameter_bytes() / kFloat}}, {Space::gradient, 0, 0});
-  Expression expression;
-  expression.add_output(abs(Expr{&expression, expression.input(0)}).id);
-  return ops::reduce(ops::ReduceKind::max, {gradients}, std::move(expression), {0});
+  const auto magnitude = [](Expr x) { return abs(x); };
+  return ops::reduce(ops::ReduceKind::max, gradients, magnitude, {0});
 }
 
 void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,7 +55,7 @@ class NodeRun {
   template <class T>
   void set(graph::Value value, const std::vector<T>& elements) {
     ASSERT_EQ(bytes(value.id), elements.size() * sizeof(T));
-    std::memcpy(memory_[value.id].get() + kStrip, elements.data(), bytes(value.id));
+    std::ranges::copy(std::as_bytes(std::span(elements)), memory_[value.id].get() + kStrip);
   }
   template <class T = float>
   std::vector<T> get(graph::Value value) const {
@@ -107,29 +109,7 @@ class NodeRun {
   }
   std::unique_ptr<backend::cpu::Kernel> make() const {
     const backend::cpu::KernelRequest request{graph_, node(), id_, threads_};
-    using Maker = std::unique_ptr<backend::cpu::Kernel> (*)(const backend::cpu::KernelRequest&);
-    // Only the ops whose tests use this class: each one needs its kernel linked.
-    static const std::map<std::string, Maker> makers{
-        {"matmul", backend::cpu::make_matmul_kernel},
-        {"conv2d", backend::cpu::make_conv2d_kernel},
-        {"conv2d_backward_data", backend::cpu::make_conv2d_backward_data_kernel},
-        {"conv2d_backward_weights", backend::cpu::make_conv2d_backward_weights_kernel},
-        {"pointwise", backend::cpu::make_pointwise_kernel},
-        {"reduce", backend::cpu::make_reduce_kernel},
-        {"reshape", backend::cpu::make_reshape_kernel},
-        {"slice", backend::cpu::make_slice_kernel},
-        {"slice_backward", backend::cpu::make_slice_backward_kernel},
-        {"concatenate", backend::cpu::make_concatenate_kernel},
-        {"embedding", backend::cpu::make_embedding_kernel},
-        {"embedding_backward", backend::cpu::make_embedding_backward_kernel},
-        {"softmax", backend::cpu::make_softmax_kernel},
-        {"sparsemax", backend::cpu::make_sparsemax_kernel},
-        {"softmax_cross_entropy", backend::cpu::make_softmax_cross_entropy_kernel},
-        {"one_hot", backend::cpu::make_one_hot_kernel},
-        {"argmax", backend::cpu::make_argmax_kernel},
-        {"advance", backend::cpu::make_advance_kernel},
-    };
-    return makers.at(node().op->name)(request);
+    return backend::cpu::cpu_op(node()).make_kernel(request);
   }
 
   struct Free {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "backend/cpu/dnn.h"
-#include "backend/cpu/products.h"
+#include "backend/cpu/kernel.h"
 #include "backend/node_run.h"
 #include "stoker/dtype.h"
 

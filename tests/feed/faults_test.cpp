@@ -307,12 +307,12 @@ TEST(Starvation, of_an_epoch_or_of_all_that_lasts_for_a_second_and_a_fifth_of_th
   using Stage = Starvation::Stage;
   Starvation short_epochs;
   for (std::int64_t epoch = 1; epoch <= 11; ++epoch) {
-    EXPECT_FALSE(short_epochs.look(epoch * kSecond)) << epoch;
+    EXPECT_FALSE(short_epochs.check(epoch * kSecond)) << epoch;
     short_epochs.begin_epoch(epoch * kSecond);
     short_epochs.add(Stage::upload, kSecond / 10 - (epoch <= 10 ? 1 : 0));
     short_epochs.end_epoch(epoch * kSecond + kSecond / 5);
   }
-  const auto found = short_epochs.look(12 * kSecond);
+  const auto found = short_epochs.check(12 * kSecond);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->stage, Stage::upload);
   EXPECT_NEAR(found->waited, 1.1, 1e-6);
@@ -322,8 +322,8 @@ TEST(Starvation, of_an_epoch_or_of_all_that_lasts_for_a_second_and_a_fifth_of_th
   after_an_hour.begin_epoch(1);
   after_an_hour.end_epoch(3600 * kSecond);
   after_an_hour.begin_epoch(3600 * kSecond);
-  EXPECT_FALSE(after_an_hour.look(3602 * kSecond, kSecond / 2));
-  EXPECT_TRUE(after_an_hour.look(3602 * kSecond, kSecond));
+  EXPECT_FALSE(after_an_hour.check(3602 * kSecond, kSecond / 2));
+  EXPECT_TRUE(after_an_hour.check(3602 * kSecond, kSecond));
 }
 
 // ---- Reports ----
@@ -380,6 +380,7 @@ TEST(Claims, a_pure_source_serves_any_number) {
 class Stingy final : public device::Device {
  public:
   explicit Stingy(int pinned) : pinned_(pinned) {}
+  device::Kind kind() const override { return base_->kind(); }
   const std::string& name() const override { return base_->name(); }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<device::Buffer> allocate(std::size_t bytes) override {

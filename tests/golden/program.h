@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "core/align.h"
 #include "device/device.h"
 #include "device/ring_state.h"
 #include "graph/graph.h"
@@ -101,8 +102,7 @@ class Program {
   graph::Value leaf(const std::string& name, const Tensor& content, graph::Space space,
                     Contents& contents, std::size_t& end) {
     const std::size_t offset = end;
-    const auto alignment = static_cast<std::size_t>(plan::kAlignment);
-    end += (content.bytes() + alignment - 1) / alignment * alignment;
+    end += aligned(content.bytes());
     contents.emplace_back(offset, &content);
     return graph_->leaf(name, {content.dtype(), content.shape()},
                         {space, 0, static_cast<std::int64_t>(offset)});

@@ -15,10 +15,12 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "backend/cuda/cudnn_plan.h"
+#include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "device/cuda_status.h"
 #include "gpu/measure.h"
@@ -62,9 +64,10 @@ std::string filter_from(const std::string& file) {
 }
 
 void describe() {
-  const std::string& name = test::device_under_test().device->name();
-  const bool is_cuda = name.starts_with("cuda:");
-  gpu::print_result({{"device", gpu::quoted(is_cuda ? device::cuda_status().line : name)}});
+  const device::Device& device = *test::device_under_test().device;
+  const bool is_cuda = device.kind() == device::Kind::cuda;
+  gpu::print_result(
+      {{"device", gpu::quoted(is_cuda ? device::cuda_status().line : device.name())}});
   // cuDNN's text is JSON already.
   if (is_cuda) gpu::print_result({{"properties", backend::cuda::properties_of_device(0)}});
 }
@@ -79,6 +82,7 @@ int measure(const std::string& what, bool briefly) {
 
 int run(std::map<std::string, std::string>& options) {
   const bool rehearses = options.contains("--rehearse");
+  std::optional<emulation::ChosenBackend> emulated;
   if (options.contains("--compile")) {
     const std::string files = options["--compile"];
     const std::size_t comma = files.find(',');
@@ -88,7 +92,7 @@ int run(std::map<std::string, std::string>& options) {
   if (rehearses) {
     setenv("STOKER_DEVICE", "simulated", 1);
     test::device_under_test().device = device::make_simulated_device({});
-    backend::replace_backends(make_emulated);
+    emulated.emplace(make_emulated);
     if (options.contains("--library")) emulation::use_library(options["--library"]);
     if (options.contains("--collect")) emulation::collect_into(options["--collect"]);
   } else if (!testing::GTEST_FLAG(list_tests)) {

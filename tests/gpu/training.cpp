@@ -8,7 +8,7 @@
 #include "feed/nan_scan.h"
 #include "optimizers/optimizer.h"
 #include "support/device_under_test.h"
-#include "support/resnet20.h"
+#include "support/networks.h"
 #include "support/slot_memory.h"
 #include "train/interrupt.h"
 
@@ -16,14 +16,6 @@ namespace stoker::gpu {
 namespace {
 
 constexpr std::int64_t kBatches = 16;  // in memory, used again and again
-
-Value mlp(const Value& x) { return Dense(10)(Dense(128, {.activation = "relu"})(Flatten()(x))); }
-
-Value cnn(const Value& x) {
-  Value y = MaxPooling2D(2)(Conv2D(32, 3, {.activation = "relu"})(x));
-  y = MaxPooling2D(2)(Conv2D(64, 3, {.activation = "relu"})(y));
-  return Dense(10)(Dropout(0.5)(Flatten()(y)));
-}
 
 Value tiny(const Value& x) { return Dense(4)(x); }
 
@@ -34,10 +26,10 @@ Value deep(const Value& x) {
 }
 
 const Workload all_workloads[] = {
-    {"mlp-b32", 32, {28, 28, 1}, mlp},
-    {"mlp-b128", 128, {28, 28, 1}, mlp},
-    {"cnn-b32", 32, {28, 28, 1}, cnn},
-    {"cnn-b128", 128, {28, 28, 1}, cnn},
+    {"mlp-b32", 32, {28, 28, 1}, test::mlp},
+    {"mlp-b128", 128, {28, 28, 1}, test::mlp},
+    {"cnn-b32", 32, {28, 28, 1}, test::cnn},
+    {"cnn-b128", 128, {28, 28, 1}, test::cnn},
     {"resnet20-b128", 128, {32, 32, 3}, test::resnet20},
     {"tiny-b1", 1, {4}, tiny, true},
     {"stream-shallow", 256, {8192}, shallow, true},
@@ -133,7 +125,7 @@ Training::Training(const Workload& workload)
   model_.compiled.emplace().options = std::move(options);
 }
 
-Training::~Training() { model_.settle(); }
+Training::~Training() { model_.synchronize(); }
 
 backend::Executable& Training::executable() {
   plan_ = model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch);
@@ -201,7 +193,7 @@ std::vector<backend::cuda::TimedLaunch> Training::time_launches(int steps) {
   run_resident(2);  // kernels are loaded when they first run
   // A GPU that writes 3 TB/s needs 80 us for one of these: twice as long as a host needs to enqueue
   // the launches that each stands for.
-  const bool is_real = device.name().starts_with("cuda:");
+  const bool is_real = device.kind() == device::Kind::cuda;
   const auto ballast = device.allocate(is_real ? std::size_t{256} << 20 : 1);
   const int fills = is_real ? 4 + launches() / 4 : 1;
   std::vector<backend::cuda::TimedLaunch> result;

@@ -29,6 +29,27 @@ TEST(Expression, prints_as_a_tree) {
   EXPECT_EQ(b.text(apply(ExprOp::relu, b.x + b.y)), "relu(add(x0, x1))");
 }
 
+TEST(Expression, is_made_of_a_function) {
+  const Expression sum = expression_of<3>([](Expr a, Expr b, Expr c) { return relu(a + b) * c; });
+  EXPECT_EQ(sum.text(), "mul(x2, relu(add(x0, x1)))");
+  EXPECT_EQ(sum.input_count(), 3);
+  EXPECT_EQ(identity().text(), "x0");
+}
+
+TEST(Expression, equals_another_of_the_same_instructions) {
+  const auto scaled = [](float by) { return expression_of<1>([&](Expr x) { return x * by; }); };
+  EXPECT_EQ(scaled(2.0f), scaled(2.0f));
+  EXPECT_FALSE(scaled(2.0f) == scaled(3.0f));
+  const auto plus = [](float by) {
+    return expression_of<1>([&](Expr x) {
+      return select(x, x, Expr{x.expression, x.expression->constant(by)});
+    });
+  };
+  EXPECT_FALSE(plus(0.0f) == plus(-0.0f));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(plus(nan), plus(nan));
+}
+
 TEST(Expression, prints_a_shared_term_once) {
   Built b;
   const Expr term = exp(b.x);

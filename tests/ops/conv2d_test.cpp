@@ -191,7 +191,7 @@ OpCase backward_weights(const Convolution& conv, bool bias) {
   c.inputs = {uniform(conv.x), uniform(conv.y())};
   c.build = [conv, bias](Graph&, std::span<const Value> in) {
     auto attributes = conv.attributes();
-    attributes.has_bias = bias;
+    attributes.bias_gradient = bias;
     return ops::conv2d_backward_weights(in[0], in[1], conv.kernel, attributes);
   };
   c.reference = [conv, bias](const Tensors& in) -> Tensors {
@@ -262,7 +262,7 @@ TEST(Conv2D, hands_nan_through_an_unfused_relu) {
 TEST(Conv2D, names_the_shapes_that_do_not_fit) {
   Graph graph;
   const auto leaf = [&](Shape shape) { return graph.leaf("x", {DType::float32, shape}, {}); };
-  const graph::Scope scope(graph, "Conv2D \"c\"");
+  const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Conv2D \"c\""});
   EXPECT_EQ(test::message_of<ShapeError>([&] {
               ops::conv2d(leaf({2, 3}), leaf({3, 3, 1, 8}), {});
             }),

@@ -122,7 +122,7 @@ TEST(MatMul, names_the_matrices_that_do_not_fit) {
   const Value a = graph.leaf("a", {DType::float32, {2, 3}}, {});
   const Value b = graph.leaf("b", {DType::float32, {4, 5}}, {});
   const Value image = graph.leaf("x", {DType::float32, {2, 3, 3, 1}}, {});
-  const graph::Scope scope(graph, "Dense \"logits\"");
+  const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Dense \"logits\""});
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(a, b); }),
             "Dense \"logits\": matmul: inner extents differ: (2, 3) and (4, 5)");
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(a, b, true, false); }),

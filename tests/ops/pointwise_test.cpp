@@ -216,7 +216,7 @@ TEST(Pointwise, names_shapes_that_do_not_broadcast) {
   Graph graph;
   const Value a = graph.leaf("a", {DType::float32, {3, 4}}, {});
   const Value b = graph.leaf("b", {DType::float32, {3}}, {});
-  const graph::Scope scope(graph, "Add \"sum\"");
+  const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Add \"sum\""});
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::add(a, b); }),
             "Add \"sum\": shapes (3, 4) and (3,) do not broadcast");
 }

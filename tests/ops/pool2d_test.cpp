@@ -251,7 +251,7 @@ TEST(Pool2D, takes_windows_whose_places_are_no_bytes_but_not_their_gradient) {
 TEST(Pool2D, names_a_window_that_does_not_fit) {
   Graph graph;
   const Value x = graph.leaf("x", {DType::float32, {2, 3, 5, 1}}, {});
-  const graph::Scope scope(graph, "MaxPooling2D \"pool\"");
+  const graph::Scope scope(graph, {graph::Origin::Kind::layer, "MaxPooling2D \"pool\""});
   ops::Pool2DAttributes attributes;
   attributes.window = {4, 2};
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::pool2d(x, attributes); }),

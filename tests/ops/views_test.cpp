@@ -168,7 +168,7 @@ TEST(Reshape, to_the_same_shape_is_no_op) {
 TEST(Reshape, names_shapes_of_different_sizes) {
   Graph graph;
   const Value x = graph.leaf("x", {DType::float32, {2, 3}}, {});
-  const graph::Scope scope(graph, "Reshape \"r\"");
+  const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Reshape \"r\""});
   EXPECT_EQ(test::message_of<ShapeError>([&] {
               ops::reshape(x, {4, 2});
             }),

@@ -97,7 +97,7 @@ class WorkloadTable {
             return std::vector{ops::conv2d_backward_data(in[0], in[1], conv.x, a)};
           });
     }
-    a.has_bias = conv.bias;
+    a.bias_gradient = conv.bias;
     add("conv2d_backward_weights", name + tail(conv.bias, false), {uniform(conv.x), uniform(y)},
         [a, conv](Graph&, Inputs in) {
           return ops::conv2d_backward_weights(in[0], in[1], conv.kernel, a);
@@ -240,15 +240,15 @@ inline std::vector<WorkloadCase> workload_cases() {
         {uniform({1000, 128}), whole({32, 64}, DType::int32, 0, 999)},
         [](auto&, auto in) { return std::vector{ops::embedding(in[0], in[1])}; });
   t.add("embedding_backward", "transformer-b32 tokens",
-        {uniform({32, 64, 128}), whole({32, 64}, DType::int32, 0, 999)},
-        [](auto&, auto in) {
+        {uniform({32, 64, 128}), whole({32, 64}, DType::int32, 0, 999)}, [](auto&, auto in) {
           return std::vector{ops::embedding_backward(in[0], in[1], {1000, 128})};
         });
   t.add("slice", "lstm-b128 a step of (128, 28, 28)", uniform({128, 28, 28}),
         [](graph::Value x) { return ops::slice(x, 1, 14, 1); });
   t.add("concatenate", "unet-b16 shortcut of (16, 64, 64, 32)",
-        {uniform({16, 64, 64, 32}), uniform({16, 64, 64, 32})},
-        [](graph::Graph&, auto in) { return std::vector{ops::concatenate({in[0], in[1]}, -1)}; });
+        {uniform({16, 64, 64, 32}), uniform({16, 64, 64, 32})}, [](graph::Graph&, auto in) {
+          return std::vector{ops::concatenate({in[0], in[1]}, -1)};
+        });
   t.add("slice_backward", "lstm-b128 a step of (128, 28, 28)", {uniform({128, 1, 28})},
         [](graph::Graph& graph, auto in) {
           auto attributes = std::make_shared<ops::SliceAttributes>();

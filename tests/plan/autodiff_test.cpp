@@ -94,7 +94,7 @@ TEST(Differentiate, names_an_op_without_a_gradient_on_the_way_to_a_leaf) {
   const Value dy = leaf(graph, {1, 3, 3, 2}), kernel = leaf(graph, {2, 2, 1, 2});
   Value loss;
   {
-    const graph::Scope scope(graph, "Conv2DTranspose \"up\"");
+    const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Conv2DTranspose \"up\""});
     loss = ops::reduce_sum_all(ops::conv2d_backward_data(dy, kernel, {1, 4, 4, 1}, {}));
   }
   const Value leaves[] = {kernel};
@@ -127,7 +127,7 @@ TEST(Differentiate, puts_the_gradient_of_a_layer_in_its_scope) {
   const Value x = leaf(graph, {2, 2});
   Value y;
   {
-    const graph::Scope scope(graph, "Dense \"a\"");
+    const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Dense \"a\""});
     y = ops::matmul(x, x);
   }
   const Value loss = ops::reduce_sum_all(y);
@@ -135,7 +135,8 @@ TEST(Differentiate, puts_the_gradient_of_a_layer_in_its_scope) {
   plan::differentiate(graph, loss, leaves);
   std::size_t found = 0;
   for (const graph::Node& node : graph.nodes()) {
-    found += node.scope == "Dense \"a\" (gradient)" ? 1 : 0;
+    found += node.origin.text() == "Dense \"a\" (gradient)" ? 1 : 0;
+    EXPECT_EQ(node.origin.is_gradient, node.origin.text().ends_with(" (gradient)"));
   }
   EXPECT_EQ(found, 3U);  // two products and their sum
 }

@@ -5,8 +5,10 @@
 #include <memory>
 #include <vector>
 
+#include "core/align.h"
 #include "ops/ops.h"
 #include "plan/program.h"
+#include "plan/targets.h"
 #include "plan/training_graph.h"
 
 namespace stoker {
@@ -90,7 +92,7 @@ void expect_sound(const plan::Program& program, const std::vector<ValueId>& keep
                   const Workspaces& workspaces) {
   const auto all = blocks(program, keep, workspaces);
   for (const Block& a : all) {
-    EXPECT_EQ(a.begin % plan::kAlignment, 0);
+    EXPECT_EQ(a.begin % kAlignment, 0);
     EXPECT_LE(a.end, program.arena_bytes);
     for (const Block& b : all) {
       if (&a == &b || b.first < a.first) continue;
@@ -130,7 +132,7 @@ TEST_P(TrainingMemory, holds_every_value_as_long_as_it_is_needed) {
   for (const Workspaces& workspaces : {Workspaces(no_workspace), Workspaces(some_workspace)}) {
     test::TrainingGraph training;
     const std::vector<ValueId> keep{training.logits.id};
-    if (GetParam()) plan::optimize(*training.graph, keep);
+    if (GetParam()) plan::optimize(*training.graph, keep, test::target());
     const plan::Program program = plan::lay_out(std::move(training.graph), keep, workspaces);
     EXPECT_GT(blocks(program, keep, workspaces).size(), GetParam() ? 15U : 25U);
     expect_sound(program, keep, workspaces);
@@ -142,7 +144,7 @@ TEST_P(TrainingMemory, is_at_most_a_quarter_more_than_what_lives_at_once) {
   for (const Workspaces& workspaces : {Workspaces(no_workspace), Workspaces(some_workspace)}) {
     test::TrainingGraph training;
     const std::vector<ValueId> keep{training.logits.id};
-    if (GetParam()) plan::optimize(*training.graph, keep);
+    if (GetParam()) plan::optimize(*training.graph, keep, test::target());
     const plan::Program program = plan::lay_out(std::move(training.graph), keep, workspaces);
     const auto alive = static_cast<double>(most_alive(program, keep, workspaces));
     RecordProperty("arena_over_alive",

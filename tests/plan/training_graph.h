@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/align.h"
 #include "ops/ops.h"
 #include "plan/autodiff.h"
 #include "plan/program.h"
@@ -44,7 +45,7 @@ struct TrainingGraph {
                                    {graph::Space::parameter, 0, parameter_bytes});
     weights_.push_back(leaf);
     const std::int64_t bytes = shape.elements() * 4;
-    parameter_bytes += (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
+    parameter_bytes += aligned(bytes);
     return leaf;
   }
   static Value relu(Value x) {

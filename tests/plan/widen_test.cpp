@@ -9,6 +9,7 @@
 #include "ops/ops.h"
 #include "plan/autodiff.h"
 #include "plan/passes.h"
+#include "plan/targets.h"
 
 namespace stoker {
 namespace {
@@ -41,7 +42,7 @@ std::string nodes(const Graph& graph) {
   }
   return text;
 }
-bool nothing(const Node&) { return false; }
+bool nothing(const Graph&, const Node&) { return false; }
 
 TEST(Widen, converts_what_a_node_reads_and_writes) {
   Graph graph;
@@ -59,7 +60,7 @@ TEST(Widen, converts_what_a_node_reads_and_writes) {
 TEST(Widen, leaves_what_the_backend_runs_itself) {
   Graph graph;
   ops::matmul(leaf(graph, {2, 3}, DType::float16), leaf(graph, {3, 4}, DType::float16));
-  plan::widen(graph, [](const Node&) { return true; });
+  plan::widen(graph, [](const Graph&, const Node&) { return true; });
   EXPECT_EQ(nodes(graph), "matmul float16\n");
 }
 
@@ -120,7 +121,7 @@ TEST(Fusing16Bits, takes_a_bias_and_relu_into_a_product) {
   const std::vector keep{y.id};
   plan::fuse_pointwise(graph, keep);
   EXPECT_EQ(nodes(graph), "matmul bfloat16\npointwise {relu(to_bfloat16(add(x0, x1)))} bfloat16\n");
-  plan::fuse_epilogues(graph, keep);
+  test::fuse_product_tails(graph, keep);
   EXPECT_EQ(nodes(graph), "matmul {bias relu} bfloat16\n");
 }
 
@@ -137,8 +138,8 @@ TEST(Fusing16Bits, takes_a_shortcut_and_relu_into_batch_norm_and_back) {
   const std::vector keep{dx.id};
   plan::eliminate_dead_nodes(graph, keep);
   plan::fuse_pointwise(graph, keep);
-  plan::fuse_batch_norm_tails(graph, keep);
-  plan::fuse_batch_norm_gradients(graph, keep);
+  test::fuse_batch_norm_tails(graph, keep);
+  test::fuse_batch_norm_gradients(graph, keep);
   const std::string fused = nodes(graph);
   EXPECT_NE(fused.find("batch_norm {epsilon 0.001 add relu} bfloat16\n"), std::string::npos)
       << fused;
@@ -150,7 +151,7 @@ TEST(Fusing16Bits, takes_a_bias_of_the_products_type_and_no_other) {
     const Value a = leaf(graph, {2, 3}, DType::float16), b = leaf(graph, {3, 4}, DType::float16);
     const Value bias = leaf(graph, {4}, bias_type);
     const Value y = ops::add(ops::matmul(a, b), bias);
-    plan::fuse_epilogues(graph, std::vector{y.id});
+    test::fuse_product_tails(graph, std::vector{y.id});
     EXPECT_EQ(nodes(graph), bias_type == DType::float16
                                 ? "matmul {bias} float16\n"
                                 : "matmul float16\npointwise {add(x0, x1)} float32\n");

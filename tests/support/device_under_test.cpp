@@ -1,9 +1,10 @@
 #include "support/device_under_test.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
-#include "plan/program.h"
+#include "core/align.h"
 
 namespace stoker::test {
 
@@ -22,10 +23,8 @@ std::shared_ptr<backend::Backend> backend_under_test(int threads) {
 }
 
 SharedMemory::SharedMemory(std::size_t bytes) : bytes_(bytes) {
-  constexpr auto kAlignment = static_cast<std::size_t>(plan::kAlignment);
-  const std::size_t size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  host_.reset(
-      static_cast<std::byte*>(std::aligned_alloc(kAlignment, size == 0 ? kAlignment : size)));
+  const std::size_t size = aligned(std::max<std::size_t>(bytes, 1));
+  host_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, size)));
   std::memset(host_.get(), 0xff, size);
   const auto& device = device_under_test().device;
   if (!device->reads_host_memory()) device_ = device->allocate(bytes);

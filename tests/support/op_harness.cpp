@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "backend/backend.h"
+#include "core/align.h"
 #include "ops/ops.h"
 #include "plan/autodiff.h"
 #include "stoker/random.h"
@@ -78,10 +79,6 @@ Values draw(const OpInput& input, Draws& draws) {
     for (double& value : values) value = static_cast<float>(value);
   }
   return values;
-}
-
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
 }
 
 // Memory with a strip behind it that must stay untouched. Every bit is set: NaN as float32.

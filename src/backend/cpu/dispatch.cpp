@@ -1,5 +1,9 @@
 #include "backend/cpu/dispatch.h"
 
+#ifdef STOKER_X86_KERNELS
+#include <cpuid.h>
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstdlib>
@@ -12,6 +16,15 @@
 namespace stoker::backend::cpu {
 namespace {
 
+#ifdef STOKER_X86_KERNELS
+// Conversions from and to float16. clang 14 does not know the name in __builtin_cpu_supports; the
+// bit is number 29 of ECX in leaf 1 (Intel's manual, volume 2A, CPUID).
+bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & (1U << 29)) != 0;
+}
+#endif
+
 struct Available {
   std::array<const KernelTable*, 3> tables{};
   std::size_t count = 0;
@@ -20,8 +33,8 @@ struct Available {
     add(baseline::table());
 #ifdef STOKER_X86_KERNELS
     __builtin_cpu_init();
-    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                          __builtin_cpu_supports("f16c");
+    const bool has_avx2 =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     const bool has_avx512 =
         __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");

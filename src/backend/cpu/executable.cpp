@@ -5,7 +5,6 @@
 #include "backend/backend.h"
 #include "backend/cpu/arena.h"
 #include "backend/cpu/kernel.h"
-#include "backend/cpu/products.h"
 #include "core/check.h"
 #include "ops/ops.h"
 #include "plan/passes.h"
@@ -15,43 +14,14 @@ namespace stoker::backend {
 namespace cpu {
 namespace {
 
-using MakeKernel = std::unique_ptr<Kernel> (*)(const KernelRequest&);
-
-constexpr MakeKernel kMakers[] = {
-#define STOKER_OP(name) &make_##name##_kernel,
-#include "ops/ops.def"
-#undef STOKER_OP
-};
-
 // Below this many multiply-adds and bytes a node is faster on one thread than on two: waking a
 // worker costs a few microseconds.
 constexpr double kParallelOperations = 400e3;
 constexpr double kParallelBytes = 128.0 * 1024.0;
 
 double operations_of(const graph::Graph& graph, const graph::Node& node) {
-  using ops::OpIndex;
-  const auto shape = [&](graph::ValueId id) -> const Shape& { return graph.info(id).type.shape; };
-  const auto elements = [&](graph::ValueId id) {
-    return static_cast<double>(shape(id).elements());
-  };
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul: {
-      const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
-      const Shape& a = shape(node.inputs[0]);
-      return elements(node.outputs[0]) * static_cast<double>(a[attributes.transpose_a ? 0 : 1]);
-    }
-    case OpIndex::conv2d:
-      return elements(node.outputs[0]) * elements(node.inputs[1]) /
-             static_cast<double>(shape(node.inputs[1])[3]);
-    case OpIndex::conv2d_backward_data:
-      return elements(node.inputs[0]) * elements(node.inputs[1]) /
-             static_cast<double>(shape(node.inputs[1])[3]);
-    case OpIndex::conv2d_backward_weights:
-      return elements(node.inputs[1]) * elements(node.outputs[0]) /
-             static_cast<double>(shape(node.outputs[0])[3]);
-    default:
-      return 0.0;
-  }
+  const graph::Traits::MultiplyAdds multiply_adds = node.op->traits.multiply_adds;
+  return multiply_adds != nullptr ? multiply_adds(graph, node) : 0.0;
 }
 
 double bytes_of(const graph::Graph& graph, const graph::Node& node) {
@@ -82,7 +52,7 @@ class CpuExecutable final : public Executable, private device::Work {
       for (graph::NodeId id = 0; id < count; ++id) {
         const graph::Node& node = graph->node(id);
         const KernelRequest request{*graph, node, id, is_wide(node) ? arena_->threads() : 1};
-        kernels_[static_cast<std::size_t>(id)] = kMakers[node.op->index](request);
+        kernels_[static_cast<std::size_t>(id)] = cpu_op(node).make_kernel(request);
       }
     });
     for (const auto& kernel : kernels_) primitives_ += kernel->primitives();
@@ -103,37 +73,9 @@ class CpuExecutable final : public Executable, private device::Work {
     const graph::Graph& graph = *program_.graph;
     values_.assign(graph.value_count(), nullptr);
     for (std::size_t v = 0; v < values_.size(); ++v) {
-      const auto& home = graph.info(static_cast<graph::ValueId>(v)).home;
-      std::byte* base = nullptr;
-      switch (home.space) {
-        case graph::Space::arena:
-          base = memory.arena;
-          break;
-        case graph::Space::input:
-          break;  // set by every run
-        case graph::Space::parameter:
-          base = memory.parameters;
-          break;
-        case graph::Space::gradient:
-          base = memory.gradients;
-          break;
-        case graph::Space::copy:
-          base = memory.copies;
-          break;
-        case graph::Space::slot:
-          base = memory.slots[static_cast<std::size_t>(home.index)];
-          break;
-        case graph::Space::state:
-          base = memory.state;
-          break;
-        case graph::Space::metric:
-          base = memory.metrics;
-          break;
-        case graph::Space::scalar:
-          base = reinterpret_cast<std::byte*>(memory.scalars);
-          break;
-      }
-      if (base != nullptr) values_[v] = base + program_.offsets[v];
+      graph::Home home = graph.info(static_cast<graph::ValueId>(v)).home;
+      home.offset = program_.offsets[v];
+      values_[v] = memory.at(home);  // null for inputs: run() sets them
     }
     scalars_ = memory.scalars;
     workspaces_.resize(kernels_.size());
@@ -143,7 +85,7 @@ class CpuExecutable final : public Executable, private device::Work {
   }
 
   void run(device::Stream& stream, device::RingState* ring) override {
-    // Another ring: as a captured graph would have to be captured again.
+    // A step on another ring waits, just as a captured graph would have to be captured again.
     if (ring != ring_) {
       stream.synchronize();
       ring_ = ring;
@@ -230,8 +172,10 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,
                                       CompileOptions options) override {
-    plan::widen(*graph, [&](const graph::Node& node) { return runs_in_bfloat16(*graph, node); });
-    if (options.optimize) plan::optimize(*graph, keep);
+    const plan::Target target{
+        .runs_in_16_bits = runs_in_bfloat16, .takes_tail = takes_tail, .sums_bias_gradients = true};
+    plan::widen(*graph, target.runs_in_16_bits);
+    if (options.optimize) plan::optimize(*graph, keep, target);
     return std::make_unique<CpuExecutable>(std::move(graph), keep, parallel_, serial_);
   }
 

@@ -35,15 +35,26 @@ TileType tile_type(DType dtype) {
 }
 
 TileOp tile_op(ExprOp op) {
-  static_assert(static_cast<int>(ExprOp::select) - static_cast<int>(ExprOp::neg) ==
-                static_cast<int>(TileOp::select));
-  static_assert(static_cast<int>(ExprOp::add) - static_cast<int>(ExprOp::neg) ==
-                static_cast<int>(TileOp::add));
-  return static_cast<TileOp>(static_cast<int>(op) - static_cast<int>(ExprOp::neg));
+  switch (op) {
+#define STOKER_EXPR_LEAF(name) case ExprOp::name:
+#define STOKER_EXPR_OP(name, operands)
+#include "graph/expr_ops.def"
+#undef STOKER_EXPR_LEAF
+#undef STOKER_EXPR_OP
+    break;  // leaves are read, not computed
+#define STOKER_EXPR_LEAF(name)
+#define STOKER_EXPR_OP(name, operands) \
+  case ExprOp::name:                   \
+    return TileOp::name;
+#include "graph/expr_ops.def"
+#undef STOKER_EXPR_LEAF
+#undef STOKER_EXPR_OP
+  }
+  return TileOp::copy;
 }
 
-// How an input of shape `from` is read as if it had shape `to`: neighbouring axes are joined, and
-// what is left tells the kind.
+// Decides how an input of shape `from` is read as if it had shape `to`: neighbouring axes are
+// joined, and what is left tells the kind.
 TileInput classify(const TileOperand& operand, const Shape& to) {
   const Shape& from = operand.shape;
   TileInput input{};

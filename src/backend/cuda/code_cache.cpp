@@ -109,6 +109,15 @@ bool make_private_folders(const fs::path& path) {
 
 }  // namespace
 
+std::string code_key(const std::string& compiler, const std::string& source,
+                     std::span<const DeviceHeader> headers) {
+  std::string key = compiler + '\n';
+  for (const DeviceHeader& header : headers) {
+    key += std::string(header.name) + '\n' + header.text + '\f';
+  }
+  return key + source;
+}
+
 CodeCache::CodeCache(std::string folder, std::uint64_t limit)
     : folder_(std::move(folder)), limit_(limit) {}
 

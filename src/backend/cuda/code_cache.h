@@ -9,10 +9,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "backend/cuda/device_headers.h"
+
 namespace stoker::backend::cuda {
+
+// The key of what `compiler` makes of a source that includes some of the headers.
+std::string code_key(const std::string& compiler, const std::string& source,
+                     std::span<const DeviceHeader> headers);
 
 class CodeCache {
  public:

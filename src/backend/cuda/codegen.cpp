@@ -7,15 +7,14 @@
 #include <string_view>
 
 #include "backend/cuda/codegen_node.h"
+#include "backend/cuda/kernels/tiling.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "core/format.h"
-#include "ops/ops.h"
 #include "stoker/error.h"
 
 namespace stoker::backend::cuda {
 
 namespace {
-
-constexpr unsigned kThreads = 256;  // gen::kThreads
 
 // FNV-1a: the same on every machine, for names that outlive a process in caches.
 std::uint64_t hash_of(std::string_view text) {
@@ -44,16 +43,15 @@ std::string with_name(const std::string& source, const std::string& name) {
   return result;
 }
 
+// `number` tells the nodes of one kernel apart.
 GeneratedNode generate_node(const graph::Graph& graph, graph::NodeId id, std::size_t number,
                             Parameters& parameters, Resources& resources) {
-  const int op = graph.node(id).op->index;
-  if (op == static_cast<int>(ops::OpIndex::pointwise)) {
-    return generate_pointwise(graph, id, number, parameters);
+  const graph::Node& node = graph.node(id);
+  const CudaOp& op = cuda_op(node);
+  if (op.generate == nullptr) {
+    throw ValueError(format("codegen: no kernel is generated for ", node.op->name));
   }
-  if (op == static_cast<int>(ops::OpIndex::reduce)) {
-    return generate_reduce(graph, id, number, parameters, resources);
-  }
-  throw ValueError(format("codegen: no kernel is generated for ", graph.node(id).op->name));
+  return op.generate(graph, id, number, parameters, resources);
 }
 
 // The kernel itself: which blocks work for which node.
@@ -84,6 +82,14 @@ std::string kernel_text(const std::vector<GeneratedNode>& nodes) {
 }
 
 }  // namespace
+
+const std::string& generated_prelude() {
+  static const std::string prelude =
+      "#include \"backend/cuda/kernels/pointwise_loops.cuh\"\n"
+      "#include \"backend/cuda/kernels/reduce_loops.cuh\"\n"
+      "namespace gen = stoker::backend::cuda;\n";
+  return prelude;
+}
 
 std::string Parameters::pointer(const Operand& operand) {
   auto found = std::find(operands_.begin(), operands_.end(), operand);

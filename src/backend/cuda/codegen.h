@@ -11,8 +11,7 @@
 
 namespace stoker::backend::cuda {
 
-// What every generated source needs before it: Philox, conversions, the functions of ExprOp, sums
-// of a block. Self-contained: no header of CUDA's or of the host's.
+// What every generated source needs before it: it includes device_headers().
 const std::string& generated_prelude();
 
 // What a launch takes from its plan while it is generated.

@@ -21,7 +21,8 @@ namespace {
 
 std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
-// Functions of the prelude, or of CUDA's library where that is accurate; nullptr for operators.
+// Functions of kernels/numbers.cuh, or of CUDA's library where that is accurate; nullptr for
+// operators.
 const char* function_name(ExprOp op) {
   switch (op) {
     case ExprOp::abs:
@@ -55,9 +56,9 @@ const char* function_name(ExprOp op) {
     case ExprOp::is_finite:
       return "gen::is_finite";
     case ExprOp::to_bfloat16:
-      return "gen::rounded<gen::bfloat16>";
+      return "gen::rounded<gen::Bfloat16>";
     case ExprOp::to_float16:
-      return "gen::rounded<gen::float16>";
+      return "gen::rounded<gen::Float16>";
     case ExprOp::minimum:
       return "gen::minimum";
     case ExprOp::maximum:
@@ -133,9 +134,9 @@ std::string type_name(DType dtype) {
     case DType::uint8:
       return "unsigned char";
     case DType::bfloat16:
-      return "gen::bfloat16";
+      return "gen::Bfloat16";
     case DType::float16:
-      return "gen::float16";
+      return "gen::Float16";
   }
   return "float";
 }
@@ -146,7 +147,7 @@ std::string float_literal(float value) {
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
                                    std::bit_cast<std::uint32_t>(value), 16)
                          .ptr;
-    return "gen::of_bits(0x" + std::string(digits.data(), end) + "u)";
+    return "stoker::detail::float_of(0x" + std::string(digits.data(), end) + "u)";
   }
   std::array<char, 32> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;

@@ -1,4 +1,5 @@
-// One node of a generated launch as a struct of CUDA C++: what the loops of the prelude are given.
+// One node of a generated launch as a struct of CUDA C++: what the loops of
+// kernels/pointwise_loops.cuh and kernels/reduce_loops.cuh are given.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,6 @@ namespace stoker::backend::cuda {
 
 // Stands in a source for the kernel's name until that is known.
 inline constexpr char kNamePlace[] = "@";
-
-// The part of the prelude that is about op reduce.
-const char* reduce_loops();
 
 // The pointers that a kernel is given, each once.
 class Parameters {
@@ -32,17 +30,11 @@ class Parameters {
 
 struct GeneratedNode {
   std::string text;           // struct @_<number>, with tables before it
-  std::string loop;           // the prelude's function for it, with its arguments but for the block
+  std::string loop;           // the function for it
   unsigned blocks = 0;        // 0: there is nothing to compute, and no text
   bool takes_blocks = false;  // whether the function is told how many blocks there are
   bool has_barriers = false;
   bool takes_shared = false;  // and the function gets the block's shared memory
 };
-
-// `number` tells the nodes of one kernel apart.
-GeneratedNode generate_pointwise(const graph::Graph& graph, graph::NodeId id, std::size_t number,
-                                 Parameters& parameters);
-GeneratedNode generate_reduce(const graph::Graph& graph, graph::NodeId id, std::size_t number,
-                              Parameters& parameters, Resources& resources);
 
 }  // namespace stoker::backend::cuda

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,5 +55,8 @@ struct DnnSpec {
   std::string text() const;
   friend bool operator==(const DnnSpec&, const DnnSpec&) = default;
 };
+
+// Whether cuDNN computes it.
+using Accepts = std::function<bool(const DnnSpec&)>;
 
 }  // namespace stoker::backend::cuda

@@ -1,5 +1,7 @@
 #include "backend/cuda/dnn_specs.h"
 
+#include "ops/tail.h"
+
 namespace stoker::backend::cuda {
 namespace {
 
@@ -42,19 +44,12 @@ DnnSpec convolution(DnnKind kind, const Attributes& attributes, const DnnTypes& 
   return spec;
 }
 
-void set_epilogue(DnnSpec& spec, ops::Epilogue epilogue, const DnnTypes& types) {
-  switch (epilogue) {
-    case ops::Epilogue::none:
-      return;
-    case ops::Epilogue::relu:
-      spec.epilogue = DnnEpilogue::relu;
-      return;
-    case ops::Epilogue::relu_backward:
-      spec.epilogue = DnnEpilogue::relu_backward;
-      spec.aux = spec.y;
-      spec.aux->dtype = types.operands;
-      return;
-  }
+void set_epilogue(DnnSpec& spec, const ops::GatedSum& tail, const DnnTypes& types) {
+  if (tail.relu) spec.epilogue = DnnEpilogue::relu;
+  if (tail.mask < 0) return;
+  spec.epilogue = DnnEpilogue::relu_backward;
+  spec.aux = spec.y;
+  spec.aux->dtype = types.operands;
 }
 
 }  // namespace
@@ -70,8 +65,9 @@ DnnSpec matmul_spec(const Shape& a, const Shape& b, const ops::MatMulAttributes&
   spec.b = matrix(types.operands, k, n, attributes.transpose_b);
   spec.y = matrix(types.result, m, n);
   spec.tf32 = types.tf32;
-  if (attributes.has_bias) spec.bias = matrix(types.bias, 1, n);
-  set_epilogue(spec, attributes.epilogue, types);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
+  if (tail.addend >= 0) spec.bias = matrix(types.bias, 1, n);
+  set_epilogue(spec, tail, types);
   return spec;
 }
 
@@ -114,8 +110,9 @@ DnnSpec conv2d_spec(const Shape& x, const Shape& kernel, const Attributes& attri
   spec.a = image(types.operands, x);
   spec.b = kernel_tensor(types.operands, kernel);
   spec.y = image(types.result, result_shape(x, kernel, attributes));
-  if (attributes.has_bias) spec.bias = image(types.bias, {1, 1, 1, kernel[3]});
-  set_epilogue(spec, attributes.epilogue, types);
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
+  if (tail.addend >= 0) spec.bias = image(types.bias, {1, 1, 1, kernel[3]});
+  set_epilogue(spec, tail, types);
   return spec;
 }
 
@@ -125,9 +122,8 @@ DnnSpec conv2d_backward_data_spec(const Shape& x, const Shape& kernel, const Att
   spec.a = image(types.operands, result_shape(x, kernel, attributes));
   spec.b = kernel_tensor(types.operands, kernel);
   spec.y = image(types.result, x);
-  if (attributes.epilogue == ops::Epilogue::relu_backward) {
-    set_epilogue(spec, attributes.epilogue, types);
-  }
+  const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
+  if (tail.mask >= 0) set_epilogue(spec, tail, types);
   return spec;
 }
 

@@ -1,6 +1,6 @@
-// What the ops matmul and conv2d and the gradients of conv2d ask cuDNN for. Bias and epilogue come
-// from the op's attributes. Nothing is packed or transposed first: strides say how Keras's layouts
-// are to be read.
+// What the ops matmul and conv2d and the gradients of conv2d ask cuDNN for. Bias and epilogue
+// are the tail of the op's attributes. Nothing is packed or transposed first: strides say how
+// Keras's layouts are to be read.
 #pragma once
 
 #include <optional>
@@ -38,7 +38,7 @@ std::optional<DnnProduct> as_convolution(const DnnSpec& matmul);
 // x [N, H, W, C], kernel [KH, KW, C / groups, O].
 DnnSpec conv2d_spec(const Shape& x, const Shape& kernel, const ops::Conv2DAttributes& attributes,
                     const DnnTypes& types = {});
-// a is dy and b the kernel. Of the epilogues only relu_backward is the gradient's own.
+// a is dy and b the kernel. Of the tails only relu's gradient is the gradient's own.
 DnnSpec conv2d_backward_data_spec(const Shape& x, const Shape& kernel,
                                   const ops::Conv2DAttributes& attributes,
                                   const DnnTypes& types = {});

@@ -7,7 +7,6 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/codegen.h"
-#include "backend/cuda/kernels/kernels.h"
 #include "backend/cuda/module.h"
 #include "backend/cuda/plan_cache.h"
 #include "backend/cuda/planned_step.h"
@@ -63,18 +62,22 @@ class Handle {
 // that run on theirs at the same time share the plans. It lives as long as the plans, for good.
 DnnTarget target_of(CudaDevice& device) {
   static std::mutex& mutex = *new std::mutex;
-  static auto& targets = *new std::map<int, DnnTarget>;
+  struct Kept {
+    std::unique_ptr<Handle> handle;
+    DnnTarget target;
+  };
+  static auto& targets = *new std::map<int, Kept>;
   const std::lock_guard lock(mutex);
   const auto found = targets.find(device.ordinal());
-  if (found != targets.end()) return found->second;
+  if (found != targets.end()) return found->second.target;
   const device::CudaProperties& is = device.properties();
   const std::string model =
       format(is.name, ' ', is.capability_major, '.', is.capability_minor, ", ", is.multiprocessors,
              " multiprocessors, ", is.memory_bytes, " bytes");
-  const auto* handle = new Handle(device);
-  return targets
-      .emplace(device.ordinal(), DnnTarget::of_handle(handle->get(), device.name(), model))
-      .first->second;
+  auto handle = std::make_unique<Handle>(device);
+  DnnTarget target = DnnTarget::of_handle(handle->get(), device.name(), model);
+  return targets.emplace(device.ordinal(), Kept{std::move(handle), std::move(target)})
+      .first->second.target;
 }
 
 // What all programs of a model share: a handle to run on, and whom to ask for plans.
@@ -172,7 +175,7 @@ class CudaExecutable final : public StepExecutable {
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
       const auto& what = launches().launches[i].what;
       if (const auto* own = std::get_if<KernelLaunch>(&what)) {
-        kernels_[i] = function_of(own->kernel);
+        kernels_[i] = own->kernel->function();
       } else if (const auto* generated = std::get_if<GeneratedLaunch>(&what)) {
         kernels_[i] = module_->kernel(generated->name);
       } else if (const auto* dnn = std::get_if<DnnLaunch>(&what)) {

@@ -4,15 +4,6 @@
 
 namespace stoker::backend::cuda {
 
-const char* name_of(KernelId kernel) {
-  static constexpr const char* kNames[] = {
-#define STOKER_CUDA_KERNEL(name) #name,
-#include "backend/cuda/kernels/kernels.def"
-#undef STOKER_CUDA_KERNEL
-  };
-  return kNames[static_cast<std::size_t>(kernel)];
-}
-
 namespace {
 
 std::string text_of(const Grid& grid) {
@@ -22,7 +13,7 @@ std::string text_of(const Grid& grid) {
 }
 
 std::string text_of(const KernelLaunch& launch) {
-  return format(name_of(launch.kernel), ' ', text_of(launch.grid));
+  return format(launch.kernel->name, ' ', text_of(launch.grid));
 }
 std::string text_of(const GeneratedLaunch& launch) {
   return format(launch.name, ' ', text_of(launch.grid));

@@ -13,18 +13,10 @@
 #include <vector>
 
 #include "backend/cuda/dnn_spec.h"
+#include "backend/cuda/kernels/kernel.h"
 #include "graph/graph.h"
 
 namespace stoker::backend::cuda {
-
-// Our own kernels, compiled by nvcc: kernels/kernels.def lists them.
-enum class KernelId : int {
-#define STOKER_CUDA_KERNEL(name) name,
-#include "backend/cuda/kernels/kernels.def"
-#undef STOKER_CUDA_KERNEL
-  count
-};
-const char* name_of(KernelId kernel);
 
 // What a pointer will point to once memory is bound.
 struct Operand {
@@ -83,42 +75,34 @@ class Pack {
   }
   template <class T>
   Pack& point(T* Params::*member, const Operand& to) {
-    const Params* none = nullptr;
-    const auto at = reinterpret_cast<std::size_t>(&(none->*member));
-    arguments_.pointers.push_back({at, to});
-    return *this;
+    return point_at(&(probe_.*member), to);
   }
   // One of an array of pointers.
   template <class T, std::size_t N>
   Pack& point(T* (Params::*member)[N], std::size_t index, const Operand& to) {
-    const Params* none = nullptr;
-    const auto at = reinterpret_cast<std::size_t>(&(none->*member)[0]) + index * sizeof(T*);
-    arguments_.pointers.push_back({at, to});
-    return *this;
+    return point_at(&(probe_.*member)[index], to);
   }
   // One of a struct that is a member.
   template <class Part, class T>
   Pack& point(Part Params::*part, T* Part::*member, const Operand& to) {
-    const Params* none = nullptr;
-    const auto at = reinterpret_cast<std::size_t>(&(none->*part.*member));
-    arguments_.pointers.push_back({at, to});
-    return *this;
+    return point_at(&(probe_.*part.*member), to);
   }
   Arguments arguments() const { return arguments_; }
 
  private:
-  Arguments arguments_;
-};
+  Pack& point_at(const void* member, const Operand& to) {
+    const auto at = static_cast<const char*>(member) - reinterpret_cast<const char*>(&probe_);
+    arguments_.pointers.push_back({static_cast<std::size_t>(at), to});
+    return *this;
+  }
 
-struct Grid {
-  unsigned blocks = 1;
-  unsigned threads = 128;
-  unsigned shared_bytes = 0;
+  const Params probe_{};  // tells where its members lie
+  Arguments arguments_;
 };
 
 // One of our kernels.
 struct KernelLaunch {
-  KernelId kernel = KernelId::count;
+  const Kernel* kernel = nullptr;
   Grid grid;
   Arguments arguments;
 };

@@ -1,12 +1,13 @@
-// The frame of a step, and which kernel is whose: lower_products.cpp, lower_images.cpp and
-// lower_rows.cpp make the launches of single ops.
+// The frame of a step; the launches of single ops are made by the files of ops/.
 #include "backend/cuda/lower.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "backend/cuda/frame/ingest.h"
 #include "backend/cuda/lowering.h"
-#include "plan/program.h"
+#include "backend/cuda/ops/cuda_op.h"
+#include "core/align.h"
 
 namespace stoker::backend::cuda {
 
@@ -14,25 +15,12 @@ using graph::Node;
 using graph::NodeId;
 using graph::Space;
 using graph::ValueId;
-using ops::OpIndex;
-
-namespace {
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-}
-
-bool is_generated(const Node& node) {
-  return is(node, OpIndex::pointwise) || is(node, OpIndex::reduce);
-}
-
-}  // namespace
 
 LaunchPlan Lowering::lower() {
   ingest();
   const auto count = static_cast<NodeId>(graph_.nodes().size());
   for (id_ = 0; id_ < count; ++id_) {
-    if (is_generated(graph_.node(id_))) {
+    if (cuda_op(graph_.node(id_)).generate != nullptr) {
       lower_group();
     } else {
       lower_node(graph_.node(id_));
@@ -54,10 +42,9 @@ std::int64_t Lowering::take_workspace(NodeId node, std::size_t bytes) {
   return offset;
 }
 
-void Lowering::append(std::variant<KernelLaunch, GeneratedLaunch, DnnLaunch, ZeroLaunch> what,
-                      std::string name, NodeId first, NodeId last) {
+void Lowering::append(What what, std::string name, NodeId first, NodeId last) {
   std::string label = std::move(name);
-  for (NodeId i = first; i <= last; ++i) label += "  " + graph_.node(i).scope;
+  for (NodeId i = first; i <= last; ++i) label += "  " + graph_.node(i).origin.text();
   plan_.launches.push_back({std::move(what), first, last, std::move(label)});
 }
 
@@ -85,7 +72,7 @@ void Lowering::ingest() {
       .point(&ingest_params::to, Operand::input())
       .point(&ingest_params::counter, Operand::counters(take_counters(1)));
   plan_.launches.push_back(
-      {KernelLaunch{KernelId::ingest, grid_of(params), pack.arguments()}, -1, -1, "ingest"});
+      {KernelLaunch{&kernel_of(params), grid_of(params), pack.arguments()}, -1, -1, "ingest"});
 }
 
 void Lowering::lower_group() {
@@ -101,60 +88,9 @@ void Lowering::lower_group() {
 }
 
 void Lowering::lower_node(const Node& node) {
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul:
-    case OpIndex::conv2d:
-    case OpIndex::conv2d_backward_data:
-    case OpIndex::conv2d_backward_weights:
-      return lower_product(node);
-    case OpIndex::pool2d:
-    case OpIndex::pool2d_backward:
-      return lower_pool(node);
-    case OpIndex::batch_norm:
-      return lower_batch_norm(node);
-    case OpIndex::batch_norm_backward:
-      return lower_batch_norm_backward(node);
-    case OpIndex::reshape:
-      return lower_reshape(node);
-    case OpIndex::slice:
-      return lower_slice(node);
-    case OpIndex::slice_backward:
-      return lower_slice_backward(node);
-    case OpIndex::concatenate:
-      return lower_concatenate(node);
-    case OpIndex::embedding:
-      return lower_embedding(node);
-    case OpIndex::embedding_backward:
-      return lower_embedding_backward(node);
-    case OpIndex::softmax:
-      return lower_softmax(node);
-    case OpIndex::sparsemax:
-      return lower_sparsemax(node);
-    case OpIndex::softmax_cross_entropy:
-      return lower_cross_entropy(node);
-    case OpIndex::one_hot:
-      return lower_one_hot(node);
-    case OpIndex::argmax:
-      return lower_argmax(node);
-    case OpIndex::advance:
-      return lower_advance(node);
-    case OpIndex::pointwise:
-    case OpIndex::reduce:
-    case OpIndex::count:
-      break;
-  }
-}
-void Lowering::lower_advance(const Node& node) {
-  const advance_params params{
-      .node = id_,
-      .growth_steps = ops::attributes_of<ops::AdvanceAttributes>(node).scale_growth_steps};
-  Pack<advance_params> pack(params);
-  pack.point(&advance_params::loss, Operand::of(node.inputs[0]))
-      .point(&advance_params::scalars, Operand::scalars());
-  if (node.inputs.size() > 1) {
-    pack.point(&advance_params::largest_gradient, Operand::of(node.inputs[1]));
-  }
-  launch(KernelId::advance, params, pack);
+  const CudaOp& op = cuda_op(node);
+  if (op.spec != nullptr && lower_by_cudnn(*this, node)) return;
+  op.lower(*this, node);
 }
 
 LaunchPlan lower(const graph::Graph& graph, std::span<const NodeId> last_of_group, DnnCompiler& dnn,

@@ -13,7 +13,7 @@ namespace stoker::backend::cuda {
 
 class DnnCompiler;
 
-// What cuDNN is asked for in place of a matmul, conv2d, or one of conv2d's gradients.
+// What cuDNN is asked for in place of a node whose op it computes.
 DnnSpec spec_of(const graph::Graph& graph, const graph::Node& node, bool tf32 = true);
 
 // The spec itself or, of a matrix product that cuDNN refuses, the same as a convolution; nullopt

@@ -1,4 +1,4 @@
-// How a graph becomes a list of launches: the state that the files lower*.cpp share.
+// How a graph becomes a list of launches: what lower.cpp and the files of ops/ share.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,7 @@
 #include <variant>
 
 #include "backend/cuda/codegen.h"
-#include "backend/cuda/kernels/grids.h"
-#include "backend/cuda/kernels/params.h"
+#include "backend/cuda/kernels/kernel.h"
 #include "backend/cuda/launch_plan.h"
 #include "backend/cuda/lower.h"
 #include "graph/graph.h"
@@ -17,10 +16,6 @@
 
 namespace stoker::backend::cuda {
 
-// Whether the node's op is that one.
-inline bool is(const graph::Node& node, ops::OpIndex index) {
-  return node.op->index == static_cast<int>(index);
-}
 inline std::int32_t int32(std::int64_t value) { return static_cast<std::int32_t>(value); }
 
 inline Element element_of(DType dtype) {
@@ -43,6 +38,17 @@ struct Rows {
   std::int64_t count;
 };
 
+// Extents before and after an axis.
+inline std::pair<std::int64_t, std::int64_t> around(const Shape& shape, std::int64_t axis) {
+  std::int64_t outer = 1;
+  std::int64_t inner = 1;
+  for (std::size_t d = 0; d < shape.rank(); ++d) {
+    if (static_cast<std::int64_t>(d) < axis) outer *= shape[d];
+    if (static_cast<std::int64_t>(d) > axis) inner *= shape[d];
+  }
+  return {outer, inner};
+}
+
 class Lowering final : public Resources {
  public:
   using Node = graph::Node;
@@ -61,40 +67,11 @@ class Lowering final : public Resources {
   std::int64_t take_counters(int count) override;
   std::int64_t take_workspace(NodeId node, std::size_t bytes) override;
 
- private:
-  // The frame: lower.cpp.
-  void ingest();
-  void lower_group();
-  void lower_node(const Node& node);
-  void lower_advance(const Node& node);
-
-  // lower_products.cpp
-  void lower_product(const Node& node);
-  void lower_refused(const Node& node);
-  void lower_own_matmul(const Node& node);
-  void lower_own_convolution(const Node& node);
-
-  // lower_images.cpp
-  void lower_pool(const Node& node);
-  Operand partials(std::int64_t rows, std::int32_t channels);
-  void lower_batch_norm(const Node& node);
-  void lower_batch_norm_backward(const Node& node);
-
-  // lower_rows.cpp
-  void lower_reshape(const Node& node);
-  void copy_slice(const Node& node, const slice_params& params);
-  void lower_slice(const Node& node);
-  void lower_slice_backward(const Node& node);
-  void lower_concatenate(const Node& node);
-  void lower_embedding(const Node& node);
-  void lower_embedding_backward(const Node& node);
-  void lower_softmax(const Node& node);
-  void lower_sparsemax(const Node& node);
-  Labels labels_of(ValueId labels) const;
-  void lower_cross_entropy(const Node& node);
-  void lower_one_hot(const Node& node);
-  void lower_argmax(const Node& node);
-
+  // For the lowering of one node.
+  const graph::Graph& graph() const { return graph_; }
+  NodeId id() const { return id_; }
+  DnnCompiler& dnn() { return dnn_; }
+  const LowerOptions& options() const { return options_; }
   const Shape& shape(ValueId value) const { return graph_.info(value).type.shape; }
   DType dtype(ValueId value) const { return graph_.info(value).type.dtype; }
   std::int32_t bytes_of_element(ValueId value) const {
@@ -105,12 +82,21 @@ class Lowering final : public Resources {
     return dtype(numbers) == DType::int32 ? Labels::int32_classes : Labels::float_classes;
   }
 
-  void append(std::variant<KernelLaunch, GeneratedLaunch, DnnLaunch, ZeroLaunch> what,
-              std::string name, NodeId first, NodeId last);
+  using What = std::variant<KernelLaunch, GeneratedLaunch, DnnLaunch, ZeroLaunch>;
+  // A launch of the node that is being lowered.
+  void append(What what, std::string name) { append(std::move(what), std::move(name), id_, id_); }
+  // One of our kernels, by its parameters.
   template <class Params>
-  void launch(KernelId kernel, const Params& params, const Pack<Params>& pack) {
-    append(KernelLaunch{kernel, grid_of(params), pack.arguments()}, name_of(kernel), id_, id_);
+  void launch(const Params& params, const Pack<Params>& pack) {
+    const Kernel& kernel = kernel_of(params);
+    append(KernelLaunch{&kernel, grid_of(params), pack.arguments()}, kernel.name);
   }
+
+ private:
+  void ingest();
+  void lower_group();
+  void lower_node(const Node& node);
+  void append(What what, std::string name, NodeId first, NodeId last);
 
   const graph::Graph& graph_;
   std::span<const NodeId> last_of_group_;
@@ -119,5 +105,8 @@ class Lowering final : public Resources {
   LaunchPlan plan_;
   NodeId id_ = 0;  // of the node that is being lowered
 };
+
+// Appends cuDNN's launch for a node whose op has a spec; false where cuDNN refuses it.
+bool lower_by_cudnn(Lowering& lowering, const graph::Node& node);
 
 }  // namespace stoker::backend::cuda

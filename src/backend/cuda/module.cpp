@@ -2,6 +2,7 @@
 
 #include "backend/cuda/architecture.h"
 #include "backend/cuda/code_cache.h"
+#include "backend/cuda/device_headers.h"
 #include "core/format.h"
 #include "device/cuda/libraries.h"
 #include "stoker/error.h"
@@ -17,8 +18,15 @@ void require(const device::Nvrtc& nvrtc, nvrtcResult result, const char* call) {
 class Program {
  public:
   Program(const device::Nvrtc& nvrtc, const std::string& source) : nvrtc_(nvrtc) {
+    std::vector<const char*> texts;
+    std::vector<const char*> names;
+    for (const DeviceHeader& header : device_headers()) {
+      texts.push_back(header.text);
+      names.push_back(header.name);
+    }
     require(nvrtc_,
-            nvrtc_.create_program(&program_, source.c_str(), "stoker.cu", 0, nullptr, nullptr),
+            nvrtc_.create_program(&program_, source.c_str(), "stoker.cu",
+                                  static_cast<int>(texts.size()), texts.data(), names.data()),
             "nvrtcCreateProgram");
   }
   ~Program() { nvrtc_.destroy_program(&program_); }
@@ -79,8 +87,8 @@ std::vector<std::byte> compile_source(const std::string& source, int capability)
                              " makes no code for compute capability ", capability / 10, '.',
                              capability % 10));
   }
-  const std::string key =
-      format(architecture, " nvrtc ", nvrtc.major, '.', nvrtc.minor, '\n', source);
+  const std::string compiler = format(architecture, " nvrtc ", nvrtc.major, '.', nvrtc.minor);
+  const std::string key = code_key(compiler, source, device_headers());
   CodeCache cache = CodeCache::standard();
   if (auto code = cache.find(key)) return *std::move(code);
   std::vector<std::byte> code = Program(nvrtc, source).compile(architecture);

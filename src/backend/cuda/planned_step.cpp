@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "backend/cuda/lower.h"
+#include "backend/cuda/ops/cuda_op.h"
 #include "backend/cuda/passes.h"
-#include "ops/ops.h"
+#include "core/align.h"
 #include "plan/passes.h"
 
 namespace stoker::backend::cuda {
@@ -23,54 +24,6 @@ std::vector<NodeId> each_alone(const graph::Graph& graph) {
   return last;
 }
 
-// The gradient of a bias stays a reduce: cuDNN does not sum it along, and reduces share launches.
-std::vector<NodeId> optimize(graph::Graph& graph, const std::vector<ValueId>& keep,
-                             const Accepts& accepts) {
-  plan::eliminate_dead_nodes(graph, keep);
-  plan::sink_relu_gradients(graph, keep);
-  plan::fuse_pointwise(graph, keep);
-  plan::fuse_epilogues(graph, keep);
-  plan::fuse_batch_norm_tails(graph, keep);
-  plan::inline_scalars(graph, keep);
-  fuse_relu_gradients(graph, keep, accepts);
-  plan::fuse_batch_norm_gradients(graph, keep);  // what no product has taken
-  split_refused(graph, accepts);
-  return group_nodes(graph);
-}
-
-bool is_product(const graph::Node& node) {
-  using ops::OpIndex;
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::matmul:
-    case OpIndex::conv2d:
-    case OpIndex::conv2d_backward_data:
-    case OpIndex::conv2d_backward_weights:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Kernels of ours whose images may be of 16 bits; they are all of the type of the first.
-bool stores_16_bits(const graph::Node& node) {
-  using ops::OpIndex;
-  switch (static_cast<OpIndex>(node.op->index)) {
-    case OpIndex::pool2d:
-    case OpIndex::pool2d_backward:
-    case OpIndex::batch_norm:
-    case OpIndex::batch_norm_backward:
-    case OpIndex::softmax:
-    case OpIndex::embedding_backward:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-}
-
 }  // namespace
 
 PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<ValueId>& keep,
@@ -80,11 +33,22 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     asked.tf32 = options.tf32;
     return accepted_product(asked, dnn).has_value();
   };
-  plan::widen(*graph, [&](const graph::Node& node) {
-    return stores_16_bits(node) || (is_product(node) && accepts(spec_of(*graph, node)));
-  });
-  const auto last_of_group =
-      options.optimize ? optimize(*graph, keep, accepts) : each_alone(*graph);
+  // The gradient of a bias stays a reduce: cuDNN does not sum it along, and reduces share launches.
+  const plan::Target target{.runs_in_16_bits =
+                                [&](const graph::Graph& asked, const graph::Node& node) {
+                                  const CudaOp& op = cuda_op(node);
+                                  return op.elements == Elements::any_type ||
+                                         (op.spec != nullptr && accepts(spec_of(asked, node)));
+                                },
+                            .takes_tail =
+                                [&](const graph::Graph& asked, const graph::Node& node) {
+                                  const CudaOp::TakesTail takes = cuda_op(node).takes_tail;
+                                  return takes != nullptr && takes(asked, node, accepts);
+                                },
+                            .inlines_scalars = true};
+  plan::widen(*graph, target.runs_in_16_bits);
+  if (options.optimize) plan::optimize(*graph, keep, target);
+  const auto last_of_group = options.optimize ? group_nodes(*graph) : each_alone(*graph);
   PlannedStep step;
   step.plan = lower(*graph, last_of_group, dnn, {.tf32 = options.tf32});
   step.program = plan::lay_out(
@@ -106,29 +70,10 @@ void StepExecutable::bind(const Memory& memory) {
 }
 
 std::byte* StepExecutable::value(ValueId value) const {
-  const graph::Home& home = step_.program.graph->info(value).home;
-  const std::int64_t offset = step_.program.offsets[static_cast<std::size_t>(value)];
-  switch (home.space) {
-    case Space::arena:
-      return memory_.arena + offset;
-    case Space::input:
-      return memory_.arena + step_.input_offset - step_.plan.input_begin + offset;
-    case Space::parameter:
-      return memory_.parameters + offset;
-    case Space::gradient:
-      return memory_.gradients + offset;
-    case Space::copy:
-      return memory_.copies + offset;
-    case Space::slot:
-      return memory_.slots[static_cast<std::size_t>(home.index)] + offset;
-    case Space::state:
-      return memory_.state + offset;
-    case Space::metric:
-      return memory_.metrics + offset;
-    case Space::scalar:
-      return reinterpret_cast<std::byte*>(memory_.scalars) + offset;
-  }
-  return nullptr;
+  graph::Home home = step_.program.graph->info(value).home;
+  home.offset = step_.program.offsets[static_cast<std::size_t>(value)];
+  if (home.space != Space::input) return memory_.at(home);
+  return memory_.arena + step_.input_offset - step_.plan.input_begin + home.offset;
 }
 
 std::byte* StepExecutable::pointer(const Operand& operand) const {

@@ -1,8 +1,10 @@
 // The CPU as a device: its memory is the host's, its streams finish before they return.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 
+#include "core/align.h"
 #include "core/format.h"
 #include "device/device.h"
 #include "stoker/error.h"
@@ -10,14 +12,12 @@
 namespace stoker::device {
 namespace {
 
-constexpr std::size_t kAlignment = 256;
-
 class HostBuffer final : public Buffer {
  public:
   explicit HostBuffer(std::size_t bytes) {
-    const std::size_t size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    const std::size_t size = aligned(std::max<std::size_t>(bytes, 1));
     bytes_ = bytes;
-    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size == 0 ? kAlignment : size));
+    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
     if (data_ == nullptr) {
       throw OutOfMemory(format("no memory of the host for a buffer of ", bytes, " bytes"));
     }
@@ -55,6 +55,7 @@ class ImmediateStream final : public Stream {
 
 class CpuDevice final : public Device {
  public:
+  Kind kind() const override { return Kind::cpu; }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return true; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {
@@ -63,7 +64,7 @@ class CpuDevice final : public Device {
   std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
     return std::make_unique<HostBuffer>(bytes);
   }
-  // As the kernel estimates it (proc(5)); a container's own limit is not seen.
+  // The operating system's estimate (proc(5)); a container's own limit is not seen.
   std::optional<DeviceMemory> memory() override {
     DeviceMemory memory;
     std::ifstream file("/proc/meminfo");

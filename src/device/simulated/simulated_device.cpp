@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/align.h"
 #include "core/format.h"
 #include "device/device.h"
 #include "stoker/error.h"
@@ -26,7 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kAlignment = 256;
 constexpr int kPoison = 0xfb;  // as float32: a large negative number, as an integer: no label
 
 // Counts the calls, and breaks at the one that the options name; counts the bytes in use.
@@ -34,7 +34,7 @@ class Health {
  public:
   explicit Health(const SimulatedOptions& options) : options_(options) {}
 
-  // Every call on the device begins here. Throws once and then always.
+  // Every call on the device begins here. It throws once and then always.
   void call() {
     const std::int64_t number = ++calls_;
     if (options_.break_at_call && number >= *options_.break_at_call) {
@@ -91,8 +91,7 @@ class Health {
 
 class SimulatedBuffer final : public Buffer {
  public:
-  explicit SimulatedBuffer(std::size_t bytes)
-      : size_((std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment) {
+  explicit SimulatedBuffer(std::size_t bytes) : size_(aligned(std::max<std::size_t>(bytes, 1))) {
     bytes_ = bytes;
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size_));
     if (data_ == nullptr) throw OutOfMemory(format("simulated: no memory for ", bytes, " bytes"));
@@ -160,7 +159,8 @@ class SimulatedEvent final : public Event {
     return recorded_;
   }
   void pass(std::uint64_t mark, Clock::time_point due) {
-    // Under the lock: who waits may destroy the event as soon as it has the lock.
+    // The event is notified under the lock: a thread that waits may destroy it as soon as it has
+    // the lock.
     const std::lock_guard lock(mutex_);
     passed_ = mark;
     due_ = due;
@@ -277,7 +277,7 @@ class SimulatedStream final : public Stream {
 
  private:
   static constexpr std::size_t kCapacity = 1024;
-  // How late a thread may wake up without being taken for slow.
+  // The lateness with which a thread may wake up without being taken for slow.
   static constexpr auto kLateness = std::chrono::milliseconds(2);
 
   template <class T>
@@ -313,9 +313,7 @@ class SimulatedStream final : public Stream {
     take(copy.upload && rate > 0.0 ? static_cast<double>(copy.bytes) / rate : 0.0);
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
-  void execute(const Gather& gather) {
-    gather_rows_now(gather.what, gather.rows);
-  }
+  void execute(const Gather& gather) { gather_rows_now(gather.what, gather.rows); }
   void execute(const Launch& launch) {
     launch.work->run();
     take(health_.options().step_seconds);
@@ -355,6 +353,7 @@ class SimulatedDevice final : public Device {
  public:
   explicit SimulatedDevice(const SimulatedOptions& options) : health_(options) {}
 
+  Kind kind() const override { return Kind::simulated; }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {

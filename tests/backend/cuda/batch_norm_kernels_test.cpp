@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/cuda/kernel_launch.h"
+#include "backend/cuda/ops/batch_norm.h"
 
 namespace stoker {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "backend/cuda/codegen.h"
 #include "backend/cuda/codegen_cases.h"
+#include "backend/cuda/device_headers.h"
 
 namespace stoker {
 namespace {
@@ -39,7 +40,14 @@ class Nvrtc {
   // `architecture`: sm_90, or compute_90 for PTX alone.
   Result compile(const std::string& source, const std::string& architecture) const {
     void* program = nullptr;
-    EXPECT_EQ(create_(&program, source.c_str(), "generated.cu", 0, nullptr, nullptr), 0);
+    std::vector<const char*> texts, names;
+    for (const auto& header : backend::cuda::device_headers()) {
+      texts.push_back(header.text);
+      names.push_back(header.name);
+    }
+    EXPECT_EQ(create_(&program, source.c_str(), "generated.cu", static_cast<int>(texts.size()),
+                      texts.data(), names.data()),
+              0);
     const std::string target = "--gpu-architecture=" + architecture;
     const char* options[] = {target.c_str(), "--std=c++17", "-default-device"};
     Result result;

@@ -3,12 +3,21 @@
 #include <array>
 #include <cstdint>
 
+#include "ops/tail.h"
+
 namespace stoker::test {
 namespace {
 
 using backend::cuda::DnnTypes;
-using ops::Epilogue;
 using Pair = std::array<std::int64_t, 2>;
+
+enum class Epilogue : std::uint8_t { none, relu, relu_backward };
+
+graph::Expression tail(bool bias, Epilogue epilogue) {
+  if (epilogue == Epilogue::relu_backward) return ops::relu_gradient();
+  const bool relu = epilogue == Epilogue::relu;
+  return bias || relu ? ops::sum_and_relu(bias, relu) : graph::Expression{};
+}
 
 struct Matmul {
   const char* name = "";
@@ -136,8 +145,7 @@ ops::Conv2DAttributes attributes_of(const Convolution& c, bool bias, Epilogue ep
   a.padding_before = c.before;
   a.padding_after = c.after;
   a.groups = c.groups;
-  a.has_bias = bias;
-  a.epilogue = epilogue;
+  a.tail = tail(bias, epilogue);
   return a;
 }
 
@@ -149,8 +157,7 @@ std::vector<DnnCase> dnn_matmul_cases(const DnnTypes& types) {
     ops::MatMulAttributes attributes;
     attributes.transpose_a = c.transpose_a;
     attributes.transpose_b = c.transpose_b;
-    attributes.has_bias = c.bias;
-    attributes.epilogue = c.epilogue;
+    attributes.tail = tail(c.bias, c.epilogue);
     cases.push_back({c.name, matmul_spec(c.a, c.b, attributes, types)});
   }
   return cases;
@@ -169,17 +176,18 @@ std::vector<DnnCase> dnn_conv_cases(const DnnTypes& types) {
   std::vector<DnnCase> cases;
   for (const Convolution& c : convolutions()) {
     const std::string name = std::string("conv ") + c.name;
-    const auto forward = [&](const char* tail, bool bias, Epilogue epilogue) {
+    const auto forward = [&](const char* behind, bool bias, Epilogue epilogue) {
       cases.push_back(
-          {name + tail, conv2d_spec(c.x, c.kernel, attributes_of(c, bias, epilogue), types)});
+          {name + behind, conv2d_spec(c.x, c.kernel, attributes_of(c, bias, epilogue), types)});
     };
     forward("", false, Epilogue::none);
     forward(": relu", false, Epilogue::relu);
     forward(": bias", true, Epilogue::none);
     forward(": bias relu", true, Epilogue::relu);
-    const auto backward = [&](const char* tail, Epilogue epilogue) {
-      cases.push_back({name + tail, conv2d_backward_data_spec(
-                                        c.x, c.kernel, attributes_of(c, false, epilogue), types)});
+    const auto backward = [&](const char* behind, Epilogue epilogue) {
+      cases.push_back(
+          {name + behind,
+           conv2d_backward_data_spec(c.x, c.kernel, attributes_of(c, false, epilogue), types)});
     };
     backward(" dX", Epilogue::none);
     backward(" dX: relu_backward", Epilogue::relu_backward);

@@ -22,6 +22,7 @@
 #include "backend/cuda/plan_cache.h"
 #include "core/format.h"
 #include "device/cuda/libraries.h"
+#include "ops/tail.h"
 #include "stoker/error.h"
 #include "support/source_folder.h"
 
@@ -209,7 +210,7 @@ class DnnPlanOf : public testing::Test {
   }
   static DnnSpec convolution(std::int64_t channels) {
     ops::Conv2DAttributes attributes;
-    attributes.has_bias = true;
+    attributes.tail = ops::sum_and_relu(true, false);
     DnnSpec spec = conv2d_spec({32, 14, 14, 32}, {3, 3, 32, 64}, attributes,
                                DnnTypes::all(DType::float32, false));
     spec.b.dims[1] = channels;

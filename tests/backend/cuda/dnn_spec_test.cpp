@@ -11,6 +11,7 @@
 #include "backend/cuda/dnn_cases.h"
 #include "backend/cuda/dnn_reference.h"
 #include "backend/cuda/dnn_specs.h"
+#include "ops/tail.h"
 #include "support/op_harness.h"
 
 namespace stoker::backend::cuda {
@@ -18,7 +19,6 @@ namespace {
 
 using graph::Graph;
 using graph::Value;
-using ops::Epilogue;
 using test::DnnCase;
 using Pair = std::array<std::int64_t, 2>;
 using Floats = std::vector<float>;
@@ -95,9 +95,9 @@ CpuRun run_on_cpu(const std::vector<Shape>& shapes, const test::BuildOp& build) 
   return run;
 }
 
-Value with_tail(Value y, const Value* bias, Epilogue epilogue) {
+Value with_tail(Value y, const Value* bias, bool has_relu) {
   if (bias) y = ops::add(y, *bias);
-  if (epilogue == Epilogue::relu) y = ops::map(y, [](graph::Expr x) { return relu(x); });
+  if (has_relu) y = ops::map(y, [](graph::Expr x) { return relu(x); });
   return y;
 }
 
@@ -190,15 +190,14 @@ INSTANTIATE_TEST_SUITE_P(DnnSpec, ConvSpec, testing::ValuesIn(convolutions()));
 TEST_P(ConvSpec, means_the_forward_op) {
   const Convolution& c = GetParam();
   for (const bool bias : {false, true}) {
-    for (const Epilogue epilogue : {Epilogue::none, Epilogue::relu}) {
+    for (const bool has_relu : {false, true}) {
       const CpuRun cpu =
           run_on_cpu({c.x, c.kernel, {c.kernel[3]}}, [&](Graph&, std::span<const Value> in) {
             const Value y = ops::conv2d(in[0], in[1], c.attributes());
-            return std::vector<Value>{with_tail(y, bias ? &in[2] : nullptr, epilogue)};
+            return std::vector<Value>{with_tail(y, bias ? &in[2] : nullptr, has_relu)};
           });
       ops::Conv2DAttributes attributes = c.attributes();
-      attributes.has_bias = bias;
-      attributes.epilogue = epilogue;
+      if (bias || has_relu) attributes.tail = ops::sum_and_relu(bias, has_relu);
       const DnnSpec spec = conv2d_spec(c.x, c.kernel, attributes);
       expect_near(run(spec, {.a = cpu.inputs[0], .b = cpu.inputs[1], .bias = cpu.inputs[2]}), cpu.y,
                   terms());
@@ -215,7 +214,7 @@ TEST_P(ConvSpec, means_the_gradient_of_the_image) {
   DnnSpec spec = conv2d_backward_data_spec(c.x, c.kernel, attributes);
   expect_near(run(spec, {.a = cpu.inputs[0], .b = cpu.inputs[1]}), cpu.y, terms());
 
-  attributes.epilogue = Epilogue::relu_backward;
+  attributes.tail = ops::relu_gradient();
   spec = conv2d_backward_data_spec(c.x, c.kernel, attributes);
   const Floats aux = noise(cpu.y.size(), 5);
   Floats expected = cpu.y;
@@ -235,19 +234,17 @@ TEST_P(ConvSpec, means_the_gradient_of_the_kernel) {
 TEST(MatMulSpec, means_the_op) {
   const std::int64_t m = 7, k = 11, n = 5;
   for (int bits = 0; bits < 16; ++bits) {
-    const bool transpose_a = bits & 1, transpose_b = bits & 2, bias = bits & 4;
-    const Epilogue epilogue = bits & 8 ? Epilogue::relu : Epilogue::none;
+    const bool transpose_a = bits & 1, transpose_b = bits & 2, bias = bits & 4, has_relu = bits & 8;
     const Shape a = transpose_a ? Shape{k, m} : Shape{m, k};
     const Shape b = transpose_b ? Shape{n, k} : Shape{k, n};
     const CpuRun cpu = run_on_cpu({a, b, {n}}, [&](Graph&, std::span<const Value> in) {
       const Value y = ops::matmul(in[0], in[1], transpose_a, transpose_b);
-      return std::vector<Value>{with_tail(y, bias ? &in[2] : nullptr, epilogue)};
+      return std::vector<Value>{with_tail(y, bias ? &in[2] : nullptr, has_relu)};
     });
     ops::MatMulAttributes attributes;
     attributes.transpose_a = transpose_a;
     attributes.transpose_b = transpose_b;
-    attributes.has_bias = bias;
-    attributes.epilogue = epilogue;
+    if (bias || has_relu) attributes.tail = ops::sum_and_relu(bias, has_relu);
     const DnnSpec spec = matmul_spec(a, b, attributes);
     expect_near(run(spec, {.a = cpu.inputs[0], .b = cpu.inputs[1], .bias = cpu.inputs[2]}), cpu.y,
                 static_cast<double>(k) + 1.0);
@@ -281,7 +278,7 @@ TEST(MatMulSpec, of_two_transposed_matrices_is_no_convolution) {
 template <class T>
 void expect_one_rounding(DType dtype) {
   ops::Conv2DAttributes attributes;
-  attributes.has_bias = true;
+  attributes.tail = ops::sum_and_relu(true, false);
   const Shape x{2, 5, 4, 3}, kernel{3, 2, 3, 4};
   const DnnSpec narrow = conv2d_spec(x, kernel, attributes, DnnTypes::all(dtype));
   const DnnSpec wide = conv2d_spec(x, kernel, attributes);
@@ -323,8 +320,7 @@ TEST(DnnSpec, text_holds_everything) {
   ops::Conv2DAttributes attributes;
   attributes.strides = {2, 1};
   attributes.padding_after = {1, 3};
-  attributes.has_bias = true;
-  attributes.epilogue = Epilogue::relu;
+  attributes.tail = ops::sum_and_relu(true, true);
   const DnnSpec spec =
       conv2d_spec({8, 6, 6, 2}, {3, 3, 2, 4}, attributes,
                   {.operands = DType::bfloat16, .bias = DType::float32, .result = DType::bfloat16});

@@ -13,6 +13,9 @@
 
 #include "backend/cpu/kernel.h"
 #include "backend/cuda/kernel_launch.h"
+#include "backend/cuda/ops/conv2d.h"
+#include "backend/cuda/ops/matmul.h"
+#include "backend/cuda/ops/pool2d.h"
 #include "ops/ops.h"
 
 namespace stoker {
@@ -410,7 +413,7 @@ class CpuPool {
     tbb::task_arena arena(1);
     arena.execute([&] {
       const auto& node = graph_.nodes().back();
-      const auto kernel = backend::cpu::make_pool2d_kernel({graph_, node, 0, 1});
+      const auto kernel = backend::cpu::pool2d_on_cpu.make_kernel({graph_, node, 0, 1});
       std::vector<std::byte> workspace(kernel->workspace_bytes() + 64);
       std::vector<void*> values(graph_.value_count());
       values[static_cast<std::size_t>(node.inputs[0])] = x.data();

@@ -14,8 +14,8 @@
 
 #include "backend/cuda/emulation/kernels.h"
 #include "backend/cuda/kernels/grids.h"
-#include "backend/cuda/kernels/params.h"
 #include "backend/cuda/kernels/tiling.h"
+#include "backend/cuda/ops/embedding.h"
 #include "backend/node_run.h"
 
 namespace stoker::test {
@@ -23,16 +23,9 @@ namespace stoker::test {
 inline constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-#define STOKER_CUDA_KERNEL(name)                                              \
-  inline backend::cuda::KernelId id_of(const backend::cuda::name##_params&) { \
-    return backend::cuda::KernelId::name;                                     \
-  }
-#include "backend/cuda/kernels/kernels.def"
-#undef STOKER_CUDA_KERNEL
-
 template <class Params>
 void launch(const Params& params) {
-  backend::cuda::run_emulated(id_of(params), grid_of(params), &params);
+  backend::cuda::run_emulated(kernel_of(params), grid_of(params), &params);
 }
 
 // With fewer blocks than grid_of says: each works on several parts, as it does where there are more
@@ -42,7 +35,7 @@ void launch_few_blocks(const Params& params) {
   backend::cuda::Grid grid = grid_of(params);
   constexpr bool kIsBatchNorm = requires { params.channels; };
   if (!kIsBatchNorm) grid.blocks = (grid.blocks + 2) / 3;
-  backend::cuda::run_emulated(id_of(params), grid, &params);
+  backend::cuda::run_emulated(kernel_of(params), grid, &params);
 }
 
 // embedding's gradient: `p` but for its keys and uses, which are sorted first, as lowering has it.

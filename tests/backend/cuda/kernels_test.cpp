@@ -9,7 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include "backend/cuda/frame/gather_rows.h"
+#include "backend/cuda/frame/ingest.h"
 #include "backend/cuda/kernel_launch.h"
+#include "backend/cuda/ops/advance.h"
+#include "backend/cuda/ops/argmax.h"
+#include "backend/cuda/ops/concatenate.h"
+#include "backend/cuda/ops/embedding.h"
+#include "backend/cuda/ops/one_hot.h"
+#include "backend/cuda/ops/slice.h"
+#include "backend/cuda/ops/softmax.h"
+#include "backend/cuda/ops/softmax_cross_entropy.h"
+#include "backend/cuda/ops/sparsemax.h"
 #include "backend/node_run.h"
 #include "device/device.h"
 #include "device/ring_state.h"

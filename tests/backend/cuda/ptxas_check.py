@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Checks what nvcc made of our kernels: all there for each architecture, nothing spilled, no more
-than 128 registers, and 128-bit loads where a kernel has a path for them.
+than 128 registers, and 128-bit loads where the line STOKER_CUDA_KERNEL(x, .., Loads::wide) says so.
 
-  ptxas_check.py --def kernels.def --objects rows.cu.o images.cu.o ...
+  ptxas_check.py --launched-by ops/*.cpp --objects kernels_0.cu.o ...
       reads the machine code of a build, with cuobjdump and nvdisasm (of the toolkit, or of the
       wheels nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm)
-  ptxas_check.py --def kernels.def --nvcc nvcc --include src --sources rows.cu images.cu ...
+  ptxas_check.py --launched-by ops/*.cpp --nvcc nvcc --include src include --sources kernels_0.cu ...
       without them: reads PTX. ptxas keeps its vector loads, and its launch bounds limit the
       registers; that nothing spills is then the build's to assert, with
       -Xptxas --warn-on-spills,--warning-as-error.
@@ -19,11 +19,6 @@ import sys
 from collections import defaultdict
 
 MOST_REGISTERS = 128
-# Without vector loads: they read single values, or tiles of any alignment.
-SCALAR = {"advance", "one_hot", "matmul", "conv2d_backward_weights", "embedding_count",
-          "embedding_place"}
-# One thread of one block needs no bounds.
-UNBOUNDED = {"advance"}
 
 
 def kernel_of(symbol):
@@ -93,7 +88,7 @@ def check_objects(kernels, objects, cuobjdump, architectures):
                 errors.append(f"{where} takes {used['REG']} registers, at most {MOST_REGISTERS}")
             if used["STACK"] or used["LOCAL"]:
                 errors.append(f"{where} spills, or keeps an array in memory: {used}")
-            if kernel not in SCALAR and kernel not in wide[architecture]:
+            if kernels[kernel] == "wide" and kernel not in wide[architecture]:
                 errors.append(f"{where} has no 128-bit load")
         most = max(functions.values(), key=lambda used: used["REG"])["REG"]
         print(f"{architecture}: {len(functions)} kernels, at most {most} registers")
@@ -103,7 +98,7 @@ def check_objects(kernels, objects, cuobjdump, architectures):
 def check_ptx(kernels, sources, nvcc, include):
     text = ""
     for file in sources:
-        text += run([nvcc, "-std=c++20", "-arch=compute_75", "-ptx", f"-I{include}", file, "-o", "-"])
+        text += run([nvcc, "-std=c++20", "-arch=compute_75", "-ptx", *(f"-I{folder}" for folder in include), file, "-o", "-"])
     bodies = {}
     for part in text.split(".entry ")[1:]:
         bodies[kernel_of(part.split("(")[0])] = part
@@ -116,9 +111,9 @@ def check_ptx(kernels, sources, nvcc, include):
         threads = re.search(r"\.maxntid (\d+)", body)
         blocks = re.search(r"\.minnctapersm (\d+)", body)
         bound = int(threads[1]) * int(blocks[1]) if threads and blocks else 0
-        if kernel not in UNBOUNDED and bound * MOST_REGISTERS < 65536:
+        if bound * MOST_REGISTERS < 65536:
             errors.append(f"{kernel} has no bounds that limit it to {MOST_REGISTERS} registers")
-        if kernel not in SCALAR and not re.search(r"ld\.global\S*\.v4\.\w32", body):
+        if kernels[kernel] == "wide" and not re.search(r"ld\.global\S*\.v4\.\w32", body):
             errors.append(f"{kernel} has no 128-bit load")
     print(f"PTX: {len(bodies)} kernels")
     return errors
@@ -127,17 +122,22 @@ def check_ptx(kernels, sources, nvcc, include):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--def", dest="definitions", required=True)
+    parser.add_argument("--launched-by", nargs="+", required=True)
     parser.add_argument("--objects", nargs="*", default=[])
     parser.add_argument("--cuobjdump", default=shutil.which("cuobjdump"))
     parser.add_argument("--architectures", nargs="*", default=[], help="that must be there: sm_75 ..")
     parser.add_argument("--nvcc", default="nvcc")
-    parser.add_argument("--include")
+    parser.add_argument("--include", nargs="*")
     parser.add_argument("--sources", nargs="*", default=[])
     arguments = parser.parse_args()
 
-    with open(arguments.definitions, encoding="utf-8") as file:
-        kernels = re.findall(r"^STOKER_CUDA_KERNEL\((\w+)\)", file.read(), re.MULTILINE)
+    kernels = {}  # by name: wide or single
+    for source in arguments.launched_by:
+        with open(source, encoding="utf-8") as file:
+            kernels |= re.findall(
+                r"^STOKER_CUDA_KERNEL\((\w+), Threads::\w+, Loads::(\w+)\)", file.read(), re.MULTILINE)
+    if not kernels:
+        parser.error("no kernel is launched by these files")
     if arguments.objects and arguments.cuobjdump:
         errors = check_objects(kernels, arguments.objects, arguments.cuobjdump,
                                arguments.architectures)

@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "backend/cuda/kernel_launch.h"
+#include "backend/cuda/ops/batch_norm.h"
+#include "backend/cuda/ops/pool2d.h"
+#include "backend/cuda/ops/softmax.h"
 #include "stoker/dtype.h"
 
 namespace stoker {

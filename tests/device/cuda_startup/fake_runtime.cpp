@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <utility>
 
 namespace stoker::testing {
@@ -33,17 +35,39 @@ using stoker::testing::fake_runtime;
 
 cudaError_t answer(const char* call) { return fake_runtime().answer(call); }
 
+// Holds what is not given back, which is no leak: after a sticky error nobody may call.
+class Memory {
+ public:
+  void* take(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    return *held_.insert(std::malloc(bytes)).first;
+  }
+  void give_back(void* data) {
+    const std::lock_guard lock(mutex_);
+    if (held_.erase(data) > 0) std::free(data);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<void*> held_;
+};
+
+Memory& memory() {
+  static auto& held = *new Memory;
+  return held;
+}
+
 // Not zero, so that a buffer that nobody cleared shows.
 cudaError_t allocate(const char* call, void** data, std::size_t bytes) {
   const cudaError_t error = answer(call);
   if (error != cudaSuccess) return error;
-  *data = std::malloc(bytes);
+  *data = memory().take(bytes);
   std::memset(*data, 0xa5, bytes);
   return cudaSuccess;
 }
 
 cudaError_t release(const char* call, void* data) {
-  std::free(data);
+  memory().give_back(data);
   return answer(call);
 }
 

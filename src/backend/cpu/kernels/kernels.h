@@ -8,46 +8,20 @@
 
 namespace stoker::backend::cpu {
 
-// Arithmetic of a tile program; as far as `select` in the order of graph::ExprOp.
+// Arithmetic of a tile program: that of expressions, and what is made of it.
 enum class TileOp : std::uint8_t {
-  neg,
-  abs,
-  sign,
-  floor,
-  exp,
-  expm1,
-  log,
-  log1p,
-  sqrt,
-  rsqrt,
-  reciprocal,
-  tanh,
-  sigmoid,
-  relu,
-  erf,
-  sin,
-  cos,
-  is_finite,
-  to_bfloat16,
-  to_float16,
-  add,
-  sub,
-  mul,
-  div,
-  minimum,
-  maximum,
-  pow,
-  less,
-  less_equal,
-  equal,
-  select,
+#define STOKER_EXPR_LEAF(name)
+#define STOKER_EXPR_OP(name, operands) name,
+#include "graph/expr_ops.def"
+#undef STOKER_EXPR_LEAF
+#undef STOKER_EXPR_OP
   copy,
   multiply_add,           // a * b + c
   negative_multiply_add,  // c - a * b
   multiply_subtract,      // a * b - c
 };
 
-// As stoker::DType, which the kernels do not include.
+// These are stoker::DType's, which the kernels do not include.
 enum class TileType : std::uint8_t { float32, int32, uint8, bfloat16, float16 };
 
 // Operands and results are slots: where the floats of the tile are, be it a register (a tile of
@@ -111,7 +85,7 @@ struct TileScalar {
 
 // Slots: constants, then registers, then what inputs, outputs, ... name.
 struct TileProgramView {
-  // The first `scalar_count` are worked out once, before the first tile.
+  // The first `scalar_count` instructions run once, before the first tile.
   const TileInstruction* instructions;
   const TileScalar* scalars;
   const TileInput* inputs;
@@ -134,8 +108,8 @@ struct TileArguments {
   float range_value;
   std::uint32_t step;
   std::uint64_t seed;
-  // Of a program that keeps finite values: set to the first element that was not stored, if that
-  // is smaller than what is there.
+  // A program that keeps finite values sets this to the first element that it did not store, if
+  // that is smaller than what is there.
   std::int64_t* first_overflow;
 };
 

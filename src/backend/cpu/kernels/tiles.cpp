@@ -6,11 +6,13 @@
 #include "backend/cpu/kernels/kernels.h"
 #include "backend/cpu/kernels/lanes.h"
 #include "backend/cpu/kernels/vector.h"
+#include "stoker/detail/float_bits.h"
+#include "stoker/detail/philox.h"
 
 namespace stoker::backend::cpu::STOKER_ISA {
 namespace {
 
-// Where an operand's floats are; a step of 0 repeats the first vector.
+// The place of an operand's floats; a step of 0 repeats the first vector.
 struct Slot {
   float* at;
   std::int64_t step;  // kWidth or 0
@@ -87,40 +89,13 @@ void powers(Slot a, Slot b, float* to, std::int64_t n) {
 
 // ---- 16-bit types ------------------------------------------------------------------------------
 
-std::uint32_t word_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
-float float_of(std::uint32_t word) { return __builtin_bit_cast(float, word); }
+// Functions of this instruction set, for loops that are given one.
+float from_half(std::uint16_t bits) { return detail::from_float16_bits(bits); }
+std::uint16_t to_half(float x) { return detail::to_float16_bits(x); }
+float from_bfloat16(std::uint16_t bits) { return detail::from_bfloat16_bits(bits); }
+std::uint16_t to_bfloat16(float x) { return detail::to_bfloat16_bits(x); }
 
-// Denormal halves are computed from integers: shifted into place they would be denormal floats,
-// which the processor is told to take for zero.
-float from_half(std::uint16_t half) {
-  const std::uint32_t magnitude = half & 0x7fffU;
-  const float small = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1.0p-24f;
-  const std::uint32_t normal = (magnitude << 13) + (magnitude >= 0x7c00U ? 224U << 23 : 112U << 23);
-  const std::uint32_t word = magnitude < 0x400U ? word_of(small) : normal;
-  return float_of(word | static_cast<std::uint32_t>(half & 0x8000U) << 16);
-}
-
-std::uint16_t to_half(float x) {
-  const std::uint32_t word = word_of(x) & 0x7fffffffU;
-  const std::uint32_t sign = (word_of(x) >> 16) & 0x8000U;
-  // Denormal halves: the addition rounds to their last place.
-  const std::uint32_t small = word_of(float_of(word) + 0.5f) - word_of(0.5f);
-  const std::uint32_t normal = (word - (112U << 23) + 0xfffU + ((word >> 13) & 1U)) >> 13;
-  const std::uint32_t large = word > 0x7f800000U ? 0x7e00U : 0x7c00U;
-  const std::uint32_t half = word < (113U << 23) ? small : word < (143U << 23) ? normal : large;
-  return static_cast<std::uint16_t>(half | sign);
-}
-
-float from_bfloat16(std::uint16_t bits) { return float_of(static_cast<std::uint32_t>(bits) << 16); }
-
-std::uint16_t to_bfloat16(float x) {
-  const std::uint32_t word = word_of(x);
-  const std::uint32_t rounded = (word + 0x7fffU + ((word >> 16) & 1U)) >> 16;
-  const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
-  return static_cast<std::uint16_t>(is_nan ? (word >> 16) | 0x40U : rounded);
-}
-
-// x rounded as if it were stored in the 16-bit type and read back.
+// Returns x rounded as if it were stored in the 16-bit type and read back.
 template <class F>
 void round_trip(Slot a, float* to, std::int64_t n, F f) {
   Stretch x;
@@ -244,7 +219,7 @@ void convert_back(const float* from, T* to, std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
 }
 
-// Of a float that no integer of the type stands for, the nearest one that there is.
+// A float that no integer of the type stands for becomes the nearest one that there is.
 float within(float x, float low, float high) {
   return x < low ? low : x > high ? high : x == x ? x : 0.0f;
 }
@@ -270,20 +245,18 @@ void store_as(TileType type, const float* from, void* to, std::int64_t first, st
   }
 }
 
-// The bits of the smallest magnitude that is infinite once it is stored in the type; those of NaN
-// are larger.
 std::uint32_t overflow_bits(TileType type) {
   switch (type) {
     case TileType::bfloat16:
-      return 0x7f7f8000;
+      return detail::kBfloat16Overflow;
     case TileType::float16:
-      return 0x477ff000;  // 65520
+      return detail::kFloat16Overflow;
     default:
-      return 0x7f800000;
+      return detail::kFloat32Overflow;
   }
 }
 
-std::uint32_t magnitude_bits(float x) { return word_of(x) & 0x7fffffffU; }
+std::uint32_t magnitude_bits(float x) { return detail::bits_of(x) & 0x7fffffffU; }
 
 // Whether one of the floats is infinite, or NaN, as it is stored in the type.
 bool overflows(TileType type, const float* x, std::int64_t n) {
@@ -347,25 +320,6 @@ void load_strided(const TileInput& input, const void* from, std::int64_t first, 
   }
 }
 
-// Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11).
-struct Philox {
-  std::uint32_t w0, w1, w2, w3;
-
-  [[gnu::always_inline]] void round(std::uint32_t k0, std::uint32_t k1) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * w0;
-    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * w2;
-    w0 = static_cast<std::uint32_t>(p1 >> 32) ^ w1 ^ k0;
-    w1 = static_cast<std::uint32_t>(p1);
-    w2 = static_cast<std::uint32_t>(p0 >> 32) ^ w3 ^ k1;
-    w3 = static_cast<std::uint32_t>(p0);
-  }
-};
-
-// 24 bits, which a signed conversion takes as they are.
-float unit(std::uint32_t word) {
-  return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
-}
-
 void fill_uniform(float* to, std::int64_t first_block, std::int64_t blocks, std::uint64_t seed,
                   std::uint32_t stream, std::uint32_t step) {
   const auto first = static_cast<std::uint64_t>(first_block);
@@ -375,11 +329,11 @@ void fill_uniform(float* to, std::int64_t first_block, std::int64_t blocks, std:
   const auto high = static_cast<std::uint32_t>(first >> 32);
   std::uint32_t k0[10], k1[10];
   for (std::uint32_t i = 0; i < 10; ++i) {
-    k0[i] = static_cast<std::uint32_t>(seed) + i * 0x9E3779B9U;
-    k1[i] = static_cast<std::uint32_t>(seed >> 32) + i * 0xBB67AE85U;
+    k0[i] = static_cast<std::uint32_t>(seed) + i * detail::PhiloxBlock::kWeyl0;
+    k1[i] = static_cast<std::uint32_t>(seed >> 32) + i * detail::PhiloxBlock::kWeyl1;
   }
   for (std::int64_t i = 0; i < blocks; ++i) {
-    Philox block{low + static_cast<std::uint32_t>(i), high, stream, step};
+    detail::PhiloxBlock block{low + static_cast<std::uint32_t>(i), high, stream, step};
     block.round(k0[0], k1[0]);
     block.round(k0[1], k1[1]);
     block.round(k0[2], k1[2]);
@@ -390,10 +344,10 @@ void fill_uniform(float* to, std::int64_t first_block, std::int64_t blocks, std:
     block.round(k0[7], k1[7]);
     block.round(k0[8], k1[8]);
     block.round(k0[9], k1[9]);
-    to[4 * i + 0] = unit(block.w0);
-    to[4 * i + 1] = unit(block.w1);
-    to[4 * i + 2] = unit(block.w2);
-    to[4 * i + 3] = unit(block.w3);
+    to[4 * i + 0] = unit_float(block.w0);
+    to[4 * i + 1] = unit_float(block.w1);
+    to[4 * i + 2] = unit_float(block.w2);
+    to[4 * i + 3] = unit_float(block.w3);
   }
 }
 
@@ -418,7 +372,7 @@ class Evaluation {
   }
 
  private:
-  // What is the same for all tiles.
+  // Prepares what is the same for all tiles.
   void prepare(std::int64_t total) {
     for (int i = 0; i < program_.constant_count; ++i) {
       // Slots are written through nowhere but in registers and outputs.
@@ -514,7 +468,7 @@ class Evaluation {
     return found;
   }
 
-  // Element by element: rare, so that its speed does not matter.
+  // Stores element by element, which is rare, so that its speed does not matter.
   void store_finite(std::int64_t begin, std::int64_t n) {
     for (std::int64_t k = 0; k < n; ++k) {
       bool is_finite = true;
@@ -569,7 +523,7 @@ class Evaluation {
   const TileProgramView& program_;
   const TileArguments& arguments_;
   std::int64_t origin_ = 0;
-  // Not initialised: an evaluation of a few elements would do nothing else.
+  // The slots are not initialised: an evaluation of a few elements would do nothing else.
   Slot slots_[kTileMaxSlots];
   alignas(kVectorBytes) float scratch_[kTileScratchFloats];
 };

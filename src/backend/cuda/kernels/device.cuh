@@ -6,47 +6,38 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "backend/cuda/kernels/params.h"
+// Under g++ the language is the emulator's, a header of the tests that stands before this one.
+#include "backend/cuda/kernels/blocks.cuh"
+#include "backend/cuda/kernels/kernel.h"
+#include "backend/cuda/kernels/numbers.cuh"
 #include "backend/cuda/kernels/tiling.h"
+#include "stoker/detail/host_device.h"
 
 #if defined(__CUDACC__)
-#define STOKER_UNROLL _Pragma("unroll")
 #define STOKER_UNROLL_4 _Pragma("unroll 4")
 #else
-// The language is the emulator's, a header of the tests that stands before this one.
-#define STOKER_UNROLL
 #define STOKER_UNROLL_4
 #endif
 
-// Two blocks on a multiprocessor: at most 128 registers a thread.
-#define STOKER_KERNEL __global__ void __launch_bounds__(kBlockThreads, 2)
+// Begins the definition of kernel x, which takes x_params p. Two blocks on a multiprocessor: at
+// most 128 registers a thread. The emulator has a definition of its own.
+#if defined(__CUDACC__)
+#define STOKER_KERNEL(x) \
+  __global__ void __launch_bounds__(kBlockThreads, 2) x##_kernel(const x##_params p)
+#endif
 
 namespace stoker::backend::cuda {
 
 // ---- Packs: 128 bits at once --------------------------------------------------------------------
-template <class T, int N>
-struct alignas(sizeof(T) * N) Vector {
-  T at[N];
-};
 template <int N>
 using Floats = Vector<float, N>;
 
-template <int N, class T>
-__device__ __forceinline__ Vector<T, N> load(const T* from) {
-  return *reinterpret_cast<const Vector<T, N>*>(from);
-}
-template <class T, int N>
-__device__ __forceinline__ void store(T* to, const Vector<T, N>& pack) {
-  *reinterpret_cast<Vector<T, N>*>(to) = pack;
-}
 template <int N>
 __device__ __forceinline__ Floats<N> all(float value) {
   Floats<N> pack;
   STOKER_UNROLL for (int i = 0; i < N; ++i) pack.at[i] = value;
   return pack;
 }
-
-__device__ __forceinline__ float relu(float x) { return x < 0.0f ? 0.0f : x; }
 
 // ---- The grid -----------------------------------------------------------------------------------
 __device__ __forceinline__ std::int64_t thread_of_grid() {
@@ -70,17 +61,6 @@ __device__ __forceinline__ void each_index(std::int64_t count, F f) {
     const auto step = static_cast<std::uint64_t>(threads_of_grid());
     for (auto i = static_cast<std::uint64_t>(thread_of_grid()); i < end; i += step) f(i);
   }
-}
-
-// Whether this block is the last of `blocks` to come here: to all its threads, which then see what
-// all threads of those blocks wrote before. The counter is zero again after the last one.
-__device__ __forceinline__ bool is_last_block(std::uint32_t* counter, unsigned blocks) {
-  __threadfence();
-  __syncthreads();
-  const bool is_last = threadIdx.x == 0 && atomicInc(counter, blocks - 1) == blocks - 1;
-  const bool result = __syncthreads_or(is_last ? 1 : 0) != 0;
-  __threadfence();
-  return result;
 }
 
 // ---- Teams: the threads that share a row --------------------------------------------------------

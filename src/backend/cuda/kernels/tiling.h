@@ -3,12 +3,13 @@
 
 #include <cstdint>
 
-#include "core/host_device.h"
+#include "stoker/detail/host_device.h"
 
 namespace stoker::backend::cuda {
 
 // Of every block but advance's. Two such blocks on a multiprocessor: no more than 128 registers.
 inline constexpr int kBlockThreads = 256;
+inline constexpr unsigned kThreads = kBlockThreads;  // as indices are
 
 STOKER_HOST_DEVICE constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;

@@ -45,7 +45,7 @@ TEST(EveryOp, whose_kernel_gets_the_scalars_says_that_it_writes_them) {
         const graph::Op& op = *step.program.graph->node(launch.last).op;
         // Rows of class values have no error to record.
         if (may_write_scalars(launch)) {
-          EXPECT_TRUE(op.writes_scalars) << op.name << ": " << c.name;
+          EXPECT_TRUE(op.traits.writes_scalars) << op.name << ": " << c.name;
         }
       }
     }

@@ -89,7 +89,8 @@ class Library {
                         << cuda::generated_prelude() << sources;
     const std::string command = std::string(STOKER_CXX_COMPILER) +
                                 " -std=c++20 -O1 -w -shared -fPIC -ffp-contract=off "
-                                "-I" STOKER_TESTS_FOLDER " -o " +
+                                "-I" STOKER_TESTS_FOLDER " -I" STOKER_TESTS_FOLDER
+                                "/../src -I" STOKER_TESTS_FOLDER "/../include -o " +
                                 output + " " + file;
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
   }
@@ -183,7 +184,7 @@ class EmulatedExecutable final : public cuda::StepExecutable, private device::Wo
     const auto& what = launches().launches[index].what;
     const cuda::BoundLaunch& to = bound(index);
     if (const auto* own = std::get_if<cuda::KernelLaunch>(&what)) {
-      run_emulated(own->kernel, own->grid, to.arguments.data());
+      run_emulated(*own->kernel, own->grid, to.arguments.data());
     } else if (const auto* generated = std::get_if<cuda::GeneratedLaunch>(&what)) {
       const cuda::Grid& grid = generated->grid;
       entries_[index](grid.blocks, grid.threads, grid.shared_bytes, generated->has_barriers,

@@ -1,60 +1,47 @@
 #include "backend/cuda/emulation/kernels.h"
 
-#include "backend/cuda/emulation/cuda_emulation.h"
-#include "backend/cuda/kernels/advance.cuh"
-#include "backend/cuda/kernels/batch_norm.cuh"
-#include "backend/cuda/kernels/conv2d.cuh"
-#include "backend/cuda/kernels/embedding.cuh"
-#include "backend/cuda/kernels/gather_rows.cuh"
-#include "backend/cuda/kernels/ingest.cuh"
-#include "backend/cuda/kernels/labels.cuh"
-#include "backend/cuda/kernels/matmul.cuh"
-#include "backend/cuda/kernels/pool2d.cuh"
-#include "backend/cuda/kernels/slice.cuh"
-#include "backend/cuda/kernels/softmax.cuh"
+#include <functional>
+#include <map>
+#include <string>
 
-namespace stoker::backend::cuda {
+#include "backend/cuda/emulation/cuda_emulation.h"
+
+namespace stoker::emulation {
 namespace {
 
-// Those whose threads do not meet run as plain loops. The emulator says where this is wrong.
-bool has_barriers(KernelId kernel) {
-  switch (kernel) {
-    case KernelId::advance:
-    case KernelId::gather_rows:
-    case KernelId::slice:
-    case KernelId::slice_backward:
-    case KernelId::concatenate:
-    case KernelId::pool2d:
-    case KernelId::pool2d_backward:
-    case KernelId::batch_norm_apply:
-    case KernelId::batch_norm_backward_apply:
-    case KernelId::conv2d:
-    case KernelId::conv2d_backward_data:
-      return false;
-    default:
-      return true;
-  }
+using backend::cuda::Grid;
+using Run = std::function<void(const Grid& grid, bool has_barriers, const void* params)>;
+
+std::map<std::string, Run>& kernels() {
+  static std::map<std::string, Run> kernels;
+  return kernels;
 }
 
-template <class Params>
-void run(void (*kernel)(Params), KernelId id, const Grid& grid, const void* params) {
-  emulation::run(kernel, grid.blocks, grid.threads, grid.shared_bytes, has_barriers(id),
-                 *static_cast<const Params*>(params));
-}
+struct Registration {
+  template <class Params>
+  Registration(const char* name, void (*kernel)(Params)) {
+    kernels()[name] = [kernel](const Grid& grid, bool has_barriers, const void* params) {
+      run(kernel, grid.blocks, grid.threads, grid.shared_bytes, has_barriers,
+          *static_cast<const Params*>(params));
+    };
+  }
+};
 
 }  // namespace
+}  // namespace stoker::emulation
 
-void run_emulated(KernelId kernel, const Grid& grid, const void* params) {
-  switch (kernel) {
-#define STOKER_CUDA_KERNEL(name) \
-  case KernelId::name:           \
-    return run(&name##_kernel, kernel, grid, params);
-#include "backend/cuda/kernels/kernels.def"
-#undef STOKER_CUDA_KERNEL
-    case KernelId::count:
-      break;
-  }
-  throw std::invalid_argument("no kernel " + std::to_string(static_cast<int>(kernel)));
+// A kernel under a name of its own: x_kernel stays nvcc's, in a program that has both.
+#define STOKER_KERNEL(x)                                                                 \
+  static void emulated_##x(const x##_params p);                                          \
+  static const ::stoker::emulation::Registration registration_of_##x(#x, &emulated_##x); \
+  static void emulated_##x(const x##_params p)
+// CMake writes it: every kernel of the backend.
+#include "emulated_kernels.h"
+
+namespace stoker::backend::cuda {
+
+void run_emulated(const Kernel& kernel, const Grid& grid, const void* params) {
+  emulation::kernels().at(kernel.name)(grid, kernel.threads == Threads::meet, params);
 }
 
 void reseed_emulation(std::uint64_t seed) { emulation::reseed(seed); }

@@ -1,1 +1,0 @@
-#include "backend/cuda/kernels/batch_norm.cuh"

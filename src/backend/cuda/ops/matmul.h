@@ -1,0 +1,25 @@
+// Parameters of op matmul where cuDNN refuses it: right, not fast.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cuda/kernels/kernel.h"
+
+namespace stoker::backend::cuda {
+
+// y[m, n] = epilogue(sum_k a b + bias).
+struct matmul_params {
+  const float* a = {};
+  const float* b = {};
+  const float* bias = {};  // [n], or null
+  float* y = {};
+  std::int32_t m = {}, n = {}, k = {};
+  std::int32_t transpose_a = {}, transpose_b = {};
+  std::int32_t relu = {};
+};
+
+Grid grid_of(const matmul_params& params);
+const Kernel& kernel_of(const matmul_params& params);
+
+}  // namespace stoker::backend::cuda
