@@ -100,7 +100,7 @@ void ring(const Calibration&) {
 // with: generate, hand over, train, in turn.
 struct Bed {
   std::string where;
-  std::function<Sequential(bool rescales)> make_model;
+  std::function<Model(bool rescales)> make_model;
   std::int64_t steps;
 };
 
@@ -160,7 +160,7 @@ double cached(Model& model, const Work<T>& work, std::int64_t steps) {
 
 template <class T>
 void article_rows(const Bed& bed, const std::string& type, const Calibration& calibration) {
-  Sequential model = bed.make_model(std::is_same_v<T, std::uint8_t>);
+  Model model = bed.make_model(std::is_same_v<T, std::uint8_t>);
   Work<T> work;
   for (const double cost : {0.0, 0.5, 1.0, 2.0}) {
     work.iterations = calibration.costing(cost);
@@ -221,7 +221,7 @@ constexpr int kRounds = 7;
 std::string rounds_taken() { return ", \"rounds\": " + std::to_string(kRounds); }
 
 void twins(const Calibration&) {
-  Sequential model = make_cnn();
+  Model model = make_cnn();
   const Work<double> doubles;
   const Work<float> floats;
   for (const int workers : {1, AUTOTUNE}) {
@@ -244,7 +244,7 @@ void twins(const Calibration&) {
 // on one core then, shared out over all of them.
 void cores(const Calibration& calibration) {
   constexpr int kPairs = 31;
-  Sequential model = make_cnn();
+  Model model = make_cnn();
   Work<float> work;
   const auto step = [&](double cost) {
     work.iterations = calibration.costing(cost);
@@ -282,7 +282,7 @@ void cores(const Calibration& calibration) {
 }
 
 int serve(const std::string& workers) {
-  Sequential model = make_cnn();
+  Model model = make_cnn();
   Work<float> work;
   const SourceHandle source = handle_of(work);
   for (std::string word; std::cin >> word && word == "steps";) {

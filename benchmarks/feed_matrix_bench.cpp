@@ -204,8 +204,13 @@ class Bench {
   }
 
   template <class X>
-  FeedReport train_simulated(const Case& one, std::int64_t rows = kRows,
-                             std::optional<SourceHandle> source = std::nullopt) {
+  FeedReport train_simulated(const Case& one, std::int64_t rows = kRows) {
+    return train_simulated_on(source_of<X, float>(one, {.x = {rows, kColumns}, .y = {rows, 1}}),
+                              one, rows);
+  }
+
+  static FeedReport train_simulated_on(const SourceHandle& source, const Case& one,
+                                       std::int64_t rows) {
     const double bytes = 4.0 * static_cast<double>(kRows * (kColumns + 1));
     Sequential model(
         {Input({kColumns}), Dense(1)},
@@ -215,10 +220,7 @@ class Bench {
                                       .launch_seconds = 1e-3 * one.cost.launch,
                                       .jitter = kJitter})});
     model.compile({.optimizer = SGD({.learning_rate = 0.0}), .loss = "mse"});
-    if (!source) {
-      source = source_of<X, float>(one, {.x = {rows, kColumns}, .y = {rows, 1}});
-    }
-    return fit_middle(model, *source, one, 250 * kRows / rows);
+    return fit_middle(model, source, one, 250 * kRows / rows);
   }
 
   static FeedReport fit_middle(Model& model, const SourceHandle& source, const Case& one,
@@ -254,7 +256,7 @@ class Bench {
     if (change.starts_with("cache_on_device")) {
       const SourceHandle cached = cache_on_device(Tensor({64 * kRows, kColumns}),
                                                   Tensor({64 * kRows, 1}), {.batch_size = kRows});
-      return train_simulated<float>(one, kRows, cached).seconds_per_batch();
+      return train_simulated_on(cached, one, kRows).seconds_per_batch();
     }
     if (change.starts_with("a batch_size")) {
       // Four steps in one, which is launched once.
@@ -266,7 +268,7 @@ class Bench {
   }
 
   const Calibration calibration_;
-  std::optional<Sequential> cnn_;
+  std::optional<Model> cnn_;
 };
 
 void matrix(const Calibration& calibration) {

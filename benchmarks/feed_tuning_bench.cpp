@@ -94,7 +94,7 @@ void compare(const std::string& section, const std::string& name, Model& model,
 
 // Generators that compute on the step's own cores.
 void autotune(const Calibration& calibration) {
-  Sequential cnn = make_cnn();
+  Model cnn = make_cnn();
   for (const double cost : {0.0, 0.5, 1.0, 2.0}) {
     Work<float> work;
     work.iterations = calibration.costing(cost);
@@ -103,7 +103,7 @@ void autotune(const Calibration& calibration) {
 }
 
 void autotune_waits(const Calibration& calibration) {
-  Sequential cnn = make_cnn();
+  Model cnn = make_cnn();
   for (const double cost : {0.5, 1.0, 3.0}) {
     const double seconds = cost * calibration.step;
     compare(
@@ -271,7 +271,7 @@ void advice(const Calibration& calibration) {
     advice_row("simulated, upload-bound, float32 to uint8", before,
                run_simulated<std::uint8_t>(stages, rate, 1, 10).seconds_per_batch(), "uint8");
   }
-  Sequential model = make_cnn();
+  Model model = make_cnn();
   const auto on_cpu = [&](const std::string& name, const SourceHandle& source,
                           const std::string& wanted,
                           const std::function<double(const Advice&)>& after) {

@@ -22,7 +22,7 @@
 #include "op_program.h"
 #include "optimizers/optimizer.h"
 #include "support/allocation_counter.h"
-#include "support/resnet20.h"
+#include "support/networks.h"
 #include "train/interrupt.h"
 #include "train/model_impl.h"
 #include "work.h"
@@ -79,14 +79,6 @@ constexpr std::int64_t kBatches = 16;  // in memory, used again and again, as in
 
 // ---- Workloads ---------------------------------------------------------------------------------
 
-Value mlp(const Value& x) { return Dense(10)(Dense(128, {.activation = "relu"})(Flatten()(x))); }
-
-Value cnn(const Value& x) {
-  Value y = MaxPooling2D(2)(Conv2D(32, 3, {.activation = "relu"})(x));
-  y = MaxPooling2D(2)(Conv2D(64, 3, {.activation = "relu"})(y));
-  return Dense(10)(Dropout(0.5)(Flatten()(y)));
-}
-
 Value tiny(const Value& x) { return Dense(4)(x); }
 
 struct Workload {
@@ -100,10 +92,10 @@ struct Workload {
 };
 
 const Workload all_workloads[] = {
-    {"mlp-b32", 32, 400, {28, 28, 1}, mlp},
-    {"mlp-b128", 128, 200, {28, 28, 1}, mlp},
-    {"cnn-b32", 32, 40, {28, 28, 1}, cnn},
-    {"cnn-b128", 128, 16, {28, 28, 1}, cnn},
+    {"mlp-b32", 32, 400, {28, 28, 1}, test::mlp},
+    {"mlp-b128", 128, 200, {28, 28, 1}, test::mlp},
+    {"cnn-b32", 32, 40, {28, 28, 1}, test::cnn},
+    {"cnn-b128", 128, 16, {28, 28, 1}, test::cnn},
     {"resnet20-b128", 128, 3, {32, 32, 3}, test::resnet20},
     {.name = "lstm-b128", .missing = "LSTM"},
     {.name = "gru-b128", .missing = "GRU"},

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/networks.h"
+
 namespace stoker::bench {
 
 inline double now() {
@@ -62,16 +64,10 @@ inline std::string figure(const char* name, double value) {
   return '"' + std::string(name) + "\": " + std::to_string(value);
 }
 
-inline Sequential make_cnn(bool rescales = false, const Device& device = Device::cpu()) {
-  std::vector<Layer> layers{Input({28, 28, 1})};
-  if (rescales) layers.push_back(Rescaling(1.0 / 255.0));
-  for (const Layer& layer :
-       std::initializer_list<Layer>{Conv2D(32, 3, {.activation = "relu"}), MaxPooling2D(2),
-                                    Conv2D(64, 3, {.activation = "relu"}), MaxPooling2D(2),
-                                    Flatten(), Dropout(0.5), Dense(10)}) {
-    layers.push_back(layer);
-  }
-  Sequential model(layers, {.device = device});
+inline Model make_cnn(bool rescales = false, const Device& device = Device::cpu()) {
+  const Value images = Input({28, 28, 1});
+  const Value scaled = rescales ? Rescaling(1.0 / 255.0)(images) : images;
+  Model model(images, test::cnn(scaled), {.device = device});
   model.compile({.optimizer = Adam({.learning_rate = 1e-3}),
                  .loss = SparseCategoricalCrossentropy({.from_logits = true})});
   return model;
@@ -150,7 +146,7 @@ struct Calibration {
 
 inline Calibration calibrate() {
   Calibration result{1e9, 0};
-  Sequential model = make_cnn();
+  Model model = make_cnn();
   const Work<float> work;
   double burning = 1e9;
   constexpr std::int64_t kTrial = 400'000;

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "../../tests/support/resnet20.h"
+#include "../../tests/support/networks.h"
 
 using namespace stoker;
 
@@ -21,19 +21,9 @@ namespace {
 constexpr std::int64_t kBatches = 16;  // in memory, used again and again
 
 Model build(const std::string& workload) {
-  if (workload == "resnet20") {
-    const Value images = Input({32, 32, 3});
-    return Model(images, test::resnet20(images));
-  }
-  if (workload == "mlp") {
-    return Sequential(
-        {Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}), Dense(10)});
-  }
-  if (workload == "cnn") {
-    return Sequential({Input({28, 28, 1}), Conv2D(32, 3, {.activation = "relu"}), MaxPooling2D(2),
-                       Conv2D(64, 3, {.activation = "relu"}), MaxPooling2D(2), Flatten(),
-                       Dropout(0.5), Dense(10)});
-  }
+  if (workload == "resnet20") return test::network(test::resnet20, {32, 32, 3});
+  if (workload == "mlp") return test::network(test::mlp);
+  if (workload == "cnn") return test::network(test::cnn);
   if (workload == "tiny") return Sequential({Input({4}), Dense(4)});
   throw ValueError("unknown workload " + workload);
 }

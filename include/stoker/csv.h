@@ -22,7 +22,7 @@ struct CsvOptions {
   std::vector<std::string> missing_words = {
       "?",    "NA",  "N/A", "n/a",  "#N/A", "#N/A N/A", "#NA",     "<NA>",    "NULL",    "null",
       "None", "NaN", "nan", "-NaN", "-nan", "1.#IND",   "-1.#IND", "1.#QNAN", "-1.#QNAN"};
-  // Of the text and its fields in memory.
+  // The limits of the text and its fields in memory.
   ReadLimits limits{};
 };
 

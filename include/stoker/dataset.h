@@ -118,7 +118,7 @@ class Dataset {
     if (count < 0) return take(0);
     return make<detail::StridedStage<T...>>(stage_, count, 1, kInfinite);
   }
-  // Of `shards` parts the one of this index: elements index, index + shards, ...
+  // The part of this index of `shards` parts: elements index, index + shards, ...
   Dataset shard(std::int64_t shards, std::int64_t index) const {
     require(shards >= 1 && index >= 0 && index < shards,
             "shard: expected an index within [0, shards)");
@@ -143,12 +143,12 @@ class Dataset {
   }
 
   // ---- What they are ----
-  // In place: f([MapContext&,] std::span<T>... components).
+  // Changes elements in place: f([MapContext&,] std::span<T>... components).
   template <class F>
   Dataset map(F f, MapOptions options = {}) const {
     return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f), workers_of(options));
   }
-  // To elements of other types or shapes: f([MapContext&,] std::span<const T>...,
+  // Makes elements of other types or shapes: f([MapContext&,] std::span<const T>...,
   // std::span<Out>...). A short batch or window comes with the rows that it has, and results whose
   // first extent is the batch's are as short.
   template <class... Out, class F>
@@ -216,9 +216,10 @@ class Dataset {
   }
 
   // ---- Keeping and reading ahead ----
-  // In memory or, with a path, in a file that a later run reads too. The first pass that comes to
-  // its end fills it; what was random before it stays as that pass had it. The file has checksums,
-  // and is whole or not there: one that is damaged, or of other elements, is an IoError.
+  // Keeps the elements in memory or, with a path, in a file that a later run reads too. The first
+  // pass that comes to its end fills it; what was random before it stays as that pass had it. The
+  // file has checksums, and is whole or not there: one that is damaged, or of other elements, is an
+  // IoError.
   Dataset cache(std::string path = {}) const {
     return make<detail::CacheStage<T...>>(stage_, std::move(path));
   }
@@ -306,7 +307,7 @@ class Dataset {
   Iterator begin() const { return Iterator(stage_, {}); }
   std::default_sentinel_t end() const { return {}; }
 
-  // As a source of batches: the data set's last stage made them. One component is the input, two
+  // The data set as a source of batches, which its last stage made. One component is the input, two
   // are input and target, three have sample weights last. `inputs` says how many components are
   // inputs where that is not so. Throws ShapeError where batches have no shape of their own.
   SourceHandle source(std::uint64_t seed = 0, std::size_t inputs = 0) const;

@@ -63,7 +63,7 @@ decltype(auto) guarded(F&& f) {
 }
 
 // ---- Numbers of elements ----
-// What would exceed 2^63 - 1 is taken for that.
+// A product that would exceed 2^63 - 1 is taken for that number.
 inline std::int64_t product_of(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
   const bool overflows = __builtin_mul_overflow(a, b, &result);
@@ -95,8 +95,8 @@ inline bool has_unknown(const Shape& shape) {
 // Whether elements of shape `a` may stand where `b` is said; unknown extents are any.
 bool is_compatible(const Shape& a, const Shape& b);
 
-// Where one component of an element is written: memory of a fixed shape (a row of the pinned slot),
-// or memory of its own that grows to what is written.
+// The place that one component of an element is written to: memory of a fixed shape (a row of the
+// pinned slot), or memory of its own that grows to what is written.
 template <class T>
 class Sink {
  public:
@@ -140,7 +140,7 @@ class Sink {
   void reset() { rows_ = -1; }
 
  private:
-  // In line: a call would cost a small element more than the comparison.
+  // This is in line, since a call would cost a small element more than the comparison.
   bool is_fixed_to(const Shape& shape) const {
     bool same = shape.rank() == shape_.rank();
     for (std::size_t axis = 0; same && axis < shape.rank(); ++axis) {
@@ -185,12 +185,12 @@ template <class... T>
 class Cursor {
  public:
   virtual ~Cursor() = default;
-  // False at the end; the sinks then hold nothing.
+  // Returns false at the end; the sinks then hold nothing.
   virtual bool next(Sinks<T...>& out) = 0;
 };
 
-// Called with the place of an element among those that were asked for, when it is there. Refers to
-// a function that outlives the call, and allocates nothing.
+// The function that is called with the place of each element among those that were asked for, when
+// it is there. The object refers to a function that outlives the call, and allocates nothing.
 class ElementCallback {
  public:
   template <class F>
@@ -214,7 +214,8 @@ class Stage {
   Stage(const Shapes& shapes, std::uint32_t depth) : shapes_(shapes), depth_(depth) {}
   virtual ~Stage() = default;
 
-  // Of an element's components; an extent that differs from element to element is kUnknown.
+  // The shapes of an element's components; an extent that differs from element to element is
+  // kUnknown.
   const Shapes& shapes() const { return shapes_; }
   // The number of stages before it: part of the key of its random numbers.
   std::uint32_t depth() const { return depth_; }
@@ -225,8 +226,8 @@ class Stage {
   virtual bool is_random_access() const { return false; }
   virtual void get(const Pass&, std::int64_t, Sinks<T...>&) const {}
 
-  // As get() for each of `indices` in turn, all into `out`, from where `on_element` takes them.
-  // What a stage has to do once is done once for all of them.
+  // Does what get() does for each of `indices` in turn, all into `out`, from where `on_element`
+  // takes them. What a stage has to do once is done once for all of them.
   static constexpr std::size_t kMostAtOnce = 64;  // indices
   virtual void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
                         const ElementCallback& on_element) const {
@@ -237,7 +238,7 @@ class Stage {
   }
 
  protected:
-  // For stages whose elements have other numbers in the stage before.
+  // get_each() of stages whose elements have other numbers in the stage before.
   template <class Number>
   static void get_each_of(const Stage& input, const Pass& pass,
                           std::span<const std::int64_t> indices, Sinks<T...>& out,
@@ -255,7 +256,7 @@ class Stage {
 template <class... T>
 using StagePtr = std::shared_ptr<const Stage<T...>>;
 
-// For stages whose elements can be asked for by number.
+// The cursor of stages whose elements can be asked for by number.
 template <class... T>
 class IndexCursor final : public Cursor<T...> {
  public:
@@ -314,7 +315,7 @@ class CacheWriter {
 
   void write(const void* data, std::size_t size);
   void end_element();
-  // Until here there is no file of that name, or the one before.
+  // Puts the file in place: until then there is no file of that name, or the one before.
   void commit();
 
  private:
@@ -323,8 +324,8 @@ class CacheWriter {
 };
 class CacheReader {
  public:
-  // Empty when there is no such file. Throws IoError for one that is none of ours, of another
-  // version or of other elements, or damaged.
+  // Opens the file; the result is empty when there is none. Throws IoError for one that is none of
+  // ours, of another version or of other elements, or damaged.
   static std::optional<CacheReader> open(const std::string& path, const std::string& signature);
   ~CacheReader();
   CacheReader(CacheReader&&) noexcept;
@@ -336,7 +337,7 @@ class CacheReader {
   // An element is not to be used before end_element() has found its checksum to be right.
   void read(void* data, std::size_t size);
   void end_element();
-  // Behind the last element: nothing may come there.
+  // Ends the reading behind the last element, where nothing may come.
   void end();
   [[noreturn]] void fail_damaged(const std::string& why) const;
 

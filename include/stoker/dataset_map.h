@@ -1,5 +1,5 @@
-// What becomes of a Dataset's elements, by one thread or several.
-// Programs include stoker/dataset.h.
+// Stages that change a Dataset's elements, on one thread or several. Programs include
+// stoker/dataset.h.
 #pragma once
 
 #include <condition_variable>
@@ -148,7 +148,7 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
   return {pass.epoch, ordinal, element_random(pass, stage.depth(), ordinal)};
 }
 
-// In place: the element is written where it goes, and changed there.
+// Maps in place: the element is written where it goes, and changed there.
 template <class F, class... T>
 class MapInPlaceStage final : public Stage<T...> {
  public:
@@ -231,7 +231,7 @@ class Lease {
   std::unique_ptr<T> value_;
 };
 
-// From elements of one kind to elements of another.
+// Maps elements of one kind to elements of another.
 template <class F, class Input, class... Out>
 class MapStage;
 template <class F, class... In, class... Out>

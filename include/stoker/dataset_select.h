@@ -1,5 +1,5 @@
-// Where a Dataset's elements come from, and which of them.
-// Programs include stoker/dataset.h.
+// Stages that say where a Dataset's elements come from, and which of them. Programs include
+// stoker/dataset.h.
 #pragma once
 
 #include "stoker/dataset_core.h"
@@ -55,7 +55,7 @@ class TensorSlices final : public Stage<T...> {
     });
   }
 
-  // Of one tensor, looked up once.
+  // The rows of one tensor, looked up once.
   template <class Element>
   struct Rows {
     std::span<const Element> all;

@@ -59,7 +59,7 @@ class DatasetSource final : public BatchGenerator<T...> {
   }
 
   bool next(const BatchContext& batch, Sinks<T...>& out) {
-    // As the fit knew it when it began: a cache learns its length on the way.
+    // The length is what the fit knew when it began: a cache learns its length on the way.
     if (batch.sequence == 0) has_length_ = stage_->cardinality() >= 0;
     // A pass that is under way goes on where steps_per_epoch cuts it into epochs; another fit, or
     // another pass of known length, begins anew.

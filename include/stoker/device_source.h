@@ -14,9 +14,9 @@
 
 namespace stoker {
 
-// Where a generator of device memory works. On CUDA it enqueues its kernels and copies on
-// `cuda_stream`, a cudaStream_t, and neither waits for them nor touches the memory from the host.
-// On other devices cuda_stream is null, and it writes the memory itself before it returns.
+// The place at which a generator of device memory works. On CUDA it enqueues its kernels and copies
+// on `cuda_stream`, a cudaStream_t, and neither waits for them nor touches the memory from the
+// host. On other devices cuda_stream is null, and it writes the memory itself before it returns.
 struct DeviceQueue {
   void* cuda_stream = nullptr;
 };
@@ -32,7 +32,7 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
   DeviceGenerator(const BatchShapes& shapes, F function)
       : BatchGenerator<T...>(shapes), function_(std::move(function)) {}
 
-  // On the feed's thread there is nothing to do.
+  // Nothing is to do on the feed's thread.
   std::int64_t fill(BatchContext&, const Slot&) override { return this->spec().batch_size(); }
   std::int64_t fill(BatchContext&, std::span<T>...) override { return this->spec().batch_size(); }
   bool endless() const override { return true; }
@@ -75,9 +75,9 @@ device_generator(const BatchShapes& shapes, F function) {
       std::make_shared<detail::DeviceGenerator<F, T...>>(shapes, std::move(function)));
 }
 
-// As array_source(), the same batches in the same order, but the tensors are copied to the device
-// once, when a fit first uses the source there, and batches are gathered on it. They stay there as
-// long as the source lives. The fit throws DeviceError where they do not fit.
+// Gives the same batches in the same order as array_source(), but the tensors are copied to the
+// device once, when a fit first uses the source there, and batches are gathered on it. They stay
+// there as long as the source lives. The fit throws DeviceError where they do not fit.
 SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options = {});
 SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
                              std::optional<Tensor> sample_weight, ArrayOptions options = {});

@@ -44,7 +44,7 @@ constexpr DType field_type() {
     return DType::float32;
   }
 }
-// For a source of such types that came to a feed uncast, past SourceHandle's check.
+// Throws for a source of such types that came to a feed uncast, past SourceHandle's check.
 [[noreturn]] void throw_no_slot_type();
 [[noreturn]] void throw_no_source(const char* where);
 // cast() of batches that are made in the device's memory, where it can't convert them.
@@ -263,7 +263,7 @@ struct Staging {
   }
 };
 
-// As many stagings as threads fill at a time; one that is given back serves the next.
+// There are as many stagings as threads fill at a time; one that is given back serves the next.
 template <class T>
 class StagingPool {
  public:
@@ -369,7 +369,7 @@ class SourceHandle {
       : source_(std::shared_ptr<Source>(std::shared_ptr<Source>(), &generator)) {
     check<T...>();
   }
-  // One without a source, or that was moved from, is a ValueError where it is used.
+  // A handle without a source, or that was moved from, is a ValueError where it is used.
   explicit SourceHandle(std::shared_ptr<Source> source) : source_(std::move(source)) {}
 
   const std::shared_ptr<Source>& source() const { return source_; }

@@ -1,4 +1,4 @@
-// How durations are distributed: counts on a logarithmic scale, and their exact sum.
+// The distribution of durations: counts on a logarithmic scale, and their exact sum.
 #pragma once
 
 #include <cstddef>
@@ -20,19 +20,19 @@ class DurationHistogram {
   static double lower_bound(std::size_t bucket);
 
   void add(std::int64_t ns, std::uint64_t count = 1);
-  // As many of a bucket, when they were counted elsewhere; `total_ns` is then to be added too.
+  // Adds as many to a bucket, when they were counted elsewhere; `total_ns` is then to be added too.
   void add_bucket(std::size_t bucket, std::uint64_t count);
   void add_total(std::int64_t ns) { total_ns_ += ns; }
-  // That it has allocated.
+  // The bytes that it has allocated.
   std::size_t bytes() const { return entries_.capacity() * sizeof(std::uint64_t); }
-  // Empty again, with the room that it has.
+  // Empties the histogram, which keeps the room that it has.
   void clear();
 
   std::uint64_t count() const { return count_; }
   std::uint64_t count(std::size_t bucket) const;
   double total() const { return 1e-9 * static_cast<double>(total_ns_); }  // seconds
   double mean() const { return count_ == 0 ? 0.0 : total() / static_cast<double>(count_); }
-  // In seconds, to a tenth of its value; 0 when nothing was counted. q in [0, 1].
+  // The quantile in seconds, to a tenth of its value; 0 when nothing was counted. q in [0, 1].
   double quantile(double q) const;
 
   DurationHistogram& operator+=(const DurationHistogram& other);

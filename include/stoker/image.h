@@ -199,11 +199,12 @@ struct Cutout {
     cutout(image, size, y, x, side);
   }
 };
-// Where a part of `to` pixels may begin in `from`, at random. Throws ShapeError where it is larger.
+// A random place at which a part of `to` pixels may begin in `from`. Throws ShapeError where it is
+// larger.
 std::int64_t random_offset(std::int64_t from, std::int64_t to, Random& random);
 
-// To a smaller size: dataset.map<T, Label>({Shape{28, 28, 3}, Shape{}}, augment::Crop{from, to}).
-// The other components are copied.
+// Crops images to a smaller size: dataset.map<T, Label>({Shape{28, 28, 3}, Shape{}},
+// augment::Crop{from, to}). The other components are copied.
 struct Crop {
   ImageSize from;
   ImageSize to;

@@ -29,10 +29,11 @@ struct ImageFolder {
   std::vector<std::int32_t> labels;             // of the files
 };
 
-// As Keras's image_dataset_from_directory, of files that end in png, jpg or jpeg. Folders and files
-// whose names begin with a dot are passed over. Only looks for files; one that can't be decoded, or
-// a link that leads to none, is an error of the batch that it is in. Throws IoError when the folder
-// is missing or holds no class with an image, ShapeError for a size without pixels.
+// Finds images as Keras's image_dataset_from_directory does, in files that end in png, jpg or jpeg.
+// Folders and files whose names begin with a dot are passed over. The function only looks for
+// files; one that can't be decoded, or a link that leads to none, is an error of the batch that it
+// is in. Throws IoError when the folder is missing or holds no class with an image, ShapeError for
+// a size without pixels.
 ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
 }  // namespace stoker

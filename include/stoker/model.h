@@ -35,7 +35,7 @@ struct ModelOptions {
   // for each core that the process may use.
   int threads = 0;
   Device device = Device::best();
-  // On a GPU: matrix products and convolutions round the fractions of their float32 operands to 10
+  // On a GPU, matrix products and convolutions round the fractions of their float32 operands to 10
   // bits (TF32), for tensor cores to multiply; sums stay float32. False: plain float32. From
   // outside: STOKER_TF32=0.
   bool tf32 = true;
@@ -72,7 +72,7 @@ enum class OnInterrupt : std::uint8_t {
   ignore,
 };
 
-// In this order, since designated initialisers must come in the order of the members.
+// The members stand in this order because designated initialisers must follow it.
 struct FitOptions {
   // Batches in an epoch. Needed for a source that never ends; otherwise an epoch is what the source
   // makes it.
@@ -91,7 +91,7 @@ struct FitOptions {
   // The loss of a sample is multiplied by its class's weight; classes that are not here weigh 1.
   // Not together with sample weights. Validation is not weighted.
   std::map<std::int64_t, double> class_weight{};
-  Tensor sample_weight{};          // (rows), of tensors; generators have a field for it
+  Tensor sample_weight{};  // (rows), of tensors; generators have a field for it
   // Epochs before it are skipped: the fit goes on where the last one ended, with the random numbers
   // that one fit over all epochs would have drawn. A fit from epoch 0 on a model that was trained
   // before draws others than the fits before it; a Dataset, which has a seed of its own, begins
@@ -113,7 +113,7 @@ struct FitOptions {
   // What Ctrl-C does while fit runs, its validation too, in a program that has no handler of its
   // own for it.
   OnInterrupt on_interrupt = OnInterrupt::exit;
-  // Where to write a trace of every batch's way from the generator to its step, for Perfetto or
+  // The file for a trace of every batch's way from the generator to its step, for Perfetto or
   // chrome://tracing; empty: nowhere. Holds the last 65,536 stages of each thread.
   std::string trace{};
 };
@@ -191,8 +191,8 @@ class Model {
   // mean until reset_metrics(); here nothing runs on.)
   Logs train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
   Logs test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
-  // How the time since the first train_on_batch() divides: between the calls the device waited for
-  // the caller. Starts over.
+  // Reports how the time since the first train_on_batch() divides, and starts over. Between the
+  // calls the device waited for the caller.
   FeedReport take_on_batch_report();
 
   // All weights, layer by layer, trainable ones first within a layer, as Keras lists them.
@@ -206,7 +206,7 @@ class Model {
   // Takes effect with the next step. Throws ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
   std::int64_t iterations() const;  // updates done
-  // Of a LossScaleOptimizer, as it is now; 1 without one.
+  // The scale of a LossScaleOptimizer as it is now; 1 without one.
   double loss_scale() const;
 
   // The ops of the training step on batches of `batch_size`, after all rewrites; for people.

@@ -14,7 +14,7 @@ struct NpyOptions {
   // float64 becomes float32 and int64 int32, if every number fits; otherwise such a file is a
   // DTypeError that says so.
   bool convert = false;
-  // Of the file, and of what the entries of a .npz unpack to together.
+  // The limits of the file, and of what the entries of a .npz unpack to together.
   ReadLimits limits{};
 };
 
@@ -23,10 +23,10 @@ struct NpyOptions {
 // say, and exactly as many as its header says. Throws IoError for a file that is missing, damaged,
 // none of NumPy's or of a kind that is not read, DTypeError for other element types.
 Tensor read_npy(const std::string& path, NpyOptions options = {});
-// By name, without the ".npy" that it has in the archive. Stored or deflated; no zip64 and nothing
-// encrypted. Entries may not overlap.
+// Reads all entries, by their names without the ".npy" that they have in the archive. They are
+// stored or deflated; zip64 and encryption are refused. Entries may not overlap.
 std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options = {});
-// Whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
+// Writes the file whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
 void write_npy(const std::string& path, const Tensor& tensor);
 
 }  // namespace stoker

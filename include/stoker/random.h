@@ -36,12 +36,12 @@ class Random {
     if (next_ == kWords) refill();
     return words_[next_++];
   }
-  // In [0, 1), and in [low, high). The latter is compiled in the library: a caller's compiler that
-  // fuses multiplication and addition would round it differently.
+  // A number in [0, 1), and one in [low, high). The latter is compiled in the library: a caller's
+  // compiler that fuses multiplication and addition would round it differently.
   float uniform() { return unit_float(word()); }
   float uniform(float low, float high);
-  // In [low, high), without bias (Lemire, "Fast random integer generation in an interval", 2019).
-  // Throws ValueError when low >= high.
+  // A number in [low, high), without bias (Lemire, "Fast random integer generation in an interval",
+  // 2019). Throws ValueError when low >= high.
   std::int64_t integer(std::int64_t low, std::int64_t high);
   // Normal by Box and Muller's transform. A pair takes two words; its second number is kept for the
   // next call.
@@ -62,7 +62,7 @@ class Random {
  private:
   static constexpr std::size_t kWords = 256;
   void refill();
-  // In [0, range), for a range above 0.
+  // A number in [0, range), for a range above 0.
   std::uint64_t below(std::uint64_t range);
 
   std::uint64_t seed_;

@@ -15,7 +15,8 @@ struct ReadLimits {
   std::uint64_t max_expansion = 200;
 };
 
-// For images: what decoding takes grows with the pixels, and with the passes over them.
+// The limits of images, for which decoding takes what grows with the pixels and with the passes
+// over them.
 struct ImageLimits {
   std::uint64_t max_pixels = std::uint64_t{1} << 28;
   // Scans of a progressive JPEG, each of which goes over all of the image; common ones have ten.

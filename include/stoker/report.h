@@ -21,9 +21,9 @@ struct Advice {
   double speedup() const { return predicted > 0.0 ? seconds_per_batch / predicted : 1.0; }
 };
 
-// How the wall time of an epoch, or of a whole fit, divides. Seconds. The parts of the device's
-// time (waited_..., computed) and `other` add up to `wall`, as far as the device's clock can be
-// told from the host's.
+// The division of the wall time of an epoch, or of a whole fit, in seconds. The parts of the
+// device's time (waited_..., computed) and `other` add up to `wall`, as far as the device's clock
+// can be told from the host's.
 struct FeedReport {
   double wall = 0.0;
   // The device had no batch, since the generator had none ready; since it was still being copied;
@@ -43,13 +43,13 @@ struct FeedReport {
   std::uint64_t bytes = 0;
   std::int64_t nan_batches = 0;  // that held a NaN (nan_policy)
 
-  // By batch. What a stage took by itself, apart from waiting for others.
+  // The time that a stage took for each batch by itself, apart from waiting for others.
   DurationHistogram generate;
   DurationHistogram convert;             // of that: cast()
   DurationHistogram wait_for_generator;  // of the batches that were waited for
   DurationHistogram upload;              // on devices with memory of their own
   DurationHistogram step;
-  // On the CPU, of those: steps that followed another one at once. After a wait a step takes
+  // Those of them, on the CPU, that followed another step at once. After a wait a step takes
   // longer.
   DurationHistogram step_in_a_row;
 
@@ -78,13 +78,14 @@ struct FeedReport {
     launch_bound,
     balanced
   };
-  // By the share that the device waited of its time: below 5% compute-bound, above 20% bound by
-  // what it waited for most; balanced between.
+  // The class goes by the share of its time that the device waited: below 5% compute-bound, above
+  // 20% bound by what it waited for most; balanced between.
   Class classify() const;
   static const char* name_of(Class bound);        // "generator-bound"
   static const char* name_of(SourceKind source);  // "coroutine"
 
-  // Without `other`; what it would be if all stages overlapped perfectly: the slowest stage.
+  // The first is without `other`. The second is what it would be if all stages overlapped
+  // perfectly: the slowest stage.
   double seconds_per_batch() const;
   double ideal_seconds_per_batch() const;
   // Batches that were ready when the step asked for one, on average.
@@ -92,7 +93,7 @@ struct FeedReport {
 
   // What to change, most rewarding first; empty when only a faster step would help.
   std::vector<Advice> advice() const;
-  // For people: the class, the shares, the cause, and the advice.
+  // The verdict for people: the class, the shares, the cause, and the advice.
   std::string verdict() const;
   // The same in one line, for the display after an epoch.
   std::string headline() const;

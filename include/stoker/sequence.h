@@ -9,7 +9,7 @@
 
 namespace stoker {
 
-// To derive from:
+// The class to derive from:
 //
 //   class Faces : public Sequence<std::uint8_t, std::int32_t> {
 //    public:

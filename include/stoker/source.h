@@ -1,4 +1,4 @@
-// Where batches come from: what every source has in common. Most programs use generator(),
+// Sources, from which batches come: what all of them have in common. Most programs use generator(),
 // BatchGenerator or array_source(), all of which are Sources.
 #pragma once
 
@@ -42,7 +42,8 @@ struct BatchSpec {
   std::size_t field_count() const {
     return inputs.size() + targets.size() + (sample_weight ? 1 : 0);
   }
-  // In the order inputs, targets, sample_weight. Throws ValueError when there is no such field.
+  // The fields in the order inputs, targets, sample_weight. Throws ValueError when there is no such
+  // field.
   const Field& field(std::size_t i) const;
   std::int64_t batch_size() const { return inputs.empty() ? 0 : inputs[0].shape[0]; }
 };
@@ -91,16 +92,17 @@ class DeviceFiller {
   // Memory that Source::fill() has for this batch in its slot's field 0, and the only memory that
   // it has: fill() says how many rows there are, and may leave a note there.
   virtual std::size_t host_bytes() const { return 0; }
-  // Before the first batch of a feed; several feeds may use it at a time, each with a stream of its
-  // own.
+  // The feed calls it before its first batch; several feeds may use the source at a time, each with
+  // a stream of its own.
   virtual void prepare(device::Device&, device::Stream&) {}
   // Fills `slot`, which lies on the device, by what it enqueues on `stream`. `host` is what fill()
   // wrote, and stays until that has run.
   virtual void fill_on_device(BatchContext& batch, std::int64_t rows, const std::byte* host,
                               const Slot& slot, device::Stream& stream) = 0;
-  // False: where the stream is no CUDA stream, it writes the slot itself before it returns.
+  // Whether it only enqueues. Where the stream is no CUDA stream it does not: it writes the slot
+  // itself before it returns.
   virtual bool enqueues() const = 0;
-  // After the last batch of a feed, with the stream that prepare() was given.
+  // The feed calls it after its last batch, with the stream that prepare() was given.
   virtual void finish(device::Stream&) {}
 };
 
@@ -136,7 +138,7 @@ class Source {
 
   // Batches in an epoch, when that is known beforehand: no more are then asked for.
   virtual std::optional<std::int64_t> batches_per_epoch() const { return std::nullopt; }
-  // Never ends: fit then needs steps_per_epoch.
+  // Whether it never ends: fit then needs steps_per_epoch.
   virtual bool endless() const { return false; }
   // fill() depends on nothing but its arguments and may run on several threads at a time. Where
   // only the source knows how long an epoch is, it may then be asked for a few batches beyond the
@@ -151,13 +153,13 @@ class Source {
   // fit's option `shuffle` is for this source: it may be asked for the batches of an epoch in any
   // order. For sources with batches_per_epoch().
   virtual bool shuffles_batches() const { return false; }
-  // Not null: the batches do not come by way of slots of the host.
+  // Where it is not null, the batches do not come by way of slots of the host.
   virtual DeviceFiller* device_filler() { return nullptr; }
 
   virtual SourceTraits traits() const { return {}; }
-  // Of an adapter: the source that it asks, whose state is the one that threads would share. A
-  // source that is not pure serves one fit, evaluation or prediction at a time, by itself and in
-  // all its adapters.
+  // The source that an adapter asks, whose state is the one that threads would share. A source that
+  // is not pure serves one fit, evaluation or prediction at a time, by itself and in all its
+  // adapters.
   virtual const Source& innermost() const { return *this; }
 };
 

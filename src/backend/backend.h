@@ -15,7 +15,7 @@
 
 namespace stoker::backend {
 
-// Where the spaces of a model lie in device memory.
+// The places of a model's spaces in device memory.
 struct Memory {
   std::byte* arena = nullptr;
   std::byte* parameters = nullptr;
@@ -26,12 +26,12 @@ struct Memory {
   std::byte* metrics = nullptr;
   plan::Scalars* scalars = nullptr;
 
-  // Where `home` lies; null for inputs, which every batch brings, and for a space that is not
-  // there.
+  // Returns the place of `home`; null for inputs, which every batch brings, and for a space that is
+  // not there.
   std::byte* at(const graph::Home& home) const;
 };
 
-// Called by run_checked for every output of a node: host-readable memory of that value.
+// run_checked() calls it for every output of a node, with host-readable memory of that value.
 using Inspect =
     std::function<void(const graph::Node& node, const graph::ValueInfo& value, const void* data)>;
 
@@ -40,7 +40,7 @@ class Executable {
   virtual ~Executable() = default;
 
   virtual const plan::Program& program() const = 0;
-  // Must be called before the first run and whenever a space has moved. Not while a run is under
+  // Callers bind before the first run and whenever a space has moved, but not while a run is under
   // way.
   virtual void bind(const Memory& memory) = 0;
   // Enqueues one step on the batch at the ring's cursor. Allocates nothing, throws nothing but
@@ -50,7 +50,7 @@ class Executable {
   // `inspect` throws ends the step.
   virtual void run_checked(device::Stream& stream, device::RingState* ring,
                            const Inspect& inspect) = 0;
-  // Where a value that compile() was told to keep lies in device memory after a step.
+  // Returns the place in device memory, after a step, of a value that compile() was told to keep.
   virtual const std::byte* address(graph::ValueId value) const = 0;
   // Primitives of libraries that one run executes.
   virtual int primitives() const = 0;
@@ -74,14 +74,10 @@ class Backend {
 
 // The CPU backend with `threads` threads; 0: one for each core that the process may use.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
-// Of a device that device::make_cuda_device() made. Throws DeviceError in builds without CUDA.
+// Makes the backend of a device that device::make_cuda_device() made. Throws DeviceError in builds
+// without CUDA.
 std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<device::Device> device);
 // The backend that computes on `device`; `threads` is for those that compute on the CPU.
 std::unique_ptr<Backend> make_backend(const std::shared_ptr<device::Device>& device, int threads);
-
-// For tests: what make_backend() calls from now on; null: the backends above.
-using MakeBackend = std::unique_ptr<Backend> (*)(const std::shared_ptr<device::Device>& device,
-                                                 int threads);
-void replace_backends(MakeBackend make);
 
 }  // namespace stoker::backend

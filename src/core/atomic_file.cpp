@@ -54,7 +54,7 @@ struct Target {
   bool has_loop = false;
 };
 
-// Where symbolic links lead, as far as there are any; the last one may lead to nothing yet.
+// Follows symbolic links as far as there are any; the last one may lead to nothing yet.
 Target target_of(std::filesystem::path path) {
   constexpr int kMostLinks = 40;  // as Linux has it
   for (int links = 0; links < kMostLinks; ++links) {
@@ -67,8 +67,8 @@ Target target_of(std::filesystem::path path) {
   return {.path = path, .has_loop = true};
 }
 
-// While it lives, a pipe whose reader has gone is an error of the write and not the end of the
-// process.
+// While an object of this class lives, a pipe whose reader has gone is an error of the write and
+// not the end of the process.
 class WithoutPipeSignal {
  public:
   WithoutPipeSignal() {
@@ -121,8 +121,8 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   const bool replaces = exists && S_ISREG(old.st_mode);
   open_beside(replaces);
   if (!replaces) return;
-  // The owner first: a change of owner takes bits of the mode away. Only root may give a file to
-  // others, so that a failure is no error.
+  // The owner is set first, since a change of owner takes bits of the mode away. Only root may give
+  // a file to others, so that a failure is no error.
   constexpr mode_t kModeBits = 07777;
   const bool is_ours = fchown(descriptor_, old.st_uid, old.st_gid) == 0;
   const mode_t mode = old.st_mode & (is_ours ? kModeBits : mode_t{0777});
@@ -169,7 +169,8 @@ void AtomicFile::open_descriptor() {
 }
 
 void AtomicFile::open_directly() {
-  // O_NONBLOCK: opening a pipe waits for no reader. O_APPEND: what a redirected output holds stays.
+  // With O_NONBLOCK opening a pipe waits for no reader; with O_APPEND what a redirected output
+  // holds stays.
   do {
     descriptor_ = open(target_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   } while (descriptor_ < 0 && errno == EINTR);

@@ -29,7 +29,7 @@ class AtomicFile {
   void write(std::string_view text);
 
   // Syncs the file, renames it and syncs the directory: what was written survives a power failure
-  // once this returns. To be called once, last.
+  // once this returns. Callers call it once, last.
   void commit();
 
  private:

@@ -19,7 +19,7 @@ bool Range::contains(double value) const {
 
 namespace {
 
-// Whole limits in full: 2147483647, not 2.14748e+09.
+// Whole limits are printed in full: 2147483647, not 2.14748e+09.
 std::string limit_text(double limit) {
   const bool is_whole = std::floor(limit) == limit && std::fabs(limit) < 0x1.0p53;
   return is_whole ? std::to_string(static_cast<std::int64_t>(limit)) : format(limit);

@@ -53,7 +53,7 @@ void require(std::string_view where, std::string_view option, std::integral auto
 // An environment variable that holds a whole number; empty where it is not set or is empty text.
 // Throws ValueError for anything else, and for a number outside of the range.
 std::optional<std::int64_t> integer_from_environment(const char* variable, Range range);
-// One that holds 0 or 1.
+// Reads a variable that holds 0 or 1.
 std::optional<bool> switch_from_environment(const char* variable);
 
 }  // namespace stoker::check

@@ -12,7 +12,7 @@
 
 namespace stoker {
 
-// To be called while an exception is being handled. Throws it again where it is a stoker::Error
+// Callers are handling an exception, which this function throws again where it is a stoker::Error
 // that names its place; otherwise throws E("<where>: <what it said>") with the original nested in
 // it.
 template <class E = IoError>

@@ -31,7 +31,7 @@ const char* kind_of(mode_t mode) {
 
 std::optional<InputFile> InputFile::open_existing(const std::filesystem::path& path) {
   const std::string& name = path.native();
-  // O_NONBLOCK: a pipe is opened at once, whether or not there is a writer, and refused below.
+  // With O_NONBLOCK a pipe is opened at once, whether or not there is a writer, and refused below.
   int descriptor = -1;
   do {
     descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -17,7 +17,7 @@ namespace stoker {
 class InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path);
-  // Empty where there is nothing of that name.
+  // The result is empty where there is nothing of that name.
   static std::optional<InputFile> open_existing(const std::filesystem::path& path);
 
   InputFile(InputFile&& other) noexcept;
@@ -26,7 +26,7 @@ class InputFile {
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile();
 
-  // In bytes, when it was opened.
+  // The size in bytes that the file had when it was opened.
   std::uint64_t size() const { return size_; }
   // Fills `bytes` and returns their number, or fewer at the end.
   std::size_t read(std::span<std::byte> bytes);

@@ -1,4 +1,4 @@
-// Where an element stands in a shape, by its flat number.
+// The place of an element in a shape, by its flat number.
 #pragma once
 
 #include <cstddef>

@@ -35,11 +35,11 @@ void fill_portable(std::uint32_t* words, std::size_t begin, std::size_t end, Phi
 }
 
 #if defined(__x86_64__)
-// As many of the blocks as fit the vectors; returns their number. Each 64-bit lane holds one word
-// of one block in its lower half, as the widening multiplication wants it; the upper halves are
-// never read, so that nothing masks them. Two groups of four blocks hide the multiplication's
-// latency. Intrinsics, because the compiler vectorises the loop above with more shuffles than it
-// gains.
+// Makes as many of the blocks as fit the vectors and returns their number. Each 64-bit lane holds
+// one word of one block in its lower half, as the widening multiplication wants it; the upper
+// halves are never read, so that nothing masks them. Two groups of four blocks hide the
+// multiplication's latency. Intrinsics, because the compiler vectorises the loop above with more
+// shuffles than it gains.
 __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std::size_t blocks,
                                                       PhiloxKey key, std::uint32_t stream,
                                                       std::uint32_t step,
@@ -54,7 +54,7 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < kGroups; ++g) {
       const std::uint64_t block = first_block + done + 4 * g;
-      // Blocks 0, 2, 1, 3: the unpacking below then leaves them in order.
+      // The blocks stand as 0, 2, 1, 3, so that the unpacking below leaves them in order.
       c0[g] = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<long long>(block)),
                                _mm256_set_epi64x(3, 1, 2, 0));
       c1[g] = _mm256_srli_epi64(c0[g], 32);
@@ -98,7 +98,7 @@ bool has_avx2() {
 }
 #endif
 
-// `unit` in [0, 1) moved to [low, high). Rounding can land on `high` itself: that goes to `low`.
+// Moves `unit` from [0, 1) to [low, high). Rounding can land on `high` itself: that goes to `low`.
 float scaled(float unit, float low, float high) {
   const float value = low + (high - low) * unit;
   return value == high ? low : value;

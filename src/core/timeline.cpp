@@ -1,8 +1,8 @@
 // Orders of memory: a track's data words are stored with release after the version has become odd,
-// and loaded with acquire before the version is looked at again. Who has seen a new word therefore
-// also sees the new version, and reads again (a sequence lock; Boehm, "Can seqlocks get along with
-// programming language memory models?", 2012, without the fences that ThreadSanitizer cannot
-// follow). On x86 all of these are plain moves.
+// and loaded with acquire before the version is looked at again. A reader that has seen a new word
+// therefore also sees the new version, and reads again (a sequence lock; Boehm, "Can seqlocks get
+// along with programming language memory models?", 2012, without the fences that ThreadSanitizer
+// cannot follow). On x86 all of these are plain moves.
 #include "core/timeline.h"
 
 #include <algorithm>
@@ -96,7 +96,7 @@ void Track::stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, st
   written_.store(written + 1, kRelease);
 }
 
-// False when the writer was at it meanwhile.
+// Returns false when the writer was at it meanwhile.
 bool Track::read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& totals) const {
   const std::uint64_t version = version_.load(kAcquire);
   totals = {};
@@ -119,7 +119,8 @@ bool Track::read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& t
 }
 
 void Track::read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const {
-  // What is loaded first is at most too old: after a reset meanwhile `first` is not below `end`.
+  // The value that is loaded first is at most too old: after a reset meanwhile `first` is not below
+  // `end`.
   const std::uint64_t end = written_.load(kAcquire);
   if (epoch_.load(kAcquire) != epoch) return;
   const std::uint64_t oldest = end < slot_count_ ? 0 : end + 1 - slot_count_;

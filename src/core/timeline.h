@@ -30,7 +30,7 @@ inline constexpr std::size_t kStages = 9;
 // "wait_for_generator", ... as the enumerators are spelled.
 const char* name_of(Stage stage);
 
-// steady_clock in nanoseconds.
+// The time of steady_clock in nanoseconds.
 inline std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())

@@ -89,7 +89,7 @@ void gather(std::byte* to, const std::byte* from, std::size_t row_bytes,
   }
 }
 
-// Pure: a batch is a function of its epoch and index.
+// The source is pure: a batch is a function of its epoch and index.
 class ArraySource final : public Source {
  public:
   ArraySource(const std::vector<const Tensor*>& inputs, const std::vector<const Tensor*>& targets,
@@ -118,7 +118,7 @@ class ArraySource final : public Source {
   bool pure() const override { return true; }
   SourceTraits traits() const override { return {.kind = SourceKind::arrays}; }
 
-  // Not needed, but the first batch then does not wait for the shuffle alone.
+  // Nothing needs this call, but without it the first batch would wait for the shuffle alone.
   void begin_epoch(std::int64_t epoch) override {
     if (orders_) orders_->of_epoch(epoch);
   }
@@ -166,7 +166,8 @@ class ArraySource final : public Source {
                               options.batch_size, " with drop_remainder, received ", rows_,
                               " rows"));
     }
-    // Not above the data set: a batch that is never full would only get a plan of its own.
+    // The batch size is at most the data set's: a batch that is never full would only get a plan of
+    // its own.
     batch_size_ = std::min(options.batch_size, rows_);
     batches_ = options.drop_remainder ? rows_ / batch_size_ : (rows_ - 1) / batch_size_ + 1;
     const auto set_batch = [&](Field& field) { field.shape[0] = batch_size_; };

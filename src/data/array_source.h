@@ -9,9 +9,10 @@
 
 namespace stoker {
 
-// Like array_source(), of rows [begin_row, end_row) only (-1: to the end), without copying the
-// tensors: they stay where they are, unchanged, as long as the source is in use. `targets` may be
-// empty and `sample_weight` null. Throws as array_source() does, ValueError for a bad range.
+// A source as array_source() makes it, but of rows [begin_row, end_row) only (-1: to the end),
+// without copying the tensors: they stay where they are, unchanged, as long as the source is in
+// use. `targets` may be empty and `sample_weight` null. Throws as array_source() does, ValueError
+// for a bad range.
 std::shared_ptr<Source> borrow_arrays(const std::vector<const Tensor*>& inputs,
                                       const std::vector<const Tensor*>& targets,
                                       const Tensor* sample_weight, ArrayOptions options,

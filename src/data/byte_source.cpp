@@ -44,7 +44,7 @@ std::uint64_t ByteSource::max_bytes() const {
   return is_gzip_ ? file_.size() * kMaxExpansion : file_.size();
 }
 
-// False at the file's end.
+// Returns false at the file's end.
 bool ByteSource::refill() {
   stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
   stream_.avail_in = static_cast<uInt>(file_.read(buffer_));

@@ -10,7 +10,7 @@
 
 namespace stoker {
 
-// What a batch's labels weigh: an int32 label (batch) or (batch, 1), or the largest of a row of
+// The weights of a batch's labels: an int32 label (batch) or (batch, 1), or the largest of a row of
 // floats (batch, classes). Classes that are not in the map weigh 1, as in Keras.
 class ClassWeights {
  public:
@@ -18,7 +18,7 @@ class ClassWeights {
   // such labels.
   ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights);
 
-  // Of the batches with their sample weights.
+  // The specification of the batches with their sample weights.
   const BatchSpec& spec() const { return spec_; }
   // Among the fields, which labels and weights are.
   std::size_t label_field() const { return spec_.inputs.size(); }

@@ -1,4 +1,4 @@
-// From a file to a table of texts.
+// Reads a file into a table of texts.
 #include "stoker/csv.h"
 
 #include <algorithm>
@@ -30,13 +30,13 @@ class Characters {
     return at_ == filled_ ? kEnd : static_cast<unsigned char>(buffer_[at_]);
   }
   void pass() { ++at_; }
-  // Where the file begins with these bytes, goes on behind them.
+  // Goes on behind these bytes where the file begins with them.
   bool pass_if(std::string_view text) {
     const bool found = std::string_view(buffer_.data(), filled_).starts_with(text);
     if (found) at_ = text.size();
     return found;
   }
-  // How many times it has read on.
+  // The number of times that it has read on.
   std::uint64_t refills() const { return refills_; }
 
  private:
@@ -57,7 +57,7 @@ class Characters {
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == text.npos; }
 
-// What has been read so far.
+// The part of the table that has been read so far.
 struct Table {
   std::string content;
   std::vector<std::size_t> ends;
@@ -113,7 +113,7 @@ class RowReader {
     return c == '\n' || c == '\r' || c == Characters::kEnd;
   }
 
-  // False: it was the last one of its row.
+  // Returns false for the last field of a row.
   bool read_field(Table& table, bool& is_quoted) {
     if (text_.peek() == '"') {
       is_quoted = true;
@@ -134,7 +134,7 @@ class RowReader {
     return false;
   }
 
-  // LF, CR LF, CR, or the file's end.
+  // A line ends with LF, CR LF, CR, or the file.
   void end_line() {
     ++line_;
     const bool is_return = text_.peek() == '\r';

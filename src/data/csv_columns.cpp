@@ -1,4 +1,4 @@
-// From a table's texts to numbers.
+// Makes numbers of a table's texts.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -44,7 +44,7 @@ bool parse(std::string_view text, T& value) {
   return result.ec == std::errc();
 }
 
-// Which texts stand for a missing number.
+// Knows which texts stand for a missing number.
 class MissingWords {
  public:
   explicit MissingWords(const CsvOptions& options) : words_(options.missing_words) {

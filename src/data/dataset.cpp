@@ -42,7 +42,7 @@ bool is_compatible(const Shape& a, const Shape& b) {
 
 void rethrow_foreign(const char* where) { rethrow_as<DataError>(where); }
 
-// Called while the original is being handled, which so becomes the nested one.
+// Callers are handling the original exception, which so becomes the nested one.
 void throw_in_stage(const std::string& stage, std::int64_t ordinal) {
   std::string what = "something that is no std::exception";
   try {

@@ -29,9 +29,9 @@ struct CacheHeader {
 };
 static_assert(sizeof(CacheHeader) == 32);
 
-// Of one byte after another: each checksum is of all that is before it, so that no element can
-// stand in another one's place. Stored checksums are left out: a CRC that goes over its own value
-// forgets what was before.
+// A checksum that is fed one byte after another. Each that is stored covers all that is before it,
+// so that no element can stand in another one's place. Stored checksums are left out: a CRC that
+// goes over its own value forgets what was before.
 class Checksum {
  public:
   void add(const void* data, std::size_t size) {
@@ -104,7 +104,7 @@ struct CacheReader::Impl {
     buffer.resize(kBufferBytes);
   }
 
-  // False where the file ends before.
+  // Returns false where the file ends before.
   bool take(void* data, std::size_t size) {
     auto* to = static_cast<std::byte*>(data);
     std::size_t wanted = size;

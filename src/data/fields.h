@@ -1,4 +1,4 @@
-// How sources name the parts of a batch.
+// The names that sources give to the parts of a batch.
 #pragma once
 
 #include <string>

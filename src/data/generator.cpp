@@ -1,4 +1,4 @@
-// What typed generators share: from shapes and types to a spec, and their errors.
+// The part that typed generators share: they make a spec of shapes and types, and name errors.
 #include "stoker/generator.h"
 
 #include "core/format.h"

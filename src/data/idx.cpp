@@ -103,7 +103,7 @@ Shape read_shape(ByteSource& source, const std::filesystem::path& path, std::siz
   return shape;
 }
 
-// That the file can, or for a plain one does, hold what its header claims.
+// Checks that the file can, or for a plain one does, hold what its header claims.
 void check_size(const ByteSource& source, const std::filesystem::path& path, const Shape& shape,
                 std::size_t width) {
   const std::uint64_t header = 4 + 4 * shape.rank();
@@ -197,7 +197,7 @@ Tensor read(const std::filesystem::path& path, const ReadLimits& limits) {
     fail(path, format("expected ", bytes.size(), " bytes of elements for the shape ", shape,
                       ", received ", received, " (truncated)"));
   }
-  // One byte more: it has to be absent, and asking makes zlib verify the checksum.
+  // There must not be one byte more, and asking for it makes zlib verify the checksum.
   std::byte extra{};
   if (source.read(std::span(&extra, 1)) != 0) {
     fail(path, format("expected ", bytes.size(), " bytes of elements for the shape ", shape,

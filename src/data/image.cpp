@@ -156,7 +156,7 @@ void affine(std::span<T> image, const ImageSize& size, const AffineOptions& opti
   T* out = image.data();
   for (std::int64_t y = 0; y < size.height; ++y) {
     for (std::int64_t x = 0; x < size.width; ++x) {
-      // From where this pixel comes.
+      // The place in the old image that this pixel comes from.
       const double dy = static_cast<double>(y) - options.shift_y - center_y;
       const double dx = static_cast<double>(x) - options.shift_x - center_x;
       const double seen_y = bounded(options.zoom_y * (cosine * dy + sine * dx) + center_y);
@@ -256,7 +256,8 @@ void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int6
   check::require("cutout", "side", side, check::at_least(0));
   check::require("cutout", "value", value, check::finite());
   if (image.empty()) return;
-  // From half a side before the middle on, within [0, extent], whatever the numbers are.
+  // The part begins half a side before the middle and lies within [0, extent], whatever the numbers
+  // are.
   const auto part = [side](std::int64_t middle, std::int64_t extent) {
     constexpr std::int64_t kBeyond = std::int64_t{1} << 61;
     const std::int64_t length = std::min(side, kBeyond);
@@ -306,7 +307,8 @@ float share_of(double alpha, Random& random) {
   const Gamma b = gamma(alpha, random);
   const double sum = a.value + b.value;
   if (sum > 0.0 && std::isfinite(sum)) return static_cast<float>(a.value / sum);
-  // So far out that not even the logarithms tell them apart, it is one of the two by chance.
+  // The result is one of the two by chance where they are so far out that not even the logarithms
+  // tell them apart.
   if (std::isinf(a.log) && std::isinf(b.log)) return static_cast<float>(random.word() & 1U);
   return static_cast<float>(1.0 / (1.0 + std::exp(b.log - a.log)));
 }

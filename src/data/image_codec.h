@@ -14,13 +14,13 @@
 
 namespace stoker::image {
 
-// Where pixels go: memory that is asked for once the size is known.
+// The memory that pixels go to, which is asked for once the size is known.
 struct Target {
   std::vector<std::uint8_t> pixels;
   ImageSize size;
 };
 
-// How the bytes of an image are to be decoded.
+// The way in which the bytes of an image are to be decoded.
 struct Job {
   int channels = 3;
   const std::string& name;  // for messages

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdio>
 
-// Need size_t and FILE from before them.
+// These headers need size_t and FILE from before them.
 #include <jpeglib.h>
 
 #include <jerror.h>
@@ -16,7 +16,7 @@
 namespace stoker::image {
 namespace {
 
-// What libjpeg's functions find their way back by.
+// The state by which libjpeg's functions find their way back.
 struct Decoder {
   jpeg_error_mgr errors;  // first: libjpeg knows this part only
   std::jmp_buf where;
@@ -63,7 +63,7 @@ void count_scans(j_common_ptr common) {
   std::longjmp(decoder->where, 1);
 }
 
-// How many scans there are, by their markers: to look for them costs nothing beside decoding them.
+// Counts scans by their markers, which costs nothing beside decoding them.
 std::int64_t scans_in(std::span<const std::byte> bytes) {
   constexpr unsigned kStartOfScan = 0xda;
   constexpr unsigned kEndOfImage = 0xd9;

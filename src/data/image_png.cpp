@@ -49,7 +49,7 @@ void read_png_bytes(png_structp png, png_bytep to, std::size_t count) {
   source->bytes = source->bytes.subspan(count);
 }
 
-// Samples as they are stored, as TensorFlow and Pillow read them: no gamma, alpha dropped and not
+// Reads samples as they are stored, as TensorFlow and Pillow do: no gamma, alpha dropped and not
 // laid on anything, the upper bytes of 16 bits. `channels`: 3 or 4, or 1 for a file that is gray.
 //
 // As below, nothing with a destructor may come to life between setjmp and its return.
@@ -66,7 +66,7 @@ bool read_png_header(png_structp png, png_infop info, PngSource& source) {
 bool read_png_rows(png_structp png, png_infop info, PngSource& source, int channels,
                    std::uint8_t* pixels, std::size_t pitch) {
   if (setjmp(source.where) != 0) return false;
-  // Only what this file needs: whatever is set costs every row a pass of its own.
+  // Only what this file needs is set, since each transformation costs every row a pass of its own.
   const int depth = png_get_bit_depth(png, info);
   const int type = png_get_color_type(png, info);
   const bool has_transparency = png_get_valid(png, info, PNG_INFO_tRNS) != 0;

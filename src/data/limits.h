@@ -8,7 +8,7 @@
 
 namespace stoker::data {
 
-// What one file may take memory for.
+// The memory that one file may take.
 class MemoryLimit {
  public:
   // Throws ValueError for limits that make no sense.

@@ -191,7 +191,7 @@ void convert(Bytes from, Tensor& to, const std::string& name) {
   }
 }
 
-// From columns first to rows first.
+// Copies a tensor that is stored columns first to one that is stored rows first.
 Tensor transposed(const Tensor& tensor, const Shape& shape) {
   Tensor result(shape, tensor.dtype());
   const std::size_t size = size_of(tensor.dtype());

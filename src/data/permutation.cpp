@@ -29,7 +29,7 @@ Permutations::Order::~Order() {
   --entry_.readers;
 }
 
-// A new one where all are being read.
+// Returns a new entry where all are being read.
 Permutations::Entry& Permutations::oldest_unread() {
   Entry* oldest = nullptr;
   for (const auto& entry : entries_) {

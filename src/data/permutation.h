@@ -10,9 +10,9 @@
 namespace stoker::data {
 
 // The shuffled numbers [0, size) of an epoch: a function of (seed, epoch). Any thread may ask for
-// any epoch. Remembers two, so that a feed that reads ahead into the next epoch, or a second feed
-// on the same source, finds its own; allocates only for the first two, and for more readers than
-// that.
+// any epoch. The object remembers two, so that a feed that reads ahead into the next epoch, or a
+// second feed on the same source, finds its own; allocates only for the first two, and for more
+// readers than that.
 class Permutations {
   struct Entry;
 

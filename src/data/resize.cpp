@@ -16,8 +16,8 @@ namespace {
 
 using data::require;
 
-// Where a pixel of the new size lies in the old one: the two next to it, as offsets, and the
-// second's weight.
+// The place of a pixel of the new size in the old one: the two pixels next to it, as offsets, and
+// the weight of the second.
 struct Tap {
   std::int64_t first;
   std::int64_t second;
@@ -84,7 +84,7 @@ std::size_t pixels_by_fours([[maybe_unused]] std::span<const Tap> columns,
 #endif
 }
 
-// The first pixels of a row, with the very operations of blend(): 2.7 times as fast.
+// Blends the first pixels of a row with the very operations of blend(), 2.7 times as fast.
 void blend_by_fours([[maybe_unused]] const Row<std::uint8_t>& row,
                     [[maybe_unused]] std::span<const Tap> columns,
                     [[maybe_unused]] std::int64_t channels, [[maybe_unused]] std::uint8_t* out) {

@@ -7,7 +7,7 @@
 
 namespace stoker::data {
 
-// What draws them. The numbers are part of what a seed promises: append only.
+// The stages that draw numbers. Their order is part of what a seed promises: new ones come last.
 enum class RandomStage : std::uint32_t {
   batch,    // BatchContext::random; the ordinal is the batch's index in its epoch
   shuffle,  // an array source's order of rows

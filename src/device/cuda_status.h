@@ -12,7 +12,7 @@
 
 namespace stoker::device {
 
-// What was found out about a machine, in the order of the questions. Who asks stops at the first
+// What was found out about a machine, in the order of the questions. Asking stops at the first
 // answer that rules CUDA out and leaves the rest as it is here.
 struct CudaFacts {
   int ordinal = 0;  // of the device that is wanted
@@ -41,8 +41,8 @@ struct CudaStatus {
 
 CudaStatus judge(const CudaFacts& facts);
 
-// Of this machine and process, found out at the first call for each device. Without a driver that
-// takes well under a millisecond; with one, as long as loading cuDNN does.
+// The status on this machine and in this process, found out at the first call for each device.
+// Without a driver that takes well under a millisecond; with one, as long as loading cuDNN does.
 const CudaStatus& cuda_status(int ordinal = 0);
 
 // The one device of that number; it lives until the process ends. Throws DeviceError with

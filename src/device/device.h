@@ -26,14 +26,14 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
-// There was not enough memory, and nothing else is wrong with the device. Who knows what the memory
-// was for catches it and says what to do.
+// There was not enough memory, and nothing else is wrong with the device. The code that knows what
+// the memory was for catches it and says what to do.
 class OutOfMemory : public DeviceError {
  public:
   using DeviceError::DeviceError;
 };
 
-// Of a device, in bytes.
+// A device's memory, in bytes.
 struct DeviceMemory {
   std::int64_t free = 0;
   std::int64_t total = 0;
@@ -45,12 +45,12 @@ class Event {
   virtual ~Event() = default;
   virtual bool has_passed() = 0;
   virtual void synchronize() = 0;
-  // Between the last record of `earlier` and that of this, both of which have passed; negative when
-  // they came the other way round. For events from make_timed_event().
+  // The time between the last record of `earlier` and that of this, both of which have passed;
+  // negative when they came the other way round. Both events are from make_timed_event().
   virtual double seconds_since(Event& earlier) = 0;
 };
 
-// Rows to copy from one place on the device to another.
+// A copy of rows from one place on the device to another.
 struct RowGather {
   std::byte* to = nullptr;
   const std::byte* from = nullptr;
@@ -61,8 +61,8 @@ struct RowGather {
 class Work {
  public:
   virtual ~Work() = default;
-  // Called on the thread that stands for the device; throws nothing. On CUDA it is called by
-  // launch() on the host's thread, enqueues on that stream, and may throw DeviceError.
+  // The thread that stands for the device calls it, and it throws nothing. On CUDA launch() calls
+  // it on the host's thread, enqueues on that stream, and may throw DeviceError.
   virtual void run() = 0;
 };
 
@@ -80,7 +80,7 @@ class Stream {
                            std::span<const std::int64_t> rows) = 0;
   virtual void launch(Work& work) = 0;
   virtual void record(Event& event) = 0;
-  // What is enqueued from now on starts after what `event` has recorded so far.
+  // Lets what is enqueued from now on start after what `event` has recorded so far.
   virtual void wait(Event& event) = 0;
   virtual void synchronize() = 0;
   // The cudaStream_t that it is; null on other devices.
@@ -97,12 +97,12 @@ class Device : public std::enable_shared_from_this<Device> {
   virtual ~Device() = default;
   virtual Kind kind() const = 0;
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
-  // Steps read the pinned slot itself: there is nothing to upload.
+  // Whether steps read the pinned slot itself, so that there is nothing to upload.
   virtual bool reads_host_memory() const = 0;
   // Throw OutOfMemory, saying how much was asked for, when there is not enough.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;
   virtual std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) = 0;
-  // Where that is known.
+  // Nullopt where the device does not know.
   virtual std::optional<DeviceMemory> memory() { return std::nullopt; }
   virtual std::unique_ptr<Stream> make_stream() = 0;
   virtual std::unique_ptr<Event> make_event() = 0;

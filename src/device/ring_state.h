@@ -8,7 +8,7 @@
 
 namespace stoker::device {
 
-// At the start of every slot's block.
+// The header at the start of every slot's block.
 struct SlotHeader {
   std::uint64_t sequence = 0;
   std::int64_t rows = 0;
@@ -17,7 +17,7 @@ inline constexpr std::size_t kHeaderBytes = 256;
 
 inline constexpr int kMaxDeviceSlots = 16;
 
-// Lives in device memory, outside of every arena.
+// The ring's state lives in device memory, outside of every arena.
 struct RingState {
   std::uint64_t cursor = 0;  // of the next batch; its slot is cursor % slots
   std::int32_t slots = 1;

@@ -7,7 +7,7 @@
 namespace stoker::feed {
 namespace {
 
-// A window: long enough to mean something, short enough to adapt within an epoch.
+// A window is long enough to mean something and short enough to adapt within an epoch.
 constexpr std::int64_t kWindowNs = 100'000'000;
 constexpr std::int64_t kFirstWindowNs = 10'000'000;
 constexpr std::uint64_t kWindowBatches = 4;
@@ -20,9 +20,9 @@ constexpr int kFewestSlots = 7;
 constexpr double kTolerance = 1.01;
 // More workers have to bring this much, or they are taken back: they cost the step its cores.
 constexpr double kWorthwhile = 0.98;
-// From this share of what the cores can do, nobody waits for anything else.
+// Cores that are busy for more than this share of their time are what everything waits for.
 constexpr double kCoresAreBusy = 0.7;
-// From this share on another worker would have no core to run on but the step's: the little that it
+// Above this share another worker would have no core to run on but the step's: the little that it
 // could bring is not worth the trial.
 constexpr double kNoCoreLeft = 0.85;
 // A step on the same cores that waits for less than this of its time is fed.
@@ -54,7 +54,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
                       measured.durations.step - begin_.durations.step, measured.durations.host};
   begin_ = measured;
   ++windows_;
-  // A full ring keeps the workers from filling: what they took before still holds.
+  // A full ring keeps the workers from filling, so that what they took before still holds.
   if (window.durations.generate.count() == 0)
     window.durations.generate = measured.durations.generate;
   if (window.durations.step.count() == 0 || window.durations.generate.count() == 0) {
@@ -62,7 +62,8 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   }
 
   const double took = seconds(window.training_ns) / static_cast<double>(window.batches);
-  // While the ring fills, on busy cores, nothing can be held against what comes later.
+  // A window in which the ring fills on busy cores says nothing that later ones could be compared
+  // with.
   if (limits_.device_slots == 0 && windows_ == 1 && busy(window) > kCoresAreBusy) {
     return std::nullopt;
   }
@@ -87,7 +88,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   return choice_;
 }
 
-// Share of what the cores could do that this process had them do.
+// The share of what the cores could do that this process had them do.
 double Autotune::busy(const Measured& window) const {
   return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }

@@ -39,7 +39,7 @@ class Autotune {
     std::int64_t training_ns = 0;
     std::int64_t cpu_ns = 0;     // of the process
     std::int64_t waited_ns = 0;  // for batches
-    // Of the generator's time: in which it ran on a core, and in which it wanted to.
+    // The shares of the generator's time in which it ran on a core, and in which it wanted to.
     double cpu_share = 0.0;
     double core_share = 0.0;
     StageDurations durations{};
@@ -47,14 +47,14 @@ class Autotune {
   // `begin`: what was measured before there was anything to tune.
   Autotune(const TuneLimits& limits, const Choice& start, const Measured& begin);
 
-  // Whether there is enough new to decide on: asked for each batch.
+  // Whether there is enough new to decide on; the feed asks for each batch.
   bool is_due(std::uint64_t batches, std::int64_t training_ns) const;
-  // Another choice, where one is better.
+  // Returns another choice where one is better.
   std::optional<Choice> decide(const Measured& measured);
   const Choice& choice() const { return choice_; }
 
  private:
-  // Slots that so many workers may use.
+  // The number of slots that so many workers may use.
   int slots_for(int workers) const;
   Choice best(const Measured& window) const;
   double busy(const Measured& window) const;

@@ -1,4 +1,4 @@
-// What a source's half on the device keeps for each stream that it fills on.
+// State that a source's half on the device keeps for each stream that it fills on.
 #pragma once
 
 #include <map>
@@ -27,7 +27,7 @@ class ByStream {
     const auto found = kept_.find(&stream);
     if (found != kept_.end() && --found->second.feeds == 0) kept_.erase(found);
   }
-  // Of a stream that is open.
+  // The value of a stream that is open.
   T& at(device::Stream& stream) {
     const std::lock_guard lock(mutex_);
     return kept_.at(&stream).value;

@@ -8,8 +8,9 @@
 namespace stoker::feed {
 namespace {
 
-// Of the process, since the feeds that may meet at a source know nothing of each other. Never
-// destroyed: a thread that was left behind gives its claim back whenever its call returns.
+// The claims of the whole process, since the feeds that may meet at a source know nothing of each
+// other. They are never destroyed: a thread that was left behind gives its claim back whenever its
+// call returns.
 struct Claims {
   std::mutex mutex;
   std::set<const Source*> held;

@@ -7,7 +7,7 @@
 namespace stoker::feed {
 namespace {
 
-// How often one looks for what has passed.
+// The time between two looks for events that have passed.
 constexpr std::int64_t kPollInterval = 100'000'000;
 constexpr int kTries = 4;
 
@@ -91,7 +91,7 @@ void DeviceClock::drain() {
 
 void DeviceClock::account_for_all() {
   while (accounted_ < launched_) account();
-  // The clocks drift apart: what has happened is not in the future.
+  // The clocks drift apart, and what has happened must not lie in the future.
   const std::int64_t now = now_ns();
   uploaded_ns_ = std::min(uploaded_ns_, now);
   stepped_ns_ = std::min(stepped_ns_, now);

@@ -33,18 +33,18 @@ class DeviceClock {
   device::Event& uploaded(std::uint64_t batch) { return *place(batch).uploaded; }
   device::Event& stepped(std::uint64_t batch) { return *place(batch).stepped; }
 
-  // The epoch begins: what the device did not do before it was not waiting.
+  // Begins the epoch: the time before it, in which the device did nothing, was no waiting.
   void begin_epoch(std::int64_t now);
-  // The upload of the next batch is about to be issued.
+  // Notes that the upload of the next batch is about to be issued.
   void issue(std::uint64_t batch, const Batch& filled);
-  // Its step has been launched.
+  // Notes that its step has been launched.
   void launched(std::uint64_t batch);
   // Looks for what has passed, ten times a second, and warns when the device starves.
   void poll(std::int64_t now);
-  // The epoch has no more batches: waits for those that are under way, one by one, so that a device
-  // that starves behind the last of them is told of too.
+  // Ends an epoch that has no more batches: waits for those that are under way, one by one, so that
+  // a device that starves behind the last of them is told of too.
   void drain();
-  // Both streams are idle: accounts for all batches.
+  // Accounts for all batches, once both streams are idle.
   void account_for_all();
 
   // Adds what was accounted for since the last call.

@@ -17,8 +17,8 @@ DeviceSpan span_of(const BatchTimes& batch, const BatchTimes& before, std::int64
       std::min(batch.uploaded_ns, std::max({batch.issued_ns, before.uploaded_ns, read_ns}));
   span.step_begin_ns = std::min(
       batch.stepped_ns, std::max({before.stepped_ns, batch.uploaded_ns, batch.launched_ns}));
-  // Of the time in which the device had nothing to do, the earliest stage that was late is the
-  // cause: had it been on time, those after it would have been hidden. Only a launch that comes
+  // The cause of the time in which the device had nothing to do is the earliest stage that was
+  // late: had it been on time, those after it would have been hidden. Only a launch that comes
   // after the upload has ended would have been late all the same.
   const std::int64_t from = std::max(before.stepped_ns, batch.epoch_ns);
   const std::int64_t idle = std::max<std::int64_t>(0, span.step_begin_ns - from);

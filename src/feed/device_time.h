@@ -1,5 +1,5 @@
-// How a device's time divides: arithmetic on when each batch was filled, issued, uploaded, launched
-// and stepped, wherever these times come from.
+// The division of a device's time: arithmetic on when each batch was filled, issued, uploaded,
+// launched and stepped, wherever these times come from.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace stoker::feed {
 
-// Of one batch, on one clock.
+// The times of one batch, on one clock.
 struct BatchTimes {
   std::int64_t filled_ns = 0;    // the generator was done with it
   std::int64_t issued_ns = 0;    // the host asked for its upload
@@ -22,7 +22,7 @@ struct BatchTimes {
 struct DeviceSpan {
   std::int64_t upload_begin_ns = 0;
   std::int64_t step_begin_ns = 0;
-  // How long the device had nothing to do before the step, and what it waited for.
+  // The times for which the device had nothing to do before the step, by what it waited for.
   std::int64_t waited_for_generator_ns = 0;
   std::int64_t waited_for_upload_ns = 0;
   std::int64_t waited_for_launch_ns = 0;

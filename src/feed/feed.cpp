@@ -20,7 +20,7 @@ std::int64_t process_cpu_ns() {
   return std::int64_t{1'000'000'000} * time.tv_sec + time.tv_nsec;
 }
 
-// For the workers' ends; beyond a century it is for ever.
+// The timeout in nanoseconds for the workers' ends; beyond a century it is for ever.
 std::int64_t timeout_ns(const FeedOptions& options) {
   constexpr double kCentury = 3.2e9;
   return options.timeout_seconds < kCentury
@@ -28,7 +28,7 @@ std::int64_t timeout_ns(const FeedOptions& options) {
              : 0;
 }
 
-// Of a batch's bytes, those of float32 inputs: what other element types would make fewer.
+// The share of float32 inputs in a batch's bytes, which other element types would make fewer.
 double float_share(const BatchSpec& spec) {
   const auto bytes = [](const Field& field) {
     return static_cast<double>(field.shape.elements()) * static_cast<double>(size_of(field.dtype));
@@ -224,7 +224,7 @@ Feed::Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& 
     : impl_(std::make_unique<Impl>(std::move(source), options, device)) {}
 
 Feed::~Feed() {
-  // Who wants to stop does not wait for a generator that hangs.
+  // A caller who wants to stop does not wait for a generator that hangs.
   if (impl_->options.should_stop && impl_->options.should_stop()) impl_->give_up();
 }
 

@@ -19,8 +19,8 @@
 
 namespace stoker::feed {
 
-// How fields lie in a slot's one contiguous block: a header, then each field at a multiple of 256
-// bytes, in the order of the spec.
+// The layout of fields in a slot's one contiguous block: a header, then each field at a multiple of
+// 256 bytes, in the order of the spec.
 using device::kHeaderBytes;
 using device::SlotHeader;
 
@@ -29,10 +29,11 @@ inline constexpr int kDeviceSlots = 3;
 inline constexpr int kMostTunedWorkers = 64;
 
 struct SlotLayout {
-  // Throws ShapeError for fields without a known size or with different batch sizes.
+  // The constructor throws ShapeError for fields without a known size or with different batch
+  // sizes.
   explicit SlotLayout(const BatchSpec& spec);
-  // Of slots of the host: a source that fills the device's memory has nothing but a note there, of
-  // host_bytes(), as field 0.
+  // The layout of slots of the host: a source that fills the device's memory has nothing but a note
+  // there, of host_bytes(), as field 0.
   static SlotLayout of_host(Source& source);
   std::vector<std::size_t> offsets;  // by field
   std::size_t bytes = 0;             // of the whole block
@@ -45,7 +46,7 @@ struct SlotLayout {
 struct FeedOptions {
   std::int64_t epochs = 1;       // how many to run, from first_epoch on
   std::int64_t first_epoch = 0;  // above 0 when training goes on where it was left
-  // Empty: an epoch lasts until the source ends it.
+  // Without a value an epoch lasts until the source ends it.
   std::optional<std::int64_t> steps_per_epoch{};
   // Batches filled ahead of the step; at least 1, or AUTOTUNE: as many as help, within
   // queue_bytes.
@@ -57,14 +58,14 @@ struct FeedOptions {
   std::uint64_t seed = 0;
   bool shuffle = false;  // the order of batches of a source with shuffles_batches()
   NanPolicy nan_policy = NanPolicy::stop;
-  // How long one batch may be waited for; 0 or infinity: for ever.
+  // The time for which one batch may be waited for; 0 or infinity is for ever.
   double timeout_seconds = 0.0;
   std::size_t queue_bytes = std::size_t{256} << 20;  // of a ring that AUTOTUNE chooses
   std::size_t stamps_per_track = 1024;               // that the timeline keeps
-  // Told what the user should know while training goes on, a line without its end. On the thread
-  // that calls next(), or that constructs the feed. Empty: to standard error.
+  // Gets each warning for the user while training goes on, a line without its end, on the thread
+  // that calls next() or constructs the feed. Without a function warnings go to standard error.
   std::function<void(const std::string&)> warn{};
-  // Asked now and then while next() waits: true makes it give up, as stop() does.
+  // next() asks it now and then while it waits; true makes next() give up, as stop() does.
   std::function<bool()> should_stop{};
 };
 
@@ -117,33 +118,34 @@ class Feed {
   // The batch that next() would return can't be filled before an earlier one is released: it waits
   // for the slot of that one, or for its place in the queue. Release the oldest first.
   bool holds_next_slot() const;
-  // The step that read the batch is done with it.
+  // Gives the batch's slot back, when the step that read it is done.
   void release(const Batch& batch);
   // The source ended for good although more batches were due: before steps_per_epoch or its own
   // batches_per_epoch, or at the very beginning of an epoch after the first. The epoch was cut
   // short and there are no more.
   bool ran_out() const;
-  // Stops pulling: next() stays empty.
+  // Stops pulling, so that next() stays empty.
   void stop();
   // The source's other half failed on the batch of the last next(), by an exception that is being
   // handled: as if it had failed in the feed.
   [[noreturn]] void fail(const Batch& batch, const std::string& what);
 
-  // What one step, and one upload, took by itself: what AUTOTUNE weighs the generator against.
+  // The feed is told what one step, and one upload, took by itself: AUTOTUNE weighs the generator
+  // against them.
   void note_step(std::int64_t ns);
   void note_upload(std::int64_t ns);
 
-  // For a consumer that sees more than the feed does, and says itself when the device starves.
-  // `look` is called now and then while next() waits.
+  // A consumer that sees more than the feed does, and says itself when the device starves, has
+  // `on_wait` called now and then while next() waits.
   void watch(std::function<void(std::int64_t now_ns)> on_wait);
-  // Once in all.
+  // Only the first call warns.
   void warn_of_starvation(const Starvation::Found& found);
 
   const SlotLayout& layout() const;  // of slots of the host
   int ring_size() const;
   int workers() const;     // that fill at present
   int queue_size() const;  // batches that may be filled ahead at present
-  // Fewer than there are slots for, or all of them.
+  // `batches` is at most the number of slots that there are.
   void set_queue_size(int batches);
 
   // Times since the last call: waiting in next() and time in the generator, batches and bytes.

@@ -1,4 +1,4 @@
-// What is behind a Feed.
+// The inside of a Feed.
 #pragma once
 
 #include <exception>
@@ -85,7 +85,7 @@ struct Feed::Impl {
   WorkerPool pool;  // last: it uses the others, and stops before they go
 };
 
-// Of options and reports, which are in seconds.
+// Options and reports are in seconds.
 inline double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
 }  // namespace stoker::feed

@@ -1,4 +1,4 @@
-// Where fields lie in a slot.
+// The places of fields in a slot.
 #include "core/align.h"
 #include "core/format.h"
 #include "feed/feed.h"

@@ -75,7 +75,7 @@ struct Pipeline::Impl {
     uploading_at(issued) = batch;
   }
 
-  // By the source's own half on the device.
+  // The source's own half fills the batch on the device.
   void fill(const Batch& batch, std::uint64_t slot, device::Stream& stream) {
     try {
       filler->fill_on_device(*batch.context, batch.rows, batch.block + feed->layout().offsets[0],
@@ -100,7 +100,7 @@ struct Pipeline::Impl {
     }
   }
 
-  // From prepare() to finish().
+  // Holds a source between prepare() and finish().
   class Prepared {
    public:
     Prepared(DeviceFiller& filler, device::Stream& stream) : filler_(filler), stream_(stream) {}
@@ -131,7 +131,7 @@ struct Pipeline::Impl {
   std::uint64_t released = 0;    // of those, with their pinned slots given back
   bool in_epoch = false;
 
-  // Where the step reads the slot itself.
+  // The time at which the step began, for devices whose step reads the slot itself.
   std::int64_t step_begin_ns = 0;
   FeedReport stepped;
 };
@@ -164,7 +164,7 @@ std::optional<Batch> Pipeline::next() {
     impl.in_epoch = false;
     return batch;
   }
-  // The ring's own count: the feed's counts the ends of epochs too.
+  // The header gets the ring's own count, for the feed's counts the ends of epochs too.
   auto* header = reinterpret_cast<SlotHeader*>(batch->block);
   header->sequence = impl.issued;
   header->rows = batch->rows;

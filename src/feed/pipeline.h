@@ -26,15 +26,16 @@ class Pipeline {
   // `compute` is the stream on which the caller launches steps.
   Pipeline(std::shared_ptr<Source> source, const FeedOptions& options, device::Device& device,
            device::Stream& compute);
-  // Waits for what is under way.
+  // The destructor waits for what is under way.
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // As Feed::next(); what is launched on the compute stream from now on finds the batch at ring().
-  // At the end of an epoch it waits for the steps that have been launched.
+  // Returns the next batch as Feed::next() does; what is launched on the compute stream from now on
+  // finds the batch at ring(). At the end of an epoch it waits for the steps that have been
+  // launched.
   std::optional<Batch> next();
-  // The step that reads the batch of the last next() has been launched.
+  // Notes that the step that reads the batch of the last next() has been launched.
   void consumed(const Batch& batch);
 
   device::RingState* ring();

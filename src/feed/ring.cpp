@@ -16,13 +16,13 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
 
-// How long to look before going to sleep. The worker's spinning takes a core from the step; the
-// consumer's from nobody, since the step is what it waits for, and it spares a fast worker the
-// waking.
+// The time for which a thread looks before it sleeps. The worker's spinning takes a core from the
+// step; the consumer's from nobody, since the step is what it waits for, and it spares a fast
+// worker the waking.
 constexpr std::int64_t kWorkerSpinNs = 2'000;
 constexpr std::int64_t kConsumerSpinNs = 30'000;
 
-// From here on being woken for it costs a batch little.
+// A batch that takes longer to fill than this loses little by being woken for.
 constexpr std::int64_t kLongFillNs = 500'000;
 
 constexpr std::chrono::nanoseconds kShortestNap = 20us;
@@ -74,7 +74,8 @@ void Ring::allocate(const SlotLayout& layout, int slots, device::Device& device)
     }
   }
   if (!refusal.empty() && (blocks.size() >= 2 || device.reads_host_memory())) {
-    // Not all that could be had: the rest of the program wants some too.
+    // The ring does not take all pinned memory that there is: the rest of the program wants some
+    // too.
     const auto fewer = static_cast<int>((blocks.size() + 1) / 2);
     if (fewer < std::min(slots, 2)) {
       throw DeviceError(format("the generator's ring needs ", slots, " slots of ", layout.bytes,

@@ -52,21 +52,21 @@ class Ring {
   Ring(const SlotLayout& layout, int slots, device::Device& device);
 
   int size() const { return static_cast<int>(slots_.size()); }
-  // Empty when all went as asked for.
+  // The text is empty when all went as asked for.
   const std::string& shortage() const { return shortage_; }
   std::byte* block(std::uint64_t sequence) { return slot(sequence).memory->data(); }
-  // By field, for Source's Slot.
+  // The fields of a slot, for Source's Slot.
   std::byte* const* fields(std::uint64_t sequence) { return slot(sequence).fields.data(); }
   // Written before publish(), read before release().
   SlotNote& note(std::uint64_t sequence) { return slot(sequence).note; }
 
-  // How many slots are used at a time, at most size(). Any thread.
+  // Sets the number of slots that are used at a time, at most size(). Any thread may call it.
   void set_depth(int depth) { depth_.store(depth, std::memory_order_relaxed); }
   int depth() const { return depth_.load(std::memory_order_relaxed); }
 
   // ---- The workers' side ----
   bool is_free(std::uint64_t sequence) const;
-  // False when the ring was stopped. One thread at a time.
+  // Returns false when the ring was stopped. One thread calls it at a time.
   bool wait_until_free(std::uint64_t sequence);
   void publish(std::uint64_t sequence);
   bool is_stopped() const { return stopped_.load(std::memory_order_relaxed); }
@@ -78,7 +78,7 @@ class Ring {
   // Nobody fills this batch before the consumer has released an earlier one: the one whose slot it
   // takes, or, where fewer slots are used than there are, the one that many before it.
   bool waits_for_release(std::uint64_t sequence) const;
-  // False when it was not full by `deadline_ns` of the host's clock.
+  // Returns false when it was not full by `deadline_ns` of the host's clock.
   bool wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns);
   void release(std::uint64_t sequence);
   // Slots that are full, from the consumer's next one on.
@@ -112,9 +112,9 @@ class Ring {
   std::atomic<bool> stopped_{false};
   std::atomic<std::uint64_t> published_{0};
 
-  // Sleeping. Who goes to sleep says so first and then looks at the turn once more; who moves a
-  // turn then looks whether somebody sleeps: sequentially consistent, so that one of them sees the
-  // other.
+  // Sleeping: a thread that goes to sleep says so first and then looks at the turn once more; one
+  // that moves a turn then looks whether somebody sleeps: sequentially consistent, so that one of
+  // them sees the other.
   std::mutex mutex_;
   std::condition_variable slot_freed_;
   std::condition_variable slot_filled_;

@@ -17,7 +17,7 @@ class Schedule {
   // Epochs of the training, [first, end).
   std::int64_t first_epoch() const { return first_epoch_; }
   std::int64_t end_epoch() const { return end_epoch_; }
-  // How many batches an epoch has; empty when only the source knows.
+  // The number of batches that an epoch has; empty when only the source knows.
   std::optional<std::int64_t> steps(std::int64_t epoch) const;
   // What BatchContext calls the epoch, and the index there of the epoch's first batch.
   std::int64_t source_epoch(std::int64_t epoch) const { return epoch / epochs_per_pass_; }

@@ -14,7 +14,7 @@ constexpr std::int64_t kFewestSlots = 3;  // that AUTOTUNE takes
 // under way.
 constexpr std::int64_t kMostSlots = 33;
 
-// Of one worker alone, and what would change that.
+// The reason for one worker alone, and what would change that.
 const char* reason_of(SourceKind kind) {
   switch (kind) {
     case SourceKind::function:

@@ -1,4 +1,5 @@
-// How large a feed's ring is and how many workers fill it, from the options and the source.
+// The size of a feed's ring and the number of workers that fill it, from the options and the
+// source.
 #pragma once
 
 #include <string>
@@ -12,8 +13,8 @@ struct Sizes {
   int depth = 1;    // of those, used at first
   int workers = 1;  // at most
   int active = 1;   // at first
-  // Where AUTOTUNE may not have as many workers as max_workers, since their slots would take more
-  // than queue_bytes.
+  // AUTOTUNE may not have as many workers as max_workers, since their slots would take more than
+  // queue_bytes.
   bool limited_by_memory = false;
 };
 
@@ -22,9 +23,9 @@ struct Sizes {
 // elsewhere from above, so that the beginning is not slow.
 Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores);
 
-// How many slots so many workers use, where `queued` and one for the step were asked for: as many,
-// if that is one for each of them. Otherwise each fills one while the step reads another, and while
-// others are uploaded where the device has slots of its own.
+// The number of slots that so many workers use, where `queued` and one for the step were asked for:
+// as many, if that is one for each of them. Otherwise each fills one while the step reads another,
+// and while others are uploaded where the device has slots of its own.
 inline int slots_for_workers(int workers, int queued, int device_slots) {
   return workers <= queued ? queued + 1 : workers + 1 + device_slots;
 }

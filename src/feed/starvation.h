@@ -1,4 +1,4 @@
-// When waiting for batches has become worth a word to the user.
+// Decides when waiting for batches has become worth a word to the user.
 #pragma once
 
 #include <array>

@@ -67,7 +67,7 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
   const auto ring = static_cast<std::size_t>(std::max(arrangement.ring_slots, 1));
   const auto slots = static_cast<std::size_t>(std::max(arrangement.device_slots, 0));
 
-  // When each worker is free, the earliest first: a heap.
+  // The times at which workers become free, as a heap with the earliest first.
   std::vector<double> worker_free(static_cast<std::size_t>(std::max(arrangement.workers, 1)), 0.0);
   std::vector<double> slot_free(ring, 0.0);
   std::vector<double> stepped(std::max<std::size_t>(slots, 1), 0.0);

@@ -55,9 +55,9 @@ int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
   return best;
 }
 
-// How long a call takes on average that computes for `computes` seconds and waits for `waits`,
-// while as many workers as there are share the cores, each making one call after another: the
-// machine repair model (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
+// The average time of a call that computes for `computes` seconds and waits for `waits`, while as
+// many workers as there are share the cores, each making one call after another: the machine repair
+// model (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
 double seconds_per_call(double computes, double waits, int workers, double cores);
 
 // Seconds from batch to batch in the steady state. The same inputs give the same result.

@@ -10,9 +10,9 @@
 namespace stoker::feed {
 namespace {
 
-// How often one that waits looks around.
+// The time after which a thread that waits looks around.
 constexpr std::int64_t kSliceNs = 50'000'000;
-// How long threads that may still be at work are waited for after one has timed out.
+// The time for which threads that may still be at work are waited for after one has timed out.
 constexpr std::int64_t kPatienceNs = 500'000'000;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
@@ -23,7 +23,7 @@ constexpr double kWaitsMuch = 0.2;
 constexpr std::int64_t kLongestRunNs = 1'000'000'000;
 constexpr std::uint64_t kRun = 3;
 
-// For the batch at hand: who is at it, for messages.
+// Describes for messages which worker is at the batch at hand.
 std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_t now) {
   const std::optional<WorkerPool::Busy> busy = pool.who_fills(position);
   if (!busy) return "no worker has begun it";
@@ -31,7 +31,8 @@ std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_
                 " s");
 }
 
-// When something that begins now has lasted for so long; never for what no clock reaches.
+// The time at which something that begins now has lasted for so long; what no clock reaches is
+// never.
 std::int64_t later(std::int64_t begin_ns, double duration) {
   const double end = static_cast<double>(begin_ns) + 1e9 * duration;
   return duration > 0.0 && end < 9e18 ? static_cast<std::int64_t>(end) : kForever;
@@ -85,7 +86,8 @@ void Feed::Impl::wait_for_a_run_of_steps() {
   const SlotNote& note = ring.note(position);
   const std::int64_t patience = static_cast<std::int64_t>(kRun + 1) * (note.end_ns - note.begin_ns);
   const std::int64_t end = now + std::min(patience, kLongestRunNs);
-  // By turns, so that a batch that ends the epoch, or a failure, is not waited beyond.
+  // The batches are waited for in turn, so that nobody waits beyond one that ends the epoch, or a
+  // failure.
   for (std::uint64_t next = position + 1; next < position + kRun; ++next) {
     if (!ring.wait_until_full(next, end) || ring.note(next).rows <= 0) return;
   }
@@ -151,7 +153,7 @@ void Feed::Impl::rethrow() {
   std::rethrow_exception(failed);
 }
 
-// Called while the original is being handled, which so becomes the nested one.
+// Callers are handling the original exception, which so becomes the nested one.
 void Feed::Impl::fail(const std::string& where, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format(where, ": ", what)));

@@ -16,11 +16,11 @@
 namespace stoker::feed {
 namespace {
 
-// Of workers beside a step on the same cores. A step's threads wait for each other after every op:
-// one that is put aside for a generator holds up all of them, for longer than it is put aside. This
-// far below it they get a quarter of a core that both want, and a generator that is behind still
-// has all of it while the step waits. (Where nothing else runs on the machine, levels from ten
-// above to nineteen below make no difference that can be measured.)
+// The priority of workers beside a step on the same cores. A step's threads wait for each other
+// after every op: one that is put aside for a generator holds up all of them, for longer than it is
+// put aside. This far below it they get a quarter of a core that both want, and a generator that is
+// behind still has all of it while the step waits. (Where nothing else runs on the machine, levels
+// from ten above to nineteen below make no difference that can be measured.)
 constexpr int kNice = 5;
 
 // The thread has the step's priority, that of who made it, so far.

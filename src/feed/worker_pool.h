@@ -34,7 +34,7 @@ class WorkerPool {
     NanPolicy nan_policy = NanPolicy::stop;
     // The step computes on the same cores: where both want one, it comes first.
     bool shares_cores = false;
-    // How long a call of fill() may take where the pool waits for its end; 0: for ever.
+    // The time that a call of fill() may take where the pool waits for its end; 0 is for ever.
     std::int64_t timeout_ns = 0;
   };
 
@@ -64,7 +64,7 @@ class WorkerPool {
   int active() const;
   // Why there are fewer than were wanted; empty where there are not.
   const std::string& shortage() const { return shortage_; }
-  // Of the time inside of the source, as far as it was measured; 0 before that.
+  // Shares of the time inside of the source, as far as it was measured; 0 before that.
   struct CoreShares {
     double had = 0.0;     // it ran on a core
     double wanted = 0.0;  // or waited for one: in the rest it waited for something else
@@ -84,11 +84,11 @@ class WorkerPool {
   bool has_ended() const;
 
   void stop();
-  // After calls of fill() that are under way. One that has lasted for the timeout is left behind:
-  // false when there is such a one, whose thread ends when the call does.
+  // Joins all threads after the calls of fill() that are under way. A call that has lasted for the
+  // timeout is left behind, and its thread ends when the call does: then the result is false.
   bool join();
-  // As join(), but threads that are not done by `deadline_ns` of the host's clock are left behind:
-  // they end when their call of fill() does.
+  // Joins as join() does, but threads that are not done by `deadline_ns` of the host's clock are
+  // left behind: they end when their call of fill() does.
   void join_or_abandon(std::int64_t deadline_ns);
   // What ended the work, a DataError. To be read after join().
   std::exception_ptr failure() const;

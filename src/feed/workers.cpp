@@ -13,8 +13,8 @@
 namespace stoker::feed {
 namespace {
 
-// How often it is looked what a fill had of the cores, and from when on each time: looking costs
-// two microseconds.
+// Every so many fills it is measured what a fill had of the cores, and of long fills each time:
+// measuring costs two microseconds.
 constexpr std::uint64_t kCpuTimeEvery = 16;
 constexpr std::int64_t kLongFillNs = 200'000;
 
@@ -37,7 +37,7 @@ void WorkerPool::Workers::end(int number) {
 
 // ---- Claiming ----
 
-// Until this worker is wanted. False when there is nothing to do any more.
+// Waits until this worker is wanted. Returns false when there is nothing to do any more.
 bool WorkerPool::Workers::rest(int number) {
   if (number < active()) return !is_over();
   std::unique_lock lock(state_mutex_);
@@ -113,7 +113,7 @@ void WorkerPool::Workers::end_work() {
 
 // ---- Filling ----
 
-// Of the source, where one of its epochs begins with this claim.
+// Begins an epoch of the source where one of its epochs begins with this claim.
 void WorkerPool::Workers::begin_epoch(Worker& worker, Claim& claim) {
   const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
   if (schedule_.first_index(claim.epoch) != 0 && claim.batch != 0) return;
@@ -144,7 +144,8 @@ void WorkerPool::Workers::fill(Worker& worker, int number, const Claim& claim) {
   worker.filling.store(claim.position + 1);
   if (!claim.failed) note.rows = pull(worker, number, claim, note);
   worker.filling.store(0);
-  // Where the slot's memory begins, for the device as well as for the consumer.
+  // The header is made at the beginning of the slot's memory, for the device as well as for the
+  // consumer.
   new (ring_.block(claim.position)) SlotHeader{claim.batch, note.rows};
   {
     const std::lock_guard lock(state_mutex_);
@@ -223,7 +224,7 @@ void WorkerPool::Workers::check_for_nan(const Claim& claim, std::int64_t rows,
   }
 }
 
-// Called while the original is being handled, which so becomes the nested one.
+// Callers are handling the original exception, which so becomes the nested one.
 void WorkerPool::Workers::fail(const Claim& claim, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format("batch ", claim.batch + 1, " (epoch ", claim.epoch + 1,

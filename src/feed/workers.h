@@ -37,10 +37,10 @@ class WorkerPool::Workers {
   int active() const { return active_.load(std::memory_order_relaxed); }
   CoreShares core_shares() const;
   std::uint64_t drawn_one_by_one() const;
-  // Before a thread runs as that worker, and after.
+  // The pool calls begin() before a thread runs as that worker, and end() after it.
   void begin(int worker);
   void end(int worker);
-  // Until when a call that lasts for `timeout_ns` is waited for.
+  // The time until which a call that lasts for `timeout_ns` is waited for.
   std::int64_t deadline_of(int worker, std::int64_t timeout_ns) const;
   std::optional<Busy> who_fills(std::uint64_t position) const;
   void stop();
@@ -57,7 +57,7 @@ class WorkerPool::Workers {
     std::int64_t step = 0;       // of that epoch
     bool failed = false;         // already, while the epoch began
   };
-  // Where the source, or an error, ended an epoch.
+  // The place at which the source, or an error, ended an epoch.
   struct Ending {
     std::int64_t step = 0;
     std::uint64_t batch = 0;
@@ -102,7 +102,7 @@ class WorkerPool::Workers {
   std::mutex claim_mutex_;
   Claim next_;
 
-  // Never held for long. Guards what follows.
+  // The mutex is never held for long and guards what follows.
   mutable std::mutex state_mutex_;
   std::condition_variable drained_;    // in_flight_ is 0
   std::condition_variable activated_;  // active_ or over_ has changed

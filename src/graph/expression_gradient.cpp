@@ -163,7 +163,7 @@ class Differentiator {
       }
       case ExprOp::minimum:
       case ExprOp::maximum: {
-        // At a tie the first operand gets all.
+        // The first operand gets all of the gradient at a tie.
         const Expr a = value(in.a), b = value(in.b);
         const Expr is_first = apply(ExprOp::less_equal, in.op == ExprOp::minimum ? a : b,
                                     in.op == ExprOp::minimum ? b : a);
@@ -202,7 +202,7 @@ class Differentiator {
   const Expression& forward_;
   int inputs_;
   Expression result_;
-  // By instruction of `forward`: its value, an instruction of the result, or -1 as yet.
+  // For each instruction of `forward` its value: an instruction of the result, or -1 as yet.
   std::vector<std::int32_t> values_;
   std::vector<std::optional<Expr>> gradients_;
   std::vector<bool> is_wanted_;

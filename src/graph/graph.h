@@ -20,7 +20,7 @@ class Expression;
 class Graph;
 struct Op;
 
-// Where a value lives. All but the arena outlive the step.
+// The place in which a value lives. All but the arena outlive the step.
 enum class Space : std::uint8_t {
   arena,      // temporaries, laid out by plan/
   input,      // the batch: byte offset of the field in its slot
@@ -72,12 +72,13 @@ struct ValueInfo {
 // What an op needs beyond its inputs. Immutable once in a node; ops know their own type.
 struct Attributes {
   virtual ~Attributes() = default;
-  // For the dump, and to tell two nodes apart.
+  // The text that stands in the dump, and that tells two nodes apart.
   virtual std::string text() const = 0;
 };
 using AttributesPtr = std::shared_ptr<const Attributes>;
 
-// Who has added a node: for messages and the dump, and for what is told layer by layer.
+// The layer, loss, metric or optimizer that has added a node: messages and the dump name it, and
+// reports go by it.
 struct Origin {
   enum class Kind : std::uint8_t { unknown, layer, loss, metric, optimizer };
 
@@ -179,7 +180,7 @@ class Graph {
   // Makes the node that produces `value` write it to `home`.
   void place(Value value, Home home);
 
-  // Of the nodes that are appended from now on.
+  // The origin of the nodes that are appended from now on.
   void set_origin(Origin origin) { origin_ = std::move(origin); }
   const Origin& origin() const { return origin_; }
 

@@ -59,8 +59,9 @@ double dot(const double* a, const double* b, std::size_t n) {
 }
 
 // Orthonormal columns: the Q of a normal matrix's QR with a positive diagonal of R, which is what
-// Keras's Q times the signs of that diagonal is (Saxe, McClelland, Ganguli 2014). By Gram and
-// Schmidt, twice, which is orthogonal to working precision (Giraud, Langou, Rozložník 2005).
+// Keras's Q times the signs of that diagonal is (Saxe, McClelland, Ganguli 2014). They are made by
+// Gram and Schmidt, twice, which is orthogonal to working precision (Giraud, Langou, Rozložník
+// 2005).
 std::vector<double> orthonormal_columns(std::size_t rows, std::size_t columns, Random& random) {
   std::vector<double> matrix(rows * columns);  // column after column
   for (double& value : matrix) value = static_cast<double>(random.normal());

@@ -13,8 +13,8 @@ namespace stoker::initializers {
 void initialize(std::span<float> values, const Shape& shape, const Initializer& initializer,
                 std::uint64_t seed, std::uint32_t stream);
 
-// How many inputs and outputs an element of a weight takes part in, as Keras counts: a kernel is
-// (..., in, out), and the extents before those are its receptive field.
+// The numbers of inputs and outputs that an element of a weight takes part in, as Keras counts
+// them: a kernel is (..., in, out), and the extents before those are its receptive field.
 struct Fans {
   double in = 1.0;
   double out = 1.0;

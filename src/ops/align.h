@@ -6,8 +6,8 @@
 
 namespace stoker::ops {
 
-// When the ranks differ by one and the longer shape ends in 1: a rank of 1 gains that axis, a
-// higher one loses it on the other side (Keras's squeeze_or_expand_to_same_rank).
+// Changes shapes where their ranks differ by one and the longer one ends in 1: a rank of 1 gains
+// that axis, a higher one loses it on the other side (Keras's squeeze_or_expand_to_same_rank).
 void to_same_rank(Value& a, Value& b);
 
 // to_same_rank, and ShapeError unless the shapes are then equal: Keras would broadcast them, which

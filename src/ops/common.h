@@ -60,7 +60,7 @@ inline void require_same_dtype(const Graph& graph, const char* what,
   }
 }
 
-// For Traits::with_tail.
+// The trait with_tail of an op whose attributes are these.
 template <class A>
 AttributesPtr with_tail(const graph::Attributes& attributes, const Expression& tail) {
   A changed = static_cast<const A&>(attributes);

@@ -33,7 +33,7 @@ enum class OpIndex : int {
 // The op with that index; all of them in the order of ops.def.
 const graph::Op& op(OpIndex index);
 std::span<const graph::Op* const> all_ops();
-// For what is about one op alone. A fact about ops is a trait (graph/graph.h).
+// Code that is about one op alone asks this. A fact about ops is a trait (graph/graph.h).
 inline bool is_op(const graph::Node& node, OpIndex index) {
   return node.op != nullptr && node.op->index == static_cast<int>(index);
 }
@@ -95,8 +95,9 @@ Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttribu
 // the last. (Inference is pointwise arithmetic.)
 struct BatchNormAttributes : TailedAttributes {
   float epsilon = 1e-3f;
-  // Of batch_norm_backward: its dy is this expression of the inputs from number 4 on, and a fourth
-  // output. Without outputs, as until plan/fuse_batch_norm.cpp, dy is input 4 itself.
+  // The dy of a batch_norm_backward is this expression of the inputs from number 4 on, and a fourth
+  // output. While the expression has no outputs, as until plan/fuse_batch_norm.cpp, dy is input 4
+  // itself.
   Expression head;
   std::string text() const override;
 };
@@ -123,7 +124,8 @@ enum class Guard : std::uint8_t {
 };
 struct PointwiseAttributes : graph::Attributes {
   Expression expression;
-  // Empty: the whole shape. Otherwise shapes are flat and only these parts are worked on.
+  // While there are none the node works on the whole shape. Otherwise shapes are flat and only
+  // these parts are worked on.
   std::vector<Range> ranges;
   Guard guard = Guard::none;
   // An element is written only where all outputs are finite in the type that they are stored in;
@@ -132,10 +134,11 @@ struct PointwiseAttributes : graph::Attributes {
   std::string text() const override;
 };
 std::vector<Value> pointwise(std::vector<Value> inputs, Expression expression);
-// With a shape of its own, which the inputs broadcast to; needed when there are no inputs.
+// The outputs have this shape, which the inputs broadcast to; it is needed when there are no
+// inputs.
 std::vector<Value> pointwise(Graph& graph, Shape shape, std::vector<Value> inputs,
                              Expression expression);
-// With a type of its own.
+// The outputs have this type.
 std::vector<Value> pointwise(Graph& graph, graph::ValueType type, std::vector<Value> inputs,
                              Expression expression);
 struct WriteOptions {
@@ -147,7 +150,7 @@ struct WriteOptions {
 // Writes the results over existing values.
 void pointwise_into(std::vector<Value> inputs, Expression expression, std::vector<Home> homes,
                     WriteOptions options = {});
-// One result, of one or two inputs.
+// The same with one result, of one or two inputs.
 void pointwise_into(Value x, const std::function<Expr(Expr)>& f, Home home,
                     WriteOptions options = {});
 void pointwise_into(Value x, Value y, const std::function<Expr(Expr, Expr)>& f, Home home,

@@ -25,23 +25,24 @@ struct GatedSum {
 };
 // Nullopt for all other expressions, and for one that hands its input on as it is.
 std::optional<GatedSum> as_gated_sum(const Expression& expression);
-// Of a tail: the base is input 0. The empty tail is the one that does nothing. Throws Error where
-// the expression is no such tail.
+// The form of a tail, whose base is input 0; the empty tail does nothing. Throws Error where the
+// expression has no such form.
 GatedSum gated_sum_of(const Expression& tail);
 
 // relu(x0 + x1) or a part of it; select(x1, x0, 0).
 Expression sum_and_relu(bool adds, bool relu);
 Expression relu_gradient();
 
-// What tails of a node come to. A bias is a vector along the last axis, of the result's type.
+// Whether the node's tail adds a bias, which is a vector along the last axis, of the result's type,
+// or applies relu, or both.
 bool has_bias_and_relu(const graph::Graph& graph, const graph::Node& node);
-// The addend is of the result's type and shape.
+// Whether the tail does the same with an addend of the result's type and shape.
 bool has_sum_and_relu(const graph::Graph& graph, const graph::Node& node);
-// So is the mask.
+// Whether the tail is relu's gradient, with a mask of the result's type and shape.
 bool has_relu_gradient(const graph::Graph& graph, const graph::Node& node);
 
-// Of a batch_norm_backward: its head makes dy of up to two parts and relu's mask, all of x's type
-// and shape.
+// Whether the head of a batch_norm_backward makes dy of up to two parts and relu's mask, all of x's
+// type and shape.
 bool has_masked_sum(const graph::Graph& graph, const graph::Node& node);
 
 // "bias relu", with these words for an addend and for a mask; other expressions as they are.

@@ -1,4 +1,4 @@
-// What op advance does to the scalars of a step, on every device.
+// The effect of op advance on the scalars of a step, the same on every device.
 #pragma once
 
 #include <cstdint>

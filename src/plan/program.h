@@ -16,11 +16,11 @@ namespace stoker::plan {
 
 struct Program {
   std::unique_ptr<graph::Graph> graph;
-  // By ValueId: byte offset in the value's space. Values that no node uses stay at 0.
+  // The byte offset of each value in its space, by ValueId. Values that no node uses stay at 0.
   std::vector<std::int64_t> offsets;
-  // By NodeId: byte offset of the kernel's workspace in the arena.
+  // The byte offset of each kernel's workspace in the arena, by NodeId.
   std::vector<std::int64_t> workspaces;
-  // By NodeId: bytes of the blocks of the arena that the node begins, for its outputs and its
+  // The bytes, by NodeId, of the blocks of the arena that the node begins, for its outputs and its
   // workspace. Blocks of different times share places: together these are more than the arena.
   std::vector<std::int64_t> block_bytes;
   std::int64_t arena_bytes = 0;

@@ -1,4 +1,4 @@
-// Where the scalars that expressions read stand in their block.
+// The places in their block of the scalars that expressions read.
 #pragma once
 
 #include <cstddef>

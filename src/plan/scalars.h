@@ -39,8 +39,9 @@ struct Scalars {
   std::int32_t finite_steps = 0;
   std::int32_t skips_update = 0;
   std::int32_t skipped_updates = 0;
-  // Where an update was not finite: overflow_at() of the first such element, or kNoOverflow. Apart
-  // from `error`, which would stop the other threads of the very update that notes it.
+  // The place at which an update was not finite: overflow_at() of the first such element, or
+  // kNoOverflow. It is apart from `error`, which would stop the other threads of the very update
+  // that notes it.
   std::int64_t overflow = kNoOverflow;
 };
 

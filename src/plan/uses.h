@@ -1,4 +1,4 @@
-// Who reads each value: what passes ask of a graph.
+// The readers of each value, and what else passes ask of a graph.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ inline bool is_private(const graph::Graph& graph, graph::ValueId value,
          !contains(keep, value);
 }
 
-// Where the value lies. A view of what lies outside of the arena lies there too.
+// The space that the value lies in. A view of what lies outside of the arena lies there too.
 inline graph::Space space_of(const graph::Graph& graph, graph::ValueId value) {
   while (true) {
     const graph::ValueInfo& info = graph.info(value);

@@ -16,19 +16,19 @@ using report::number;
 using report::percent;
 using report::ratio;
 
-// Less is not worth a change.
+// A gain below this is not worth a change.
 constexpr double kWorthwhile = 1.05;
 // More workers, or more slots, are advised as long as they bring this.
 constexpr double kStillHelps = 0.98;
 constexpr int kMostWorkers = 64;
 constexpr int kMostSlots = 129;
-// Of the generator's time: from where on a part of it is named.
+// A part of the generator's time is named from this share on.
 constexpr double kWorthNaming = 0.15;
 
 // A batch's bytes of float32, as uint8, would spare so much of the generator's time: what writing
 // them, and making floats of them, takes at least.
 constexpr double kBytesPerSecond = 4e9;
-// As would drawing a random number in bulk.
+// Drawing a random number in bulk takes about this long.
 constexpr double kSecondsPerNumber = 1e-9;
 // Fewer steps in a row say little.
 constexpr std::uint64_t kSomeSteps = 4;
@@ -89,7 +89,7 @@ class Adviser {
       advise_larger_batches();
     }
     put_most_rewarding_first();
-    // Last: it says what is to be had, not how.
+    // This advice comes last, since it says what is to be had and not how.
     if (most == report_.waited_for_generator) advise_cheaper_batches();
     return advice_;
   }
@@ -99,7 +99,7 @@ class Adviser {
     return report_.device_slots == 0 && report_.step_cores > 0.0 && !report_.by_hand;
   }
 
-  // Where two bring nearly the same, the one that was added first goes first: noise does not
+  // Of two that bring nearly the same, the one that was added first goes first: noise does not
   // decide.
   void put_most_rewarding_first() {
     for (auto place = advice_.begin(); place != advice_.end(); ++place) {
@@ -119,7 +119,7 @@ class Adviser {
     advise_cheaper_batches();
   }
 
-  // CPU time, where the steps had taken `step` seconds each: they compute for as much less.
+  // The CPU time if the steps had taken `step` seconds each: they compute for as much less.
   static double cpu_of(const FeedReport& report, double step) {
     if (report.step_cores <= 0.0 || report.step.mean() <= 0.0) return report.cpu;
     const double generator = std::min(report.cpu, report.generated * report.generated_cpu_share);
@@ -131,8 +131,8 @@ class Adviser {
     return ratio(report.waited_for_launch, static_cast<double>(report.batches));
   }
 
-  // What was measured, times what the model says of the change: so that what the model does not
-  // know of cancels out.
+  // The prediction is what was measured times what the model says of the change, so that what the
+  // model does not know of cancels out.
   double predict(const Arrangement& arrangement) const {
     return report_.seconds_per_batch() *
            ratio(feed::seconds_per_batch(durations_, arrangement), modelled_);
@@ -144,7 +144,7 @@ class Adviser {
     advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
   }
 
-  // How much of its time the generator wanted a core, whether it had one or not.
+  // The share of its time in which the generator wanted a core, whether it had one or not.
   double core_share() const {
     return std::max(report_.generated_core_share, report_.generated_cpu_share);
   }
@@ -157,7 +157,8 @@ class Adviser {
                                   workers, std::max(report_.cores, 1.0));
   }
 
-  // With the ring that so many workers want: as many batches under way, and as many ready.
+  // The arrangement with so many workers and the ring that they want: as many batches under way,
+  // and as many ready.
   Arrangement with_workers(int workers) const {
     Arrangement many = now_;
     many.workers = workers;
@@ -216,7 +217,7 @@ class Adviser {
     }
     const double upload = durations_.upload.mean();
     const double step = durations_.step.mean();
-    // With as many workers as were looked at.
+    // The generator's time with as many workers as were looked at.
     const double generate = arrangement.generate_scale * durations_.generate.mean();
     if (generate / arrangement.workers > kWorthwhile * std::max({upload, step, durations_.host})) {
       return "even then the step waits for the generator";
@@ -262,7 +263,7 @@ class Adviser {
         predict(free));
   }
 
-  // Only what would change something.
+  // Names only what would change something.
   std::string how_to_compute_less() const {
     if (report_.source == SourceKind::arrays) {
       return "it copies rows of tensors: a smaller element type makes fewer bytes, and "
@@ -289,8 +290,8 @@ class Adviser {
                   keep);
   }
 
-  // Where the step computes on the same cores, it gets faster by what the generator leaves to it:
-  // no more than that, and in the end it takes what its own CPU time takes on all of its threads.
+  // A step that computes on the same cores gets faster by what the generator leaves to it: no more
+  // than that, and in the end it takes what its own CPU time takes on all of its threads.
   void take_off_cores(Arrangement& arrangement, double generator_cpu) const {
     const double saved = ratio(generator_cpu, static_cast<double>(report_.batches));
     arrangement.cpu_seconds = std::max(0.0, now_.cpu_seconds - saved);

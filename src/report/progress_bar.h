@@ -14,18 +14,18 @@ namespace stoker::report {
 // that looking costs the training nothing.
 class ProgressBar {
  public:
-  // verbose as in fit: 0 silent, 1 bar, 2 one line an epoch.
+  // `verbose` is fit's: 0 silent, 1 bar, 2 one line an epoch.
   ProgressBar(std::ostream& out, bool is_terminal, int verbose);
 
   void begin_epoch(std::int64_t epoch, std::int64_t epochs, std::optional<std::int64_t> steps);
-  // The same line without a heading: evaluate and predict.
+  // Begins the same line without a heading, for evaluate and predict.
   void begin(std::optional<std::int64_t> steps);
 
-  // Whether it is time to look: then call update() with the numbers so far.
+  // Whether it is time for an update; the caller then calls update() with the numbers so far.
   bool wants_update(std::int64_t now_ns) const;
   void update(std::int64_t step, const Logs& logs, std::int64_t now_ns);
   void finish(std::int64_t step, const Logs& logs, std::int64_t now_ns);
-  // Behind a finished epoch: one line on what held it back, where something did.
+  // Prints a line, behind a finished epoch, on what held it back, where something did.
   void note(const FeedReport& report);
 
  private:

@@ -18,11 +18,11 @@ inline double ratio(double a, double b) { return b > 0.0 ? a / b : 0.0; }
 
 // "12.3%"
 std::string percent(double share);
-// To three digits: "0.80", "5.10", "12.3", "456".
+// A number to three digits: "0.80", "5.10", "12.3", "456".
 std::string number(double value);
 // "0.80 µs", "5.10 ms", "12.3 s"
 std::string duration(double seconds);
-// Per second, thousands separated: "12,345".
+// A rate per second with its thousands separated: "12,345".
 std::string rate(double value);
 // "1.23 MB", of 1000 bytes each step.
 std::string byte_size(double bytes);

@@ -64,7 +64,7 @@ std::string typical(const DurationHistogram& durations) {
   return text;
 }
 
-// Where AUTOTUNE might have taken more workers.
+// Says what kept AUTOTUNE from more workers.
 std::string at_limit(const FeedReport& report) {
   if (!report.tuned_workers || report.workers < report.max_workers ||
       report.classify() == FeedReport::Class::compute_bound) {

@@ -1,5 +1,5 @@
-// What the device has recorded so far, fetched without making anybody wait: the copies are enqueued
-// behind the steps, and read when they have arrived.
+// Reads back what the device has recorded so far without making anybody wait: the copies are
+// enqueued behind the steps, and read when they have arrived.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ class State;
 class AsyncReadback {
  public:
   explicit AsyncReadback(State& state);
-  // Waits for copies that are under way: they write to memory of this.
+  // Waits for copies that are under way, since they write to memory of this object.
   ~AsyncReadback();
   AsyncReadback(const AsyncReadback&) = delete;
   AsyncReadback& operator=(const AsyncReadback&) = delete;
 
-  // Enqueues the copies. Not while earlier ones are pending. `steps`: for who reads them.
+  // Enqueues the copies, but never while earlier ones are pending. `steps` is kept for the reader.
   void request(std::int64_t steps);
   bool is_pending() const { return is_pending_; }
   // Whether the copies have arrived; they are not pending then any more.

@@ -35,7 +35,7 @@ feed::FeedOptions feed_options(const Options& options, std::uint64_t seed,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 
-// What was found so far is of no use.
+// Nothing that was found so far is of use once the call is interrupted.
 void throw_if_interrupted(const train::InterruptScope& interrupt, const char* what,
                           std::int64_t steps) {
   if (interrupt.requested()) throw Interrupted(format(what, ": interrupted after step ", steps));
@@ -193,7 +193,8 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
   return logs;
 }
 
-// Nothing is generated ahead of a call: from one to the next the device waits for the caller.
+// Nothing is generated ahead of a call, so that the device waits for the caller from one to the
+// next.
 void Model::Impl::note_on_batch(std::int64_t begin_ns, std::int64_t rows) {
   const std::int64_t end = now_ns();
   const auto seconds = [](std::int64_t ns) { return 1e-9 * static_cast<double>(ns); };

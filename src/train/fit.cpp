@@ -30,7 +30,7 @@ namespace {
 
 // How often the host looks at what the device has recorded.
 constexpr std::int64_t kReadbackInterval = 100'000'000;
-// That a timeline keeps of each thread.
+// The number of stamps that a timeline keeps of each thread.
 constexpr std::size_t kStamps = 1024;
 constexpr std::size_t kTracedStamps = 65536;
 
@@ -208,7 +208,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   StepRunner runner(*this, Mode::train, source->spec(), layout.offsets);
   const train::Plan& plan = runner.prepare();
   if (validation) {
-    // Now too: what does not fit should not come to light after an epoch.
+    // Validation is planned now too: what does not fit should not come to light after an epoch.
     const feed::SlotLayout slots(validation->spec());
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }

@@ -22,7 +22,7 @@ constexpr double kPatienceSeconds = 2.0;
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-// Never destroyed: other threads may lock it while the program ends.
+// The mutex is never destroyed: other threads may lock it while the program ends.
 std::mutex& mutex() {
   static std::mutex* const only = new std::mutex;
   return *only;

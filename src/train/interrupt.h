@@ -13,9 +13,9 @@ namespace stoker::train {
 
 inline constexpr int kInterruptedStatus = 130;  // 128 + SIGINT, as shells say it
 
-// While one lives, a program without a SIGINT handler of its own has ours: the first signal is
-// noted for requested() of all scopes, the second leaves at once with status 130. Scopes of several
-// threads may overlap.
+// While an object of this class lives, a program without a SIGINT handler of its own has ours: the
+// first signal is noted for requested() of all scopes, the second leaves at once with status 130.
+// Scopes of several threads may overlap.
 class InterruptScope {
  public:
   explicit InterruptScope(bool listen);

@@ -47,7 +47,7 @@ std::vector<LayerMemory> layers_of(const train::Network& network) {
   return layers;
 }
 
-// With gradients and slots when there is an optimizer.
+// Adds the bytes of weights, and of gradients and slots when there is an optimizer.
 void add_weights(std::vector<LayerMemory>& layers, const train::Network& network,
                  const optimizers::OptimizerBase* optimizer) {
   for (const train::Weight& weight : network.weights()) {
@@ -97,7 +97,7 @@ void add_activations(std::vector<LayerMemory>& layers, const plan::Program& prog
   }
 }
 
-// `plan`: null while there is none.
+// `plan` is null while there is none.
 std::vector<LayerMemory> by_layer(const Model::Impl& model, const Plan* plan) {
   std::vector<LayerMemory> layers = layers_of(model.network);
   add_weights(layers, model.network,
@@ -137,7 +137,7 @@ std::string free_memory(device::Device& device) {
 
 // ---- Smaller batches ----
 
-// What steps on batches of `rows` rows need beside what the model keeps anyway.
+// The memory that steps on batches of `rows` rows need beside what the model keeps anyway.
 struct MemoryNeed {
   std::int64_t rows = 0;
   std::int64_t arena = 0;
@@ -164,8 +164,8 @@ MemoryNeed need_of(const Plan& plan, const device::Device& device) {
           device.reads_host_memory() ? 0 : feed::kDeviceSlots};
 }
 
-// Free memory may lie in pieces, or its size be unknown: so it is tried, except on the host, which
-// gives memory as it is touched and would not refuse before it is too late.
+// Free memory may lie in pieces, or its size be unknown. So the allocation is tried, except on the
+// host, which gives memory as it is touched and would not refuse before it is too late.
 bool fits(device::Device& device, const MemoryNeed& need) {
   const auto memory = device.memory();
   if (memory && need.total() > memory->free) return false;

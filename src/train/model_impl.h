@@ -28,7 +28,7 @@ struct Plan {
   std::unique_ptr<backend::Executable> executable;
   graph::ValueId output = graph::kNone;  // when predicting
   std::uint64_t bound = 0;               // State::generation() of the last bind
-  // What it was made for.
+  // The mode, batch and rows that the plan was made for.
   Mode mode = Mode::train;
   BatchSpec spec{};
   std::vector<std::size_t> offsets{};
@@ -45,7 +45,7 @@ struct Staging {
   std::uint64_t batches = 0;
 };
 
-// Where a step stands, for messages.
+// The place of a step in its epoch, for messages.
 struct StepPlace {
   std::int64_t epoch = 0;
   std::int64_t step = 0;  // within the epoch, of the last step launched
@@ -53,7 +53,7 @@ struct StepPlace {
   // the step, however many were launched since.
   std::optional<std::uint32_t> counter{};
 
-  // Of a step whose update overflowed: unlike one that was refused, it has been counted.
+  // The number of a step whose update overflowed: unlike one that was refused, it has been counted.
   std::int64_t overflowed_step(const plan::Scalars& scalars) const {
     return counter ? static_cast<std::int64_t>(scalars.step - *counter) - 1 : step;
   }
@@ -78,7 +78,7 @@ struct Model::Impl {
   std::uint64_t plan_uses = 0;
   std::uint64_t fits_begun = 0;  // at epoch 0
   std::optional<train::Staging> staging;
-  // Of train_on_batch since the last report, and when its last call ended.
+  // The report of train_on_batch since the last one, and the time at which its last call ended.
   FeedReport on_batch;
   std::int64_t on_batch_end_ns = 0;
 
@@ -108,7 +108,7 @@ struct Model::Impl {
   // The same with scalars that have been read already; waits only when there is something to throw.
   void check(train::Plan& plan, const train::StepPlace& place, const plan::Scalars& found);
   Logs read_logs() const;
-  // Of totals and their corrections.
+  // The logs of totals and their corrections.
   Logs logs_of(std::span<const float> metrics) const;
 
   // ---- memory.cpp ----
@@ -128,7 +128,7 @@ struct Model::Impl {
   // ---- fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
               const train::InterruptScope& interrupt, std::shared_ptr<Source> validation = nullptr);
-  // Of what the source of such a fit draws.
+  // The seed of what the source of such a fit draws.
   std::uint64_t seed_of(const FitOptions& fit_options) const;
   History fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
                       const FitOptions& options, const train::InterruptScope& interrupt);

@@ -26,8 +26,8 @@ namespace {
 // more; sources whose batches all have other numbers of rows would fill the memory.
 constexpr std::size_t kMostPlans = 32;
 
-// All that a plan depends on: where a field lies in its slot too, which follows from the slot's
-// whole batch and not from the rows that are there.
+// The key holds all that a plan depends on, the place of a field in its slot too, which follows
+// from the slot's whole batch and not from the rows that are there.
 std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                      std::int64_t rows) {
   std::string key = format(static_cast<int>(mode), '/', rows);
@@ -74,7 +74,7 @@ std::string overflow_error(const train::Network& network, std::int64_t place) {
   return "an update is not finite";
 }
 
-// What of a batch the mode reads: predict takes no targets.
+// The part of a batch that the mode reads: predict takes no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
   return {spec.inputs, {}, {}};
@@ -178,7 +178,7 @@ std::shared_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_opt
                                 needed(spec, mode), offsets, rows);
   auto plan = std::make_shared<Plan>();
   if (!step.keep.empty()) plan->output = step.keep[0];
-  // Op by op means unfused too: a relu inside of a library's convolution hides a NaN.
+  // An eager step is not fused either: a relu inside of a library's convolution hides a NaN.
   const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
   plan->executable = state.backend().compile(std::move(step.graph), step.keep,
                                              {.optimize = !eager, .tf32 = options.tf32});
@@ -284,8 +284,8 @@ Logs Model::Impl::logs_of(std::span<const float> metrics) const {
   for (std::size_t i = 0; i < totals.size(); ++i) {
     totals[i] = static_cast<double>(metrics[i]) + static_cast<double>(metrics[totals.size() + i]);
   }
-  // The first are the loss's: the sum over samples, and how many there were. Of none there is no
-  // mean.
+  // The first totals are the loss's: the sum over samples, and their number. There is no mean of
+  // none.
   const bool is_empty = totals[1] == 0.0;
   Logs logs;
   for (const auto& tracked : compiled->tracked) {

@@ -26,10 +26,11 @@ class State {
   device::Stream& stream() { return *stream_; }
   backend::Backend& backend() { return *backend_; }
 
-  // Buffers that training needs: gradients and optimizer slots, zero. What there was of them and
-  // the arena go first, and stay away when this throws.
+  // Makes the buffers that training needs, gradients and optimizer slots, filled with zeros. The
+  // earlier ones and the arena go first, and stay away when this throws.
   void prepare_training(const Network& network, std::size_t slots);
-  // At least this many bytes; memory() changes when it grows. There is no arena when this throws.
+  // The arena has at least this many bytes afterwards; memory() changes when it grows. There is no
+  // arena when this throws.
   void reserve_arena(std::int64_t bytes);
   void release_arena();
   void reserve_metrics(std::size_t totals);  // and a correction for each

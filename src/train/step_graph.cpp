@@ -58,8 +58,8 @@ class StepContext final : public layers::BuildContext {
     return static_cast<std::uint32_t>(call_ * 16 + which + 1);
   }
 
-  // By weight; invalid where no layer asked for it. Copies are the same in 16 bits: a weight has
-  // the gradients of both.
+  // The leaf of each weight; invalid where no layer asked for it. Copies are the same in 16 bits: a
+  // weight has the gradients of both.
   const std::vector<Value>& leaves() const { return leaves_; }
   const std::vector<Value>& copies() const { return copies_; }
   const std::vector<std::pair<Home, Value>>& updates() const { return updates_; }
@@ -93,7 +93,7 @@ Value field_leaf(Graph& graph, const Field& field, std::size_t offset, std::int6
                     {Space::input, 0, static_cast<std::int64_t>(offset)});
 }
 
-// As Keras does it: an input may lack, or have, a last axis of one channel.
+// An input may lack, or have, a last axis of one channel, as in Keras.
 Value fit_input(Value x, const layers::InputLayer& input) {
   const Shape wanted = input.shape.with_batch(x.shape()[0]);
   const bool whole = input.dtype == DType::int32;

@@ -11,7 +11,7 @@
 namespace stoker::train {
 namespace {
 
-// Never destroyed: threads may still wait here while the program ends.
+// This state is never destroyed: threads may still wait here while the program ends.
 struct Uses {
   std::mutex mutex;
   std::condition_variable ended;

@@ -7,7 +7,7 @@
 
 namespace stoker::train {
 
-// Reading: weights and scalars, several threads one after another. Writing: everything else, an
+// Calls that read take weights and scalars, several threads one after another. All others write, an
 // evaluation too, which has metric totals and the arena to itself.
 enum class Access { read, write };
 
@@ -25,7 +25,7 @@ class UseGuard {
   std::mutex reading_;  // held while one reads: the device's stream serves one thread
 };
 
-// A call that uses a model, for its length.
+// Holds a model for the length of a call that uses it.
 class Use {
  public:
   Use(UseGuard& guard, const std::string& model, const char* what, Access access);
@@ -38,8 +38,8 @@ class Use {
   const Access access_;
 };
 
-// Of all models in the process. Once it is closed, no use begins any more: a call that would begin
-// one stays where it is for ever, since the program is about to end.
+// Closes all models of the process: no use begins any more, and a call that would begin one stays
+// where it is for ever, since the program is about to end.
 void close_to_new_uses();
 // Waits until no use is left, for at most so long; whether none is.
 bool wait_until_unused(double seconds);

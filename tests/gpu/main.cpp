@@ -15,10 +15,12 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "backend/cuda/cudnn_plan.h"
+#include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "device/cuda_status.h"
 #include "gpu/measure.h"
@@ -80,6 +82,7 @@ int measure(const std::string& what, bool briefly) {
 
 int run(std::map<std::string, std::string>& options) {
   const bool rehearses = options.contains("--rehearse");
+  std::optional<emulation::ChosenBackend> emulated;
   if (options.contains("--compile")) {
     const std::string files = options["--compile"];
     const std::size_t comma = files.find(',');
@@ -89,7 +92,7 @@ int run(std::map<std::string, std::string>& options) {
   if (rehearses) {
     setenv("STOKER_DEVICE", "simulated", 1);
     test::device_under_test().device = device::make_simulated_device({});
-    backend::replace_backends(make_emulated);
+    emulated.emplace(make_emulated);
     if (options.contains("--library")) emulation::use_library(options["--library"]);
     if (options.contains("--collect")) emulation::collect_into(options["--collect"]);
   } else if (!testing::GTEST_FLAG(list_tests)) {

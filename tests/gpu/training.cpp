@@ -8,7 +8,7 @@
 #include "feed/nan_scan.h"
 #include "optimizers/optimizer.h"
 #include "support/device_under_test.h"
-#include "support/resnet20.h"
+#include "support/networks.h"
 #include "support/slot_memory.h"
 #include "train/interrupt.h"
 
@@ -16,14 +16,6 @@ namespace stoker::gpu {
 namespace {
 
 constexpr std::int64_t kBatches = 16;  // in memory, used again and again
-
-Value mlp(const Value& x) { return Dense(10)(Dense(128, {.activation = "relu"})(Flatten()(x))); }
-
-Value cnn(const Value& x) {
-  Value y = MaxPooling2D(2)(Conv2D(32, 3, {.activation = "relu"})(x));
-  y = MaxPooling2D(2)(Conv2D(64, 3, {.activation = "relu"})(y));
-  return Dense(10)(Dropout(0.5)(Flatten()(y)));
-}
 
 Value tiny(const Value& x) { return Dense(4)(x); }
 
@@ -34,10 +26,10 @@ Value deep(const Value& x) {
 }
 
 const Workload all_workloads[] = {
-    {"mlp-b32", 32, {28, 28, 1}, mlp},
-    {"mlp-b128", 128, {28, 28, 1}, mlp},
-    {"cnn-b32", 32, {28, 28, 1}, cnn},
-    {"cnn-b128", 128, {28, 28, 1}, cnn},
+    {"mlp-b32", 32, {28, 28, 1}, test::mlp},
+    {"mlp-b128", 128, {28, 28, 1}, test::mlp},
+    {"cnn-b32", 32, {28, 28, 1}, test::cnn},
+    {"cnn-b128", 128, {28, 28, 1}, test::cnn},
     {"resnet20-b128", 128, {32, 32, 3}, test::resnet20},
     {"tiny-b1", 1, {4}, tiny, true},
     {"stream-shallow", 256, {8192}, shallow, true},

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "support/device_under_test.h"
-#include "support/resnet20.h"
+#include "support/networks.h"
 
 namespace stoker {
 namespace {

@@ -42,7 +42,7 @@ struct PhiloxBlock {
 
 // 24 random bits as a float in [0, 1).
 STOKER_HOST_DEVICE STOKER_ALWAYS_INLINE constexpr float unit_float(std::uint32_t word) {
-  // By way of int32, whose conversion to float every instruction set has.
+  // The way goes by int32, whose conversion to float every instruction set has.
   return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
 }
 

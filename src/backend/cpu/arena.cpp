@@ -31,7 +31,7 @@ FlushDenormals::~FlushDenormals() {
 
 struct ComputeArena::Impl {
   explicit Impl(int threads) : arena(threads) {
-    // Its workers take the settings of the thread that does this.
+    // The arena's workers take the settings of the thread that makes it.
     const FlushDenormals flush;
     arena.initialize();
   }
@@ -52,7 +52,7 @@ void ComputeArena::execute_erased(void (*body)(void*), void* context) {
 int default_threads() {
   const std::optional<std::int64_t> threads =
       check::integer_from_environment("STOKER_THREADS", check::closed(1, kMostThreads));
-  // Where nothing is set, TBB reads the process's affinity mask.
+  // TBB reads the process's affinity mask where nothing is set.
   if (!threads) return std::max(1, tbb::this_task_arena::max_concurrency());
   return static_cast<int>(*threads);
 }

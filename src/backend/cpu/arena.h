@@ -6,9 +6,9 @@
 
 namespace stoker::backend::cpu {
 
-// On the calling thread, until the end of the scope: results too small for a normal float32 (below
-// 1.2e-38) are 0, and such operands count as 0. Processors take a hundred times as long over them,
-// and Adam's averages of gradients that have died away are full of them.
+// While one lives, results on its thread that are too small for a normal float32 (below 1.2e-38)
+// become 0, and such operands count as 0. Processors take a hundred times as long over them, and
+// Adam's averages of gradients that have died away are full of them.
 class FlushDenormals {
  public:
   FlushDenormals();
@@ -22,7 +22,7 @@ class FlushDenormals {
 
 class ComputeArena {
  public:
-  // threads >= 1, the calling thread included.
+  // `threads` is at least 1 and includes the calling thread.
   explicit ComputeArena(int threads);
   ~ComputeArena();
   ComputeArena(const ComputeArena&) = delete;
@@ -46,7 +46,7 @@ class ComputeArena {
   int threads_;
 };
 
-// More than any machine has: a larger number is a mistake, and would exhaust memory.
+// No machine has so many: a larger number is a mistake, and would exhaust memory.
 inline constexpr int kMostThreads = 4096;
 
 // What STOKER_THREADS says, else the cores that this process may run on. Throws ValueError when the

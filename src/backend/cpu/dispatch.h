@@ -1,4 +1,4 @@
-// Which copy of the kernels this processor runs.
+// Chooses the copy of the kernels that this processor runs.
 #pragma once
 
 #include <span>

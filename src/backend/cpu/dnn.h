@@ -18,18 +18,19 @@ namespace stoker::backend::cpu {
 
 const dnnl::engine& dnn_engine();
 
-// Of float32 or bfloat16. Dense in C order; and with strides of one's own.
+// Descriptions of memory of float32 or bfloat16: plain() is dense in C order, strided() has the
+// strides that it is given.
 dnnl::memory::desc plain(const dnnl::memory::dims& dims, DType dtype = DType::float32);
 dnnl::memory::desc strided(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides,
                            DType dtype = DType::float32);
-// For oneDNN to choose the layout.
+// A description whose layout oneDNN chooses.
 dnnl::memory::desc any_layout(const dnnl::memory::dims& dims, DType dtype = DType::float32);
 // An image batch: oneDNN's dims are (N, C, H, W) whatever the layout; ours is NHWC.
 dnnl::memory::desc image(const Shape& nhwc, DType dtype = DType::float32);
 
-// Scratch memory comes from our arena.
+// Attributes by which scratch memory comes from our arena.
 dnnl::primitive_attr user_scratchpad();
-// So, and max(0, x) of what is written.
+// The same attributes, and relu of what is written.
 dnnl::primitive_attr with_relu();
 
 // Whether this processor multiplies and adds bfloat16, and oneDNN may do so (the environment
@@ -46,7 +47,7 @@ class Primitive {
   Primitive(const dnnl::primitive& primitive,
             std::initializer_list<std::pair<int, dnnl::memory::desc>> arguments);
 
-  // Sets where an argument lies; cheap when it has not changed.
+  // Sets the place of an argument, which is cheap when it has not changed.
   void set(std::size_t argument, const void* data);
   // Calls the C interface: dnnl.hpp's execute() would build a map and a vector each time.
   void execute();

@@ -85,7 +85,7 @@ class CpuExecutable final : public Executable, private device::Work {
   }
 
   void run(device::Stream& stream, device::RingState* ring) override {
-    // Another ring: as a captured graph would have to be captured again.
+    // A step on another ring waits, just as a captured graph would have to be captured again.
     if (ring != ring_) {
       stream.synchronize();
       ring_ = ring;

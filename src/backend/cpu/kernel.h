@@ -11,7 +11,7 @@
 
 namespace stoker::backend::cpu {
 
-// One run of a program: where its values are this time.
+// One run of a program, with the places of its values this time.
 struct Run {
   void* const* values;  // by ValueId
   plan::Scalars* scalars;
@@ -23,11 +23,12 @@ struct Run {
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  // Called on a thread inside the compute arena. Allocates nothing, throws nothing.
+  // The executable calls it on a thread inside the compute arena. It allocates nothing and throws
+  // nothing.
   virtual void run(const Run& run) = 0;
   // Bytes of scratch memory that run() needs, aligned to 64.
   virtual std::size_t workspace_bytes() const { return 0; }
-  // How many oneDNN primitives one run executes (each allocates inside the library).
+  // The number of oneDNN primitives that one run executes (each allocates inside the library).
   virtual int primitives() const { return 0; }
 };
 
@@ -72,7 +73,7 @@ std::unique_ptr<Kernel> make(const KernelRequest& request) {
   return std::make_unique<K>(request);
 }
 
-// One that is missing is a link error.
+// A description that is missing is a link error.
 #define STOKER_OP(name) extern const CpuOp name##_on_cpu;
 #include "ops/ops.def"
 #undef STOKER_OP

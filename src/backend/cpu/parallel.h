@@ -13,7 +13,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, LoopBody body, const v
 // What one task should at least read and write; for less a thread is not worth waking.
 inline constexpr std::int64_t kBytesPerTask = std::int64_t{64} * 1024;
 
-// How many items of so many bytes make a task.
+// The number of items of so many bytes that make a task.
 constexpr std::int64_t grain_for(std::int64_t bytes_per_item) {
   const std::int64_t items = kBytesPerTask / (bytes_per_item > 0 ? bytes_per_item : 1);
   return items > 0 ? items : 1;

@@ -53,8 +53,8 @@ TileOp tile_op(ExprOp op) {
   return TileOp::copy;
 }
 
-// How an input of shape `from` is read as if it had shape `to`: neighbouring axes are joined, and
-// what is left tells the kind.
+// Decides how an input of shape `from` is read as if it had shape `to`: neighbouring axes are
+// joined, and what is left tells the kind.
 TileInput classify(const TileOperand& operand, const Shape& to) {
   const Shape& from = operand.shape;
   TileInput input{};

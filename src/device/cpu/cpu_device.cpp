@@ -64,7 +64,7 @@ class CpuDevice final : public Device {
   std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
     return std::make_unique<HostBuffer>(bytes);
   }
-  // As the kernel estimates it (proc(5)); a container's own limit is not seen.
+  // The operating system's estimate (proc(5)); a container's own limit is not seen.
   std::optional<DeviceMemory> memory() override {
     DeviceMemory memory;
     std::ifstream file("/proc/meminfo");

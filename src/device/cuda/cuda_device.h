@@ -22,8 +22,8 @@ struct CudaProperties {
   std::size_t memory_bytes = 0;
 };
 
-// Of the primary context. Any thread may call it; make_cuda_device() makes the only one of each
-// ordinal, which lives until the process ends, so that what it makes may refer to it.
+// A device of the primary context. Any thread may call it; make_cuda_device() makes the only one of
+// each ordinal, which lives until the process ends, so that what it makes may refer to it.
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int ordinal);
@@ -80,8 +80,8 @@ class CudaEvent final : public Event {
   cudaEvent_t event_ = nullptr;
 };
 
-// Not synchronised with the default stream. Copies from or to host memory that is not pinned block
-// the host as CUDA's do.
+// A stream that is not synchronised with the default stream. Copies from or to host memory that is
+// not pinned block the host as CUDA's do.
 class CudaStream final : public Stream {
  public:
   explicit CudaStream(CudaDevice& device);
@@ -92,8 +92,8 @@ class CudaStream final : public Stream {
   void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void fill_zero(std::byte* to, std::size_t bytes) override;
-  // One upload of the row numbers, and a launch for each of the gathers. Allocates where there are
-  // more rows than there ever were.
+  // Takes one upload of the row numbers, and a launch for each of the gathers. It allocates where
+  // there are more rows than there ever were.
   void gather_rows(std::span<const RowGather> gathers, std::span<const std::int64_t> rows) override;
   // Runs `work` at once on the calling thread: it is host code that enqueues on handle().
   void launch(Work& work) override;

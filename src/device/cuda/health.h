@@ -13,7 +13,7 @@ namespace stoker::device {
 // Every later call gives the same error, until the process ends.
 bool is_sticky(cudaError_t error);
 
-// Of one device; for any thread.
+// The health of one device; any thread may use it.
 class Health {
  public:
   explicit Health(std::string device) : device_(std::move(device)) {}
@@ -23,7 +23,7 @@ class Health {
   // Throws DeviceError if `error` is one, or if the device broke meanwhile. `call` says what was
   // being done, as "cudaStreamSynchronize".
   void check(cudaError_t error, const char* call);
-  // For destructors: remembers a sticky error for the next call, forgets all others.
+  // Destructors use it: it remembers a sticky error for the next call and forgets all others.
   void note(cudaError_t error, const char* call) noexcept;
   bool is_broken() const { return broken_.load(std::memory_order_acquire); }
 

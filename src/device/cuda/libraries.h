@@ -11,7 +11,7 @@
 
 namespace stoker::device {
 
-// Where libraries are looked for, in this order.
+// The places in which libraries are looked for, in this order.
 struct LibrarySearch {
   std::vector<std::string> first;  // folders
   bool loader = true;              // wherever dlopen looks by itself

@@ -6,7 +6,7 @@
 
 namespace stoker::device {
 
-// From here to the end of the scope, on the calling thread.
+// A range from here to the end of the scope, on the calling thread.
 class NvtxRange {
  public:
   explicit NvtxRange(const char* name) { nvtxRangePushA(name); }

@@ -34,7 +34,7 @@ class Health {
  public:
   explicit Health(const SimulatedOptions& options) : options_(options) {}
 
-  // Every call on the device begins here. Throws once and then always.
+  // Every call on the device begins here. It throws once and then always.
   void call() {
     const std::int64_t number = ++calls_;
     if (options_.break_at_call && number >= *options_.break_at_call) {
@@ -159,7 +159,8 @@ class SimulatedEvent final : public Event {
     return recorded_;
   }
   void pass(std::uint64_t mark, Clock::time_point due) {
-    // Under the lock: who waits may destroy the event as soon as it has the lock.
+    // The event is notified under the lock: a thread that waits may destroy it as soon as it has
+    // the lock.
     const std::lock_guard lock(mutex_);
     passed_ = mark;
     due_ = due;
@@ -276,7 +277,7 @@ class SimulatedStream final : public Stream {
 
  private:
   static constexpr std::size_t kCapacity = 1024;
-  // How late a thread may wake up without being taken for slow.
+  // The lateness with which a thread may wake up without being taken for slow.
   static constexpr auto kLateness = std::chrono::milliseconds(2);
 
   template <class T>

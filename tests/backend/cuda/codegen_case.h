@@ -390,7 +390,7 @@ class LaunchCase : public backend::cuda::Resources {
     const auto& attributes = ops::attributes_of<ops::ReduceAttributes>(node);
     std::vector<graph::Value> inputs;
     for (const graph::ValueId id : node.inputs) inputs.push_back(graph.value(id));
-    const Shape shape = ops::broadcast("", inputs);
+    const Shape shape = ops::broadcast({}, inputs);
     Shape kept = shape;
     for (const std::int64_t axis : attributes.axes) kept[static_cast<std::size_t>(axis)] = 1;
     const double infinity = std::numeric_limits<double>::infinity();

@@ -7,10 +7,11 @@
 #include <iostream>
 #include <sstream>
 
+#include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
 #include "backend/cuda/plan_cache.h"
 #include "stoker/stoker.h"
-#include "support/resnet20.h"
+#include "support/networks.h"
 #include "support/source_folder.h"
 
 namespace stoker {
@@ -37,12 +38,8 @@ const cuda::LaunchPlan& plan_for_h200(Model model) {
 
 class StepsOnAnH200 : public testing::Test {
  protected:
-  StepsOnAnH200() {
-    backend::replace_backends([](const std::shared_ptr<device::Device>&, int) {
-      return emulation::make_emulated_backend(h200());
-    });
-  }
-  ~StepsOnAnH200() override { backend::replace_backends(nullptr); }
+  const emulation::ChosenBackend emulated_{
+      [](const auto&, int) { return emulation::make_emulated_backend(h200()); }};
 
   static int own_products(const cuda::LaunchPlan& plan) {
     int found = 0;
@@ -56,37 +53,22 @@ class StepsOnAnH200 : public testing::Test {
   }
 };
 
-Sequential mlp(const ModelOptions& options = {}) {
-  return Sequential({Input({28, 28, 1}), Flatten(), Dense(128, {.activation = "relu"}), Dense(10)},
-                    options);
-}
-Sequential cnn(const ModelOptions& options = {}) {
-  return Sequential(
-      {Input({28, 28, 1}), Conv2D(32, 3, {.activation = "relu"}), MaxPooling2D(2),
-       Conv2D(64, 3, {.activation = "relu"}), MaxPooling2D(2), Flatten(), Dropout(0.5), Dense(10)},
-      options);
-}
-Model resnet20(const ModelOptions& options = {}) {
-  const Value images = Input({32, 32, 3});
-  return Model(images, test::resnet20(images), options);
-}
-
 TEST_F(StepsOnAnH200, an_mlp_takes_at_most_12_launches) {
-  const cuda::LaunchPlan& plan = plan_for_h200(mlp());
+  const cuda::LaunchPlan& plan = plan_for_h200(test::network(test::mlp));
   std::cout << plan.text();
   EXPECT_LE(plan.launches.size(), 12U);
   EXPECT_EQ(own_products(plan), 0);
 }
 
 TEST_F(StepsOnAnH200, a_cnn_takes_at_most_30_launches) {
-  const cuda::LaunchPlan& plan = plan_for_h200(cnn());
+  const cuda::LaunchPlan& plan = plan_for_h200(test::network(test::cnn));
   std::cout << plan.text();
   EXPECT_LE(plan.launches.size(), 30U);
   EXPECT_EQ(own_products(plan), 0);
 }
 
 TEST_F(StepsOnAnH200, a_resnet20_takes_at_most_160_launches) {
-  const cuda::LaunchPlan& plan = plan_for_h200(resnet20());
+  const cuda::LaunchPlan& plan = plan_for_h200(test::network(test::resnet20, {32, 32, 3}));
   std::cout << plan.text();
   EXPECT_LE(plan.launches.size(), 160U);
   EXPECT_EQ(own_products(plan), 0);
@@ -95,9 +77,15 @@ TEST_F(StepsOnAnH200, a_resnet20_takes_at_most_160_launches) {
 // Of the batch, the logits and the kernels' gradients; all other conversions are parts of launches
 // that are there anyway.
 TEST_F(StepsOnAnH200, mixed_precision_takes_at_most_six_launches_for_conversions) {
-  for (const auto& model : {+[](const ModelOptions& options) { return Model(mlp(options)); },
-                            +[](const ModelOptions& options) { return Model(cnn(options)); },
-                            +[](const ModelOptions& options) { return resnet20(options); }}) {
+  struct Network {
+    Value (*layers)(const Value&);
+    Shape image;
+  };
+  for (const Network& network : {Network{test::mlp, {28, 28, 1}}, Network{test::cnn, {28, 28, 1}},
+                                 Network{test::resnet20, {32, 32, 3}}}) {
+    const auto model = [&](const ModelOptions& options) {
+      return test::network(network.layers, network.image, options);
+    };
     const std::size_t of_float32 = plan_for_h200(model({})).launches.size();
     for (const char* policy : {"mixed_bfloat16", "mixed_float16"}) {
       const cuda::LaunchPlan& plan = plan_for_h200(model({.dtype_policy = policy}));

@@ -1,4 +1,4 @@
-// What the kernel files of one instruction set tell each other.
+// The declarations that the kernel files of one instruction set share.
 #pragma once
 
 #include "backend/cpu/kernels/kernels.h"

@@ -21,7 +21,7 @@ enum class TileOp : std::uint8_t {
   multiply_subtract,      // a * b - c
 };
 
-// As stoker::DType, which the kernels do not include.
+// These are stoker::DType's, which the kernels do not include.
 enum class TileType : std::uint8_t { float32, int32, uint8, bfloat16, float16 };
 
 // Operands and results are slots: where the floats of the tile are, be it a register (a tile of
@@ -85,7 +85,7 @@ struct TileScalar {
 
 // Slots: constants, then registers, then what inputs, outputs, ... name.
 struct TileProgramView {
-  // The first `scalar_count` are worked out once, before the first tile.
+  // The first `scalar_count` instructions run once, before the first tile.
   const TileInstruction* instructions;
   const TileScalar* scalars;
   const TileInput* inputs;
@@ -108,8 +108,8 @@ struct TileArguments {
   float range_value;
   std::uint32_t step;
   std::uint64_t seed;
-  // Of a program that keeps finite values: set to the first element that was not stored, if that
-  // is smaller than what is there.
+  // A program that keeps finite values sets this to the first element that it did not store, if
+  // that is smaller than what is there.
   std::int64_t* first_overflow;
 };
 

@@ -12,7 +12,7 @@
 namespace stoker::backend::cpu::STOKER_ISA {
 namespace {
 
-// Where an operand's floats are; a step of 0 repeats the first vector.
+// The place of an operand's floats; a step of 0 repeats the first vector.
 struct Slot {
   float* at;
   std::int64_t step;  // kWidth or 0
@@ -95,7 +95,7 @@ std::uint16_t to_half(float x) { return detail::to_float16_bits(x); }
 float from_bfloat16(std::uint16_t bits) { return detail::from_bfloat16_bits(bits); }
 std::uint16_t to_bfloat16(float x) { return detail::to_bfloat16_bits(x); }
 
-// x rounded as if it were stored in the 16-bit type and read back.
+// Returns x rounded as if it were stored in the 16-bit type and read back.
 template <class F>
 void round_trip(Slot a, float* to, std::int64_t n, F f) {
   Stretch x;
@@ -219,7 +219,7 @@ void convert_back(const float* from, T* to, std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
 }
 
-// Of a float that no integer of the type stands for, the nearest one that there is.
+// A float that no integer of the type stands for becomes the nearest one that there is.
 float within(float x, float low, float high) {
   return x < low ? low : x > high ? high : x == x ? x : 0.0f;
 }
@@ -372,7 +372,7 @@ class Evaluation {
   }
 
  private:
-  // What is the same for all tiles.
+  // Prepares what is the same for all tiles.
   void prepare(std::int64_t total) {
     for (int i = 0; i < program_.constant_count; ++i) {
       // Slots are written through nowhere but in registers and outputs.
@@ -468,7 +468,7 @@ class Evaluation {
     return found;
   }
 
-  // Element by element: rare, so that its speed does not matter.
+  // Stores element by element, which is rare, so that its speed does not matter.
   void store_finite(std::int64_t begin, std::int64_t n) {
     for (std::int64_t k = 0; k < n; ++k) {
       bool is_finite = true;
@@ -523,7 +523,7 @@ class Evaluation {
   const TileProgramView& program_;
   const TileArguments& arguments_;
   std::int64_t origin_ = 0;
-  // Not initialised: an evaluation of a few elements would do nothing else.
+  // The slots are not initialised: an evaluation of a few elements would do nothing else.
   Slot slots_[kTileMaxSlots];
   alignas(kVectorBytes) float scratch_[kTileScratchFloats];
 };

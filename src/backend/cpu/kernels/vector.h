@@ -126,7 +126,7 @@ struct ExpParts {
   x = select(x > 89.0f, 89.0f, x);
   x = select(x < -104.0f, -104.0f, x);
   const ExpParts parts = exp_parts(x);
-  // In two steps: the result may be denormal, and 2^128 is no float.
+  // The scaling takes two steps, since the result may be denormal and 2^128 is no float.
   const Ints half = parts.n >> 1;
   return (parts.r_expm1 + 1.0f) * power_of_two(half) * power_of_two(parts.n - half);
 }
@@ -211,7 +211,7 @@ struct ExpParts {
 
 // ---- Lanes of one vector ----
 
-// By halves, as a tree.
+// The sum goes by halves, as a tree.
 [[gnu::always_inline]] inline float sum_of_lanes(Floats x) {
   float lanes[kWidth];
   store(lanes, x);

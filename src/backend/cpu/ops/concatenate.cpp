@@ -39,7 +39,7 @@ class ConcatenateKernel : public Kernel {
   }
 
  private:
-  // In a row of the result.
+  // The place of an input in a row of the result.
   struct Block {
     graph::ValueId input;
     std::size_t offset, bytes;

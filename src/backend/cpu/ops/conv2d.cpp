@@ -32,7 +32,7 @@ memory::desc kernel_plain(const graph::ValueType& kernel, std::int64_t groups) {
   return strided(kernel_dims(hwio, groups), grouped, kernel.dtype);
 }
 
-// What the three ops have in common: their values by the roles they have in the forward one.
+// The common part of the three ops: their values by the roles that they have in the forward one.
 struct Problem {
   graph::ValueType x, kernel, y;
   std::optional<DType> bias;

@@ -79,12 +79,12 @@ class EmbeddingBackwardKernel : public Kernel {
   }
 
  private:
-  // A row is written, and gets its share of the gradient.
+  // The grain counts a row as written once and as read with its share of the gradient.
   std::int64_t grain() const {
     return grain_for(4 * (columns_ + 2 * columns_ * count_ / std::max<std::int64_t>(entries_, 1)));
   }
 
-  // In packs of a known size, which the compiler turns into vectors.
+  // The loop goes in packs of a known size, which the compiler turns into vectors.
   void add_row(const float* __restrict from, float* __restrict to) const {
     constexpr std::int64_t kPack = 8;
     std::int64_t c = 0;

@@ -38,7 +38,7 @@ Problem read(const graph::Graph& graph, const graph::Node& node) {
           tail.relu};
 }
 
-// Empty where oneDNN has none and may say so.
+// The result is empty where oneDNN has none and may say so.
 dnnl::matmul::primitive_desc describe(const Problem& p, bool may_be_empty = false) {
   const auto a = p.transpose_a ? strided({p.m, p.k}, {1, p.m}, p.a) : plain({p.m, p.k}, p.a);
   const auto b = p.transpose_b ? strided({p.k, p.n}, {1, p.k}, p.b) : plain({p.k, p.n}, p.b);

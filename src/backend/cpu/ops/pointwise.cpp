@@ -63,7 +63,7 @@ class PointwiseKernel : public Kernel {
   }
 
  private:
-  // Elements [begin, end), counted through all ranges.
+  // Evaluates elements [begin, end), counted through all ranges.
   void evaluate(TileArguments arguments, std::int64_t begin, std::int64_t end,
                 std::int64_t& first_overflow) const {
     arguments.first_overflow = &first_overflow;
@@ -78,7 +78,7 @@ class PointwiseKernel : public Kernel {
     }
   }
 
-  // Several threads may each have found one.
+  // Several threads may each have found an overflow: the smallest stays.
   void note_overflow(plan::Scalars& scalars, std::int64_t element) const {
     const std::int64_t found = first_place_ + element;
     const std::atomic_ref<std::int64_t> first(scalars.overflow);

@@ -235,7 +235,7 @@ class ReduceKernel : public Kernel {
     }
   }
 
-  // One row, or as many short ones as the buffer holds at once. Returns the next row.
+  // Reduces one row, or as many short ones as the buffer holds at once, and returns the next row.
   std::int64_t reduce_some_rows(const Job& job, std::int64_t row, std::int64_t end) const {
     if (reduced_ > kBuffer / 2 || reduced_ == 0) {
       const double total = reduce_run(job, row * reduced_, (row + 1) * reduced_);
@@ -268,7 +268,7 @@ class ReduceKernel : public Kernel {
     });
     for (std::int64_t o = 0; o < outer_; ++o) {
       float* sums = partial + o * parts_ * width;
-      // Pairwise, so that many parts cost little error.
+      // The parts are summed pairwise, so that many of them cost little error.
       for (std::int64_t step = 1; step < parts_; step *= 2) {
         for (std::int64_t part = 0; part + step < parts_; part += 2 * step) {
           combine_rows(sums + part * width, sums + (part + step) * width, inner_);
@@ -287,7 +287,7 @@ class ReduceKernel : public Kernel {
     const std::int64_t width = inner_ * fold_;
     std::fill(sums, sums + width, static_cast<float>(start_of(kind_)));
     const std::int64_t begin = row * inner_, end = (row + rows) * inner_;
-    // Whole joined rows at a time, several of them if they fit.
+    // A stretch is whole joined rows, several of them if they fit.
     const std::int64_t stretch =
         width > kBuffer ? kBuffer : std::max<std::int64_t>(1, kBuffer / width) * width;
     for_values(job, begin, end, stretch,

@@ -15,7 +15,7 @@ class ReshapeKernel : public Kernel {
                size_of(request.output(0).type.dtype)) {}
 
   void run(const Run& run) override {
-    // Different only where the output was given a home of its own.
+    // The two differ only where the output was given a home of its own.
     if (run.values[input_] != run.values[output_]) {
       std::memcpy(run.values[output_], run.values[input_], bytes_);
     }

@@ -31,7 +31,7 @@ class ClassNumbers {
                      : static_cast<const std::int32_t*>(data_)[i];
   }
 
-  // Never into the range from below; NaN and what int32 cannot hold is no class.
+  // No label is truncated into the range from below; NaN and what int32 cannot hold is no class.
   static std::int32_t truncated(float label) {
     constexpr float kLimit = 2147483648.0f;
     return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(std::floor(label)) : -1;
@@ -51,7 +51,7 @@ class FirstBadRow {
     }
   }
 
-  // Once all threads are done. The first error of a step stays.
+  // Records the row once all threads are done. The first error of a step stays.
   template <class Labels>
   void record(plan::Scalars& scalars, graph::NodeId node, const Labels& labels) const {
     const std::int64_t row = row_.load(std::memory_order_relaxed);

@@ -7,7 +7,8 @@
 namespace stoker::backend::cpu {
 namespace {
 
-// In bytes: `outer` rows of `row` in the whole, from which `block` at `offset` is the slice's.
+// The slice's place in the whole, in bytes: of each of `outer` rows of `row` bytes, `block` bytes
+// at `offset` are the slice's.
 struct Layout {
   std::int64_t outer = 1;
   std::size_t row = 0, offset = 0, block = 0;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
 
 namespace {
@@ -52,7 +53,7 @@ int main(int argc, char** argv) {
     }
     if (argument == "--own-kernels") dnn = emulation::Dnn::refuses_all;
   }
-  stoker::backend::replace_backends(make);
+  const emulation::ChosenBackend emulated(make);
   if (!collects) return RUN_ALL_TESTS();
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
   delete listeners.Release(listeners.default_result_printer());
