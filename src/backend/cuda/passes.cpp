@@ -1,14 +1,9 @@
 #include "backend/cuda/passes.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
-#include "backend/cuda/lower.h"
 #include "backend/cuda/ops/cuda_op.h"
-#include "ops/ops.h"
-#include "ops/tail.h"
-#include "plan/match.h"
 #include "plan/uses.h"
 
 namespace stoker::backend::cuda {
@@ -18,10 +13,7 @@ using graph::Node;
 using graph::NodeId;
 using graph::Space;
 using graph::ValueId;
-using ops::OpIndex;
-using plan::is_op;
 
-// ---- group_nodes ----
 namespace {
 
 struct Region {
