@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 PAGE = "docs/adding-things.md"
-SECTION = "## An op"
+SECTION = "An op"
 COPIED = ["src", "include", "tests/ops", "tests/support", "tests/backend"]
 MOST_SECONDS = 60  # of processor time, to compile and to link
 
@@ -53,15 +53,15 @@ class Change:
         file.write_text(text)
 
 
-def section_of(text: str) -> str:
-    begin = text.index(f"\n{SECTION}\n")
+def section_of(text: str, section: str) -> str:
+    begin = text.index(f"\n## {section}\n")
     end = text.find("\n## ", begin + 1)
     return text[begin : end if end >= 0 else len(text)]
 
 
-def changes_of(text: str) -> list[Change]:
+def changes_of(text: str, section: str = SECTION) -> list[Change]:
     changes = []
-    for block in re.findall(r"^```diff\n(.*?)^```$", section_of(text), re.M | re.S):
+    for block in re.findall(r"^```diff\n(.*?)^```$", section_of(text, section), re.M | re.S):
         old = None
         for line in block.splitlines(keepends=True):
             if line.startswith("--- "):
@@ -75,7 +75,7 @@ def changes_of(text: str) -> list[Change]:
             else:
                 changes[-1].hunks[-1].append(line if line != "\n" else " \n")
     if not changes:
-        raise Failure(f"{PAGE}: the section {SECTION} has no diff")
+        raise Failure(f"{PAGE}: the section {section} has no diff")
     return changes
 
 
