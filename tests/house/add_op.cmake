@@ -27,11 +27,11 @@ list(FILTER sources EXCLUDE REGEX "/src/backend/cuda/")
 list(FILTER cuda_sources INCLUDE REGEX "/src/backend/cuda/")
 
 # The other tests of ops are those of the build.
-string(REPLACE ";" "|" recompiled "${tables}")
-string(REPLACE "${scratch}/tests/" "" recompiled "${recompiled}")
-string(REPLACE "." "\\." recompiled "${recompiled}")
-set(objects $<TARGET_OBJECTS:stoker_ops_tests>)
-set(objects $<FILTER:${objects},EXCLUDE,/(${recompiled})\\.>)
+set(recompiled ${tables})
+list(FILTER recompiled INCLUDE REGEX "/tests/ops/")
+list(TRANSFORM recompiled REPLACE ".*/([a-z_]+)[.]cpp$" "\\1")
+list(JOIN recompiled "|" recompiled)
+set(objects "$<FILTER:$<TARGET_OBJECTS:stoker_ops_tests>,EXCLUDE,/(${recompiled})[.]cpp>")
 
 function(stoker_add_op_program program)
   add_executable(${program} EXCLUDE_FROM_ALL ${ARGN} ${objects})
