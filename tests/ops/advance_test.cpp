@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ops/cases.h"
+#include "plan/scalar_offsets.h"
 #include "stoker/error.h"
 #include "support/message.h"
 
