@@ -3,9 +3,11 @@
 //   --compile=FILE,LIBRARY    makes a shared object of them
 //   --library=LIBRARY         uses it
 //   --own-kernels             cuDNN refuses everything
+//   --only=FOLDER,FOLDER      of tests/, whose tests run
 #include <gtest/gtest.h>
 
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,27 @@ std::string value_of(std::string_view argument, std::string_view name) {
   return std::string(argument.starts_with(name) ? argument.substr(name.size()) : "");
 }
 
+// Leaves, of the tests that the filter lets through, those whose source lies in one of these
+// folders of tests/.
+void keep_folders(const std::string& folders) {
+  std::string kept;
+  const auto& all = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < all.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *all.GetTestSuite(i);
+    const std::string_view file = suite.GetTestInfo(0)->file();
+    std::istringstream names(folders);
+    for (std::string name; std::getline(names, name, ',');) {
+      if (file.find("tests/" + name + "/") != std::string_view::npos) {
+        kept += std::string(kept.empty() ? "" : ":") + suite.name() + ".*";
+        break;
+      }
+    }
+  }
+  const std::string given = testing::GTEST_FLAG(filter);
+  const std::size_t minus = given.find('-');
+  testing::GTEST_FLAG(filter) = kept + (minus == std::string::npos ? "" : given.substr(minus));
+}
+
 // Failures of tests whose kernels did not run mean nothing.
 class Silence final : public testing::EmptyTestEventListener {};
 
@@ -50,6 +73,9 @@ int main(int argc, char** argv) {
     }
     if (const std::string file = value_of(argument, "--library="); !file.empty()) {
       emulation::use_library(file);
+    }
+    if (const std::string folders = value_of(argument, "--only="); !folders.empty()) {
+      keep_folders(folders);
     }
     if (argument == "--own-kernels") dnn = emulation::Dnn::refuses_all;
   }
