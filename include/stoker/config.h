@@ -3,8 +3,10 @@
 // (keras.saving.serialize_keras_object).
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,11 +25,14 @@ class Config {
 
   Config() = default;  // null
   Config(std::nullptr_t) {}
-  Config(bool value) : value_(value) {}
-  Config(int value) : value_(std::int64_t{value}) {}
-  Config(std::int64_t value) : value_(value) {}
+  // No pointer is taken for a truth value.
+  template <std::same_as<bool> T>
+  Config(T value) : value_(value) {}
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) Config(T value) : value_(static_cast<std::int64_t>(value)) {}
   Config(double value) : value_(value) {}
   Config(const char* value) : value_(std::string(value)) {}
+  Config(std::string_view value) : value_(std::string(value)) {}
   Config(std::string value) : value_(std::move(value)) {}
   Config(List values) : value_(std::move(values)) {}
   Config(Map members) : value_(std::move(members)) {}
@@ -65,6 +70,7 @@ class Config {
   const Config& operator[](std::string_view key) const { return at(key); }
   // Of a list; throws ValueError beyond its end.
   const Config& at(std::size_t index) const;
+  const Config& operator[](std::size_t index) const { return at(index); }
   std::size_t size() const;  // of a list or a map
   // Sets a key of a map, behind the others where it is new; a null becomes a map.
   Config& set(std::string key, Config value);
@@ -75,6 +81,8 @@ class Config {
   std::string described() const;
 
   friend bool operator==(const Config&, const Config&) = default;
+  // As JSON, with words for what that has none for.
+  friend std::ostream& operator<<(std::ostream& out, const Config& config);
 
  private:
   std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, List, Map> value_ = nullptr;

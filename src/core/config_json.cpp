@@ -109,9 +109,12 @@ void write_number(double value, std::string& out) {
   if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
+enum class NotFinite { refuse, name };
+
 class Writer {
  public:
-  explicit Writer(int indent) : indent_(indent) {}
+  explicit Writer(int indent, NotFinite not_finite = NotFinite::refuse)
+      : indent_(indent), not_finite_(not_finite) {}
 
   void write(const Config& value, int level) {
     if (value.is_list()) return write_list(value.list_items(), level);
@@ -122,6 +125,9 @@ class Writer {
       out += value.boolean() ? "true" : "false";
     } else if (value.is_integer()) {
       out += std::to_string(value.integer());
+    } else if (value.is_number() && not_finite_ == NotFinite::name &&
+               !std::isfinite(value.number())) {
+      out += format(value.number());
     } else if (value.is_number()) {
       write_number(value.number(), out);
     } else {
@@ -167,6 +173,7 @@ class Writer {
   }
 
   const int indent_;
+  const NotFinite not_finite_;
 };
 
 }  // namespace
@@ -175,6 +182,12 @@ Config Config::from_json(std::string_view text) {
   Builder builder(text);
   if (!nlohmann::json::sax_parse(text, &builder)) throw ValueError("JSON: expected a value");
   return std::move(builder.result);
+}
+
+std::ostream& operator<<(std::ostream& out, const Config& config) {
+  Writer writer(0, NotFinite::name);
+  writer.write(config, 0);
+  return out << writer.out;
 }
 
 std::string Config::to_json(int indent) const {

@@ -66,7 +66,7 @@ Size2D FieldType<Size2D>::read(const Config& config) {
     throw ValueError(format("expected a height and a width, or one number for both, received ",
                             config.described()));
   }
-  return {config.at(std::size_t{0}).integer(), config.at(std::size_t{1}).integer()};
+  return {config.at(0).integer(), config.at(1).integer()};
 }
 
 Config FieldType<Size2D>::write(const Size2D& value) {

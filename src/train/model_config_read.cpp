@@ -86,13 +86,13 @@ struct History {
 };
 
 History history_of(const Config& config) {
-  if (!config.is_list() || config.size() != 3 || !config.at(std::size_t{0}).is_string()) {
+  if (!config.is_list() || config.size() != 3 || !config.at(0).is_string()) {
     throw ValueError(format("expected [layer, node, tensor], received ", config.described()));
   }
-  if (config.at(std::size_t{2}).integer() != 0) {
+  if (config.at(2).integer() != 0) {
     throw ValueError("expected the first output of a layer, since none here has a second");
   }
-  return {config.at(std::size_t{0}).string(), config.at(std::size_t{1}).integer()};
+  return {config.at(0).string(), config.at(1).integer()};
 }
 
 // The values that a call takes.
@@ -103,8 +103,8 @@ std::vector<History> arguments_of(const Config& node) {
   }
   const Config& arguments = node.at("args");
   const Config* tensors = &arguments;
-  if (arguments.size() == 1 && arguments.at(std::size_t{0}).is_list()) {
-    tensors = &arguments.at(std::size_t{0});
+  if (arguments.size() == 1 && arguments.at(0).is_list()) {
+    tensors = &arguments.at(0);
   } else if (arguments.size() != 1) {
     throw ValueError(
         format("args: expected one value or one list of them, received ", arguments.described()));
@@ -164,8 +164,7 @@ class FunctionalReader {
   // A list of histories, of which a single one may stand without a list.
   static std::vector<Config> several(const Config& config, const char* key) {
     return Fields::with_place(key, [&]() -> std::vector<Config> {
-      const bool is_single =
-          config.is_list() && config.size() == 3 && config.at(std::size_t{0}).is_string();
+      const bool is_single = config.is_list() && config.size() == 3 && config.at(0).is_string();
       return is_single ? std::vector<Config>{config} : config.list_items();
     });
   }

@@ -75,12 +75,12 @@ class Writer {
     }
     Config inputs = Config::list();
     for (const std::size_t input : model_.network.inputs()) inputs.append(history(input));
-    return Config::map({{"name", model_.name},
-                        {"trainable", true},
-                        {"layers", std::move(layers)},
-                        {"input_layers", inputs.size() == 1 ? Config(inputs.at(std::size_t{0}))
-                                                            : std::move(inputs)},
-                        {"output_layers", history(calls_.size() - 1)}});
+    return Config::map(
+        {{"name", model_.name},
+         {"trainable", true},
+         {"layers", std::move(layers)},
+         {"input_layers", inputs.size() == 1 ? Config(inputs.at(0)) : std::move(inputs)},
+         {"output_layers", history(calls_.size() - 1)}});
   }
 
  private:

@@ -27,8 +27,8 @@ TEST(Config, keeps_kinds_apart_and_the_order_of_keys) {
   EXPECT_EQ(config["whole"].integer(), 3);
   EXPECT_EQ(config["large"].integer(), 9007199254740993);
   EXPECT_EQ(config["a"].size(), 5U);
-  EXPECT_TRUE(config["a"].at(std::size_t{1}).is_null());
-  EXPECT_EQ(config["a"].at(std::size_t{3}).string(), "text");
+  EXPECT_TRUE(config["a"].at(1).is_null());
+  EXPECT_EQ(config["a"].at(3).string(), "text");
   EXPECT_EQ(config.find("c"), nullptr);
 }
 
@@ -91,7 +91,7 @@ TEST(Config, names_the_kind_that_is_there) {
               Config::map({{"units", 1}}).at("unist");
             }),
             "expected the key \"unist\", received a map with units; did you mean \"units\"?");
-  EXPECT_THROW(Config::list({1}).at(std::size_t{1}), ValueError);
+  EXPECT_THROW(Config::list({1}).at(1), ValueError);
 }
 
 TEST(Nearest, is_the_name_with_the_fewest_edits) {

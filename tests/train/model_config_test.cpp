@@ -98,7 +98,7 @@ TEST(ModelConfig, layers_stand_in_any_order) {
 TEST(ModelConfig, trainable_is_read_and_written) {
   Sequential model({Input({4}), Dense(3, {.name = "frozen"}), Dense(2, {.name = "trained"})});
   Config config = model.config();
-  EXPECT_EQ(config["config"]["layers"].at(std::size_t{1})["config"]["trainable"], Config(true));
+  EXPECT_EQ(config["config"]["layers"].at(1)["config"]["trainable"], Config(true));
   Config own = config["config"];
   Config::List layers = own["layers"].list_items();
   layers[1].set("config", Config(layers[1]["config"]).set("trainable", false));
