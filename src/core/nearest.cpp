@@ -59,6 +59,15 @@ std::string did_you_mean(std::string_view name, std::span<const std::string_view
   return best.empty() ? "" : format("; did you mean \"", best, "\"?");
 }
 
+bool stands_for(std::string_view given, std::string_view class_name, std::string_view text,
+                std::string_view short_text) {
+  if (given == text || given == class_name) return true;
+  if (short_text.empty() || given.size() != short_text.size()) return false;
+  std::string capitals(short_text);
+  for (char& c : capitals) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return given == short_text || given == capitals;
+}
+
 std::string joined(std::span<const std::string_view> names) {
   std::string text;
   for (const std::string_view name : names) text += format(text.empty() ? "" : ", ", name);

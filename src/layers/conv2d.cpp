@@ -25,14 +25,7 @@ void describe(Fields& fields, Conv2DArguments& conv) {
   fields.always("data_format", "channels_last");
   fields("dilation_rate", conv.options.dilation_rate);
   fields("groups", conv.options.groups);
-  fields("activation", conv.options.activation);
-  fields("use_bias", conv.options.use_bias);
-  fields("kernel_initializer", conv.options.kernel_initializer);
-  fields("bias_initializer", conv.options.bias_initializer);
-  fields("kernel_regularizer", conv.options.kernel_regularizer);
-  fields("bias_regularizer", conv.options.bias_regularizer);
-  fields("activity_regularizer", conv.options.activity_regularizer);
-  fields.never({"kernel_constraint", "bias_constraint"});
+  layers::describe_kernel_and_bias(fields, conv.options);
 }
 
 class Conv2DLayer final : public layers::DescribedLayer<Conv2DArguments> {

@@ -14,14 +14,8 @@ struct DenseArguments {
 void describe(Fields& fields, DenseArguments& dense) {
   layers::describe_common(fields, dense.options);
   fields.required("units", dense.units);
-  fields("activation", dense.options.activation);
-  fields("use_bias", dense.options.use_bias);
-  fields("kernel_initializer", dense.options.kernel_initializer);
-  fields("bias_initializer", dense.options.bias_initializer);
-  fields("kernel_regularizer", dense.options.kernel_regularizer);
-  fields("bias_regularizer", dense.options.bias_regularizer);
-  fields("activity_regularizer", dense.options.activity_regularizer);
-  fields.never({"kernel_constraint", "bias_constraint", "lora_rank", "quantization_config"});
+  layers::describe_kernel_and_bias(fields, dense.options);
+  fields.never({"lora_rank", "quantization_config"});
 }
 
 class DenseLayer final : public layers::DescribedLayer<DenseArguments> {

@@ -58,6 +58,19 @@ void describe_common(Fields& fields, Options& options) {
   describe_common(fields, options.name, options.dtype);
 }
 
+// What layers with a kernel, a bias and an activation behind them have.
+template <class Options>
+void describe_kernel_and_bias(Fields& fields, Options& options) {
+  fields("activation", options.activation);
+  fields("use_bias", options.use_bias);
+  fields("kernel_initializer", options.kernel_initializer);
+  fields("bias_initializer", options.bias_initializer);
+  fields("kernel_regularizer", options.kernel_regularizer);
+  fields("bias_regularizer", options.bias_regularizer);
+  fields("activity_regularizer", options.activity_regularizer);
+  fields.never({"kernel_constraint", "bias_constraint"});
+}
+
 // A layer that keeps the Arguments that it was made with, of which describe(Fields&, Arguments&)
 // knows the fields. Arguments has a member `options` with a name and a dtype.
 template <class Arguments, class Base = LayerBase>

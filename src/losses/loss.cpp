@@ -128,19 +128,11 @@ constexpr std::array kClasses{
 #undef STOKER_LOSS
 };
 
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  return result;
-}
-
 // A loss with all its defaults.
 Loss find(const std::string& name) {
   std::vector<std::string_view> known;
   for (const LossClass& one : kClasses) {
-    const bool is_short =
-        !one.short_text.empty() && (name == one.short_text || name == upper(one.short_text));
-    if (name == one.text || name == one.name || is_short) {
+    if (stands_for(name, one.name, one.text, one.short_text)) {
       const Config defaults = Config::map();
       Fields fields = Fields::reading(defaults, name);
       return one.make(fields);

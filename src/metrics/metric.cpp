@@ -26,21 +26,13 @@ constexpr std::array kClasses{
 #undef STOKER_METRIC
 };
 
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  return result;
-}
-
 Metric find(const std::string& name) {
   for (const std::string_view chosen : {"accuracy", "acc", "Accuracy", "Acc"}) {
     if (name == chosen) return Metric(metrics::make_chosen_accuracy(name));
   }
   std::vector<std::string_view> known;
   for (const MetricClass& one : kClasses) {
-    const bool is_short =
-        !one.short_text.empty() && (name == one.short_text || name == upper(one.short_text));
-    if (name == one.text || name == one.name || is_short) {
+    if (stands_for(name, one.name, one.text, one.short_text)) {
       const Config named = Config::map({{"name", name}});
       Fields fields = Fields::reading(named, name);
       return one.make(fields);
