@@ -60,7 +60,9 @@ class NodeRun {
   template <class T = float>
   std::vector<T> get(graph::Value value) const {
     std::vector<T> elements(bytes(value.id) / sizeof(T));
-    std::memcpy(elements.data(), values_[static_cast<std::size_t>(value.id)], bytes(value.id));
+    const auto* from = static_cast<const std::byte*>(values_[static_cast<std::size_t>(value.id)]);
+    std::ranges::copy_n(from, static_cast<std::ptrdiff_t>(bytes(value.id)),
+                        std::as_writable_bytes(std::span(elements)).begin());
     return elements;
   }
   // Makes the node write `output` over `input`.
