@@ -9,10 +9,13 @@ constexpr std::size_t kAlignment = 256;
 
 }  // namespace
 
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);
+}
 void* operator new(std::size_t bytes) {
-  const std::size_t rounded = (bytes / kAlignment + 1) * kAlignment;
-  if (void* data = std::aligned_alloc(kAlignment, rounded)) return data;
+  if (void* data = operator new(bytes, std::nothrow)) return data;
   throw std::bad_alloc();
 }
+void operator delete(void* data, const std::nothrow_t&) noexcept { std::free(data); }
 void operator delete(void* data) noexcept { std::free(data); }
 void operator delete(void* data, std::size_t) noexcept { std::free(data); }
