@@ -74,7 +74,7 @@ class Config {
   std::size_t size() const;  // of a list or a map
   // Sets a key of a map, behind the others where it is new; a null becomes a map.
   Config& set(std::string key, Config value);
-  // Puts a value behind those of a list; a null becomes a list.
+  // Adds a value at the end of a list; a null becomes a list.
   Config& append(Config value);
 
   // "a list", "the text \"relu\"": for messages.

@@ -20,19 +20,13 @@ const Config* Fields::take(const char* name) {
 }
 
 void Fields::throw_missing(const char* name) const {
+  if (source_->find(name) != nullptr) {
+    throw ValueError(format(place_, ".", name, ": expected a value, received null"));
+  }
   std::vector<std::string_view> keys;
   for (const auto& member : source_->members()) keys.push_back(member.first);
   throw ValueError(format(place_, ": expected the key \"", name, "\", received ",
                           keys.empty() ? "none" : joined(keys), did_you_mean(name, keys)));
-}
-
-void Fields::choice(const char* name, std::string& value,
-                    std::initializer_list<std::string_view> of) {
-  (*this)(name, value);
-  if (!reads() || std::ranges::find(of, value) != of.end()) return;
-  const std::vector<std::string_view> known(of);
-  throw ValueError(format(place_, ".", name, ": expected one of ", joined(known), ", received \"",
-                          value, "\"", did_you_mean(value, known)));
 }
 
 void Fields::never(std::initializer_list<const char*> names) {

@@ -43,7 +43,7 @@ class Fields {
   const Config& config() const { return written_; }
   const std::string& place() const { return place_; }
 
-  // A field that keeps the value it has where the config has no such key.
+  // Describes a field that keeps the value it has where the config has no such key.
   template <class T>
   void operator()(const char* name, T& value) {
     if (!reads()) {
@@ -52,27 +52,29 @@ class Fields {
       value = read<T>(name, *given);
     }
   }
-  // A field that has to be there.
+  // Describes a field that has to be there.
   template <class T>
   void required(const char* name, T& value) {
-    if (reads() && source_->find(name) == nullptr) throw_missing(name);
+    if (reads()) {
+      const Config* given = source_->find(name);
+      if (given == nullptr || given->is_null()) throw_missing(name);
+    }
     (*this)(name, value);
   }
-  // A text that is one of these.
-  void choice(const char* name, std::string& value, std::initializer_list<std::string_view> of);
-  // What Keras has and we do not offer: read where it is null or false, and not written.
+  // Describes what Keras has and we do not offer: it may be null or false, and is not written.
   void never(std::initializer_list<const char*> names);
-  // What has one value here; written, since Keras may have another by default.
+  // Describes what has one value here. It is written, since Keras may have another by default.
   void always(const char* name, const Config& value);
-  // The same where Keras's default is that value, so that it need not be written.
+  // Does the same where Keras's default is that value, so that it need not be written.
   void only(const char* name, const Config& value);
-  // Read whatever it is, and not written: what Keras notes and nothing depends on.
+  // Describes what Keras notes and nothing depends on: it may be anything, and is not written.
   void ignored(std::initializer_list<const char*> names);
-  // Read whatever it is, and written so: a name that Keras wants and nothing depends on.
+  // Describes what Keras wants and nothing depends on, such as the name of a loss: it may be
+  // anything, and this is written.
   void note(const char* name, const Config& value);
 
-  // The Arguments that the config describes, of which describe(Fields&, Arguments&) knows the
-  // fields; throws ValueError for a key that none of them has.
+  // Returns the Arguments that the config describes, of which describe(Fields&, Arguments&) knows
+  // the fields; throws ValueError for a key that none of them has.
   template <class Arguments>
   Arguments all() {
     Arguments arguments{};
@@ -82,6 +84,20 @@ class Fields {
   }
   // Throws ValueError, with the nearest name, for a key that was not asked for.
   void finish() const;
+
+  // Calls f; an Error of ours leaves it as one of the same type, with the place before its message.
+  template <class F>
+  static auto with_place(const std::string& place, F&& f) -> decltype(f()) {
+    try {
+      return f();
+    } catch (const ValueError& error) {
+      throw ValueError(format(place, ": ", error.what()));
+    } catch (const ShapeError& error) {
+      throw ShapeError(format(place, ": ", error.what()));
+    } catch (const DTypeError& error) {
+      throw DTypeError(format(place, ": ", error.what()));
+    }
+  }
 
  private:
   Fields(const Config* source, std::string place);
@@ -100,21 +116,6 @@ class Fields {
   std::string place_;
   Config written_ = Config::map();
   std::vector<std::string_view> known_;
-
- public:
-  // Calls f; an Error of ours leaves it as one of the same type, with the place before its message.
-  template <class F>
-  static auto with_place(const std::string& place, F&& f) -> decltype(f()) {
-    try {
-      return f();
-    } catch (const ValueError& error) {
-      throw ValueError(format(place, ": ", error.what()));
-    } catch (const ShapeError& error) {
-      throw ShapeError(format(place, ": ", error.what()));
-    } catch (const DTypeError& error) {
-      throw DTypeError(format(place, ": ", error.what()));
-    }
-  }
 };
 
 // ---- Types of values ---------------------------------------------------------------------------

@@ -36,9 +36,9 @@ class Conv2DLayer final : public layers::DescribedLayer<Conv2DArguments> {
     layers::require_positive(*this, "filters", filters_);
     layers::require_positive(*this, "groups", options_.groups);
     for (std::size_t d = 0; d < 2; ++d) {
-      layers::require_positive(*this, "kernel_size", kernel_size_[d]);
-      layers::require_positive(*this, "strides", strides_[d]);
-      layers::require_positive(*this, "dilation_rate", dilations_[d]);
+      layers::require_along_axis(*this, "kernel_size", kernel_size_[d]);
+      layers::require_along_axis(*this, "strides", strides_[d]);
+      layers::require_along_axis(*this, "dilation_rate", dilations_[d]);
     }
     if (filters_ % options_.groups != 0) {
       throw ValueError(format(label(), ": expected filters divisible by groups, received ",

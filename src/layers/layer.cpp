@@ -97,6 +97,11 @@ void require_positive(const LayerBase& layer, const char* what, std::int64_t val
   check::require(layer.label(), what, value, check::at_least(1));
 }
 
+void require_along_axis(const LayerBase& layer, const char* what, std::int64_t value) {
+  require_positive(layer, what, value);
+  check::require(layer.label(), what, value, check::half_open(1, 0x1p31));
+}
+
 }  // namespace layers
 
 namespace {

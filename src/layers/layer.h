@@ -143,5 +143,8 @@ void require_rank(graph::Value x, std::size_t rank, const std::string& advice = 
 
 // Throws ValueError: <label>: expected <what> of 1 or more, received <value>.
 void require_positive(const LayerBase& layer, const char* what, std::int64_t value);
+// The same for what is counted along an axis of an image: kernels, windows, strides, dilations. It
+// is below 2^31, too, so that no product of two of them overflows.
+void require_along_axis(const LayerBase& layer, const char* what, std::int64_t value);
 
 }  // namespace stoker::layers

@@ -34,8 +34,8 @@ class Pooling2DLayer final : public layers::DescribedLayer<PoolingArguments> {
     attributes_.window = {pool_size.height, pool_size.width};
     attributes_.strides = {strides.height, strides.width};
     for (std::size_t d = 0; d < 2; ++d) {
-      layers::require_positive(*this, "pool_size", attributes_.window[d]);
-      layers::require_positive(*this, "strides", attributes_.strides[d]);
+      layers::require_along_axis(*this, "pool_size", attributes_.window[d]);
+      layers::require_along_axis(*this, "strides", attributes_.strides[d]);
     }
   }
 

@@ -40,15 +40,16 @@ class ReshapeLayer final : public layers::DescribedLayer<ReshapeArguments> {
   graph::Value build(layers::BuildContext&, graph::Value x) override {
     const std::int64_t elements = x.shape().without_batch().elements();
     Shape target = target_shape_;
-    std::int64_t given = 1;
+    Shape known;  // whose number of elements is checked for overflow
     std::int64_t* inferred = nullptr;
     for (std::size_t axis = 0; axis < target.rank(); ++axis) {
       if (target[axis] < 0) {
         inferred = &target[axis];
       } else {
-        given *= target[axis];
+        known.push_back(target[axis]);
       }
     }
+    const std::int64_t given = known.elements();
     const bool fits = inferred != nullptr ? elements % given == 0 : elements == given;
     ops::require(fits, *x.graph, "the ", elements, " elements of a sample of ", x.shape(),
                  " do not fit target_shape ", target_shape_, ", which takes ",

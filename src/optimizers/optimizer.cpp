@@ -53,37 +53,33 @@ void build(const OptimizerBase& optimizer, Update& update) {
 namespace {
 
 struct OptimizerClass {
-  std::string_view name;
+  std::string_view name;  // of the class
+  std::string_view text;  // where a string stands for an optimizer
   Optimizer (*make)(Fields& fields);
 };
 
 constexpr std::array kClasses{
-#define STOKER_OPTIMIZER(name) OptimizerClass{#name, optimizers::make_##name},
+#define STOKER_OPTIMIZER(class_name, text) \
+  OptimizerClass{#class_name, text, optimizers::make_##class_name},
 #include "optimizers/optimizers.def"
 #undef STOKER_OPTIMIZER
 };
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
-// In any case, as Keras takes them: "SGD", "RMSprop". One that needs another to work on has no
-// name of its own.
+// The names go in any case, as Keras takes them: "SGD", "RMSprop".
 Optimizer find(const std::string& name) {
-  std::vector<std::string> names;
+  std::string lower = name;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::vector<std::string_view> known;
   for (const OptimizerClass& one : kClasses) {
-    if (one.name == "LossScaleOptimizer") continue;
-    if (lower(name) == lower(one.name)) {
+    if (one.text.empty()) continue;
+    if (lower == one.text) {
       const Config defaults = Config::map();
       Fields fields = Fields::reading(defaults, name);
       return one.make(fields);
     }
-    names.push_back(lower(one.name));
+    known.push_back(one.text);
   }
-  const std::vector<std::string_view> known(names.begin(), names.end());
   throw ValueError(format("Optimizer: there is none named \"", name, "\"; known are ",
                           joined(known), did_you_mean(name, known)));
 }

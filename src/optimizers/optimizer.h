@@ -102,7 +102,7 @@ void describe_common(Fields& fields, const char* name, Options& options) {
   fields.ignored({"ema_momentum"});  // counts with use_ema alone
 }
 
-#define STOKER_OPTIMIZER(name) Optimizer make_##name(Fields& fields);
+#define STOKER_OPTIMIZER(class_name, text) Optimizer make_##class_name(Fields& fields);
 #include "optimizers/optimizers.def"
 #undef STOKER_OPTIMIZER
 

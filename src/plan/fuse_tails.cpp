@@ -23,8 +23,7 @@ using graph::ValueId;
 
 namespace {
 
-// Puts `node` where node `to` stands, in its place, and removes node `from`, which stands before
-// it. Nodes between them that depend on what `node` makes come behind it; false, with nothing
+// The function replaces node `to` by `node`, and removes node `from`, which stands before it. Nodes between them that depend on what `node` makes come behind it; false, with nothing
 // changed, where `node` depends on them. No other node changes its number.
 bool move_down(Graph& graph, Node node, NodeId from, NodeId to) {
   auto& nodes = graph.nodes();

@@ -251,22 +251,27 @@ Config Model::config() const {
   });
 }
 
-std::string Model::to_json(int indent) const { return config().to_json(indent); }
+std::string Model::to_json(int indent) const {
+  return with_own_errors<DeviceError>("to_json", [&] { return config().to_json(indent); });
+}
 
 Model Model::from_json(std::string_view json, ModelOptions options, bool compile) {
-  const Config config =
-      Fields::with_place("Model::from_json", [&] { return Config::from_json(json); });
+  const Config config = with_own_errors<ValueError>("Model::from_json", [&] {
+    return Fields::with_place("Model::from_json", [&] { return Config::from_json(json); });
+  });
   return from_config(config, std::move(options), compile);
 }
 
 Model Model::from_config(const Config& config, ModelOptions options, bool compile) {
-  return Fields::with_place("Model::from_config", [&]() -> Model {
+  const auto make = [&]() -> Model {
     train::ModelParts parts = train::model_parts(config, std::move(options), compile);
     Model model = parts.is_sequential ? Model(Sequential(parts.layers, parts.options))
                                       : Model(std::move(parts.inputs), parts.output, parts.options);
     if (parts.compile_options) model.compile(std::move(*parts.compile_options));
     return model;
-  });
+  };
+  return with_own_errors<DeviceError>(
+      "Model::from_config", [&] { return Fields::with_place("Model::from_config", make); });
 }
 
 Model clone_model(const Model& model) {

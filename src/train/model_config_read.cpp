@@ -146,7 +146,11 @@ class FunctionalReader {
   // Calls the layers, each when what it takes is there: in the file they stand in any order.
   void call_all() {
     for (const Entry& entry : entries_) {
-      if (is_input(entry.layer)) made_[entry.name].push_back(Value(input_node(entry.layer)));
+      if (entry.name.empty()) {
+        throw ValueError(format(entry.place, ": expected a name, which others find it by"));
+      }
+      std::vector<Value>& made = made_[entry.name];
+      if (is_input(entry.layer)) made.emplace_back(layers::node_of_input(entry.layer.base()));
     }
     std::size_t left = 0;
     for (;;) {
@@ -167,10 +171,6 @@ class FunctionalReader {
       const bool is_single = config.is_list() && config.size() == 3 && config.at(0).is_string();
       return is_single ? std::vector<Config>{config} : config.list_items();
     });
-  }
-
-  static std::shared_ptr<layers::ValueNode> input_node(const Layer& layer) {
-    return layers::node_of_input(layer.base());
   }
 
   const Config::List& nodes_of(const Entry& entry) const {
@@ -208,11 +208,9 @@ class FunctionalReader {
   }
 
   void require_known(const std::string& name) const {
+    if (made_.contains(name)) return;
     std::vector<std::string_view> known;
-    for (const Entry& entry : entries_) {
-      if (entry.name == name) return;
-      known.push_back(entry.name);
-    }
+    for (const Entry& entry : entries_) known.push_back(entry.name);
     throw ValueError(format("expected the name of a layer of the model, received \"", name, "\"",
                             did_you_mean(name, known)));
   }

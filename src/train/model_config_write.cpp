@@ -100,10 +100,15 @@ class Writer {
   Config history(std::size_t call) const {
     return Config::list({calls_[call].layer->name(), node_index(call), 0});
   }
+  DType dtype(std::size_t call) const {
+    const layers::LayerBase& layer = *calls_[call].layer;
+    const auto* input = dynamic_cast<const layers::InputLayer*>(&layer);
+    return input != nullptr ? input->dtype : model_.network.compute_dtype(layer);
+  }
   Config tensor(std::size_t call) const {
     return Config::map({{"class_name", "__keras_tensor__"},
                         {"config", Config::map({{"shape", shape_config(calls_[call].shape)},
-                                                {"dtype", "float32"},
+                                                {"dtype", std::string(name_of(dtype(call)))},
                                                 {"keras_history", history(call)}})}});
   }
   Config inbound_nodes(std::size_t first) const {

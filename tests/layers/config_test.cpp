@@ -188,8 +188,33 @@ TEST(LayerConfig, mistakes_are_named_with_their_place) {
   EXPECT_EQ(message("InputLayer", Config::map({{"batch_shape", Config::list({8, 4})}})),
             "InputLayer.batch_shape: expected one whose first extent, the batch, is null, received "
             "(8, 4)");
+  EXPECT_TRUE(contains(
+      message("Conv2D",
+              Config::map({{"filters", 1}, {"kernel_size", 3}, {"dilation_rate", INT64_MAX}})),
+      "Conv2D: expected dilation_rate in [1, 2147483648), received"));
+  EXPECT_EQ(message("Reshape", Config::map({{"target_shape", nullptr}})),
+            "Reshape.target_shape: expected a value, received null");
   EXPECT_EQ(message_of<ValueError>([] { layer_from_config(Config("Dense")); }),
             "layer_from_config: expected a map with class_name and config, received \"Dense\"");
+}
+
+TEST(LayerConfig, extents_whose_product_overflows_are_refused) {
+  constexpr std::int64_t kMost = INT64_MAX;
+  const Value x = Input({4});
+  EXPECT_THROW(Reshape({-1, kMost, kMost})(x), ShapeError);
+  EXPECT_THROW(Reshape({kMost, kMost})(x), ShapeError);
+  EXPECT_THROW(Dense(kMost)(x), ShapeError);
+  EXPECT_THROW(Model(x, Embedding(kMost / 3, kMost / 3)(x)), ShapeError);
+  const Value image = Input({8, 8, 3});
+  for (const std::int64_t huge : {std::int64_t{1} << 31, std::int64_t{1} << 62, kMost}) {
+    EXPECT_THROW(Conv2D(1, huge), ValueError);
+    EXPECT_THROW(Conv2D(1, 3, {.strides = huge}), ValueError);
+    EXPECT_THROW(Conv2D(1, 3, {.dilation_rate = huge}), ValueError);
+    EXPECT_THROW(MaxPooling2D(huge), ValueError);
+    EXPECT_THROW(MaxPooling2D(2, {.strides = huge}), ValueError);
+  }
+  constexpr std::int64_t kLargest = (std::int64_t{1} << 31) - 1;
+  EXPECT_THROW(Conv2D(1, kLargest, {.dilation_rate = kLargest})(image), ShapeError);
 }
 
 TEST(LossMetricAndOptimizerConfig, are_made_again_as_they_were) {

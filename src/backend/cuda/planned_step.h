@@ -68,7 +68,7 @@ class StepExecutable : public Executable {
   virtual std::string dnn_engine(std::size_t index) const = 0;
   // Whether memory or the ring have changed since the pointers were put in.
   bool is_stale(device::RingState* ring) const { return !is_resolved_ || ring != ring_; }
-  // Puts the pointers in anew where is_stale() says so.
+  // Replaces the pointers where is_stale() says so.
   void resolve(device::RingState* ring);
   // Counts how often that was done: what was made of the pointers before is stale.
   std::uint64_t binding() const { return binding_; }
