@@ -203,7 +203,7 @@ TEST(LayerConfig, extents_whose_product_overflows_are_refused) {
   const Value x = Input({4});
   EXPECT_THROW(Reshape({-1, kMost, kMost})(x), ShapeError);
   EXPECT_THROW(Reshape({kMost, kMost})(x), ShapeError);
-  EXPECT_THROW(Dense(kMost)(x), ShapeError);
+  EXPECT_THROW(Model(x, Dense(kMost)(x)), ShapeError);
   EXPECT_THROW(Model(x, Embedding(kMost / 3, kMost / 3)(x)), ShapeError);
   const Value image = Input({8, 8, 3});
   for (const std::int64_t huge : {std::int64_t{1} << 31, std::int64_t{1} << 62, kMost}) {
