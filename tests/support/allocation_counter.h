@@ -12,8 +12,8 @@ namespace stoker::test {
 //   EXPECT_EQ(allocations.count(), 0U);
 class AllocationCounter {
  public:
-  // Not under a sanitizer, which has an allocator of its own; a test that only counts is left out of
-  // such a build (support/sanitizer.h).
+  // Not under a sanitizer, which has an allocator of its own; a test that only counts is left out
+  // of such a build (support/sanitizer.h).
   static bool works();
 
   AllocationCounter();

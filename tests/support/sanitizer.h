@@ -1,6 +1,7 @@
-// STOKER_SANITIZED_MALLOC: 1 where a sanitizer has taken malloc's place, so that allocations cannot be
-// counted, and a request that is too large ends the program. Tests of these are left out of such a
-// build when it is compiled, since a test that skips itself is a failure in scripts/nightly.
+// STOKER_SANITIZED_MALLOC is 1 where a sanitizer has taken malloc's place, so that allocations
+// cannot be counted, and a request that is too large ends the program. Tests of these are left out
+// of such a build when it is compiled, since a test that skips itself is a failure in
+// scripts/nightly.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
