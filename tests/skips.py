@@ -1,6 +1,6 @@
 """Lists the tests that did not run, or of which a part did not.
 
-usage: skips.py JUNIT_XML...     (as ctest --output-junit writes them)
+usage: skips.py JUNIT_XML...     (as ctest --output-junit and Google Test write them)
        skips.py --self-test
 
 Ends with status 1 where there is one: what scripts/nightly cannot run is a failure. ctest keeps the
@@ -22,17 +22,21 @@ def reasons(case) -> list[str]:
     text = case.findtext("system-out") or ""
     found = [(test, (why or "it does not say why").strip())
              for why, test in SKIPPED_HERE.findall(text)]
-    if case.get("status") in ("run", "fail"):  # a program of many tests
+    status = case.get("result") or case.get("status")  # Google Test has both
+    if status in ("run", "fail", "completed"):  # perhaps a program of many tests
         return [f"{name}, {test}: skipped: {why}" for test, why in found]
     if found:
         return [f"{name}: skipped: {why}" for _, why in found]
     skipped = case.find("skipped")
     why = text.strip() if skipped is None else skipped.get("message")
-    return [f"{name}: {case.get('status')}: {why}"]
+    return [f"{name}: {status}: {why}"]
 
 
 def skips(file) -> list[str]:
-    cases = list(xml.etree.ElementTree.parse(file).getroot().iter("testcase"))
+    try:
+        cases = list(xml.etree.ElementTree.parse(file).getroot().iter("testcase"))
+    except FileNotFoundError:
+        return ["it is not there"]
     if not cases:
         return ["there is no test in it"]
     return [reason for case in cases for reason in reasons(case)]
@@ -53,6 +57,8 @@ def self_test() -> None:
       <testcase name="x.lost" status="notrun"><skipped message="Unable to find executable"/>
         <system-out>where</system-out></testcase>
       <testcase name="x.broken" status="fail"><failure message=""/></testcase>
+      <testcase name="own" status="run" result="completed"/>
+      <testcase name="own_skip" status="run" result="skipped"><skipped message="why"/></testcase>
     </testsuite>"""
     found = skips(io.StringIO(report))
     assert found == [
@@ -61,6 +67,7 @@ def self_test() -> None:
         "x.all, A.b: skipped: no disk",
         "x.all, A.c: skipped: it does not say why",
         "x.lost: notrun: Unable to find executable",
+        "own_skip: skipped: why",
     ], found
     assert skips(io.StringIO("<testsuite/>")) == ["there is no test in it"]
 
