@@ -22,7 +22,9 @@ def reasons(case) -> list[str]:
     text = case.findtext("system-out") or ""
     found = [(test, (why or "it does not say why").strip())
              for why, test in SKIPPED_HERE.findall(text)]
-    status = case.get("result") or case.get("status")  # Google Test has both
+    status = case.get("status")
+    if case.get("result"):  # as Google Test writes it
+        status, name = case.get("result"), f"{case.get('classname')}.{name}"
     if status in ("run", "fail", "completed"):  # perhaps a program of many tests
         return [f"{name}, {test}: skipped: {why}" for test, why in found]
     if found:
@@ -57,8 +59,8 @@ def self_test() -> None:
       <testcase name="x.lost" status="notrun"><skipped message="Unable to find executable"/>
         <system-out>where</system-out></testcase>
       <testcase name="x.broken" status="fail"><failure message=""/></testcase>
-      <testcase name="own" status="run" result="completed"/>
-      <testcase name="own_skip" status="run" result="skipped"><skipped message="why"/></testcase>
+      <testcase classname="A" name="c" status="run" result="completed"/>
+      <testcase classname="A" name="d" status="run" result="skipped"><skipped message="why"/></testcase>
     </testsuite>"""
     found = skips(io.StringIO(report))
     assert found == [
@@ -67,7 +69,7 @@ def self_test() -> None:
         "x.all, A.b: skipped: no disk",
         "x.all, A.c: skipped: it does not say why",
         "x.lost: notrun: Unable to find executable",
-        "own_skip: skipped: why",
+        "A.d: skipped: why",
     ], found
     assert skips(io.StringIO("<testsuite/>")) == ["there is no test in it"]
 
