@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 

@@ -16,7 +16,7 @@
 #include <limits>
 #include <numeric>
 
-#include "backend/cpu/arena.h"
+#include "backend/cpu/runtime/arena.h"
 #include "core/format.h"
 #include "core/timeline.h"
 #include "op_program.h"

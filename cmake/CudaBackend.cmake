@@ -73,9 +73,9 @@ if(stoker_use_cuda)
     src/backend/cuda/kernels/reduce_loops.cuh
     src/backend/cuda/kernels/scalars.cuh
     src/backend/cuda/kernels/tiling.h
-    src/backend/cuda/nvrtc/cstdint)
+    src/backend/cuda/codegen/nvrtc/cstdint)
   list(TRANSFORM stoker_device_headers PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE stoker_device_files)
-  list(TRANSFORM stoker_device_headers REPLACE "^(include|src/backend/cuda/nvrtc|src)/" ""
+  list(TRANSFORM stoker_device_headers REPLACE "^(include|src/backend/cuda/codegen/nvrtc|src)/" ""
     OUTPUT_VARIABLE stoker_device_names)
   string(REPLACE ";" "|" stoker_joined_files "${stoker_device_files}")
   string(REPLACE ";" "|" stoker_joined_names "${stoker_device_names}")
@@ -86,7 +86,7 @@ if(stoker_use_cuda)
     DEPENDS ${stoker_device_files} ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake VERBATIM)
   list(APPEND stoker_sources ${stoker_embedded})
   # Half a minute of templates at -O2, which run once a plan.
-  set_source_files_properties(src/backend/cuda/cudnn_plan.cpp PROPERTIES COMPILE_OPTIONS -O1)
+  set_source_files_properties(src/backend/cuda/runtime/cudnn_plan.cpp PROPERTIES COMPILE_OPTIONS -O1)
   # Registers that do not suffice are a mistake, not a matter of speed.
   target_compile_options(stoker PRIVATE
     "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas --warn-on-spills,--warning-as-error>")

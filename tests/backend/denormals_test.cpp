@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include "backend/cpu/arena.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/runtime/arena.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -17,8 +17,8 @@
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
-#include "backend/cpu/dispatch.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/dispatch.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/dnn.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/dnn.h"
 #include "backend/node_run.h"
 #include "stoker/dtype.h"
 

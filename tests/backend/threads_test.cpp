@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "backend/cpu/arena.h"
+#include "backend/cpu/runtime/arena.h"
 #include "stoker/error.h"
 
 namespace stoker::backend::cpu {

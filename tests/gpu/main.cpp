@@ -19,9 +19,9 @@
 #include <string>
 #include <string_view>
 
-#include "backend/cuda/cudnn_plan.h"
 #include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
+#include "backend/cuda/runtime/cudnn_plan.h"
 #include "device/cuda_status.h"
 #include "gpu/measure.h"
 #include "support/device_under_test.h"

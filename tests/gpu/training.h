@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/planned_step.h"
+#include "backend/cuda/plan/planned_step.h"
 #include "feed/feed.h"
 #include "stoker/stoker.h"
 #include "train/model_impl.h"

@@ -1,4 +1,4 @@
-#include "backend/cuda/code_cache.h"
+#include "backend/cuda/runtime/code_cache.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <iterator>
 #include <string>
 
-#include "backend/cuda/architecture.h"
+#include "backend/cuda/runtime/architecture.h"
 
 namespace stoker::backend::cuda {
 namespace {

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/cuda/codegen.h"
+#include "backend/cuda/codegen/codegen.h"
 #include "backend/node_run.h"
 #include "ops/ops.h"
 #include "plan/scalars.h"

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/codegen.h"
+#include "backend/cuda/codegen/codegen.h"
+#include "backend/cuda/codegen/device_headers.h"
 #include "backend/cuda/codegen_cases.h"
-#include "backend/cuda/device_headers.h"
 
 namespace stoker {
 namespace {

@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "backend/cuda/codegen.h"
+#include "backend/cuda/codegen/codegen.h"
 #include "backend/cuda/codegen_cases.h"
 
 namespace stoker {

@@ -1,5 +1,5 @@
 // The headers that the library holds for NVRTC: whole, and with all that they include.
-#include "backend/cuda/device_headers.h"
+#include "backend/cuda/codegen/device_headers.h"
 
 #include <gtest/gtest.h>
 
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/code_cache.h"
-#include "backend/cuda/codegen.h"
+#include "backend/cuda/codegen/codegen.h"
+#include "backend/cuda/runtime/code_cache.h"
 
 namespace stoker {
 namespace {

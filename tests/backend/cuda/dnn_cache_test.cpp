@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "backend/cuda/dnn_specs.h"
-#include "backend/cuda/plan_cache.h"
+#include "backend/cuda/plan/dnn_specs.h"
+#include "backend/cuda/runtime/plan_cache.h"
 #include "device/cuda/libraries.h"
 #include "support/source_folder.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/dnn_specs.h"
+#include "backend/cuda/plan/dnn_specs.h"
 
 namespace stoker::test {
 

@@ -16,10 +16,10 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/cudnn_plan.h"
 #include "backend/cuda/dnn_cases.h"
-#include "backend/cuda/dnn_specs.h"
-#include "backend/cuda/plan_cache.h"
+#include "backend/cuda/plan/dnn_specs.h"
+#include "backend/cuda/runtime/cudnn_plan.h"
+#include "backend/cuda/runtime/plan_cache.h"
 #include "core/format.h"
 #include "device/cuda/libraries.h"
 #include "ops/tail.h"

@@ -2,8 +2,8 @@
 // and its stand-in where a step runs without a GPU.
 #pragma once
 
-#include "backend/cuda/cudnn_plan.h"
-#include "backend/cuda/dnn_spec.h"
+#include "backend/cuda/plan/dnn_spec.h"
+#include "backend/cuda/runtime/cudnn_plan.h"
 
 namespace stoker::test {
 

@@ -1,6 +1,6 @@
 // The specs say what the ops mean: computed from their definition they give what the CPU's kernels
 // give.
-#include "backend/cuda/dnn_spec.h"
+#include "backend/cuda/plan/dnn_spec.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 
 #include "backend/cuda/dnn_cases.h"
 #include "backend/cuda/dnn_reference.h"
-#include "backend/cuda/dnn_specs.h"
+#include "backend/cuda/plan/dnn_specs.h"
 #include "ops/tail.h"
 #include "support/op_harness.h"
 

@@ -9,7 +9,7 @@
 
 #include "backend/cuda/emulation/chosen_backend.h"
 #include "backend/cuda/emulation/emulated_backend.h"
-#include "backend/cuda/plan_cache.h"
+#include "backend/cuda/runtime/plan_cache.h"
 #include "stoker/stoker.h"
 #include "support/networks.h"
 #include "support/source_folder.h"

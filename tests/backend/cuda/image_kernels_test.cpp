@@ -11,7 +11,7 @@
 
 #include <tbb/task_arena.h>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "backend/cuda/kernel_launch.h"
 #include "backend/cuda/ops/conv2d.h"
 #include "backend/cuda/ops/matmul.h"

@@ -1,5 +1,5 @@
 // What may change places in a step, and what may not.
-#include "backend/cuda/passes.h"
+#include "backend/cuda/plan/passes.h"
 
 #include <gtest/gtest.h>
 

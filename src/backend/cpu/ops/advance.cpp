@@ -1,7 +1,7 @@
 // Op advance: decides whether the step counts.
 #include <cmath>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "plan/advance_scalars.h"
 
 namespace stoker::backend::cpu {

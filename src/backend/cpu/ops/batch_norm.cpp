@@ -1,6 +1,6 @@
 // batch_norm on oneDNN: statistics over all axes but the last.
-#include "backend/cpu/dnn.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/dnn.h"
 
 namespace stoker::backend::cpu {
 namespace {

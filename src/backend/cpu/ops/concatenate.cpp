@@ -1,8 +1,8 @@
 // Op concatenate: every outer row of the result is a block of each input's.
 #include <cstring>
 
-#include "backend/cpu/kernel.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

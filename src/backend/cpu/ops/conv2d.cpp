@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "backend/cpu/dnn.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/dnn.h"
 #include "ops/tail.h"
 
 namespace stoker::backend::cpu {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/ops/rows.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

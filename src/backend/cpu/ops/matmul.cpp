@@ -1,7 +1,7 @@
 // matmul: oneDNN; products too small for its overhead go to our own loops.
-#include "backend/cpu/dispatch.h"
-#include "backend/cpu/dnn.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/dispatch.h"
+#include "backend/cpu/runtime/dnn.h"
 #include "ops/tail.h"
 
 namespace stoker::backend::cpu {

@@ -1,9 +1,9 @@
 // Op one_hot.
 #include <algorithm>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/ops/rows.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "backend/cpu/kernel.h"
-#include "backend/cpu/parallel.h"
-#include "backend/cpu/tile_program.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/parallel.h"
+#include "backend/cpu/runtime/tile_program.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -2,8 +2,8 @@
 // within the window for each output.
 #include <stdexcept>
 
-#include "backend/cpu/dnn.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/dnn.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -1,7 +1,7 @@
 // Op reshape: the output shares the input's memory, as a rule.
 #include <cstring>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 
 namespace stoker::backend::cpu {
 

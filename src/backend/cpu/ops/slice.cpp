@@ -1,8 +1,8 @@
 // Ops slice and slice_backward: the slice is a block of every outer row of the whole.
 #include <cstring>
 
-#include "backend/cpu/kernel.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/ops/kernel.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

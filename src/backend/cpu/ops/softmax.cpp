@@ -1,8 +1,8 @@
 // Op softmax, and log_softmax.
-#include "backend/cpu/dispatch.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/ops/rows.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/runtime/dispatch.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

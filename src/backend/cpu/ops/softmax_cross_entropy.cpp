@@ -1,9 +1,9 @@
 // Op softmax_cross_entropy: loss and gradient in one pass over the logits, for class numbers (those
 // of float32 become int32 in the workspace) and for rows of probabilities.
-#include "backend/cpu/dispatch.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/ops/rows.h"
-#include "backend/cpu/parallel.h"
+#include "backend/cpu/runtime/dispatch.h"
+#include "backend/cpu/runtime/parallel.h"
 
 namespace stoker::backend::cpu {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "backend/cuda/kernels/grids.h"
 #include "backend/cuda/kernels/tiling.h"
-#include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "backend/cuda/plan/lowering.h"
 #include "ops/tail.h"
 
 namespace stoker::backend::cuda {

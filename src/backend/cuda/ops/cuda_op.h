@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "backend/cuda/codegen_node.h"
-#include "backend/cuda/dnn_specs.h"
+#include "backend/cuda/codegen/codegen_node.h"
+#include "backend/cuda/plan/dnn_specs.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "backend/cuda/codegen_expression.h"
-#include "backend/cuda/codegen_node.h"
+#include "backend/cuda/codegen/codegen_expression.h"
+#include "backend/cuda/codegen/codegen_node.h"
 #include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/ops/cuda_op.h"
 #include "core/format.h"

@@ -2,9 +2,9 @@
 #include <string>
 #include <utility>
 
-#include "backend/cuda/cudnn_plan.h"
-#include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "backend/cuda/plan/lowering.h"
+#include "backend/cuda/runtime/cudnn_plan.h"
 #include "ops/tail.h"
 
 namespace stoker::backend::cuda {

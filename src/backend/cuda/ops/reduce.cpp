@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstddef>
 
-#include "backend/cuda/codegen_expression.h"
-#include "backend/cuda/codegen_node.h"
+#include "backend/cuda/codegen/codegen_expression.h"
+#include "backend/cuda/codegen/codegen_node.h"
 #include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/ops/cuda_op.h"
 #include "core/format.h"

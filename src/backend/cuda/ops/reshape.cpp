@@ -1,7 +1,7 @@
 // Op reshape.
-#include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
 #include "backend/cuda/ops/slice.h"
+#include "backend/cuda/plan/lowering.h"
 
 namespace stoker::backend::cuda {
 namespace {

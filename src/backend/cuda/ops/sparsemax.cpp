@@ -2,8 +2,8 @@
 #include "backend/cuda/ops/sparsemax.h"
 
 #include "backend/cuda/kernels/grids.h"
-#include "backend/cuda/lowering.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "backend/cuda/plan/lowering.h"
 
 namespace stoker::backend::cuda {
 namespace {

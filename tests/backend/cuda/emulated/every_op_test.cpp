@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "backend/cuda/planned_step.h"
+#include "backend/cuda/plan/planned_step.h"
 #include "ops/cases.h"
 
 namespace stoker::backend::cuda {

@@ -15,10 +15,10 @@
 #include <thread>
 #include <utility>
 
-#include "backend/cuda/codegen.h"
+#include "backend/cuda/codegen/codegen.h"
 #include "backend/cuda/dnn_reference.h"
 #include "backend/cuda/emulation/kernels.h"
-#include "backend/cuda/planned_step.h"
+#include "backend/cuda/plan/planned_step.h"
 #include "device/device.h"
 
 namespace stoker::emulation {

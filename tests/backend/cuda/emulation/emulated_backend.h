@@ -6,8 +6,8 @@
 #include <string>
 
 #include "backend/backend.h"
-#include "backend/cuda/cudnn_plan.h"
-#include "backend/cuda/launch_plan.h"
+#include "backend/cuda/plan/launch_plan.h"
+#include "backend/cuda/runtime/cudnn_plan.h"
 
 namespace stoker::emulation {
 

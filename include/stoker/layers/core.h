@@ -1,0 +1,47 @@
+// Where a batch enters, products with a matrix, and tables of vectors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "stoker/initializers.h"
+#include "stoker/layers/layer.h"
+#include "stoker/shape.h"
+
+namespace stoker {
+
+// `shape` is without the batch extent.
+struct InputOptions {
+  std::string dtype = "float32";  // or "int32", "uint8": what the batches hold
+  std::string name{};
+};
+Value Input(Shape shape, InputOptions options = {});
+
+// y = activation(x kernel + bias); x (..., in) -> (..., units).
+struct DenseOptions {
+  ActivationFunction activation{};
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer{};
+  Regularizer bias_regularizer{};
+  Regularizer activity_regularizer{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer Dense(std::int64_t units, DenseOptions options = {});
+
+// A row of the table (input_dim, output_dim) for each id: x (...) -> (..., output_dim). Ids are
+// whole numbers in [0, input_dim), int32, uint8 or float32 (truncated); another one ends the step
+// with a DataError that names it, before any weight has changed. Masks (Keras's mask_zero) are not
+// offered.
+struct EmbeddingOptions {
+  Initializer embeddings_initializer = "uniform";
+  Regularizer embeddings_regularizer{};
+  Regularizer activity_regularizer{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer Embedding(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options = {});
+
+}  // namespace stoker

@@ -1,0 +1,28 @@
+// Pooling of images (batch, height, width, channels).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "stoker/layers/layer.h"
+#include "stoker/layers/size2d.h"
+
+namespace stoker {
+
+struct PoolingOptions {
+  std::optional<Size2D> strides{};  // the pool size when absent
+  std::string padding = "valid";
+  std::string name{};
+  std::string dtype{};
+};
+Layer MaxPooling2D(Size2D pool_size = 2, PoolingOptions options = {});
+Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
+
+struct GlobalPoolingOptions {
+  bool keepdims = false;
+  std::string name{};
+  std::string dtype{};
+};
+Layer GlobalAveragePooling2D(GlobalPoolingOptions options = {});
+
+}  // namespace stoker

@@ -1,0 +1,23 @@
+// Layers that only act while training.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "stoker/layers/layer.h"
+#include "stoker/shape.h"
+
+namespace stoker {
+
+// Sets a share `rate` of the inputs to zero while training and scales the rest by 1 / (1 - rate).
+struct DropoutOptions {
+  // Axes where it is 1 share their mask; empty: none. With the batch extent (-1 keeps it).
+  Shape noise_shape{};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer Dropout(double rate, DropoutOptions options = {});
+
+}  // namespace stoker

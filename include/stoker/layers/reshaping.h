@@ -1,0 +1,13 @@
+// The same elements in another shape.
+#pragma once
+
+#include "stoker/layers/layer.h"
+#include "stoker/shape.h"
+
+namespace stoker {
+
+Layer Flatten(NameOptions options = {});
+// `target_shape` is without the batch; one extent may be -1.
+Layer Reshape(Shape target_shape, NameOptions options = {});
+
+}  // namespace stoker
