@@ -16,7 +16,7 @@
 #include <functional>
 #include <thread>
 
-#include "backend/cuda/code_cache.h"
+#include "backend/cuda/runtime/code_cache.h"
 #include "core/atomic_file.h"
 #include "core/format.h"
 #include "core/timeline.h"
