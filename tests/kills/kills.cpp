@@ -173,7 +173,7 @@ class Killing {
 
   // Throws where so many kills have not come at every kind of moment.
   void report() const {
-    constexpr int kMany = 200;
+    constexpr int kMany = 400;
     std::printf("%s: %d kills; the file was as before after %d, new after %d; %d left a part\n",
                 writer_.name.c_str(), as_before_ + new_, as_before_, new_, in_the_middle_);
     if (as_before_ + new_ >= kMany && std::min({as_before_, new_, in_the_middle_}) == 0) {
