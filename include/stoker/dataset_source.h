@@ -13,6 +13,11 @@ namespace stoker {
 
 namespace detail {
 
+// Which of a batch's components are inputs, targets and sample weights; 0 stands for one. Throws as
+// Dataset::source() does.
+BatchShapes batch_shapes(std::span<const Shape> components, std::size_t inputs,
+                         std::size_t targets);
+
 // Batches by number, by any worker; or one after another.
 template <class... T>
 class DatasetSource final : public BatchGenerator<T...> {

@@ -81,6 +81,13 @@ TEST(Feed, allocates_nothing_for_shuffled_arrays) {
                         std::nullopt);
 }
 
+TEST(Feed, allocates_nothing_for_several_targets_and_weights) {
+  if (!AllocationCounter::works()) GTEST_SKIP() << "a sanitizer owns malloc";
+  const Tensor x({1000, 8}), y(Shape{1000});
+  expect_no_allocations(
+      array_source({x}, {y, x}, {y, y}, {.batch_size = 7, .shuffle = true}).source(), std::nullopt);
+}
+
 // Within a pass: where one begins, its cursors are made.
 void expect_no_allocations_within_a_pass(const std::shared_ptr<Source>& source) {
   const std::shared_ptr<device::Device> cpu = device::make_cpu_device();
