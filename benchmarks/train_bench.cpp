@@ -233,7 +233,10 @@ class Training {
       : workload_(workload),
         source_(std::make_shared<Batches>(workload)),
         layout_(source_->spec()),
-        model_("train", {input_}, workload.network(input_), {.device = Device::cpu()}) {
+        model_("train",
+               std::make_shared<train::Topology>(std::vector{input_},
+                                                 std::vector{workload.network(input_)}),
+               {.device = Device::cpu()}) {
     // What Model::compile does; it would hide the program.
     CompileOptions options;
     if (workload.regression) {

@@ -1,8 +1,12 @@
 // Metrics, with Keras 3's names and formulas.
 #pragma once
 
+#include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace stoker {
 
@@ -30,6 +34,54 @@ class Metric {
 
  private:
   std::shared_ptr<const metrics::MetricBase> base_;
+};
+
+// Metrics of one output: one, or a list.
+class MetricList {
+ public:
+  MetricList(const char* name) : metrics_{Metric(name)} {}
+  MetricList(const std::string& name) : metrics_{Metric(name)} {}
+  MetricList(Metric metric) : metrics_{std::move(metric)} {}
+  MetricList(std::initializer_list<Metric> metrics) : metrics_(metrics) {}
+  MetricList(std::vector<Metric> metrics) : metrics_(std::move(metrics)) {}
+  const std::vector<Metric>& metrics() const { return metrics_; }
+
+ private:
+  std::vector<Metric> metrics_;
+};
+
+// The metrics of a model: of its one output, of each in their order, or by name. A list of two
+// strings in braces, {"a", "mae"}, is an output's name and its metric.
+//   .metrics = {"accuracy", "mae"}      .metrics = {{"price", {"mae", "mse"}}, {"kind",
+//   "accuracy"}}
+class OutputMetrics {
+ public:
+  struct Entry {
+    Entry(const char* metric) : list(metric) {}
+    Entry(const std::string& metric) : list(metric) {}
+    Entry(Metric metric) : list(std::move(metric)) {}
+    Entry(std::vector<Metric> metrics) : list(std::move(metrics)) {}
+    Entry(std::string name, MetricList list) : name(std::move(name)), list(std::move(list)) {}
+    std::string name{};  // of the output; empty where they are given in order
+    MetricList list;
+  };
+
+  OutputMetrics() = default;
+  OutputMetrics(const char* metric) : entries_{Entry(metric)} {}
+  OutputMetrics(Metric metric) : entries_{Entry(std::move(metric))} {}
+  OutputMetrics(std::initializer_list<Entry> entries) : entries_(entries) {}
+  OutputMetrics(const std::vector<Metric>& metrics) : entries_(metrics.begin(), metrics.end()) {}
+  OutputMetrics(const std::vector<std::vector<Metric>>& by_output)
+      : entries_(by_output.begin(), by_output.end()) {}
+  OutputMetrics(const std::map<std::string, std::vector<Metric>>& by_name) {
+    for (const auto& [name, metrics] : by_name) entries_.emplace_back(name, metrics);
+  }
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  bool empty() const { return entries_.empty(); }
+
+ private:
+  std::vector<Entry> entries_;
 };
 
 // From such a map, or from a name. Throws ValueError for a class, a key or a value that is none,

@@ -23,11 +23,17 @@
 #include "stoker/memory_report.h"
 #include "stoker/metrics.h"
 #include "stoker/optimizers.h"
+#include "stoker/several.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
 
 class Config;
+
+namespace train {
+class StackedLayers;
+struct LazyModel;
+}  // namespace train
 
 struct ModelOptions {
   std::string name{};  // "sequential" or "functional" when empty
@@ -50,20 +56,25 @@ struct ModelOptions {
   std::string dtype_policy = "float32";
 };
 
+// Of a model with several outputs, what stands by name stands by the name of the layer that gives
+// the output.
 struct CompileOptions {
   Optimizer optimizer{};
-  Loss loss{};
-  std::vector<Metric> metrics{};           // ignore sample weights
-  std::vector<Metric> weighted_metrics{};  // use them
+  // One alone is that of every output; an empty Loss, or no name, leaves an output without.
+  Several<Loss> loss{};
+  // The factors of the outputs' losses in the loss that is minimised; 1 where there is none.
+  Several<double> loss_weights{};
+  OutputMetrics metrics{};           // ignore sample weights
+  OutputMetrics weighted_metrics{};  // use them
   // Runs every step op by op and stops at the first NaN or infinity, naming the layer. Slow.
   bool run_eagerly = false;
 };
 
 // Validation data in memory, kept by the options.
 struct ValidationData {
-  Tensor x;
-  Tensor y;
-  Tensor sample_weight{};
+  Several<Tensor> x;
+  Several<Tensor> y;
+  Several<Tensor> sample_weight{};
 };
 
 enum class OnInterrupt : std::uint8_t {
@@ -94,7 +105,8 @@ struct FitOptions {
   // The loss of a sample is multiplied by its class's weight; classes that are not here weigh 1.
   // Not together with sample weights. Validation is not weighted.
   std::map<std::int64_t, double> class_weight{};
-  Tensor sample_weight{};  // (rows), of tensors; generators have a field for it
+  // (rows), of tensors, for all outputs or for each; generators have fields for them.
+  Several<Tensor> sample_weight{};
   // Epochs before it are skipped: the fit goes on where the last one ended, with the random numbers
   // that one fit over all epochs would have drawn. A fit from epoch 0 on a model that was trained
   // before draws others than the fits before it; a Dataset, which has a seed of its own, begins
@@ -147,14 +159,33 @@ struct PredictOptions {
 
 class Model {
  public:
-  // The functional API: everything between inputs and output.
+  // The functional API: everything between inputs and outputs. The layers' weights are the layers':
+  // where other models have some of them, all of these train and use the same ones. Throws
+  // ValueError for outputs that the inputs don't lead to, for two layers of one name, and for
+  // models that share weights and differ in device or dtype policy.
   Model(const Value& input, const Value& output, ModelOptions options = {});
   Model(std::vector<Value> inputs, const Value& output, ModelOptions options = {});
+  Model(const Value& input, std::vector<Value> outputs, ModelOptions options = {});
+  Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options = {});
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();
 
   const std::string& name() const;
+
+  // A model is a layer too: it may be called on values, and stand in a Sequential. The layers
+  // inside are the model's own, with its weights.
+  Value operator()(const Value& x) const;
+  Value operator()(const std::vector<Value>& inputs) const;
+  std::vector<Value> call(const std::vector<Value>& inputs) const;
+
+  // In Keras's order: by their distance from the outputs, the farthest first.
+  std::vector<Layer> layers() const;
+  // Throws ValueError, with the nearest name, where there is none.
+  Layer get_layer(const std::string& name) const;
+  // For all layers; takes effect at the next compile() of each model that has them.
+  void set_trainable(bool trainable);
+
   // The table of layers that Keras prints; without an argument on standard output.
   void summary() const;
   void summary(std::ostream& out) const;
@@ -168,32 +199,38 @@ class Model {
   // after the last good step, and usable; where it was an update that overflowed, such elements
   // keep the values from before that step and the others have taken it, so that no weight is ever
   // infinite or NaN.
-  History fit(const Tensor& x, const Tensor& y, FitOptions options = {});
-  History fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options = {});
+  History fit(const Tensors& x, const Tensors& y, FitOptions options = {});
   History fit(SourceHandle source, FitOptions options = {});
   History fit_generator(SourceHandle source, FitOptions options = {}) {
     return fit(std::move(source), std::move(options));
   }
 
   // Loss and metrics over a data set; NaN where every batch was skipped. Changes nothing.
-  Logs evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options = {});
+  Logs evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options = {});
   Logs evaluate(SourceHandle source, EvaluateOptions options = {});
   Logs evaluate_generator(SourceHandle source, EvaluateOptions options = {}) {
     return evaluate(std::move(source), options);
   }
 
-  // Outputs for all rows: (rows, ...). Needs no compile(). Throws ValueError for NanPolicy::skip,
-  // which would leave rows out.
-  Tensor predict(const Tensor& x, PredictOptions options = {});
+  // The output for all rows: (rows, ...). Needs no compile(). Throws ValueError for
+  // NanPolicy::skip, which would leave rows out, and for a model of several outputs, which
+  // predict_outputs() gives.
+  Tensor predict(const Tensors& x, PredictOptions options = {});
   Tensor predict(SourceHandle source, PredictOptions options = {});
   Tensor predict_generator(SourceHandle source, PredictOptions options = {}) {
     return predict(std::move(source), options);
   }
+  // All outputs, in their order.
+  std::vector<Tensor> predict_outputs(const Tensors& x, PredictOptions options = {});
+  std::vector<Tensor> predict_outputs(SourceHandle source, PredictOptions options = {});
 
   // One step on one batch; loss and metrics of this batch alone. (Keras 3 returns their running
   // mean until reset_metrics(); here nothing runs on.)
-  Logs train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
-  Logs test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight = {});
+  Logs train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+  Logs test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+  // Outputs of one batch, without a feed.
+  Tensor predict_on_batch(const Tensors& x);
+  std::vector<Tensor> predict_on_batch_outputs(const Tensors& x);
   // Reports how the time since the first train_on_batch() divides, and starts over. Between the
   // calls the device waited for the caller.
   FeedReport take_on_batch_report();
@@ -239,14 +276,21 @@ class Model {
   struct Impl;  // opaque
 
  protected:
-  Model();
-  // Starts over with another output (Sequential::add).
-  void rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
-               bool is_sequential);
+  // Of a Sequential, whose weights and memory are made when they are first needed, or by make().
+  Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options,
+        bool is_sequential);
+  void make();
+  // Starts over, without making anything.
+  void replace(std::vector<Value> inputs, std::vector<Value> outputs, const ModelOptions& options);
+  // Throws ValueError while a call of another thread is under way.
+  void require_unused(const char* what) const;
 
  private:
+  friend class Layer;
   friend Model clone_model(const Model& model);
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<layers::LayerBase> as_layer() const;
+
+  std::unique_ptr<train::LazyModel> lazy_;
 };
 
 // A model of the same layers and options with weights of its own, which start from the seed. As in
@@ -259,13 +303,22 @@ class Sequential : public Model {
   // Throws ShapeError where one layer's output does not fit the next, ValueError without an Input.
   Sequential(std::initializer_list<Layer> layers, ModelOptions options = {});
   explicit Sequential(const std::vector<Layer>& layers, ModelOptions options = {});
-  // Puts a layer on top. The model then needs compile() again; weights start over.
+  // Without layers, for add().
+  explicit Sequential(ModelOptions options = {});
+  Sequential(Sequential&&) noexcept;
+  Sequential& operator=(Sequential&&) noexcept;
+  ~Sequential();
+
+  // Puts a layer on top. Shapes are checked at once, and throw as the constructor does; weights of
+  // new layers are made at the first use after it. Other layers keep theirs. The model then needs
+  // compile() again.
   void add(const Layer& layer);
 
  private:
-  void build();
-  std::vector<Layer> layers_;
+  void stack();
+
   ModelOptions options_;
+  std::unique_ptr<train::StackedLayers> layers_;
 };
 
 }  // namespace stoker

@@ -30,6 +30,7 @@
 #include "stoker/random.h"
 #include "stoker/report.h"
 #include "stoker/sequence.h"
+#include "stoker/several.h"
 #include "stoker/shape.h"
 #include "stoker/source.h"
 #include "stoker/tensor.h"

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 #include "core/nearest.h"
 #include "stoker/config.h"
 #include "stoker/error.h"
+#include "stoker/several.h"
 #include "stoker/shape.h"
 
 namespace stoker {
@@ -228,5 +230,39 @@ struct ObjectView {
 // Of such a map, where only class_name is needed: without a config it is empty. Throws ValueError
 // for what is none, and for an object that Keras calls registered, which is a user's.
 ObjectView object_of(const Config& config);
+
+// One, a list, or a map by name; null: none.
+template <class T>
+struct FieldType<Several<T>> {
+  static Several<T> read(const Config& config) {
+    if (config.is_null()) return {};
+    if (config.is_list()) {
+      std::vector<T> list;
+      for (const Config& item : config.list_items()) list.push_back(FieldType<T>::read(item));
+      return list;
+    }
+    if (!config.is_map() || config.find("class_name") != nullptr) {
+      return FieldType<T>::read(config);
+    }
+    std::map<std::string, T> named;
+    for (const auto& [name, value] : config.members()) {
+      named.emplace(name, Fields::with_place(name, [&] { return FieldType<T>::read(value); }));
+    }
+    return named;
+  }
+  static Config write(const Several<T>& several) {
+    if (several.empty()) return {};
+    if (several.is_single()) return FieldType<T>::write(several.entries()[0].value);
+    Config result = several.is_named() ? Config::map() : Config::list();
+    for (const auto& entry : several.entries()) {
+      if (several.is_named()) {
+        result.set(entry.name, FieldType<T>::write(entry.value));
+      } else {
+        result.append(FieldType<T>::write(entry.value));
+      }
+    }
+    return result;
+  }
+};
 
 }  // namespace stoker

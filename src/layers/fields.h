@@ -73,7 +73,7 @@ void describe_kernel_and_bias(Fields& fields, Options& options) {
 
 // A layer that keeps the Arguments that it was made with, of which describe(Fields&, Arguments&)
 // knows the fields. Arguments has a member `options` with a name and a dtype.
-template <class Arguments, class Base = LayerBase>
+template <class Arguments, class Base = UnaryLayer>
 class DescribedLayer : public Base {
  public:
   DescribedLayer(std::string class_name, Arguments arguments)

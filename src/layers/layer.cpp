@@ -2,10 +2,11 @@
 // build, which checks shapes and finds out which weights there are.
 #include "layers/layer.h"
 
-#include "core/check.h"
-
+#include <algorithm>
 #include <numeric>
+#include <utility>
 
+#include "core/check.h"
 #include "core/fields.h"
 #include "layers/dtype_policy.h"
 #include "ops/common.h"
@@ -15,18 +16,20 @@ namespace stoker {
 namespace layers {
 namespace {
 
-// Collects what a layer declares; nothing that it builds is ever run. In training mode, where
-// layers ask for more.
+// Collects what layers declare; nothing that they build is ever run. It builds in training mode,
+// where layers ask for more.
 class InferContext final : public BuildContext {
  public:
-  InferContext(graph::Graph& graph, std::vector<WeightSpec>* weights)
-      : graph_(graph), weights_(weights) {}
+  explicit InferContext(graph::Graph& graph) : graph_(graph) {}
 
   graph::Graph& graph() override { return graph_; }
   bool training() const override { return true; }
   DType compute_dtype() const override { return DType::float32; }
   graph::Value weight(const WeightSpec& spec) override {
-    if (weights_ != nullptr) weights_->push_back(spec);
+    std::vector<WeightSpec>& own = of_current_layer();
+    const bool is_known = std::any_of(
+        own.begin(), own.end(), [&](const WeightSpec& known) { return known.name == spec.name; });
+    if (!is_known) own.push_back(spec);
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
     return graph_.leaf(spec.name, {DType::float32, spec.shape}, {space, 0, 0});
   }
@@ -34,40 +37,161 @@ class InferContext final : public BuildContext {
   void add_loss(graph::Value) override {}
   std::uint32_t random_stream(std::uint32_t) override { return 0; }
 
+  // By layer, in the order of first use.
+  std::vector<std::pair<LayerBase*, std::vector<WeightSpec>>> declared;
+
  private:
+  std::vector<WeightSpec>& of_current_layer() {
+    for (auto& [known, specs] : declared) {
+      if (known == &layer()) return specs;
+    }
+    return declared.emplace_back(&layer(), std::vector<WeightSpec>{}).second;
+  }
+
   graph::Graph& graph_;
-  std::vector<WeightSpec>* weights_;
 };
 
 }  // namespace
 
+// ---- Building ----------------------------------------------------------------------------------
+bool BuildContext::trainable() const { return layer().trainable(); }
+
+graph::Origin BuildContext::origin_of(const LayerBase& layer) const {
+  return {graph::Origin::Kind::layer, layer.label()};
+}
+
+std::vector<MaskedValue> BuildContext::call(LayerBase& layer, std::span<const MaskedValue> inputs,
+                                            std::uint32_t number) {
+  const graph::Scope scope(graph(), origin_of(layer));
+  frames_.push_back({&layer, number});
+  struct Pop {
+    std::vector<Frame>& frames;
+    ~Pop() { frames.pop_back(); }
+  } pop{frames_};
+  std::vector<MaskedValue> values(inputs.begin(), inputs.end());
+  for (MaskedValue& input : values) {
+    const bool is_cast = layer.casts_inputs && is_floating(input.value.dtype());
+    if (is_cast) input.value = to_compute(input.value);
+  }
+  return layer.build(*this, values);
+}
+
+std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs) {
+  graph::Graph graph;
+  std::vector<MaskedValue> values;
+  for (const FlowType& type : inputs) {
+    MaskedValue& value = values.emplace_back();
+    value.value = graph.leaf("x", type.value, {graph::Space::input, 0, 0});
+    if (type.mask) value.mask = graph.leaf("mask", *type.mask, {graph::Space::input, 0, 0});
+  }
+  InferContext context(graph);
+  std::vector<FlowType> types;
+  for (const MaskedValue& output : context.call(layer, values)) {
+    FlowType& type = types.emplace_back();
+    type.value = {output.value.dtype(), output.value.shape()};
+    if (output.mask) type.mask = graph::ValueType{output.mask.dtype(), output.mask.shape()};
+  }
+  for (auto& [declaring, specs] : context.declared) declaring->declare(std::move(specs));
+  return types;
+}
+
+// ---- Layers ------------------------------------------------------------------------------------
 LayerBase::LayerBase(std::string class_name, std::string name, const std::string& dtype_policy)
     : class_name_(std::move(class_name)), name_(std::move(name)) {
   if (!dtype_policy.empty()) compute_dtype_ = compute_dtype_of(dtype_policy, label());
 }
 
-std::string LayerBase::label() const {
-  return name_.empty() ? class_name_ : format(class_name_, " \"", name_, "\"");
+std::string label_of(const LayerBase& layer, const std::string& name) {
+  return name.empty() ? layer.class_name() : format(layer.class_name(), " \"", name, "\"");
 }
 
-graph::Value LayerBase::merge(BuildContext& context, std::span<const graph::Value> inputs) {
+std::string LayerBase::label() const { return label_of(*this, name_); }
+
+void LayerBase::set_default_name(std::string name) {
+  name_ = std::move(name);
+  has_default_name_ = true;
+}
+
+void LayerBase::set_trainable(bool trainable) {
+  trainable_ = trainable;
+  for (const Child& child : children()) child.layer->set_trainable(trainable);
+}
+
+void LayerBase::declare(std::vector<WeightSpec> weights) {
+  if (!is_declared_) {
+    // Trainable ones first, as Keras lists them.
+    std::stable_partition(weights.begin(), weights.end(),
+                          [](const WeightSpec& spec) { return spec.trainable; });
+    weights_ = std::move(weights);
+    is_declared_ = true;
+    return;
+  }
+  for (const WeightSpec& spec : weights) {
+    const auto first = std::find_if(weights_.begin(), weights_.end(), [&](const WeightSpec& known) {
+      return known.name == spec.name;
+    });
+    if (first == weights_.end() || spec.shape == first->shape) continue;
+    throw ShapeError(format(label(), ": called again on an input for which its ", spec.name,
+                            " would have to be ", spec.shape, "; it is ", first->shape));
+  }
+}
+
+void refuse_masks(const LayerBase& layer, std::span<const MaskedValue> inputs) {
+  for (const MaskedValue& input : inputs) {
+    if (!input.mask) continue;
+    throw ValueError(format(
+        layer.label(), ": expected a value without a mask, received one with a mask of ",
+        input.mask.shape(),
+        ", which this layer can't take: steps that are masked would count as the others do. Make "
+        "the value without a mask (mask_zero = false), or let a layer that uses it up come first"));
+  }
+}
+
+Config LayerBase::config() const {
+  Fields fields = Fields::writing();
+  write_fields(fields);
+  Config own = fields.config();
+  if (own.find("trainable") != nullptr) own.set("trainable", trainable());
+  return object_config("keras.layers", class_name(), std::move(own));
+}
+
+std::vector<MaskedValue> UnaryLayer::build(BuildContext& context,
+                                           std::span<const MaskedValue> inputs) {
   if (inputs.size() != 1) {
     throw ShapeError(format(label(), ": expected one input, received ", inputs.size()));
   }
-  return build(context, inputs[0]);
+  if (!supports_masking) refuse_masks(*this, inputs);
+  return {{apply(context, inputs[0].value), inputs[0].mask}};
 }
 
-graph::ValueType infer(LayerBase& layer, const std::vector<graph::ValueType>& inputs,
-                       std::vector<WeightSpec>* weights) {
-  graph::Graph graph;
-  std::vector<graph::Value> values;
-  for (const graph::ValueType& type : inputs) {
-    values.push_back(graph.leaf("x", type, {graph::Space::input, 0, 0}));
+MergeLayer::MergeLayer(std::string class_name, std::string name, const std::string& dtype_policy)
+    : LayerBase(std::move(class_name), std::move(name), dtype_policy) {
+  takes_list = true;
+  supports_masking = true;
+}
+
+std::vector<MaskedValue> MergeLayer::build(BuildContext& context,
+                                           std::span<const MaskedValue> inputs) {
+  std::vector<graph::Value> values, masks;
+  bool has_mask = false;
+  for (const MaskedValue& input : inputs) {
+    values.push_back(input.value);
+    masks.push_back(input.mask);
+    has_mask = has_mask || input.mask;
   }
-  const graph::Scope scope(graph, layer.origin());
-  InferContext context(graph, weights);
-  const graph::Value y = layer.merge(context, values);
-  return {y.dtype(), y.shape()};
+  const graph::Value y = merge(context, values);
+  return {{y, has_mask ? merge_masks(values, masks) : graph::Value{}}};
+}
+
+// Keras: where one input has no mask, none of the merged steps is masked.
+graph::Value MergeLayer::merge_masks(std::span<const graph::Value>,
+                                     std::span<const graph::Value> masks) {
+  graph::Value merged;
+  for (const graph::Value& mask : masks) {
+    if (!mask) return {};
+    merged = merged ? ops::multiply(merged, mask) : mask;
+  }
+  return merged;
 }
 
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale) {
@@ -106,61 +230,72 @@ void require_along_axis(const LayerBase& layer, const char* what, std::int64_t v
 
 namespace {
 
-Value call(const std::shared_ptr<layers::LayerBase>& layer, const std::vector<Value>& inputs) {
+std::vector<Value> call(const std::shared_ptr<layers::LayerBase>& layer,
+                        const std::vector<Value>& inputs) {
   if (dynamic_cast<layers::InputLayer*>(layer.get()) != nullptr) {
     throw ValueError(format(layer->label(), ": an input takes no values; pass it to a layer"));
   }
-  auto node = std::make_shared<layers::ValueNode>();
-  std::vector<graph::ValueType> types;
+  auto node = std::make_shared<layers::CallNode>();
+  std::vector<layers::FlowType> types;
   for (const Value& input : inputs) {
     if (input.node() == nullptr) {
       throw ValueError(format(layer->label(),
                               ": expected a value made by Input() or by a layer, "
                               "received an empty Value"));
     }
-    types.push_back({input.node()->dtype, input.node()->shape});
+    types.push_back(input.node()->type());
     node->inputs.push_back(input.node());
   }
-  const graph::ValueType type = layers::infer(*layer, types, nullptr);
+  node->outputs = layers::infer(*layer, types);
   node->layer = layer;
-  node->shape = type.shape;
-  node->dtype = type.dtype;
-  return Value(std::move(node));
+  std::vector<Value> outputs;
+  for (std::size_t i = 0; i < node->outputs.size(); ++i) {
+    outputs.emplace_back(std::make_shared<layers::ValueNode>(layers::ValueNode{node, i}));
+  }
+  return outputs;
+}
+
+Value only_output(const std::shared_ptr<layers::LayerBase>& layer,
+                  const std::vector<Value>& inputs) {
+  const std::vector<Value> outputs = call(layer, inputs);
+  if (outputs.size() == 1) return outputs[0];
+  throw ShapeError(format(layer->label(), ": expected a layer of one output, received ",
+                          outputs.size(), " outputs; call() returns them all"));
 }
 
 std::shared_ptr<layers::LayerBase> layer_of_input(const Value& input) {
   const auto& node = input.node();
-  if (node == nullptr || !node->inputs.empty()) {
+  if (node == nullptr || !node->call->inputs.empty()) {
     throw ValueError(
         "Sequential: expected Input() or a layer, received the output of a layer; "
         "Model(inputs, outputs) takes those");
   }
-  return node->layer;
+  return node->call->layer;
 }
 
 }  // namespace
 
 const Shape& Value::shape() const {
   if (node_ == nullptr) throw ValueError("Value: expected one that Input() or a layer made");
-  return node_->shape;
+  return node_->shape();
 }
 
 Layer::Layer(const Value& input) : base_(layer_of_input(input)) {}
 
-Value Layer::operator()(const Value& x) const { return call(base_, {x}); }
-Value Layer::operator()(const std::vector<Value>& inputs) const { return call(base_, inputs); }
+bool Value::has_mask() const { return node_ != nullptr && node_->type().mask.has_value(); }
+
+Value Layer::operator()(const Value& x) const { return only_output(base_, {x}); }
+Value Layer::operator()(const std::vector<Value>& inputs) const {
+  return only_output(base_, inputs);
+}
+std::vector<Value> Layer::call(const std::vector<Value>& inputs) const {
+  return stoker::call(base_, inputs);
+}
 
 const std::string& Layer::name() const { return base_->name(); }
-bool Layer::trainable() const { return base_->trainable; }
-void Layer::set_trainable(bool trainable) { base_->trainable = trainable; }
+bool Layer::trainable() const { return base_->trainable(); }
+void Layer::set_trainable(bool trainable) { base_->set_trainable(trainable); }
 const std::string& Layer::class_name() const { return base_->class_name(); }
-
-Config Layer::config() const {
-  Fields fields = Fields::writing();
-  base_->write_fields(fields);
-  Config own = fields.config();
-  if (own.find("trainable") != nullptr) own.set("trainable", trainable());
-  return object_config("keras.layers", class_name(), std::move(own));
-}
+Config Layer::config() const { return base_->config(); }
 
 }  // namespace stoker

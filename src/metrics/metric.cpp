@@ -71,4 +71,51 @@ Metric metric_from_config(const Config& config) {
   });
 }
 
+// ---- Metrics by output -------------------------------------------------------------------------
+namespace {
+
+std::vector<Metric> several_metrics(const Config& config) {
+  if (!config.is_list()) return {metric_from_config(config)};
+  std::vector<Metric> metrics;
+  for (const Config& item : config.list_items()) metrics.push_back(metric_from_config(item));
+  return metrics;
+}
+
+Config list_of(const std::vector<Metric>& metrics) {
+  Config list = Config::list();
+  for (const Metric& metric : metrics) list.append(metric.config());
+  return list;
+}
+
+}  // namespace
+
+OutputMetrics FieldType<OutputMetrics>::read(const Config& config) {
+  if (config.is_null()) return {};
+  if (config.is_map() && config.find("class_name") == nullptr) {
+    std::map<std::string, std::vector<Metric>> named;
+    for (const auto& [name, value] : config.members()) {
+      named.emplace(name, Fields::with_place(name, [&] { return several_metrics(value); }));
+    }
+    return named;
+  }
+  if (!config.is_list()) return metric_from_config(config);
+  std::vector<std::vector<Metric>> by_output;
+  for (const Config& item : config.list_items()) by_output.push_back(several_metrics(item));
+  return by_output;
+}
+
+Config FieldType<OutputMetrics>::write(const OutputMetrics& value) {
+  Config list = Config::list();
+  Config named = Config::map();
+  for (const OutputMetrics::Entry& entry : value.entries()) {
+    const std::vector<Metric>& metrics = entry.list.metrics();
+    if (!entry.name.empty()) {
+      named.set(entry.name, list_of(metrics));
+    } else {
+      list.append(metrics.size() == 1 ? metrics[0].config() : list_of(metrics));
+    }
+  }
+  return named.size() > 0 ? named : list;
+}
+
 }  // namespace stoker

@@ -66,5 +66,11 @@ struct FieldType<Metric> {
   static Metric read(const Config& config) { return metric_from_config(config); }
   static Config write(const Metric& value) { return value.config(); }
 };
+// A list of metrics or of lists of them, or a map by output of either.
+template <>
+struct FieldType<OutputMetrics> {
+  static OutputMetrics read(const Config& config);
+  static Config write(const OutputMetrics& value);
+};
 
 }  // namespace stoker

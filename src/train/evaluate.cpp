@@ -1,5 +1,4 @@
 // Evaluation, prediction, and single steps by hand.
-#include <cmath>
 #include <cstring>
 #include <iostream>
 #include <new>
@@ -7,7 +6,6 @@
 
 #include "core/format.h"
 #include "core/timeline.h"
-#include "losses/loss.h"
 #include "report/progress_bar.h"
 #include "stoker/error.h"
 #include "train/interrupt.h"
@@ -60,10 +58,6 @@ void warn_of_missing_batches(std::int64_t steps, const Options& options) {
   }
 }
 
-Field field_of(const char* name, const Tensor& tensor) {
-  return {name, tensor.dtype(), tensor.shape()};
-}
-
 bool same_batches(const BatchSpec& a, const BatchSpec& b) {
   if (a.field_count() != b.field_count() || a.inputs.size() != b.inputs.size() ||
       a.sample_weights.size() != b.sample_weights.size()) {
@@ -110,9 +104,63 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
   return logs;
 }
 
-Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
-                            const PredictOptions& predict_options,
-                            const train::InterruptScope& interrupt) {
+void Model::Impl::require_one_output(const char* what) const {
+  const std::vector<std::string>& names = network.topology().output_names();
+  if (names.size() == 1) return;
+  throw ValueError(format("Model \"", name, "\": ", what,
+                          ": expected a model of one output, this "
+                          "one has ",
+                          names.size(), "; ", what, "_outputs() gives them all"));
+}
+
+namespace {
+
+// The rows of the outputs, one batch after another.
+class Collected {
+ public:
+  explicit Collected(const train::Topology& topology) {
+    for (std::size_t i = 0; i < topology.outputs().size(); ++i) {
+      outputs_.push_back({topology.output(i).value.shape, {}});
+    }
+  }
+
+  // Waits until the rows are there.
+  void take(const train::Plan& plan, std::int64_t rows, device::Stream& stream) {
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      std::vector<std::byte>& to = outputs_[i].rows;
+      const auto elements = outputs_[i].shape.without_batch().with_batch(rows).elements();
+      const std::size_t bytes = static_cast<std::size_t>(elements) * sizeof(float);
+      to.resize(to.size() + bytes);
+      stream.copy_to_host(to.data() + to.size() - bytes, plan.executable->address(plan.outputs[i]),
+                          bytes);
+    }
+    count_ += rows;
+    stream.synchronize();
+  }
+
+  std::vector<Tensor> tensors() const {
+    std::vector<Tensor> result;
+    for (const auto& [shape, rows] : outputs_) {
+      Tensor& tensor = result.emplace_back(shape.without_batch().with_batch(count_));
+      if (!rows.empty()) std::memcpy(tensor.raw(), rows.data(), rows.size());
+    }
+    return result;
+  }
+
+ private:
+  struct Output {
+    Shape shape;
+    std::vector<std::byte> rows;
+  };
+  std::vector<Output> outputs_;
+  std::int64_t count_ = 0;
+};
+
+}  // namespace
+
+std::vector<Tensor> Model::Impl::predict(const std::shared_ptr<Source>& source,
+                                         const PredictOptions& predict_options,
+                                         const train::InterruptScope& interrupt) {
   train::require_source(source, "predict");
   if (predict_options.nan_policy == NanPolicy::skip) {
     throw ValueError(
@@ -128,22 +176,13 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
   feed::Pipeline pipeline =
       open_feed(whole, source, feed_options(predict_options, options.seed, interrupt));
 
-  const std::size_t row_bytes =
-      static_cast<std::size_t>(network.output().shape.without_batch().elements()) * sizeof(float);
-  std::vector<std::byte> rows;
-  std::int64_t count = 0;
+  Collected collected(network.topology());
   std::int64_t steps = 0;
   while (const auto batch = pipeline.next()) {
     runner.run(*batch, pipeline.ring(), {0, steps});
     pipeline.consumed(*batch);
-    const train::Plan& plan = runner.plan(batch->rows);
-    const std::size_t bytes = row_bytes * static_cast<std::size_t>(batch->rows);
-    rows.resize(rows.size() + bytes);
-    state.stream().copy_to_host(rows.data() + rows.size() - bytes,
-                                plan.executable->address(plan.output), bytes);
-    state.stream().synchronize();
+    collected.take(runner.plan(batch->rows), batch->rows, state.stream());
     runner.check({0, steps});
-    count += batch->rows;
     ++steps;
     if (interrupt.requested()) break;
     const std::int64_t now = now_ns();
@@ -152,38 +191,73 @@ Tensor Model::Impl::predict(const std::shared_ptr<Source>& source,
   throw_if_interrupted(interrupt, "predict", steps);
   warn_of_missing_batches(steps, predict_options);
   bar.finish(steps, {}, now_ns());
-  Tensor result(network.output().shape.without_batch().with_batch(count));
-  if (!rows.empty()) std::memcpy(result.raw(), rows.data(), rows.size());
-  return result;
+  return collected.tensors();
 }
 
-Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
-                               const Tensor& sample_weight) {
-  const std::int64_t begin = now_ns();
-  const char* what = mode == Mode::train ? "train_on_batch" : "test_on_batch";
-  require_compiled(what);
-  Tensor storage;
-  const Tensor& y = adapt_labels(labels, storage);
-  if (x.shape().rank() == 0 || y.shape().rank() == 0 || x.shape()[0] != y.shape()[0] ||
-      (!sample_weight.empty() && sample_weight.shape()[0] != x.shape()[0])) {
-    throw ShapeError(format(what, ": expected as many rows of x, y and sample_weight, received ",
-                            x.shape(), ", ", y.shape(), " and ", sample_weight.shape()));
+// ---- Single batches ----------------------------------------------------------------------------
+namespace {
+
+// A batch of these tensors: "x", or "x0", "x1" where there are several.
+std::vector<Field> fields_of(const char* name, const std::vector<const Tensor*>& tensors) {
+  std::vector<Field> fields;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    fields.push_back(
+        {tensors.size() == 1 ? name : format(name, i), tensors[i]->dtype(), tensors[i]->shape()});
   }
-  BatchSpec spec{{field_of("x", x)}, {field_of("y", y)}, {}};
-  if (!sample_weight.empty()) spec.sample_weights = {field_of("sample_weight", sample_weight)};
-  const feed::SlotLayout layout(spec);
-  const std::shared_ptr<train::Plan> kept = plan(mode, spec, layout.offsets, spec.batch_size());
-  train::Plan& step = *kept;
+  return fields;
+}
+
+BatchSpec batch_of(const train::Arrays& arrays, const char* what) {
+  BatchSpec spec{fields_of("x", arrays.inputs), fields_of("y", arrays.targets),
+                 fields_of("sample_weight", arrays.sample_weights)};
+  if (spec.inputs.empty()) throw ShapeError(format(what, ": expected x, received none"));
+  std::string shapes;
+  bool fits = true;
+  for (std::size_t i = 0; i < spec.field_count(); ++i) {
+    const Field& field = spec.field(i);
+    const bool has_rows = field.shape.rank() > 0;
+    fits = fits && has_rows && spec.inputs[0].shape.rank() > 0 &&
+           field.shape[0] == spec.inputs[0].shape[0];
+    shapes += format(i > 0 ? ", " : "", field.name, " ", field.shape);
+  }
+  if (!fits) throw ShapeError(format(what, ": expected as many rows of all, received ", shapes));
+  return spec;
+}
+
+std::vector<const Tensor*> all_of(const train::Arrays& arrays) {
+  std::vector<const Tensor*> all = arrays.inputs;
+  all.insert(all.end(), arrays.targets.begin(), arrays.targets.end());
+  all.insert(all.end(), arrays.sample_weights.begin(), arrays.sample_weights.end());
+  return all;
+}
+
+}  // namespace
+
+void Model::Impl::fill_staged(const train::Plan& step, const BatchSpec& spec,
+                              const feed::SlotLayout& layout,
+                              const std::vector<const Tensor*>& tensors) {
   if (!staging || !same_batches(staging->spec, spec)) stage(step, spec, layout);
   std::byte* block = staging->host->data();
   new (block) device::SlotHeader{staging->batches++, spec.batch_size()};
-  const Tensor* tensors[] = {&x, &y, &sample_weight};
-  for (std::size_t i = 0; i < spec.field_count(); ++i) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
     std::memcpy(block + layout.offsets[i], tensors[i]->raw(), tensors[i]->bytes());
   }
   if (staging->device) {
     state.stream().copy_to_device(staging->device->data(), block, layout.bytes);
   }
+}
+
+Logs Model::Impl::run_on_batch(Mode mode, const Tensors& x, const Tensors& y,
+                               const Tensors& sample_weight) {
+  const std::int64_t begin = now_ns();
+  const char* what = mode == Mode::train ? "train_on_batch" : "test_on_batch";
+  require_compiled(what);
+  const train::Arrays given = arrays(x, y, sample_weight, what);
+  const BatchSpec spec = batch_of(given, what);
+  const feed::SlotLayout layout(spec);
+  const std::shared_ptr<train::Plan> kept = plan(mode, spec, layout.offsets, spec.batch_size());
+  train::Plan& step = *kept;
+  fill_staged(step, spec, layout, all_of(given));
   state.reset_metrics();
   const train::StepPlace place{0, static_cast<std::int64_t>(state.read_scalars().step)};
   run(step, reinterpret_cast<device::RingState*>(staging->ring->data()), place);
@@ -191,6 +265,20 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
   Logs logs = read_logs();
   if (mode == Mode::train) note_on_batch(begin, spec.batch_size());
   return logs;
+}
+
+std::vector<Tensor> Model::Impl::predict_on_batch(const Tensors& x) {
+  const train::Arrays given = arrays(x, {}, {}, "predict_on_batch");
+  const BatchSpec spec = batch_of(given, "predict_on_batch");
+  const feed::SlotLayout layout(spec);
+  const std::shared_ptr<train::Plan> step =
+      plan(Mode::predict, spec, layout.offsets, spec.batch_size());
+  fill_staged(*step, spec, layout, given.inputs);
+  run(*step, reinterpret_cast<device::RingState*>(staging->ring->data()), {});
+  Collected collected(network.topology());
+  collected.take(*step, spec.batch_size(), state.stream());
+  check(*step, {});
+  return collected.tensors();
 }
 
 // Nothing is generated ahead of a call, so that the device waits for the caller from one to the
@@ -240,29 +328,6 @@ void Model::Impl::stage(const train::Plan& step, const BatchSpec& spec,
                                 sizeof(ring));
   state.stream().synchronize();
   staging = std::move(fresh);
-}
-
-const Tensor& Model::Impl::adapt_labels(const Tensor& y, Tensor& storage) const {
-  if (!compiled || !compiled->options.loss) return y;
-  if (compiled->options.loss.base()->label_dtype() != DType::int32) return y;
-  if (y.dtype() == DType::int32) return y;
-  storage = Tensor(y.shape(), DType::int32);
-  const std::span<std::int32_t> out = storage.data<std::int32_t>();
-  if (y.dtype() == DType::uint8) {
-    const auto in = y.data<std::uint8_t>();
-    for (std::size_t i = 0; i < in.size(); ++i) out[i] = in[i];
-  } else if (y.dtype() == DType::float32) {
-    const auto in = y.data<float>();
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      if (!(std::fabs(in[i]) < 16777216.0f) || in[i] != std::floor(in[i])) {
-        throw DataError(format("label ", in[i], " of row ", i, " is not a class number"));
-      }
-      out[i] = static_cast<std::int32_t>(in[i]);
-    }
-  } else {
-    throw DTypeError(format("expected labels of int32, uint8 or float32, received ", y.dtype()));
-  }
-  return storage;
 }
 
 }  // namespace stoker

@@ -59,17 +59,6 @@ void check_options(const FitOptions& options) {
   }
 }
 
-std::shared_ptr<Source> validation_source(const Model::Impl& model, const FitOptions& options) {
-  if (options.validation_generator) return options.validation_generator->source();
-  if (!options.validation_data) return nullptr;
-  const ValidationData& data = *options.validation_data;
-  const ArrayOptions arrays{.batch_size = options.batch_size};
-  Tensor storage;
-  const Tensor& y = model.adapt_labels(data.y, storage);
-  return data.sample_weight.empty() ? array_source(data.x, y, arrays).source()
-                                    : array_source(data.x, y, data.sample_weight, arrays).source();
-}
-
 void warn_ran_out(std::int64_t batches, std::optional<std::int64_t> steps, std::int64_t epoch,
                   const FitOptions& options) {
   std::cerr << "Warning: the source ran out of data after " << batches << " batches";
@@ -149,22 +138,20 @@ std::uint64_t Model::Impl::seed_of(const FitOptions& fit_options) const {
   return std::uint64_t{words[0]} << 32 | words[1];
 }
 
-History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
-                                 const FitOptions& fit_options,
+History Model::Impl::fit_tensors(const Tensors& x, const Tensors& y, const FitOptions& fit_options,
                                  const train::InterruptScope& interrupt) {
   check_options(fit_options);
-  Tensor storage;
-  const Tensor& labels = adapt_labels(y, storage);
-  std::vector<const Tensor*> weights;
-  if (!fit_options.sample_weight.empty()) weights.push_back(&fit_options.sample_weight);
-  const ArrayOptions arrays{.batch_size = fit_options.batch_size,
-                            .shuffle = fit_options.shuffle,
-                            .seed = seed_of(fit_options)};
-  if (fit_options.validation_split == 0.0) {
-    return fit(borrow_arrays(x, {&labels}, weights, arrays), fit_options, interrupt);
-  }
+  const train::Arrays given = arrays(x, y, fit_options.sample_weight, "fit");
+  const auto rows_of = [&](ArrayOptions options, std::int64_t begin = 0, std::int64_t end = -1) {
+    return borrow_arrays(given.inputs, given.targets, given.sample_weights, options, begin, end);
+  };
+  const ArrayOptions training{.batch_size = fit_options.batch_size,
+                              .shuffle = fit_options.shuffle,
+                              .seed = seed_of(fit_options)};
+  if (fit_options.validation_split == 0.0) return fit(rows_of(training), fit_options, interrupt);
   // The last rows, before any shuffling, as Keras cuts them.
-  const std::int64_t rows = y.shape().rank() == 0 ? 0 : y.shape()[0];
+  const bool has_rows = !given.targets.empty() && given.targets[0]->shape().rank() > 0;
+  const std::int64_t rows = has_rows ? given.targets[0]->shape()[0] : 0;
   const auto split = static_cast<std::int64_t>(
       std::floor(static_cast<double>(rows) * (1.0 - fit_options.validation_split)));
   if (split == 0 || split == rows) {
@@ -172,9 +159,8 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
                             " rows leaves ", split, " to train on and ", rows - split,
                             " to validate on"));
   }
-  return fit(
-      borrow_arrays(x, {&labels}, weights, arrays, 0, split), fit_options, interrupt,
-      borrow_arrays(x, {&labels}, weights, {.batch_size = fit_options.batch_size}, split, rows));
+  return fit(rows_of(training, 0, split), fit_options, interrupt,
+             rows_of({.batch_size = fit_options.batch_size}, split, rows));
 }
 
 History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_options,
@@ -187,7 +173,15 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     train::require_source(fit_options.validation_generator->source(), "fit, validation_generator");
   }
   train::require_end(*source, fit_options.steps_per_epoch, "fit", "steps_per_epoch");
-  if (!validation) validation = validation_source(*this, fit_options);
+  train::Arrays validation_arrays;  // which the source borrows
+  if (fit_options.validation_generator) validation = fit_options.validation_generator->source();
+  if (fit_options.validation_data) {
+    const ValidationData& data = *fit_options.validation_data;
+    validation_arrays = arrays(data.x, data.y, data.sample_weight, "fit, validation_data");
+    validation =
+        borrow_arrays(validation_arrays.inputs, validation_arrays.targets,
+                      validation_arrays.sample_weights, {.batch_size = fit_options.batch_size});
+  }
   if (validation) {
     train::require_end(*validation, fit_options.validation_steps, "fit", "validation_steps");
     if (&validation->innermost() == &source->innermost() && !source->pure()) {

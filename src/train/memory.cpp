@@ -38,11 +38,8 @@ std::string label(const LayerMemory& layer) {
 
 std::vector<LayerMemory> layers_of(const train::Network& network) {
   std::vector<LayerMemory> layers;
-  std::vector<const layers::LayerBase*> known;
-  for (const train::Call& call : network.calls()) {
-    if (std::find(known.begin(), known.end(), call.layer.get()) != known.end()) continue;
-    known.push_back(call.layer.get());
-    layers.push_back({.name = call.layer->name(), .class_name = call.layer->class_name()});
+  for (const auto& [layer, path] : network.layers()) {
+    layers.push_back({.name = path, .class_name = layer->class_name()});
   }
   return layers;
 }
@@ -52,7 +49,7 @@ void add_weights(std::vector<LayerMemory>& layers, const train::Network& network
                  const optimizers::OptimizerBase* optimizer) {
   for (const train::Weight& weight : network.weights()) {
     const auto layer = std::find_if(layers.begin(), layers.end(), [&](const LayerMemory& row) {
-      return row.name == weight.layer->name();
+      return label(row) == network.label_of(*weight.layer);
     });
     const std::int64_t bytes = aligned(weight.count * static_cast<std::int64_t>(sizeof(float)));
     layer->weights += bytes;
@@ -103,9 +100,15 @@ std::vector<LayerMemory> by_layer(const Model::Impl& model, const Plan* plan) {
   add_weights(layers, model.network,
               model.compiled ? model.compiled->options.optimizer.base().get() : nullptr);
   if (plan != nullptr) add_activations(layers, plan->executable->program());
-  // Inputs keep nothing, as a rule.
-  std::erase_if(layers, [](const LayerMemory& layer) {
-    return layer.class_name == "InputLayer" && layer.activations == 0;
+  // Inputs, and models that are layers, keep nothing as a rule.
+  std::size_t i = 0;
+  std::erase_if(layers, [&](const LayerMemory& row) {
+    const bool is_layer = i < model.network.layers().size();
+    const bool is_empty = row.activations == 0 && row.weights == 0;
+    const bool is_container = is_layer && (row.class_name == "InputLayer" ||
+                                           !model.network.layers()[i].layer->children().empty());
+    ++i;
+    return is_container && is_empty;
   });
   return layers;
 }

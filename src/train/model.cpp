@@ -1,14 +1,15 @@
 // The public face: Model and Sequential.
 #include "stoker/model.h"
 
-#include <algorithm>
 #include <iostream>
+#include <mutex>
 #include <utility>
 
 #include "core/check.h"
 #include "core/fields.h"
 #include "core/foreign.h"
 #include "core/format.h"
+#include "core/nearest.h"
 #include "data/array_source.h"
 #include "losses/loss.h"
 #include "optimizers/optimizer.h"
@@ -16,6 +17,8 @@
 #include "train/interrupt.h"
 #include "train/model_config.h"
 #include "train/model_impl.h"
+#include "train/model_layer.h"
+#include "train/stacked_layers.h"
 #include "train/summary.h"
 
 namespace stoker {
@@ -24,83 +27,165 @@ using train::Access;
 using train::InterruptScope;
 using train::Mode;
 
+namespace train {
+
+// The model behind the public face, made when somebody first needs it.
+struct LazyModel {
+  std::vector<Value> inputs;
+  std::vector<Value> outputs;
+  ModelOptions options;
+  bool is_sequential = false;
+  std::once_flag made{};
+  std::unique_ptr<Model::Impl> impl{};
+  // The model as a layer of others, from the first time that it is one.
+  std::mutex layer_mutex{};
+  std::shared_ptr<ModelLayer> layer{};
+
+  const char* class_name() const { return is_sequential ? "Sequential" : "Functional"; }
+  Model::Impl& get() {
+    std::call_once(made, [&] {
+      if (outputs.empty()) {
+        throw ValueError("Sequential: expected layers, received none; add(Input(shape)) first");
+      }
+      const std::string name = options.name.empty() ? snake_case(class_name()) : options.name;
+      auto fresh = std::make_unique<Model::Impl>(
+          name, std::make_shared<train::Topology>(inputs, outputs), options);
+      fresh->is_sequential = is_sequential;
+      impl = std::move(fresh);
+    });
+    return *impl;
+  }
+};
+
+}  // namespace train
+
 namespace {
 
-Model::Impl& require(const std::unique_ptr<Model::Impl>& impl, const char* what) {
-  if (impl) return *impl;
+Model::Impl& require(const std::unique_ptr<train::LazyModel>& lazy, const char* what) {
+  if (lazy) return lazy->get();
   throw ValueError(format("Model: ", what, ": this one was moved from; use the one it went to"));
 }
 
 // The model behind the public face, for the length of a call.
 class InUse {
  public:
-  InUse(const std::unique_ptr<Model::Impl>& impl, const char* what, Access access)
-      : model_(require(impl, what)), use_(model_.guard, model_.name, what, access) {}
+  InUse(const std::unique_ptr<train::LazyModel>& lazy, const char* what, Access access)
+      : InUse(require(lazy, what), what, access) {}
+  InUse(Model::Impl& model, const char* what, Access access)
+      : model_(model), use_(model_.state.store(), {model_.name, what, &model_}, access) {
+    if (access == Access::read) reading_ = std::unique_lock(model_.reading);
+    model_.follow_store();
+  }
   Model::Impl* operator->() const { return &model_; }
   Model::Impl& operator*() const { return model_; }
 
  private:
   Model::Impl& model_;
-  train::Use use_;
+  train::StoreUse use_;
+  std::unique_lock<std::mutex> reading_;
 };
 
 }  // namespace
 
-Model::Model() = default;
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 Model::Model(const Value& input, const Value& output, ModelOptions options)
-    : Model(std::vector<Value>{input}, output, std::move(options)) {}
+    : Model(std::vector{input}, std::vector{output}, std::move(options)) {}
+Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions options)
+    : Model(std::move(inputs), std::vector{output}, std::move(options)) {}
+Model::Model(const Value& input, std::vector<Value> outputs, ModelOptions options)
+    : Model(std::vector{input}, std::move(outputs), std::move(options)) {}
 
-Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions options) {
-  rebuild(std::move(inputs), output, options, false);
+Model::Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options)
+    : Model(std::move(inputs), std::move(outputs), std::move(options), false) {
+  make();
 }
 
-void Model::rebuild(std::vector<Value> inputs, const Value& output, const ModelOptions& options,
-                    bool is_sequential) {
-  return with_own_errors<DeviceError>("Model", [&] {
-    const char* default_name = is_sequential ? "sequential" : "functional";
-    auto fresh = std::make_unique<Impl>(options.name.empty() ? default_name : options.name,
-                                        std::move(inputs), output, options);
-    fresh->is_sequential = is_sequential;
-    if (impl_) {
-      const InUse nobody_else(impl_, "add", Access::write);
-    }
-    impl_ = std::move(fresh);
-  });
+Model::Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options,
+             bool is_sequential)
+    : lazy_(std::make_unique<train::LazyModel>(std::move(inputs), std::move(outputs),
+                                               std::move(options), is_sequential)) {}
+
+void Model::make() {
+  if (lazy_->outputs.empty()) throw ValueError("Model: expected one output or more, received none");
+  with_own_errors<DeviceError>("Model", [&] { lazy_->get(); });
 }
 
-const std::string& Model::name() const { return require(impl_, "name").name; }
+void Model::replace(std::vector<Value> inputs, std::vector<Value> outputs,
+                    const ModelOptions& options) {
+  lazy_ = std::make_unique<train::LazyModel>(std::move(inputs), std::move(outputs), options, true);
+}
+
+void Model::require_unused(const char* what) const {
+  if (lazy_ && lazy_->impl) const InUse nobody_else(*lazy_->impl, what, Access::write);
+}
+
+const std::string& Model::name() const { return require(lazy_, "name").name; }
+
+// ---- A model as a layer ------------------------------------------------------------------------
+Layer::Layer(const Model& model) : base_(model.as_layer()) {}
+
+std::shared_ptr<layers::LayerBase> Model::as_layer() const {
+  const Impl& model = require(lazy_, "a call as a layer");
+  const std::lock_guard lock(lazy_->layer_mutex);
+  std::shared_ptr<train::ModelLayer>& layer = lazy_->layer;
+  if (!layer) {
+    layer = std::make_shared<train::ModelLayer>(lazy_->class_name(), lazy_->options.name,
+                                                model.network.shared_topology());
+  }
+  return layer;
+}
+
+Value Model::operator()(const Value& x) const { return Layer(*this)(x); }
+Value Model::operator()(const std::vector<Value>& inputs) const { return Layer(*this)(inputs); }
+std::vector<Value> Model::call(const std::vector<Value>& inputs) const {
+  return Layer(*this).call(inputs);
+}
+
+std::vector<Layer> Model::layers() const {
+  std::vector<Layer> layers;
+  for (const auto& layer : require(lazy_, "layers").network.topology().layers()) {
+    layers.emplace_back(layer);
+  }
+  return layers;
+}
+
+Layer Model::get_layer(const std::string& name) const {
+  const train::Topology& topology = require(lazy_, "get_layer").network.topology();
+  std::vector<std::string_view> known;
+  for (const auto& layer : topology.layers()) {
+    if (topology.name_of(*layer) == name) return Layer(layer);
+    known.push_back(topology.name_of(*layer));
+  }
+  throw ValueError(format("Model \"", this->name(), "\": get_layer: there is no layer \"", name,
+                          "\"", did_you_mean(name, known)));
+}
+
+void Model::set_trainable(bool trainable) {
+  for (const auto& layer : require(lazy_, "set_trainable").network.topology().layers()) {
+    layer->set_trainable(trainable);
+  }
+}
 
 void Model::summary() const { summary(std::cout); }
 void Model::summary(std::ostream& out) const {
-  const Impl& model = require(impl_, "summary");
+  const Impl& model = require(lazy_, "summary");
   train::print_summary(out, model.name, model.network, model.compiled ? &*model.compiled : nullptr);
 }
 
 void Model::compile(CompileOptions options) {
   return with_own_errors<DeviceError>("compile", [&] {
-    const InUse model(impl_, "compile", Access::write);
+    const InUse model(lazy_, "compile", Access::compute);
     model->compile(std::move(options));
   });
 }
 
-History Model::fit(const Tensor& x, const Tensor& y, FitOptions options) {
+History Model::fit(const Tensors& x, const Tensors& y, FitOptions options) {
   return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "fit", Access::write);
-    return model->fit_tensors({&x}, y, options, interrupt);
-  });
-}
-
-History Model::fit(const std::vector<Tensor>& x, const Tensor& y, FitOptions options) {
-  std::vector<const Tensor*> inputs;
-  inputs.reserve(x.size());
-  for (const Tensor& tensor : x) inputs.push_back(&tensor);
-  return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "fit", Access::write);
-    return model->fit_tensors(inputs, y, options, interrupt);
+    const InUse model(lazy_, "fit", Access::write);
+    return model->fit_tensors(x, y, options, interrupt);
   });
 }
 
@@ -111,69 +196,92 @@ History Model::fit(SourceHandle source, FitOptions options) {
         "its weights as a field, and validation_generator is a source of its own");
   }
   return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "fit", Access::write);
+    const InUse model(lazy_, "fit", Access::write);
     return model->fit(source.source(), options, interrupt);
   });
 }
 
-Logs Model::evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options) {
+Logs Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "evaluate", Access::write);
-    Tensor storage;
-    const Tensor& labels = model->adapt_labels(y, storage);
-    return model->evaluate(borrow_arrays({&x}, {&labels}, {}, {.batch_size = options.batch_size}),
-                           options, interrupt);
+    const InUse model(lazy_, "evaluate", Access::compute);
+    const train::Arrays given = model->arrays(x, y, {}, "evaluate");
+    return model->evaluate(
+        borrow_arrays(given.inputs, given.targets, {}, {.batch_size = options.batch_size}), options,
+        interrupt);
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
 }
 
 Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "evaluate", Access::write);
+    const InUse model(lazy_, "evaluate", Access::compute);
     return model->evaluate(source.source(), options, interrupt);
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
 }
 
-Tensor Model::predict(const Tensor& x, PredictOptions options) {
+std::vector<Tensor> Model::predict_outputs(const Tensors& x, PredictOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "predict", Access::write);
-    return model->predict(borrow_arrays({&x}, {}, {}, {.batch_size = options.batch_size}), options,
-                          interrupt);
+    const InUse model(lazy_, "predict", Access::compute);
+    const train::Arrays given = model->arrays(x, {}, {}, "predict");
+    return model->predict(borrow_arrays(given.inputs, {}, {}, {.batch_size = options.batch_size}),
+                          options, interrupt);
   };
   return train::interruptible("predict", options.on_interrupt, work);
 }
 
-Tensor Model::predict(SourceHandle source, PredictOptions options) {
+std::vector<Tensor> Model::predict_outputs(SourceHandle source, PredictOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(impl_, "predict", Access::write);
+    const InUse model(lazy_, "predict", Access::compute);
     return model->predict(source.source(), options, interrupt);
   };
   return train::interruptible("predict", options.on_interrupt, work);
 }
 
-Logs Model::train_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
+Tensor Model::predict(const Tensors& x, PredictOptions options) {
+  require(lazy_, "predict").require_one_output("predict");
+  return std::move(predict_outputs(x, std::move(options))[0]);
+}
+
+Tensor Model::predict(SourceHandle source, PredictOptions options) {
+  require(lazy_, "predict").require_one_output("predict");
+  return std::move(predict_outputs(std::move(source), std::move(options))[0]);
+}
+
+Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
   return with_own_errors<DeviceError>("train_on_batch", [&] {
-    const InUse model(impl_, "train_on_batch", Access::write);
+    const InUse model(lazy_, "train_on_batch", Access::write);
     return model->run_on_batch(Mode::train, x, y, sample_weight);
   });
 }
 
-Logs Model::test_on_batch(const Tensor& x, const Tensor& y, const Tensor& sample_weight) {
+Logs Model::test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
   return with_own_errors<DeviceError>("test_on_batch", [&] {
-    const InUse model(impl_, "test_on_batch", Access::write);
+    const InUse model(lazy_, "test_on_batch", Access::compute);
     return model->run_on_batch(Mode::evaluate, x, y, sample_weight);
   });
 }
 
+std::vector<Tensor> Model::predict_on_batch_outputs(const Tensors& x) {
+  return with_own_errors<DeviceError>("predict_on_batch", [&] {
+    const InUse model(lazy_, "predict_on_batch", Access::compute);
+    return model->predict_on_batch(x);
+  });
+}
+
+Tensor Model::predict_on_batch(const Tensors& x) {
+  require(lazy_, "predict_on_batch").require_one_output("predict_on_batch");
+  return std::move(predict_on_batch_outputs(x)[0]);
+}
+
 FeedReport Model::take_on_batch_report() {
-  const InUse model(impl_, "take_on_batch_report", Access::write);
+  const InUse model(lazy_, "take_on_batch_report", Access::compute);
   return model->take_on_batch_report();
 }
 
 std::vector<Tensor> Model::get_weights() const {
   return with_own_errors<DeviceError>("get_weights", [&] {
-    const InUse model(impl_, "get_weights", Access::read);
+    const InUse model(lazy_, "get_weights", Access::read);
     std::vector<Tensor> weights;
     for (const auto& weight : model->network.weights())
       weights.push_back(model->state.read(weight));
@@ -183,7 +291,7 @@ std::vector<Tensor> Model::get_weights() const {
 
 void Model::set_weights(const std::vector<Tensor>& weights) {
   return with_own_errors<DeviceError>("set_weights", [&] {
-    const InUse model(impl_, "set_weights", Access::write);
+    const InUse model(lazy_, "set_weights", Access::write);
     const auto& own = model->network.weights();
     if (weights.size() != own.size()) {
       throw ShapeError(
@@ -205,7 +313,7 @@ void Model::set_weights(const std::vector<Tensor>& weights) {
 
 std::vector<std::string> Model::weight_names() const {
   std::vector<std::string> names;
-  for (const auto& weight : require(impl_, "weight_names").network.weights()) {
+  for (const auto& weight : require(lazy_, "weight_names").network.weights()) {
     names.push_back(weight.path);
   }
   return names;
@@ -213,18 +321,18 @@ std::vector<std::string> Model::weight_names() const {
 
 std::int64_t Model::count_params() const {
   std::int64_t count = 0;
-  for (const auto& weight : require(impl_, "count_params").network.weights()) count += weight.count;
+  for (const auto& weight : require(lazy_, "count_params").network.weights()) count += weight.count;
   return count;
 }
 
 double Model::learning_rate() const {
-  const InUse model(impl_, "learning_rate", Access::read);
+  const InUse model(lazy_, "learning_rate", Access::read);
   model->require_compiled("learning_rate");
   return model->state.read_scalars().learning_rate;
 }
 
 void Model::set_learning_rate(double learning_rate) {
-  const InUse model(impl_, "set_learning_rate", Access::write);
+  const InUse model(lazy_, "set_learning_rate", Access::compute);
   model->require_compiled("set_learning_rate");
   check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
                  check::at_least(0));
@@ -234,16 +342,16 @@ void Model::set_learning_rate(double learning_rate) {
 }
 
 std::int64_t Model::iterations() const {
-  return InUse(impl_, "iterations", Access::read)->state.read_scalars().iterations;
+  return InUse(lazy_, "iterations", Access::read)->state.read_scalars().iterations;
 }
 
 double Model::loss_scale() const {
-  return InUse(impl_, "loss_scale", Access::read)->state.read_scalars().loss_scale;
+  return InUse(lazy_, "loss_scale", Access::read)->state.read_scalars().loss_scale;
 }
 
 Config Model::config() const {
   return with_own_errors<DeviceError>("config", [&] {
-    const InUse model(impl_, "config", Access::read);
+    const InUse model(lazy_, "config", Access::read);
     std::optional<double> learning_rate;
     if (model->compiled) learning_rate = model->state.read_scalars().learning_rate;
     return train::config_of(*model, learning_rate);
@@ -264,8 +372,9 @@ Model Model::from_json(std::string_view json, ModelOptions options, bool compile
 Model Model::from_config(const Config& config, ModelOptions options, bool compile) {
   const auto make = [&]() -> Model {
     train::ModelParts parts = train::model_parts(config, std::move(options), compile);
-    Model model = parts.is_sequential ? Model(Sequential(parts.layers, parts.options))
-                                      : Model(std::move(parts.inputs), parts.output, parts.options);
+    Model model = parts.is_sequential
+                      ? Model(Sequential(parts.layers, parts.options))
+                      : Model(std::move(parts.inputs), std::move(parts.outputs), parts.options);
     if (parts.compile_options) model.compile(std::move(*parts.compile_options));
     return model;
   };
@@ -275,12 +384,12 @@ Model Model::from_config(const Config& config, ModelOptions options, bool compil
 
 Model clone_model(const Model& model) {
   const Config config = model.config();
-  return Model::from_config(config, require(model.impl_, "clone_model").options, false);
+  return Model::from_config(config, require(model.lazy_, "clone_model").options, false);
 }
 
 std::string Model::graph_dump(std::int64_t batch_size) {
   return with_own_errors<DeviceError>("graph_dump", [&] {
-    const InUse model(impl_, "graph_dump", Access::write);
+    const InUse model(lazy_, "graph_dump", Access::compute);
     model->require_compiled("graph_dump");
     check::require("graph_dump", "a batch_size", batch_size, check::at_least(1));
     const BatchSpec spec = model->declared_batch(batch_size);
@@ -292,56 +401,46 @@ std::string Model::graph_dump(std::int64_t batch_size) {
 }
 
 MemoryReport Model::memory_report() const {
-  const InUse model(impl_, "memory_report", Access::read);
+  const InUse model(lazy_, "memory_report", Access::read);
   return std::as_const(*model).memory_report();
 }
 
 MemoryReport Model::memory_report(std::int64_t batch_size) const {
   return with_own_errors<DeviceError>("memory_report", [&] {
-    const InUse model(impl_, "memory_report", Access::write);
+    const InUse model(lazy_, "memory_report", Access::compute);
     return model->memory_report(batch_size);
   });
 }
 
+// ---- Sequential --------------------------------------------------------------------------------
 Sequential::Sequential(std::initializer_list<Layer> layers, ModelOptions options)
-    : layers_(layers), options_(std::move(options)) {
-  build();
-}
+    : Sequential(std::vector<Layer>(layers), std::move(options)) {}
 
 Sequential::Sequential(const std::vector<Layer>& layers, ModelOptions options)
-    : layers_(layers), options_(std::move(options)) {
-  build();
+    : Sequential(std::move(options)) {
+  layers_ = std::make_unique<train::StackedLayers>(layers);
+  stack();
+  make();
 }
+
+Sequential::Sequential(ModelOptions options)
+    : Model({}, {}, options, true),
+      options_(std::move(options)),
+      layers_(std::make_unique<train::StackedLayers>()) {}
+
+Sequential::Sequential(Sequential&&) noexcept = default;
+Sequential& Sequential::operator=(Sequential&&) noexcept = default;
+Sequential::~Sequential() = default;
 
 void Sequential::add(const Layer& layer) {
-  layers_.push_back(layer);
-  try {
-    build();
-  } catch (...) {
-    layers_.pop_back();  // the model stays what it was
-    throw;
+  if (!layers_) {
+    throw ValueError("Model: add: this one was moved from; use the one it went to");
   }
+  require_unused("add");
+  layers_->add(layer);
+  stack();
 }
 
-void Sequential::build() {
-  if (layers_.empty() ||
-      dynamic_cast<const layers::InputLayer*>(layers_[0].base().get()) == nullptr) {
-    throw ValueError(
-        "Sequential: expected Input(shape) as the first layer, so that shapes are "
-        "checked while the model is built");
-  }
-  // Named first, so that a layer that does not fit is called by its name.
-  std::vector<std::shared_ptr<layers::LayerBase>> bases;
-  for (const Layer& layer : layers_) {
-    if (std::find(bases.begin(), bases.end(), layer.base()) == bases.end()) {
-      bases.push_back(layer.base());
-    }
-  }
-  train::name_layers(bases);
-  const Value input(layers::node_of_input(layers_[0].base()));
-  Value x = input;
-  for (std::size_t i = 1; i < layers_.size(); ++i) x = layers_[i](x);
-  rebuild({input}, x, options_, true);
-}
+void Sequential::stack() { replace({layers_->input()}, {layers_->output()}, options_); }
 
 }  // namespace stoker

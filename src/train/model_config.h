@@ -22,12 +22,16 @@ namespace stoker::train {
 // the optimizer's as it is now.
 Config config_of(const Model::Impl& model, std::optional<double> learning_rate);
 
+// A layer by that name; layers that have no dtype policy of their own get `policy`.
+Config layer_config(const layers::LayerBase& layer, const std::string& name,
+                    const std::string& policy);
+
 // What is needed to construct a model.
 struct ModelParts {
   bool is_sequential = false;
   std::vector<Layer> layers;  // of a Sequential
   std::vector<Value> inputs;  // of a functional model, as is the next
-  Value output;
+  std::vector<Value> outputs;
   ModelOptions options;
   std::optional<CompileOptions> compile_options;
 };

@@ -6,7 +6,8 @@
 #include "core/fields.h"
 #include "layers/fields.h"
 #include "train/model_config.h"
-#include "train/network.h"
+#include "train/model_layer.h"
+#include "train/stacked_layers.h"
 
 namespace stoker {
 namespace train {
@@ -14,7 +15,7 @@ namespace {
 
 // What stands beside class and config, and nothing here depends on.
 constexpr std::initializer_list<const char*> kNotes{"module", "registered_name", "build_config",
-                                                    "shared_object_id"};
+                                                    "shared_object_id", "compile_config"};
 
 // One of the config's "layers".
 struct Entry {
@@ -36,6 +37,11 @@ std::string place_of(std::size_t index, const Config& config) {
   return place + ")";
 }
 
+bool is_model(const std::string& class_name) {
+  return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
+}
+Layer nested_model(const ObjectView& object);
+
 Entry entry_of(std::size_t index, const Config& config) {
   const std::string place = place_of(index, config);
   return Fields::with_place(place, [&]() -> Entry {
@@ -50,11 +56,8 @@ Entry entry_of(std::size_t index, const Config& config) {
       throw ValueError(
           format("there is no key \"", member.first, "\"", did_you_mean(member.first, kOwn)));
     }
-    if (object.class_name == "Sequential" || object.class_name == "Functional" ||
-        object.class_name == "Model") {
-      throw ValueError("expected a layer, received a model: models within models are not offered");
-    }
-    Layer layer = layer_from_config(object.class_name, object.config);
+    Layer layer = is_model(object.class_name) ? nested_model(object)
+                                              : layer_from_config(object.class_name, object.config);
     const Config* name = config.find("name");
     return {place, name != nullptr && name->is_string() ? name->string() : layer.name(), layer,
             config.find("inbound_nodes")};
@@ -83,16 +86,14 @@ bool is_input(const Layer& layer) { return layer.class_name() == "InputLayer"; }
 struct History {
   std::string layer;
   std::int64_t node = 0;
+  std::int64_t tensor = 0;  // of the outputs of that call
 };
 
 History history_of(const Config& config) {
   if (!config.is_list() || config.size() != 3 || !config.at(0).is_string()) {
     throw ValueError(format("expected [layer, node, tensor], received ", config.described()));
   }
-  if (config.at(2).integer() != 0) {
-    throw ValueError("expected the first output of a layer, since none here has a second");
-  }
-  return {config.at(0).string(), config.at(1).integer()};
+  return {config.at(0).string(), config.at(1).integer(), config.at(2).integer()};
 }
 
 // The values that a call takes.
@@ -135,12 +136,12 @@ class FunctionalReader {
     return values;
   }
 
-  Value output() {
-    const auto outputs = several(config_.at("output_layers"), "output_layers");
-    if (outputs.size() != 1) {
-      throw ValueError(format("output_layers: expected one output, received ", outputs.size()));
+  std::vector<Value> outputs() {
+    std::vector<Value> values;
+    for (const Config& one : several(config_.at("output_layers"), "output_layers")) {
+      values.push_back(value(one, "output_layers"));
     }
-    return value(outputs[0], "output_layers");
+    return values;
   }
 
   // Calls the layers, each when what it takes is there: in the file they stand in any order.
@@ -149,8 +150,8 @@ class FunctionalReader {
       if (entry.name.empty()) {
         throw ValueError(format(entry.place, ": expected a name, which others find it by"));
       }
-      std::vector<Value>& made = made_[entry.name];
-      if (is_input(entry.layer)) made.emplace_back(layers::node_of_input(entry.layer.base()));
+      std::vector<std::vector<Value>>& made = made_[entry.name];
+      if (is_input(entry.layer)) made.push_back({Value(layers::node_of_input(entry.layer.base()))});
     }
     std::size_t left = 0;
     for (;;) {
@@ -183,28 +184,41 @@ class FunctionalReader {
   // How many of the layer's calls still wait.
   std::size_t call_what_can_be(const Entry& entry) {
     const Config::List& nodes = nodes_of(entry);
-    std::vector<Value>& made = made_[entry.name];
+    std::vector<std::vector<Value>>& made = made_[entry.name];
     while (made.size() < nodes.size()) {
       const std::string place = format(entry.place, ".inbound_nodes[", made.size(), "]");
-      const std::optional<Value> result = Fields::with_place(
+      const std::vector<Value> result = Fields::with_place(
           place, [&] { return try_call(entry.layer, arguments_of(nodes[made.size()])); });
-      if (!result) break;
-      made.push_back(*result);
+      if (result.empty()) break;
+      made.push_back(result);
     }
     return nodes.size() - made.size();
   }
 
-  std::optional<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
+  // The outputs; none where what it takes is not there yet.
+  std::vector<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
     std::vector<Value> arguments;
     for (const History& history : histories) {
       require_known(history.layer);
-      const std::vector<Value>& made = made_[history.layer];
-      if (history.node < 0 || history.node >= static_cast<std::int64_t>(made.size())) {
-        return std::nullopt;
-      }
-      arguments.push_back(made[static_cast<std::size_t>(history.node)]);
+      if (!is_call(history)) return {};
+      arguments.push_back(value_of(history));
     }
-    return layer(arguments);
+    return layer.call(arguments);
+  }
+
+  bool is_call(const History& history) const {
+    const auto& made = made_.at(history.layer);
+    return history.node >= 0 && history.node < static_cast<std::int64_t>(made.size());
+  }
+
+  // Of a call that has been made.
+  const Value& value_of(const History& history) const {
+    const auto& outputs = made_.at(history.layer)[static_cast<std::size_t>(history.node)];
+    if (history.tensor < 0 || history.tensor >= static_cast<std::int64_t>(outputs.size())) {
+      throw ValueError(format("expected an output of \"", history.layer, "\" from 0 to ",
+                              outputs.size() - 1, ", received ", history.tensor));
+    }
+    return outputs[static_cast<std::size_t>(history.tensor)];
   }
 
   void require_known(const std::string& name) const {
@@ -219,13 +233,12 @@ class FunctionalReader {
     return Fields::with_place(key, [&]() -> Value {
       const History history = history_of(config);
       require_known(history.layer);
-      const std::vector<Value>& made = made_[history.layer];
-      if (history.node < 0 || history.node >= static_cast<std::int64_t>(made.size())) {
+      if (!is_call(history)) {
         throw ValueError(format("expected a call of \"", history.layer, "\" from 0 to ",
-                                static_cast<std::int64_t>(made.size()) - 1, ", received ",
-                                history.node));
+                                static_cast<std::int64_t>(made_.at(history.layer).size()) - 1,
+                                ", received ", history.node));
       }
-      return made[static_cast<std::size_t>(history.node)];
+      return value_of(history);
     });
   }
 
@@ -242,15 +255,22 @@ class FunctionalReader {
 
   const std::vector<Entry>& entries_;
   const Config& config_;
-  std::map<std::string, std::vector<Value>> made_;
+  std::map<std::string, std::vector<std::vector<Value>>> made_;  // outputs by call
 };
+
+void add_dtypes(const layers::LayerBase& layer, std::vector<DType>& dtypes) {
+  const std::vector<layers::Child> children = layer.children();
+  if (layer.class_name() == "InputLayer") return;
+  if (children.empty()) dtypes.push_back(layer.compute_dtype().value_or(DType::float32));
+  for (const layers::Child& child : children) add_dtypes(*child.layer, dtypes);
+}
 
 // The policy that all layers have, so that the model's is the same; float32 where they differ.
 std::string common_policy(const std::vector<Entry>& entries) {
+  std::vector<DType> dtypes;
+  for (const Entry& entry : entries) add_dtypes(*entry.layer.base(), dtypes);
   std::optional<DType> common;
-  for (const Entry& entry : entries) {
-    if (is_input(entry.layer)) continue;
-    const DType own = entry.layer.base()->compute_dtype().value_or(DType::float32);
+  for (const DType own : dtypes) {
     if (common && *common != own) return "float32";
     common = own;
   }
@@ -314,9 +334,26 @@ void read_functional(const Config& config, ModelParts& parts) {
   FunctionalReader reader(entries, config);
   reader.call_all();
   parts.inputs = reader.inputs();
-  parts.output = reader.output();
+  parts.outputs = reader.outputs();
   parts.options.name = parts.options.name.empty() ? own.name : parts.options.name;
   parts.options.dtype_policy = common_policy(entries);
+}
+
+// A model that is a layer of another.
+Layer nested_model(const ObjectView& object) {
+  ModelParts parts;
+  std::shared_ptr<const Topology> topology;
+  if (object.class_name == "Sequential") {
+    read_sequential(object.config, parts);
+    const StackedLayers stacked(parts.layers);
+    topology =
+        std::make_shared<Topology>(std::vector{stacked.input()}, std::vector{stacked.output()});
+  } else {
+    read_functional(object.config, parts);
+    topology = std::make_shared<Topology>(parts.inputs, parts.outputs);
+  }
+  const char* class_name = object.class_name == "Sequential" ? "Sequential" : "Functional";
+  return Layer(std::make_shared<ModelLayer>(class_name, parts.options.name, topology));
 }
 
 }  // namespace
@@ -335,7 +372,9 @@ ModelParts model_parts(const Config& config, ModelOptions options, bool compile)
         format("expected a Sequential or a Functional model, received a ", object.class_name));
   }
   const Config* compiled = config.find("compile_config");
-  if (compile && compiled != nullptr && !compiled->is_null()) {
+  const bool is_compiled =
+      compiled != nullptr && !compiled->is_null() && !(*compiled == Config::map());
+  if (compile && is_compiled) {
     parts.compile_options = Fields::reading(*compiled, "compile_config").all<CompileOptions>();
   }
   return parts;

@@ -1,21 +1,25 @@
 // A model as a Config.
+#include <algorithm>
+
 #include "core/fields.h"
+#include "layers/dtype_policy.h"
 #include "layers/fields.h"
 #include "losses/loss.h"
 #include "metrics/metric.h"
 #include "optimizers/optimizer.h"
 #include "train/model_config.h"
 #include "train/model_impl.h"
+#include "train/model_layer.h"
 
 namespace stoker {
 
 void describe(Fields& fields, CompileOptions& options) {
   fields.required("optimizer", options.optimizer);
   fields("loss", options.loss);
+  fields("loss_weights", options.loss_weights);
   fields("metrics", options.metrics);
   fields("weighted_metrics", options.weighted_metrics);
   fields("run_eagerly", options.run_eagerly);
-  fields.never({"loss_weights"});
   // How Keras runs a step; it computes the same.
   fields.note("steps_per_execution", 1);
   fields.note("jit_compile", false);
@@ -40,95 +44,103 @@ Config policy_config(const std::string& policy) {
   return FieldType<layers::PolicyName>::write({policy});
 }
 
-// With the dtype policy of the model where the layer has none of its own, since Keras keeps one for
-// each layer.
-Config layer_config(const std::shared_ptr<layers::LayerBase>& layer, const std::string& policy) {
-  const Config all = Layer(layer).config();
-  Config own = all.at("config");
-  if (const Config* dtype = own.find("dtype"); dtype != nullptr && dtype->is_null()) {
-    own.set("dtype", policy_config(policy));
-  }
-  return Config(all).set("config", std::move(own));
-}
-
+// What a model, or a model that is a layer, says of itself. Layers that have no dtype policy of
+// their own get the model's, since Keras keeps one for each layer.
 class Writer {
  public:
-  explicit Writer(const Model::Impl& model) : model_(model), calls_(model.network.calls()) {}
+  Writer(const Topology& topology, std::string name, std::string policy)
+      : topology_(topology),
+        calls_(topology.calls()),
+        name_(std::move(name)),
+        policy_(std::move(policy)) {}
 
   Config sequential() const {
     Config layers = Config::list();
-    for (const Call& call : calls_) layers.append(of_layer(call));
-    return Config::map({{"name", model_.name},
+    for (const Call& call : calls_) layers.append(of_layer(*call.layer));
+    return Config::map({{"name", name_},
                         {"trainable", true},
-                        {"dtype", policy_config(model_.options.dtype_policy)},
+                        {"dtype", policy_config(policy_)},
                         {"layers", std::move(layers)},
-                        {"build_input_shape", shape_config(calls_[0].shape)}});
+                        {"build_input_shape", shape_config(calls_[0].outputs[0].value.shape)}});
   }
 
   Config functional() const {
     Config layers = Config::list();
-    for (std::size_t i = 0; i < calls_.size(); ++i) {
-      if (node_index(i) != 0) continue;  // written with its first call
-      Config layer = of_layer(calls_[i]);
-      layer.set("name", calls_[i].layer->name()).set("inbound_nodes", inbound_nodes(i));
-      layers.append(std::move(layer));
+    for (const auto& layer : topology_.layers()) {
+      Config config = of_layer(*layer);
+      config.set("name", topology_.name_of(*layer)).set("inbound_nodes", inbound_nodes(*layer));
+      layers.append(std::move(config));
     }
     Config inputs = Config::list();
-    for (const std::size_t input : model_.network.inputs()) inputs.append(history(input));
-    return Config::map(
-        {{"name", model_.name},
-         {"trainable", true},
-         {"layers", std::move(layers)},
-         {"input_layers", inputs.size() == 1 ? Config(inputs.at(0)) : std::move(inputs)},
-         {"output_layers", history(calls_.size() - 1)}});
+    for (const std::size_t input : topology_.inputs()) inputs.append(history({input, 0}));
+    Config outputs = Config::list();
+    for (const ValueRef& output : topology_.outputs()) outputs.append(history(output));
+    return Config::map({{"name", name_},
+                        {"trainable", true},
+                        {"layers", std::move(layers)},
+                        {"input_layers", only_or_all(std::move(inputs))},
+                        {"output_layers", only_or_all(std::move(outputs))}});
   }
 
  private:
-  Config of_layer(const Call& call) const {
-    return layer_config(call.layer, model_.options.dtype_policy);
+  static Config only_or_all(Config list) {
+    return list.size() == 1 ? Config(list.at(0)) : std::move(list);
   }
 
-  // Of the calls of its layer, which this one is.
-  std::int64_t node_index(std::size_t call) const {
-    std::int64_t index = 0;
-    for (std::size_t i = 0; i < call; ++i) {
-      if (calls_[i].layer == calls_[call].layer) ++index;
-    }
-    return index;
+  Config of_layer(const layers::LayerBase& layer) const {
+    return layer_config(layer, topology_.name_of(layer), policy_);
   }
+
   // Keras's name of a value: its layer, which call of it, and which of the call's outputs.
-  Config history(std::size_t call) const {
-    return Config::list({calls_[call].layer->name(), node_index(call), 0});
+  Config history(const ValueRef& value) const {
+    const auto& layer = calls_[value.call].layer;
+    const auto index =
+        std::count_if(calls_.begin(), calls_.begin() + static_cast<std::ptrdiff_t>(value.call),
+                      [&](const Call& earlier) { return earlier.layer == layer; });
+    return Config::list({topology_.name_of(*layer), static_cast<std::int64_t>(index),
+                         static_cast<std::int64_t>(value.output)});
   }
-  DType dtype(std::size_t call) const {
-    const layers::LayerBase& layer = *calls_[call].layer;
-    const auto* input = dynamic_cast<const layers::InputLayer*>(&layer);
-    return input != nullptr ? input->dtype : model_.network.compute_dtype(layer);
+  std::string dtype(const ValueRef& value) const {
+    const layers::LayerBase& layer = *calls_[value.call].layer;
+    if (const auto* input = dynamic_cast<const layers::InputLayer*>(&layer)) {
+      return std::string(name_of(input->dtype));
+    }
+    const DType dtype = layer.compute_dtype().value_or(layers::compute_dtype_of(policy_, "Model"));
+    return std::string(name_of(dtype));
   }
-  Config tensor(std::size_t call) const {
+  Config tensor(const ValueRef& value) const {
+    const Shape& shape = calls_[value.call].outputs[value.output].value.shape;
     return Config::map({{"class_name", "__keras_tensor__"},
-                        {"config", Config::map({{"shape", shape_config(calls_[call].shape)},
-                                                {"dtype", std::string(name_of(dtype(call)))},
-                                                {"keras_history", history(call)}})}});
+                        {"config", Config::map({{"shape", shape_config(shape)},
+                                                {"dtype", dtype(value)},
+                                                {"keras_history", history(value)}})}});
   }
-  Config inbound_nodes(std::size_t first) const {
+  Config inbound_nodes(const layers::LayerBase& layer) const {
     Config nodes = Config::list();
-    for (std::size_t i = first; i < calls_.size(); ++i) {
-      if (calls_[i].layer != calls_[first].layer || calls_[i].inputs.empty()) continue;
+    for (const Call& call : calls_) {
+      if (call.layer.get() != &layer || call.inputs.empty()) continue;
       Config tensors = Config::list();
-      for (const std::size_t input : calls_[i].inputs) tensors.append(tensor(input));
-      const bool takes_list =
-          dynamic_cast<const layers::MergeLayer*>(calls_[i].layer.get()) != nullptr;
+      for (const ValueRef& input : call.inputs) tensors.append(tensor(input));
       nodes.append(Config::map(
-          {{"args", takes_list ? Config::list({std::move(tensors)}) : std::move(tensors)},
+          {{"args", layer.takes_list ? Config::list({std::move(tensors)}) : std::move(tensors)},
            {"kwargs", Config::map()}}));
     }
     return nodes;
   }
 
-  const Model::Impl& model_;
+  const Topology& topology_;
   const std::vector<Call>& calls_;
+  const std::string name_;
+  const std::string policy_;
 };
+
+Config model_config(const Topology& topology, const std::string& name, const std::string& policy,
+                    bool is_sequential) {
+  const Writer writer(topology, name, policy);
+  if (is_sequential) return object_config("keras", "Sequential", writer.sequential());
+  return object_config("keras.src.models.functional", "Functional", writer.functional())
+      .set("registered_name", "Functional");
+}
 
 // The optimizer with the learning rate that it has come to.
 Config optimizer_config(const Optimizer& optimizer, std::optional<double> learning_rate) {
@@ -155,12 +167,23 @@ Config compile_config(CompileOptions options, std::optional<double> learning_rat
 
 }  // namespace
 
+Config layer_config(const layers::LayerBase& layer, const std::string& name,
+                    const std::string& policy) {
+  if (const auto* model = dynamic_cast<const ModelLayer*>(&layer)) {
+    return model_config(model->topology(), name, policy, model->is_sequential());
+  }
+  const Config all = layer.config();
+  Config own = all.at("config");
+  own.set("name", name);
+  if (const Config* dtype = own.find("dtype"); dtype != nullptr && dtype->is_null()) {
+    own.set("dtype", policy_config(policy));
+  }
+  return Config(all).set("config", std::move(own));
+}
+
 Config config_of(const Model::Impl& model, std::optional<double> learning_rate) {
-  const Writer writer(model);
-  Config config = model.is_sequential ? object_config("keras", "Sequential", writer.sequential())
-                                      : object_config("keras.src.models.functional", "Functional",
-                                                      writer.functional())
-                                            .set("registered_name", "Functional");
+  Config config = model_config(model.network.topology(), model.name, model.options.dtype_policy,
+                               model.is_sequential);
   if (model.compiled) {
     config.set("compile_config", compile_config(model.compiled->options, learning_rate));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,8 @@
 #include "backend/backend.h"
 #include "feed/pipeline.h"
 #include "stoker/model.h"
+#include "train/arrays.h"
+#include "train/compiled.h"
 #include "train/network.h"
 #include "train/state.h"
 #include "train/step_graph.h"
@@ -26,8 +29,8 @@ class InterruptScope;
 // A compiled step for batches of one shape.
 struct Plan {
   std::unique_ptr<backend::Executable> executable;
-  graph::ValueId output = graph::kNone;  // when predicting
-  std::uint64_t bound = 0;               // State::generation() of the last bind
+  std::vector<graph::ValueId> outputs;  // when predicting
+  MemoryVersion bound{};                // of the last bind
   // The mode, batch and rows that the plan was made for.
   Mode mode = Mode::train;
   BatchSpec spec{};
@@ -65,15 +68,16 @@ struct StepPlace {
 }  // namespace train
 
 struct Model::Impl {
-  Impl(std::string name, std::vector<Value> inputs, const Value& output, ModelOptions options);
+  Impl(std::string name, std::shared_ptr<const train::Topology> topology, ModelOptions options);
   ~Impl();
 
   std::string name;
   ModelOptions options;
   bool is_sequential = false;  // constructed as one
-  train::UseGuard guard;
   train::Network network;
   train::State state;
+  std::uint64_t layout;  // of the store, for which the network's places and the plans are
+  std::mutex reading;    // held while one thread reads: the device's stream serves one
   std::optional<train::Compiled> compiled;
   std::map<std::string, std::shared_ptr<train::Plan>> plans;
   std::uint64_t plan_uses = 0;
@@ -84,6 +88,8 @@ struct Model::Impl {
   std::int64_t on_batch_end_ns = 0;
 
   // ---- plans.cpp ----
+  // Called at the begin of every use.
+  void follow_store();
   void compile(CompileOptions options);
   void require_compiled(const char* what) const;
   // Waits for the device, so that plans and memory may go; a broken one has stopped.
@@ -131,24 +137,31 @@ struct Model::Impl {
               const train::InterruptScope& interrupt, std::shared_ptr<Source> validation = nullptr);
   // The seed of what the source of such a fit draws.
   std::uint64_t seed_of(const FitOptions& fit_options) const;
-  History fit_tensors(const std::vector<const Tensor*>& x, const Tensor& y,
-                      const FitOptions& options, const train::InterruptScope& interrupt);
+  History fit_tensors(const Tensors& x, const Tensors& y, const FitOptions& options,
+                      const train::InterruptScope& interrupt);
 
   // ---- evaluate.cpp ----
   Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options,
                 const train::InterruptScope& interrupt);
-  Tensor predict(const std::shared_ptr<Source>& source, const PredictOptions& options,
-                 const train::InterruptScope& interrupt);
-  Logs run_on_batch(train::Mode mode, const Tensor& x, const Tensor& y,
-                    const Tensor& sample_weight);
+  std::vector<Tensor> predict(const std::shared_ptr<Source>& source, const PredictOptions& options,
+                              const train::InterruptScope& interrupt);
+  Logs run_on_batch(train::Mode mode, const Tensors& x, const Tensors& y,
+                    const Tensors& sample_weight);
+  std::vector<Tensor> predict_on_batch(const Tensors& x);
+  // Throws ValueError unless the model has one output.
+  void require_one_output(const char* what) const;
 
   void note_on_batch(std::int64_t begin_ns, std::int64_t rows);
   FeedReport take_on_batch_report();
   // Memory for a batch that `step` runs on.
   void stage(const train::Plan& step, const BatchSpec& spec, const feed::SlotLayout& layout);
+  // Writes tensors that lie as `spec` says into the staged block, and onto the device.
+  void fill_staged(const train::Plan& step, const BatchSpec& spec, const feed::SlotLayout& layout,
+                   const std::vector<const Tensor*>& tensors);
 
-  // Labels as the loss wants them: int32 class numbers from uint8 or float32 ones.
-  const Tensor& adapt_labels(const Tensor& y, Tensor& storage) const;
+  // ---- arrays.cpp ----
+  train::Arrays arrays(const Tensors& x, const Tensors& y, const Tensors& sample_weight,
+                       const char* what) const;
 };
 
 namespace train {

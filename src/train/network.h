@@ -1,5 +1,5 @@
-// A model's structure: its layers' calls in order, and all weights with their places in the flat
-// buffers (the segment table).
+// A model's weights: those of its layers, and of the layers that these are made of, each with its
+// place in the store, in the model's gradients and in its optimizer's slots.
 #pragma once
 
 #include <cstdint>
@@ -10,34 +10,32 @@
 
 #include "graph/graph.h"
 #include "layers/layer.h"
-#include "stoker/layers.h"
+#include "train/topology.h"
 
 namespace stoker::train {
 
-// One weight: a segment of the parameter buffer, or of the state buffer when it is not trained.
 struct Weight {
-  const layers::LayerBase* layer;
+  layers::LayerBase* layer;
   layers::WeightSpec spec;
-  std::string path;      // "conv2d/kernel"
-  graph::Home home;      // space, byte offset
+  std::string path;  // "conv2d/kernel"
+  // In the store: a segment of the parameters, or of the state when it is not trained.
+  graph::Home home;
+  // In the model's gradients, and in each slot of its optimizer; counts for parameters.
+  std::int64_t gradient_offset;
   std::int64_t count;    // elements
-  std::uint32_t stream;  // of the random numbers it starts from
-};
-
-// One call of a layer.
-struct Call {
-  std::shared_ptr<layers::LayerBase> layer;
-  std::vector<std::size_t> inputs;  // earlier calls
-  Shape shape;                      // of the output, batch unknown
+  std::uint32_t stream;  // of the random numbers that it starts from
 };
 
 class Network {
  public:
-  // Sorts what lies between inputs and output, names layers that have no name, and collects the
-  // weights. Throws ValueError for an output that needs an input which is not listed, or for two
-  // layers of one name. `compute_dtype` is the type of layers that have no policy of their own.
-  Network(const std::vector<Value>& inputs, const Value& output,
-          DType compute_dtype = DType::float32);
+  // `compute_dtype` is the type of layers that have no policy of their own.
+  explicit Network(std::shared_ptr<const Topology> topology, DType compute_dtype = DType::float32);
+  Network(const std::vector<Value>& inputs, const std::vector<Value>& outputs,
+          DType compute_dtype = DType::float32)
+      : Network(std::make_shared<Topology>(inputs, outputs), compute_dtype) {}
+
+  const Topology& topology() const { return *topology_; }
+  const std::shared_ptr<const Topology>& shared_topology() const { return topology_; }
 
   DType compute_dtype(const layers::LayerBase& layer) const {
     return layer.compute_dtype().value_or(compute_dtype_);
@@ -51,36 +49,34 @@ class Network {
     return {graph::Space::copy, 0, weight.home.offset / 2};
   }
 
-  const std::vector<Call>& calls() const { return calls_; }
-  const std::vector<std::size_t>& inputs() const { return inputs_; }  // calls of the Input layers
-  const layers::InputLayer& input(std::size_t i) const;
-  const Call& output() const { return calls_.back(); }
-
+  // Layer by layer, trainable ones first within a layer, as Keras lists them.
   const std::vector<Weight>& weights() const { return weights_; }
   const Weight& weight(const layers::LayerBase& layer, const std::string& name) const;
+  // All layers, with those that they are made of behind each, and their paths: "encoder/dense".
+  struct PathOfLayer {
+    const layers::LayerBase* layer;
+    std::string path;
+  };
+  const std::vector<PathOfLayer>& layers() const { return layers_; }
+  // For messages: Dense "encoder/dense".
+  std::string label_of(const layers::LayerBase& layer) const;
+
+  // Bytes of the model's own weights; gradients and each slot are as large as the parameters.
   std::int64_t parameter_bytes() const { return parameter_bytes_; }
   std::int64_t state_bytes() const { return state_bytes_; }
 
- private:
-  void visit(const std::shared_ptr<const layers::ValueNode>& node);
-  void add_weights(const Call& call);
-  void require_same_weights(const Call& call, const std::vector<layers::WeightSpec>& specs) const;
-  void name_layers();
+  // Takes the places that the layers' weights have in their store by now.
+  void place();
 
+ private:
+  void add(const std::shared_ptr<layers::LayerBase>& layer, const std::string& path);
+
+  std::shared_ptr<const Topology> topology_;
   DType compute_dtype_;
-  std::vector<Call> calls_;
-  std::vector<std::shared_ptr<const layers::ValueNode>> nodes_;  // of each call
-  std::vector<std::size_t> inputs_;
+  std::vector<PathOfLayer> layers_;
   std::vector<Weight> weights_;
   std::int64_t parameter_bytes_ = 0;
   std::int64_t state_bytes_ = 0;
 };
-
-// Keras's default name of a layer of that class: "Conv2D" -> "conv2d", "MaxPooling2D" ->
-// "max_pooling2d".
-std::string snake_case(const std::string& class_name);
-
-// Names layers that have none in the order given: "dense", "dense_1", ...
-void name_layers(const std::vector<std::shared_ptr<layers::LayerBase>>& layers);
 
 }  // namespace stoker::train

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "core/check.h"
 #include "core/format.h"
@@ -30,12 +31,12 @@ constexpr std::size_t kMostPlans = 32;
 // from the slot's whole batch and not from the rows that are there.
 std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                      std::int64_t rows) {
-  std::string key = format(static_cast<int>(mode), '/', rows);
+  std::string key = format(static_cast<int>(mode), '/', rows, '/', spec.inputs.size(), '/',
+                           spec.targets.size());
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     const Field& field = spec.field(i);
     key += format('/', field.dtype, field.shape.without_batch(), '@', offsets[i]);
   }
-  if (!spec.sample_weights.empty()) key += format("/weighted", spec.sample_weights.size());
   return key;
 }
 
@@ -82,13 +83,14 @@ BatchSpec needed(const BatchSpec& spec, Mode mode) {
 
 }  // namespace
 
-Model::Impl::Impl(std::string model_name, std::vector<Value> inputs, const Value& output,
+Model::Impl::Impl(std::string model_name, std::shared_ptr<const train::Topology> topology,
                   ModelOptions model_options)
     : name(std::move(model_name)),
       options(std::move(model_options)),
-      network(inputs, output,
+      network(std::move(topology),
               layers::compute_dtype_of(options.dtype_policy, format("Model \"", name, "\""))),
-      state(network, options.seed, options.threads, options.device.base()) {}
+      state(network, options.seed, options.threads, options.device.base(), name),
+      layout(std::as_const(state).store().layout()) {}
 
 Model::Impl::~Impl() { synchronize(); }
 
@@ -105,9 +107,19 @@ void Model::Impl::require_compiled(const char* what) const {
                             " needs a compiled model; call "
                             "compile({.optimizer = ..., .loss = ...}) first"));
   }
-  if (!compiled->options.loss) {
+  if (!compiled->has_loss()) {
     throw ValueError(format("Model \"", name, "\": ", what, " needs a loss; compile() got none"));
   }
+}
+
+// Another model that joined the store may have moved the weights.
+void Model::Impl::follow_store() {
+  const std::uint64_t now = std::as_const(state).store().layout();
+  if (layout == now) return;
+  synchronize();
+  plans.clear();
+  network.place();
+  layout = now;
 }
 
 void Model::Impl::compile(CompileOptions compile_options) {
@@ -115,7 +127,8 @@ void Model::Impl::compile(CompileOptions compile_options) {
   if (is_half && compile_options.optimizer.base()->loss_scaling() == nullptr) {
     compile_options.optimizer = LossScaleOptimizer(compile_options.optimizer);
   }
-  const auto& optimizer = *compile_options.optimizer.base();
+  train::Compiled fresh = train::compiled_of(std::move(compile_options), network);
+  const optimizers::OptimizerBase& optimizer = *fresh.options.optimizer.base();
   plan::Scalars scalars = state.read_scalars();
   scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
   scalars.iterations = 0;
@@ -131,7 +144,7 @@ void Model::Impl::compile(CompileOptions compile_options) {
   compiled.reset();  // and not compiled it stays when there is no memory for what follows
   prepare_training(optimizer);
   state.write_scalars(scalars);
-  compiled.emplace().options = std::move(compile_options);
+  compiled = std::move(fresh);
 }
 
 std::shared_ptr<Plan> Model::Impl::plan(Mode mode, const BatchSpec& spec,
@@ -177,7 +190,7 @@ std::shared_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_opt
   auto step = train::build_step(network, mode == Mode::predict ? nullptr : compiled_options, mode,
                                 needed(spec, mode), offsets, rows);
   auto plan = std::make_shared<Plan>();
-  if (!step.keep.empty()) plan->output = step.keep[0];
+  plan->outputs = step.keep;
   // An eager step is not fused either: a relu inside of a library's convolution hides a NaN.
   const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
   plan->executable = state.backend().compile(std::move(step.graph), step.keep,
@@ -190,29 +203,34 @@ std::shared_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_opt
 }
 
 BatchSpec Model::Impl::declared_batch(std::int64_t rows) const {
+  const train::Topology& topology = network.topology();
   BatchSpec spec;
-  for (std::size_t i = 0; i < network.inputs().size(); ++i) {
-    const auto& input = network.input(i);
-    spec.inputs.push_back({input.name(), input.dtype, input.shape.with_batch(rows)});
+  for (std::size_t i = 0; i < topology.inputs().size(); ++i) {
+    const auto& input = topology.input(i);
+    spec.inputs.push_back({topology.name_of(input), input.dtype, input.shape.with_batch(rows)});
   }
-  // Labels as the loss wants them: class numbers without the last axis, or the output's shape.
-  const DType dtype = compiled->options.loss.base()->label_dtype();
-  Shape shape = network.output().shape;
-  if (dtype == DType::int32) {
-    Shape shorter;
-    for (std::size_t i = 0; i + 1 < shape.rank(); ++i) shorter.push_back(shape[i]);
-    shape = shorter;
+  for (std::size_t i = 0; i < compiled->outputs.size(); ++i) {
+    const train::CompiledOutput& output = compiled->outputs[i];
+    if (!output.needs_target()) continue;
+    // Labels as the loss wants them: class numbers without the last axis, or the output's shape.
+    const DType dtype = output.loss ? output.loss.base()->label_dtype() : DType::float32;
+    Shape shape = topology.output(i).value.shape;
+    if (dtype == DType::int32) {
+      Shape shorter;
+      for (std::size_t axis = 0; axis + 1 < shape.rank(); ++axis) shorter.push_back(shape[axis]);
+      shape = shorter;
+    }
+    shape[0] = rows;
+    spec.targets.push_back({output.name, dtype, shape});
   }
-  shape[0] = rows;
-  spec.targets.push_back({"y", dtype, shape});
   return spec;
 }
 
 void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlace& place) {
-  if (plan.bound != state.generation()) {
+  if (!(plan.bound == state.version())) {
     state.stream().synchronize();
     plan.executable->bind(state.memory());
-    plan.bound = state.generation();
+    plan.bound = state.version();
   }
   if (compiled && compiled->options.run_eagerly) {
     // A scaled gradient may overflow: that is how the scale is found.

@@ -1,6 +1,8 @@
 #include "train/step_graph.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "core/format.h"
 #include "losses/loss.h"
@@ -22,23 +24,31 @@ using graph::Value;
 
 namespace {
 
+// FNV-1a.
+std::uint32_t hashed(std::uint32_t hash, std::string_view text) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash;
+}
+std::uint32_t hashed(std::uint32_t hash, std::uint32_t number) {
+  for (int i = 0; i < 4; ++i) hash = (hash ^ (number >> 8 * i & 0xff)) * 16777619U;
+  return hash;
+}
+
 // A layer's view of the step that is being built.
 class StepContext final : public layers::BuildContext {
  public:
-  StepContext(Graph& graph, const Network& network, Mode mode)
-      : graph_(graph), network_(network), mode_(mode) {}
-
-  void enter(const layers::LayerBase& layer, std::size_t call) {
-    layer_ = &layer;
-    call_ = call;
-  }
+  StepContext(Graph& graph, const Network& network, const Compiled* compiled, Mode mode)
+      : graph_(graph), network_(network), compiled_(compiled), mode_(mode) {}
 
   Graph& graph() override { return graph_; }
   bool training() const override { return mode_ == Mode::train; }
-  DType compute_dtype() const override { return network_.compute_dtype(*layer_); }
+  DType compute_dtype() const override { return network_.compute_dtype(layer()); }
+  bool trainable() const override {
+    return compiled_ == nullptr || !compiled_->frozen.contains(&layer());
+  }
 
   Value weight(const layers::WeightSpec& spec) override {
-    const Weight& weight = network_.weight(*layer_, spec.name);
+    const Weight& weight = network_.weight(layer(), spec.name);
     auto& leaf = leaves_[static_cast<std::size_t>(&weight - network_.weights().data())];
     if (!leaf) {
       leaf = graph_.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
@@ -49,13 +59,26 @@ class StepContext final : public layers::BuildContext {
     return is_copied ? copy_of(weight) : ops::cast(leaf, compute_dtype());
   }
   void update(const layers::WeightSpec& spec, Value value) override {
-    updates_.push_back({network_.weight(*layer_, spec.name).home, value});
+    updates_.push_back({network_.weight(layer(), spec.name).home, value});
   }
   void add_loss(Value loss) override { losses_.push_back(loss); }
 
-  // Streams below 2^31 are the layers' own; the call's place in the model is stable.
-  std::uint32_t random_stream(std::uint32_t which) override {
-    return static_cast<std::uint32_t>(call_ * 16 + which + 1);
+  // Streams below 2^31 are the layers'. The sixteen first of a call by the model itself are
+  // numbered by the call's place; all others have a number by their path, moved on where it is
+  // taken.
+  std::uint32_t random_stream(std::uint32_t purpose) override {
+    constexpr std::uint32_t kPurposes = 16;
+    constexpr std::uint32_t kFirstByPath = 1U << 30;
+    if (frames().size() == 1 && purpose < kPurposes) {
+      return frames()[0].number * kPurposes + purpose + 1;
+    }
+    std::uint32_t hash = hashed(2166136261U, purpose);
+    for (const Frame& frame : frames()) {
+      hash = hashed(hashed(hash, frame.layer->name()), frame.number);
+    }
+    std::uint32_t stream = kFirstByPath | (hash & (kFirstByPath - 1));
+    while (!streams_.insert(stream).second) stream = kFirstByPath | (stream + 1);
+    return stream & 0x7fffffffU;
   }
 
   // The leaf of each weight; invalid where no layer asked for it. Copies are the same in 16 bits: a
@@ -75,11 +98,15 @@ class StepContext final : public layers::BuildContext {
     return copy;
   }
 
+  graph::Origin origin_of(const layers::LayerBase& layer) const override {
+    return {Origin::Kind::layer, network_.label_of(layer)};
+  }
+
   Graph& graph_;
   const Network& network_;
+  const Compiled* compiled_;
   Mode mode_;
-  const layers::LayerBase* layer_ = nullptr;
-  std::size_t call_ = 0;
+  std::set<std::uint32_t> streams_;  // that are taken
   std::vector<Value> leaves_ = std::vector<Value>(network_.weights().size());
   std::vector<Value> copies_ = leaves_;
   std::vector<std::pair<Home, Value>> updates_;
@@ -111,35 +138,91 @@ Value fit_input(Value x, const layers::InputLayer& input) {
                           x.shape().without_batch().with_batch(Shape::kUnknown)));
 }
 
-Value forward(StepContext& context, const Network& network, const BatchSpec& spec,
-              const std::vector<std::size_t>& offsets, std::int64_t rows) {
+std::vector<layers::MaskedValue> forward(StepContext& context, const Topology& topology,
+                                         const BatchSpec& spec,
+                                         const std::vector<std::size_t>& offsets,
+                                         std::int64_t rows) {
   Graph& graph = context.graph();
-  if (spec.inputs.size() != network.inputs().size()) {
-    throw ShapeError(format("the model has ", network.inputs().size(), " inputs, the source gives ",
-                            spec.inputs.size()));
+  if (spec.inputs.size() != topology.inputs().size()) {
+    throw ShapeError(format("the model has ", topology.inputs().size(),
+                            " inputs, the source gives ", spec.inputs.size()));
   }
-  std::vector<Value> values(network.calls().size());
+  std::vector<layers::MaskedValue> inputs;
   for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
     const Value leaf = field_leaf(graph, spec.inputs[i], offsets[i], rows);
-    const graph::Scope scope(graph, network.input(i).origin());
-    Value x = fit_input(leaf, network.input(i));
-    if (network.input(i).dtype == DType::float32) x = ops::to_float(x);
-    values[network.inputs()[i]] = x;
+    const layers::InputLayer& input = topology.input(i);
+    const graph::Scope scope(graph, {Origin::Kind::layer, topology.label_of(input)});
+    const Value x = fit_input(leaf, input);
+    inputs.push_back({input.dtype == DType::float32 ? ops::to_float(x) : x});
   }
-  for (std::size_t i = 0; i < network.calls().size(); ++i) {
-    const Call& call = network.calls()[i];
-    if (call.inputs.empty()) continue;
-    const graph::Scope scope(graph, call.layer->origin());
-    context.enter(*call.layer, i);
-    std::vector<Value> inputs;
-    for (const std::size_t input : call.inputs) {
-      const Value x = values[input];
-      const bool is_cast = call.layer->casts_inputs && is_floating(x.dtype());
-      inputs.push_back(is_cast ? context.to_compute(x) : x);
+  std::vector<layers::MaskedValue> outputs = topology.build(context, inputs);
+  for (layers::MaskedValue& output : outputs) output.value = ops::to_float(output.value);
+  return outputs;
+}
+
+// The losses' sum has the name of the only one.
+Origin loss_origin(const Compiled& compiled) {
+  const bool is_alone = compiled.outputs.size() == 1 && compiled.outputs[0].loss;
+  return {Origin::Kind::loss,
+          is_alone ? format("loss ", compiled.outputs[0].loss.base()->name()) : "loss"};
+}
+
+// What one output is trained and measured with.
+struct OutputValues {
+  layers::MaskedValue predicted;
+  Value target;         // invalid: none
+  Value sample_weight;  // invalid: none
+  Value loss;           // invalid: none
+};
+
+// The outputs' values with their losses; the sum of the losses, and of what layers add to it, comes
+// last.
+Value append_losses(StepContext& context, const Compiled& compiled,
+                    std::vector<OutputValues>& outputs) {
+  Value total;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    OutputValues& output = outputs[i];
+    const CompiledOutput& own = compiled.outputs[i];
+    if (!own.loss) continue;
+    const losses::LossBase& base = *own.loss.base();
+    const graph::Scope scope(context.graph(), {Origin::Kind::loss, format("loss ", base.name())});
+    output.loss = losses::compute(base, output.target, output.predicted.value, output.sample_weight,
+                                  output.predicted.mask);
+    Value weighted = output.loss;
+    if (own.loss_weight != 1.0) {
+      const auto weight = static_cast<float>(own.loss_weight);
+      weighted = ops::map(weighted, [weight](graph::Expr x) { return x * weight; });
     }
-    values[i] = call.layer->merge(context, inputs);
+    total = total ? ops::add(total, weighted) : weighted;
   }
-  return values.back();
+  const graph::Scope scope(context.graph(), loss_origin(compiled));
+  for (const Value& extra : context.losses()) total = ops::add(total, extra);
+  return total;
+}
+
+// What a batch adds to the totals, in the order of `tracked`.
+std::vector<Value> append_metrics(Graph& graph, const Compiled& compiled,
+                                  const std::vector<OutputValues>& outputs, Value loss,
+                                  std::int64_t rows) {
+  const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
+  const auto batch = static_cast<float>(rows);
+  std::vector<Value> additions;
+  for (const Tracked& tracked : compiled.tracked) {
+    if (tracked.metric == nullptr) {
+      const Value mean = tracked.output ? outputs[*tracked.output].loss : loss;
+      additions.push_back(ops::map(mean, [batch](graph::Expr x) { return x * batch; }));
+      additions.push_back(ops::fill(graph, {}, batch));
+      continue;
+    }
+    const OutputValues& output = outputs[*tracked.output];
+    const graph::Scope inner(graph, {Origin::Kind::metric, format("metric ", tracked.name)});
+    const Value weight = tracked.is_weighted ? output.sample_weight : Value{};
+    for (const Value& value :
+         tracked.metric->build(output.target, output.predicted.value, weight)) {
+      additions.push_back(value);
+    }
+  }
+  return additions;
 }
 
 // totals[i] += additions[i], all in one op. Behind the totals lie their corrections, which take
@@ -185,13 +268,13 @@ Value loss_scale_leaf(Graph& graph) {
 
 // Gradients of all trainable weights, written to their segments of the gradient buffer.
 std::vector<bool> append_gradients(Graph& graph, const Network& network, const StepContext& context,
-                                   Value loss, Value seed) {
+                                   const Compiled& compiled, Value loss, Value seed) {
   std::vector<std::size_t> wanted;
   std::vector<Value> parameters;  // two for each: the weight and its copy
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
     const Value leaf = context.leaves()[i];
-    if (!leaf || !weight.spec.trainable || !weight.layer->trainable) continue;
+    if (!leaf || !weight.spec.trainable || compiled.frozen.contains(weight.layer)) continue;
     wanted.push_back(i);
     parameters.push_back(leaf);
     parameters.push_back(context.copies()[i] ? context.copies()[i] : leaf);
@@ -206,7 +289,7 @@ std::vector<bool> append_gradients(Graph& graph, const Network& network, const S
     }
     if (!gradient) continue;
     has_gradient[wanted[k]] = true;
-    const Home home{Space::gradient, 0, network.weights()[wanted[k]].home.offset};
+    const Home home{Space::gradient, 0, network.weights()[wanted[k]].gradient_offset};
     const graph::ValueInfo& info = graph.info(gradient.id);
     // A value that is a leaf, or is the gradient of another weight too, is copied; one of 16 bits
     // is converted.
@@ -226,62 +309,47 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
                      std::int64_t rows) {
   StepGraph step{std::make_unique<Graph>(), {}};
   Graph& graph = *step.graph;
-  StepContext context(graph, network, mode);
-  const Value output = ops::to_float(forward(context, network, spec, offsets, rows));
+  StepContext context(graph, network, compiled, mode);
+  const auto predicted = forward(context, network.topology(), spec, offsets, rows);
   if (mode == Mode::predict) {
-    // A model may hand its input through: the result still has to be a node's.
-    step.keep.push_back(graph.info(output.id).node >= 0
-                            ? output.id
-                            : ops::map(output, [](graph::Expr x) { return x; }).id);
+    for (const layers::MaskedValue& output : predicted) {
+      // A model may hand its input through, or one value out twice: each result has to be a node's
+      // own.
+      const bool is_own =
+          graph.info(output.value.id).node >= 0 &&
+          std::find(step.keep.begin(), step.keep.end(), output.value.id) == step.keep.end();
+      step.keep.push_back(is_own ? output.value.id
+                                 : ops::map(output.value, [](graph::Expr x) { return x; }).id);
+    }
     return step;
   }
 
-  if (spec.targets.empty()) {
-    throw DataError("the source gives no targets: fit and evaluate need y");
+  const std::vector<OutputFields> fields = fields_of_outputs(*compiled, spec);
+  std::vector<Value> targets, sample_weights;
+  for (std::size_t i = 0; i < spec.targets.size(); ++i) {
+    targets.push_back(field_leaf(graph, spec.targets[i], offsets[spec.target_field(i)], rows));
   }
-  if (spec.targets.size() > 1) {
-    throw ShapeError(
-        format("the source gives ", spec.targets.size(), " targets, the model has one output"));
+  for (std::size_t i = 0; i < spec.sample_weights.size(); ++i) {
+    sample_weights.push_back(
+        field_leaf(graph, spec.sample_weights[i], offsets[spec.sample_weight_field(i)], rows));
   }
-  const std::size_t inputs = spec.inputs.size();
-  const Value y_true = field_leaf(graph, spec.targets[0], offsets[inputs], rows);
-  Value sample_weight;
-  if (!spec.sample_weights.empty()) {
-    sample_weight =
-        field_leaf(graph, spec.sample_weights[0], offsets[spec.sample_weight_field(0)], rows);
+  std::vector<OutputValues> outputs;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    OutputValues& output = outputs.emplace_back();
+    output.predicted = predicted[i];
+    if (fields[i].target) output.target = targets[*fields[i].target];
+    if (fields[i].sample_weight) output.sample_weight = sample_weights[*fields[i].sample_weight];
   }
-
-  const losses::LossBase& loss_base = *compiled->options.loss.base();
-  Value loss;
-  {
-    const graph::Scope scope(graph, {Origin::Kind::loss, format("loss ", loss_base.name())});
-    loss = losses::compute(loss_base, y_true, output, sample_weight);
-    for (const Value& extra : context.losses()) loss = ops::add(loss, extra);
-  }
-
-  std::vector<Value> additions;
-  {
-    const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
-    const auto batch = static_cast<float>(rows);
-    additions.push_back(ops::map(loss, [batch](graph::Expr x) { return x * batch; }));
-    additions.push_back(ops::fill(graph, {}, batch));
-    const std::size_t unweighted = compiled->options.metrics.size();
-    for (std::size_t i = 1; i < compiled->tracked.size(); ++i) {
-      const Tracked& tracked = compiled->tracked[i];
-      const graph::Scope inner(graph, {Origin::Kind::metric, format("metric ", tracked.name)});
-      const Value weight = i <= unweighted ? Value{} : sample_weight;
-      for (const Value& value : tracked.metric->build(y_true, output, weight)) {
-        additions.push_back(value);
-      }
-    }
-  }
+  const Value loss = append_losses(context, *compiled, outputs);
+  const std::vector<Value> additions = append_metrics(graph, *compiled, outputs, loss, rows);
 
   if (mode == Mode::train) {
     const optimizers::LossScaling* scaling = compiled->options.optimizer.base()->loss_scaling();
-    const auto has_gradient = append_gradients(
-        graph, network, context, loss, scaling != nullptr ? loss_scale_leaf(graph) : Value{});
+    const auto has_gradient =
+        append_gradients(graph, network, context, *compiled, loss,
+                         scaling != nullptr ? loss_scale_leaf(graph) : Value{});
     {
-      const graph::Scope scope(graph, {Origin::Kind::loss, format("loss ", loss_base.name())});
+      const graph::Scope scope(graph, loss_origin(*compiled));
       const bool trains =
           std::find(has_gradient.begin(), has_gradient.end(), true) != has_gradient.end();
       ops::advance(loss, trains ? largest_gradient(graph, network) : Value{},
@@ -294,29 +362,6 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
   accumulate(graph, additions);
   return step;
-}
-
-void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec& spec) {
-  compiled.tracked.clear();
-  compiled.tracked.push_back({"loss", 0, 2, nullptr});
-  std::size_t next = 2;
-  const auto add = [&](const Metric& metric, const std::string& prefix) {
-    const Shape y_true = spec.targets.empty() ? Shape{} : spec.targets[0].shape;
-    auto resolved = metric.base()->resolve(y_true, network.output().shape);
-    if (resolved == nullptr) resolved = metric.base();
-    std::string name = metric.name();
-    const auto taken = [&] {
-      return std::any_of(compiled.tracked.begin(), compiled.tracked.end(),
-                         [&](const Tracked& tracked) { return tracked.name == name; });
-    };
-    if (taken()) name = prefix + name;
-    const auto totals = static_cast<std::size_t>(resolved->totals());
-    compiled.tracked.push_back({name, next, totals, resolved});
-    next += totals;
-  };
-  for (const Metric& metric : compiled.options.metrics) add(metric, "");
-  for (const Metric& metric : compiled.options.weighted_metrics) add(metric, "weighted_");
-  compiled.total_count = next;
 }
 
 }  // namespace stoker::train

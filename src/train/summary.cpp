@@ -1,5 +1,6 @@
 #include "train/summary.h"
 
+#include <algorithm>
 #include <ostream>
 
 #include "core/format.h"
@@ -8,6 +9,25 @@
 
 namespace stoker::train {
 
+namespace {
+
+// The elements of the weights of a layer, and of what it is made of; adds them to one of the sums.
+std::int64_t count_of(const layers::LayerBase& layer, std::int64_t& trainable,
+                      std::int64_t& fixed) {
+  std::int64_t count = 0;
+  for (const layers::WeightSpec& spec : layer.weights()) {
+    const std::int64_t elements = spec.shape.elements();
+    count += elements;
+    (spec.trainable && layer.trainable() ? trainable : fixed) += elements;
+  }
+  for (const layers::Child& child : layer.children()) {
+    count += count_of(*child.layer, trainable, fixed);
+  }
+  return count;
+}
+
+}  // namespace
+
 void print_summary(std::ostream& out, const std::string& name, const Network& network,
                    const Compiled* compiled) {
   out << "Model: \"" << name << "\"\n";
@@ -15,17 +35,19 @@ void print_summary(std::ostream& out, const std::string& name, const Network& ne
   table.header({"Layer (type)", "Output Shape", "Param #"});
   std::int64_t trainable = 0;
   std::int64_t fixed = 0;
-  for (const Call& call : network.calls()) {
+  const Topology& topology = network.topology();
+  for (const auto& layer : topology.layers()) {
+    const Call& call = *std::find_if(topology.calls().begin(), topology.calls().end(),
+                                     [&](const Call& one) { return one.layer == layer; });
     // A Sequential's input is no row of its own, as in Keras.
-    if (call.inputs.empty() && network.inputs().size() == 1) continue;
-    std::int64_t count = 0;
-    for (const Weight& weight : network.weights()) {
-      if (weight.layer != call.layer.get()) continue;
-      count += weight.count;
-      (weight.spec.trainable && weight.layer->trainable ? trainable : fixed) += weight.count;
+    if (call.inputs.empty() && topology.inputs().size() == 1) continue;
+    const std::int64_t count = count_of(*layer, trainable, fixed);
+    std::string shapes;
+    for (const layers::FlowType& output : call.outputs) {
+      shapes += (shapes.empty() ? "" : ", ") + to_string(output.value.shape);
     }
-    table.row({call.layer->name() + " (" + call.layer->class_name() + ")", to_string(call.shape),
-               grouped(count)});
+    table.row(
+        {topology.name_of(*layer) + " (" + layer->class_name() + ")", shapes, grouped(count)});
   }
   table.end();
   std::int64_t optimizer = 0;

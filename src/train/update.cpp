@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/align.h"
 #include "ops/ops.h"
 #include "plan/program.h"
 #include "plan/scalar_offsets.h"
@@ -25,51 +26,75 @@ Value inverse_loss_scale(Graph& graph) {
                     {Space::scalar, 0, static_cast<std::int64_t>(plan::kInverseLossScaleOffset)});
 }
 
-// The parts of the flat buffers that are trained. Neighbours with one value become one range;
-// padding between weights is zero in all buffers, and the step may work on it if that leaves it so.
-std::vector<ops::Range> ranges_of(const Network& network, const std::vector<bool>& has_gradient,
-                                  float weight_decay, bool keeps_zero) {
-  std::vector<ops::Range> ranges;
+// Weights that lie in the store as they do in the model's gradients: all of them, unless the model
+// shares a store with others. Offsets are in elements.
+struct Run {
+  std::int64_t parameter = 0;
+  std::int64_t gradient = 0;
+  std::int64_t count = 0;
+  std::vector<ops::Range> ranges;  // that are trained, from the run's begin on
+};
+
+// Neighbours with one value become one range; padding between weights is zero in all buffers, and
+// the step may work on it if that leaves it so.
+std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gradient,
+                         float weight_decay, bool keeps_zero) {
+  std::vector<Run> runs;
   bool joined = false;
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
     if (!weight.spec.trainable) continue;
+    const std::int64_t parameter = weight.home.offset / kFloat;
+    const std::int64_t gradient = weight.gradient_offset / kFloat;
+    const std::int64_t padded = aligned(weight.count * kFloat) / kFloat;
+    // What lies behind the last weight of the run, in both buffers.
+    if (runs.empty() || runs.back().parameter + runs.back().count != parameter) {
+      runs.push_back({parameter, gradient, 0, {}});
+      joined = false;
+    }
+    Run& run = runs.back();
+    run.count += padded;
     if (!has_gradient[i]) {
       joined = false;
       continue;
     }
-    const std::int64_t begin = weight.home.offset / kFloat;
-    const bool is_adjacent = joined && begin == ranges.back().offset + ranges.back().count;
+    const std::int64_t begin = parameter - run.parameter;
+    const bool is_adjacent = joined && begin == run.ranges.back().offset + run.ranges.back().count;
     if (joined && (keeps_zero || is_adjacent)) {
-      ranges.back().count = begin + weight.count - ranges.back().offset;
+      run.ranges.back().count = begin + weight.count - run.ranges.back().offset;
     } else {
-      ranges.push_back({begin, weight.count, weight_decay});
+      run.ranges.push_back({begin, weight.count, weight_decay});
     }
     joined = true;
   }
-  return ranges;
+  std::erase_if(runs, [](const Run& run) { return run.ranges.empty(); });
+  return runs;
 }
 
 // The step's expression over one element, and the values that are its inputs.
 class FlatUpdate final : public optimizers::Update {
  public:
-  FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer)
+  FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
+             const Run& run)
       : common_(optimizer.common()) {
-    const Shape flat{network.parameter_bytes() / kFloat};
+    const Shape flat{run.count};
     const auto leaf = [&](const char* name, Home home) {
       return input(graph.leaf(name, {DType::float32, flat}, home));
     };
-    homes_.push_back({Space::parameter, 0, 0});
+    homes_.push_back({Space::parameter, 0, run.parameter * kFloat});
     parameter_ = leaf("parameters", homes_[0]);
-    gradient_ = leaf("gradients", {Space::gradient, 0, 0});
+    gradient_ = leaf("gradients", {Space::gradient, 0, run.gradient * kFloat});
     if (optimizer.loss_scaling() != nullptr) {
       gradient_ = gradient_ * input(inverse_loss_scale(graph));
       guard_ = ops::Guard::update;
     }
-    copy_dtype_ = network.copy_dtype();
+    if (network.copy_dtype()) {
+      copy_dtype_ = network.copy_dtype();
+      copy_home_ = {Space::copy, 0, run.parameter * kFloat / 2};
+    }
     const auto names = optimizer.slot_names();
     for (std::size_t i = 0; i < names.size(); ++i) {
-      const Home home{Space::slot, static_cast<std::int32_t>(i), 0};
+      const Home home{Space::slot, static_cast<std::int32_t>(i), run.gradient * kFloat};
       homes_.push_back(home);
       slots_.push_back(leaf(names[i].c_str(), home));
     }
@@ -110,7 +135,7 @@ class FlatUpdate final : public optimizers::Update {
     std::vector<DType> dtypes(homes_.size(), DType::float32);
     if (copy_dtype_) {
       expression_.add_output(expression_.outputs()[0]);
-      homes_.push_back({Space::copy, 0, 0});
+      homes_.push_back(copy_home_);
       dtypes.push_back(*copy_dtype_);
     }
     ops::pointwise_into(inputs_, std::move(expression_), homes_,
@@ -135,12 +160,13 @@ class FlatUpdate final : public optimizers::Update {
   Expr parameter_, gradient_, rate_expr_;
   std::vector<Expr> slots_;
   std::optional<DType> copy_dtype_;
+  Home copy_home_;
   ops::Guard guard_ = ops::Guard::error;
 };
 
 Value gradient_leaf(Graph& graph, const Weight& weight) {
   return graph.leaf(weight.path, {DType::float32, {weight.count}},
-                    {Space::gradient, 0, weight.home.offset});
+                    {Space::gradient, 0, weight.gradient_offset});
 }
 
 Value sum_of_squares(Value x) { return ops::reduce(ops::ReduceKind::sum, x, graph::square, {0}); }
@@ -148,7 +174,7 @@ Value sum_of_squares(Value x) { return ops::reduce(ops::ReduceKind::sum, x, grap
 void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit) {
   const auto clipped = [&](Expr gradient, Expr by) { return gradient * limit / max(by, limit); };
   ops::pointwise_into(gradient_leaf(graph, weight), norm, clipped,
-                      {Space::gradient, 0, weight.home.offset});
+                      {Space::gradient, 0, weight.gradient_offset});
 }
 
 // clipnorm for each weight by itself; global_clipnorm by the norm of all.
@@ -193,12 +219,14 @@ Value largest_gradient(Graph& graph, const Network& network) {
 void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient) {
   const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
-  auto ranges = ranges_of(network, has_gradient, decay, optimizer.keeps_zero());
-  if (ranges.empty()) return;  // nothing is trained
+  auto runs = runs_of(network, has_gradient, decay, optimizer.keeps_zero());
+  if (runs.empty()) return;  // nothing is trained
   append_norm_clipping(graph, network, optimizer, has_gradient);
-  FlatUpdate update(graph, network, optimizer);
-  optimizers::build(optimizer, update);
-  update.append(std::move(ranges));
+  for (Run& run : runs) {
+    FlatUpdate update(graph, network, optimizer, run);
+    optimizers::build(optimizer, update);
+    update.append(std::move(run.ranges));
+  }
 }
 
 }  // namespace stoker::train

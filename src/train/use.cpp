@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 
@@ -41,40 +42,40 @@ void end_use() {
 
 }  // namespace
 
-void UseGuard::enter(const std::string& model, const char* what, Access access) {
-  std::unique_lock lock(mutex_);
-  const char* other = writer_ != nullptr ? writer_ : access == Access::write ? reader_ : nullptr;
-  if (other != nullptr) {
-    throw ValueError(format("Model \"", model, "\": ", what,
-                            ": expected a model that nobody uses, but ", other,
-                            " is under way on it. Wait until that has ended, or give each "
-                            "thread, and a generator that asks a model, a model of its own"));
-  }
-  if (access == Access::write) {
-    writer_ = what;
-    return;
-  }
-  reader_ = what;
-  ++readers_;
-  lock.unlock();
-  reading_.lock();
-}
-
-void UseGuard::leave(Access access) {
-  if (access == Access::read) reading_.unlock();
+void UseGuard::enter(const User& user, Access access) {
   const std::lock_guard lock(mutex_);
-  if (access == Access::write) {
-    writer_ = nullptr;
-  } else if (--readers_ == 0) {
-    reader_ = nullptr;
+  for (const Entry& other : entries_) {
+    const bool is_own = other.who != nullptr && other.who == user.who;
+    const bool both_read = access == Access::read && other.access == Access::read;
+    const bool writes = access == Access::write || other.access == Access::write;
+    if (!writes && (!is_own || both_read)) continue;
+    if (is_own) {
+      throw ValueError(format("Model \"", user.model, "\": ", user.what,
+                              ": expected a model that nobody uses, but ", other.what,
+                              " is under way on it. Wait until that has ended, or give each "
+                              "thread, and a generator that asks a model, a model of its own"));
+    }
+    throw ValueError(format("Model \"", user.model, "\": ", user.what,
+                            ": expected weights that nobody uses, but ", other.what,
+                            " is under way on model \"", *other.model,
+                            "\", which shares layers with this one. Wait until that has ended"));
   }
+  entries_.push_back({&user.model, user.what, user.who, access});
 }
 
-Use::Use(UseGuard& guard, const std::string& model, const char* what, Access access)
-    : guard_(guard), access_(access) {
+void UseGuard::leave(const User& user, Access access) {
+  const std::lock_guard lock(mutex_);
+  const auto own = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.who == user.who && entry.access == access && entry.model == &user.model;
+  });
+  entries_.erase(own);
+}
+
+Use::Use(UseGuard& guard, const User& user, Access access)
+    : guard_(guard), user_(user), access_(access) {
   begin_use();
   try {
-    guard_.enter(model, what, access);
+    guard_.enter(user, access);
   } catch (...) {
     end_use();
     throw;
@@ -82,7 +83,7 @@ Use::Use(UseGuard& guard, const std::string& model, const char* what, Access acc
 }
 
 Use::~Use() {
-  guard_.leave(access_);
+  guard_.leave(user_, access_);
   end_use();
 }
 

@@ -1,40 +1,55 @@
-// A guard on a model: a call that writes to it excludes all others.
+// A guard on a store of weights and on the models that share it: a call that writes weights
+// excludes all others.
 #pragma once
 
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace stoker::train {
 
-// Calls that read take weights and scalars, several threads one after another. All others write, an
-// evaluation too, which has metric totals and the arena to itself.
-enum class Access { read, write };
+// Calls that read take weights and scalars, several threads one after another. Calls that compute
+// leave weights alone, but need the arena and the totals of their model or predictor for
+// themselves. Calls that write train, or replace weights.
+enum class Access { read, compute, write };
+
+// Who makes a call, for the rules and for messages; all of it outlives the call.
+struct User {
+  const std::string& model;
+  const char* what;  // the call
+  const void* who;   // the model or predictor that has memory of its own
+};
 
 class UseGuard {
  public:
   // Throws ValueError naming both calls while another one excludes this one.
-  void enter(const std::string& model, const char* what, Access access);
-  void leave(Access access);
+  void enter(const User& user, Access access);
+  void leave(const User& user, Access access);
 
  private:
+  struct Entry {
+    const std::string* model;
+    const char* what;
+    const void* who;
+    Access access;
+  };
+
   std::mutex mutex_;
-  const char* writer_ = nullptr;  // the call that writes
-  const char* reader_ = nullptr;  // one of those that read
-  int readers_ = 0;
-  std::mutex reading_;  // held while one reads: the device's stream serves one thread
+  std::vector<Entry> entries_;
 };
 
-// Holds a model for the length of a call that uses it.
+// Holds what a guard guards for the length of a call.
 class Use {
  public:
-  Use(UseGuard& guard, const std::string& model, const char* what, Access access);
+  Use(UseGuard& guard, const User& user, Access access);
   ~Use();
   Use(const Use&) = delete;
   Use& operator=(const Use&) = delete;
 
  private:
   UseGuard& guard_;
+  const User user_;
   const Access access_;
 };
 

@@ -23,7 +23,7 @@ namespace {
 train::Network network_of(const GoldenCase& golden) {
   const Shape& kernel = golden.tensor("initial/kernel").shape();
   const stoker::Value input = Input({kernel[0]});
-  return {{input}, Dense(kernel[1])(input)};
+  return {{input}, {Dense(kernel[1])(input)}};
 }
 
 class Training {
@@ -47,7 +47,7 @@ class Training {
   void step(std::int64_t t) {
     for (const train::Weight& weight : network_.weights()) {
       const Tensor gradient = golden_.tensor("gradient/" + weight.spec.name).rows(t, t + 1);
-      state_.stream().copy_to_device(memory_.gradients + weight.home.offset,
+      state_.stream().copy_to_device(memory_.gradients + weight.gradient_offset,
                                      static_cast<const std::byte*>(gradient.raw()),
                                      gradient.bytes());
       state_.stream().synchronize();
@@ -95,7 +95,7 @@ class Training {
 
   const GoldenCase& golden_;
   const std::vector<std::string> slots_;
-  const train::Network network_;
+  train::Network network_;
   train::State state_;
   backend::Memory memory_;
   std::unique_ptr<backend::Executable> executable_;

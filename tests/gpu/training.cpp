@@ -105,7 +105,9 @@ Training::Training(const Workload& workload)
       input_(Input(workload.input)),
       source_(std::make_shared<Batches>(workload)),
       layout_(source_->spec()),
-      model_("gpu", {input_}, workload.network(input_),
+      model_("gpu",
+             std::make_shared<train::Topology>(std::vector{input_},
+                                               std::vector{workload.network(input_)}),
              {.seed = 1, .device = Device(test::device_under_test().device)}) {
   // What Model::compile does; it would hide the program.
   CompileOptions options;

@@ -46,6 +46,7 @@ PUBLIC_HEADERS = {
     "detail/float_bits.h": "core",
     "detail/host_device.h": "core",
     "detail/philox.h": "core",
+    "several.h": "core",
     "shape.h": "core",
     "tensor.h": "core",
     "device.h": "device",

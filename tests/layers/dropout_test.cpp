@@ -37,10 +37,15 @@ graph::Value input_of(Context& context, Shape shape) {
   return context.graph().leaf("x", {DType::float32, shape}, {});
 }
 
+graph::Value call(Context& context, const Layer& layer, graph::Value x) {
+  const layers::MaskedValue input{x};
+  return context.call(*layer.base(), {&input, 1}).at(0).value;
+}
+
 // What becomes of 3 in each of `count` elements.
 std::vector<double> outputs(const Layer& layer, std::uint32_t stream, int count) {
   Context context(true, stream);
-  const graph::Value y = layer.base()->build(context, input_of(context, {count}));
+  const graph::Value y = call(context, layer, input_of(context, {count}));
   std::vector<double> values;
   for (int i = 0; i < count; ++i) {
     const std::vector<double> x{3.0};
@@ -71,7 +76,7 @@ TEST(Dropout, draws_from_the_stream_of_its_place_unless_it_has_a_seed) {
 TEST(Dropout, a_noise_shape_draws_one_number_for_what_shares_it) {
   Context context(true);
   const graph::Value x = input_of(context, {8, 5, 6});
-  Dropout(0.5, {.noise_shape = {-1, 1, 6}}).base()->build(context, x);
+  call(context, Dropout(0.5, {.noise_shape = {-1, 1, 6}}), x);
   ASSERT_EQ(context.graph().nodes().size(), 2u);
   const graph::Value mask = context.graph().value(context.graph().node(0).outputs[0]);
   EXPECT_EQ(mask.shape(), (Shape{8, 1, 6}));
@@ -81,10 +86,10 @@ TEST(Dropout, a_noise_shape_draws_one_number_for_what_shares_it) {
 TEST(Dropout, does_nothing_in_inference_or_at_rate_0) {
   Context inference(false);
   const graph::Value x = input_of(inference, {4});
-  EXPECT_EQ(Dropout(0.25).base()->build(inference, x), x);
+  EXPECT_EQ(call(inference, Dropout(0.25), x), x);
   Context training(true);
   const graph::Value z = input_of(training, {4});
-  EXPECT_EQ(Dropout(0.0).base()->build(training, z), z);
+  EXPECT_EQ(call(training, Dropout(0.0), z), z);
 }
 
 }  // namespace

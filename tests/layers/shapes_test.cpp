@@ -18,9 +18,8 @@ struct Inferred {
 };
 
 Inferred infer(const Layer& layer, Shape input, DType dtype = DType::float32) {
-  Inferred result;
-  result.output = layers::infer(*layer.base(), {{dtype, input}}, &result.weights);
-  return result;
+  const auto outputs = layers::infer(*layer.base(), {{{dtype, input}}});
+  return {outputs.at(0).value, layer.base()->weights()};
 }
 
 struct ShapeCase {
@@ -87,9 +86,9 @@ TEST(LayerShapes, follow_keras) {
 }
 
 Shape merged(const Layer& layer, std::vector<Shape> inputs) {
-  std::vector<graph::ValueType> types;
-  for (const Shape& shape : inputs) types.push_back({DType::float32, shape});
-  return layers::infer(*layer.base(), types, nullptr).shape;
+  std::vector<layers::FlowType> types;
+  for (const Shape& shape : inputs) types.push_back({{DType::float32, shape}});
+  return layers::infer(*layer.base(), types).at(0).value.shape;
 }
 
 TEST(LayerShapes, of_merged_values_broadcast_with_new_axes_behind_the_batch) {
@@ -207,18 +206,18 @@ TEST(LayerWeights, initializers_and_regularizers_are_keras_defaults_unless_given
 TEST(FunctionalApi, values_carry_shapes_and_lead_back_to_their_layers) {
   const Value x = Input({28, 28, 1}, {.dtype = "uint8", .name = "image"});
   EXPECT_EQ(to_string(x.shape()), "(None, 28, 28, 1)");
-  EXPECT_EQ(x.node()->dtype, DType::uint8);
-  EXPECT_EQ(x.node()->layer->name(), "image");
+  EXPECT_EQ(x.node()->type().value.dtype, DType::uint8);
+  EXPECT_EQ(x.node()->call->layer->name(), "image");
 
   const Layer flatten = Flatten();
   const Value rows = flatten(x);
   const Value y = Dense(10, {.name = "logits"})(rows);
   EXPECT_EQ(to_string(y.shape()), "(None, 10)");
-  EXPECT_EQ(y.node()->dtype, DType::float32);
-  EXPECT_EQ(y.node()->layer->label(), "Dense \"logits\"");
-  ASSERT_EQ(y.node()->inputs.size(), 1u);
-  EXPECT_EQ(y.node()->inputs[0], rows.node());
-  EXPECT_EQ(rows.node()->layer, flatten.base());
+  EXPECT_EQ(y.node()->type().value.dtype, DType::float32);
+  EXPECT_EQ(y.node()->call->layer->label(), "Dense \"logits\"");
+  ASSERT_EQ(y.node()->call->inputs.size(), 1u);
+  EXPECT_EQ(y.node()->call->inputs[0], rows.node());
+  EXPECT_EQ(rows.node()->call->layer, flatten.base());
   EXPECT_EQ(flatten(std::vector<Value>{x}).shape(), rows.shape());
 }
 

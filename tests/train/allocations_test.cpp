@@ -86,11 +86,10 @@ Counted count_step(const std::vector<Layer>& layers) {
   const Value input = Input({12, 12, 1});
   Value output = input;
   for (const Layer& layer : layers) output = layer(output);
-  const train::Network network({input}, output);
+  train::Network network({input}, {output});
   train::State state(network, 0, 2, device::make_cpu_device());
-  train::Compiled compiled;
-  compiled.options.optimizer = Adam();
-  compiled.options.loss = SparseCategoricalCrossentropy({.from_logits = true});
+  train::Compiled compiled = train::compiled_of(
+      {.optimizer = Adam(), .loss = SparseCategoricalCrossentropy({.from_logits = true})}, network);
   const BatchSpec spec{{{"x", DType::float32, {16, 12, 12, 1}}}, {{"y", DType::int32, {16}}}, {}};
   const feed::SlotLayout layout(spec);
   train::resolve_metrics(compiled, network, spec);

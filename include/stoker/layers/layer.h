@@ -14,6 +14,7 @@
 namespace stoker {
 
 class Config;
+class Model;
 
 namespace layers {
 class LayerBase;
@@ -62,6 +63,8 @@ class Value {
   Value() = default;
   // (None, 28, 28, 1)
   const Shape& shape() const;
+  // Whether a mask travels beside it, which says for each step whether it counts.
+  bool has_mask() const;
   const std::shared_ptr<const layers::ValueNode>& node() const { return node_; }
   explicit Value(std::shared_ptr<const layers::ValueNode> node) : node_(std::move(node)) {}
 
@@ -70,19 +73,26 @@ class Value {
 };
 
 // A handle to a layer; copies share it. Calling it on a value checks shapes at once and throws
-// ShapeError, naming the layer, when they do not fit.
+// ShapeError, naming the layer, when they do not fit. Weights belong to the layer: models that it is
+// part of train and use the same ones.
 class Layer {
  public:
   explicit Layer(std::shared_ptr<layers::LayerBase> base) : base_(std::move(base)) {}
   // An input stands first in a Sequential.
   Layer(const Value& input);
+  // A model as a layer; the same one each time.
+  Layer(const Model& model);
 
+  // The layer's one output. Throws ShapeError for a layer of several.
   Value operator()(const Value& x) const;
   Value operator()(const std::vector<Value>& inputs) const;
+  // All outputs of a layer that may have several.
+  std::vector<Value> call(const std::vector<Value>& inputs) const;
 
   const std::string& name() const;
   bool trainable() const;
-  // Frozen weights keep their values; takes effect at the next compile().
+  // Frozen weights keep their values; takes effect at the next compile() of each model with this
+  // layer. The same for all layers that it is made of.
   void set_trainable(bool trainable);
 
   const std::string& class_name() const;  // "Dense"

@@ -23,7 +23,7 @@ class ActivationLayer final : public layers::DescribedLayer<ActivationArguments>
   explicit ActivationLayer(ActivationArguments arguments)
       : DescribedLayer("Activation", std::move(arguments)) {}
 
-  graph::Value build(layers::BuildContext&, graph::Value x) override {
+  graph::Value apply(layers::BuildContext&, graph::Value x) override {
     return layers::activate(x, arguments_.activation);
   }
 };
@@ -50,7 +50,7 @@ class ReLULayer final : public layers::DescribedLayer<ReLUArguments> {
     check::require(label(), "a threshold", options.threshold, check::at_least(0));
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     const ReLUOptions& options = arguments_.options;
     const double limit = options.max_value.value_or(std::numeric_limits<double>::infinity());
     return layers::activate(context.to_compute(x),

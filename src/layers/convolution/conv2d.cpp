@@ -54,7 +54,7 @@ class Conv2DLayer final : public layers::DescribedLayer<Conv2DArguments> {
     }
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
     const std::int64_t channels = x.shape()[3];
     ops::require(channels % options_.groups == 0, *x.graph, "expected channels divisible by ",

@@ -24,7 +24,7 @@ class DenseLayer final : public layers::DescribedLayer<DenseArguments> {
     layers::require_positive(*this, "units", units_);
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     const Shape in = x.shape();
     ops::require(in.rank() >= 2, *x.graph, "expected input of rank 2 or more, received ", in,
                  ". Put features on the last axis, after the batch");

@@ -31,7 +31,7 @@ class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
     casts_inputs = false;  // an id above 256 is none in bfloat16
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     const graph::Value table = context.weight({"embeddings",
                                                {input_dim_, output_dim_},
                                                options_.embeddings_initializer,

@@ -48,13 +48,13 @@ DType parse_dtype(const std::string& name) {
 
 }  // namespace
 
-std::shared_ptr<layers::ValueNode> layers::node_of_input(const std::shared_ptr<LayerBase>& input) {
+std::shared_ptr<const layers::ValueNode> layers::node_of_input(
+    const std::shared_ptr<LayerBase>& input) {
   const auto& layer = static_cast<const InputLayer&>(*input);
-  auto node = std::make_shared<ValueNode>();
-  node->layer = input;
-  node->shape = layer.shape.with_batch(Shape::kUnknown);
-  node->dtype = layer.dtype;
-  return node;
+  auto call = std::make_shared<CallNode>();
+  call->layer = input;
+  call->outputs = {{{layer.dtype, layer.shape.with_batch(Shape::kUnknown)}}};
+  return std::make_shared<ValueNode>(ValueNode{std::move(call), 0});
 }
 
 Value Input(Shape shape, InputOptions options) {

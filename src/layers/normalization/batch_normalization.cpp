@@ -43,7 +43,7 @@ class BatchNormalizationLayer final : public layers::DescribedLayer<BatchNormali
     check::require(label(), "an epsilon", options_.epsilon, check::above(0));
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     x = context.to_compute(x);
     const std::size_t axis = axis_of(x);
     const Shape channels{x.shape()[axis]};
@@ -65,7 +65,7 @@ class BatchNormalizationLayer final : public layers::DescribedLayer<BatchNormali
     const graph::Value moving_variance = context.weight(variance_spec);
 
     // A frozen layer keeps its statistics and uses them, as in Keras.
-    if (!context.training() || !trainable) {
+    if (!context.training() || !context.trainable()) {
       return context.to_compute(normalize(x, moving_mean, moving_variance, gamma, beta, axis));
     }
     const ops::BatchNormResult result = train(x, gamma, beta, axis);

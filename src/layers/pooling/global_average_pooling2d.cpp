@@ -20,7 +20,7 @@ class GlobalAveragePooling2DLayer final : public layers::DescribedLayer<GlobalPo
   explicit GlobalAveragePooling2DLayer(GlobalPoolingArguments arguments)
       : DescribedLayer("GlobalAveragePooling2D", std::move(arguments)) {}
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
     return context.to_compute(ops::reduce_mean(x, {1, 2}, arguments_.options.keepdims));
   }

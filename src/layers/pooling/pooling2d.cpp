@@ -39,7 +39,7 @@ class Pooling2DLayer final : public layers::DescribedLayer<PoolingArguments> {
     }
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
     ops::Pool2DAttributes attributes = attributes_;
     const auto& window = attributes.window;

@@ -25,7 +25,7 @@ class RescalingLayer final : public layers::DescribedLayer<RescalingArguments> {
     check::require(label(), "an offset", offset_, check::finite());
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     return context.to_compute(ops::map(x, [this](graph::Expr value) {
       return value * static_cast<float>(scale_) + static_cast<float>(offset_);
     }));

@@ -35,7 +35,7 @@ class DropoutLayer final : public layers::DescribedLayer<DropoutArguments> {
     check::require(label(), "a rate", rate_, check::half_open(0, 1));
   }
 
-  graph::Value build(layers::BuildContext& context, graph::Value x) override {
+  graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     const Shape mask_shape = mask_shape_for(x);
     x = context.to_compute(x);
     if (!context.training() || rate_ == 0.0) return x;

@@ -19,7 +19,7 @@ class FlattenLayer final : public layers::DescribedLayer<FlattenArguments> {
   explicit FlattenLayer(FlattenArguments arguments)
       : DescribedLayer("Flatten", std::move(arguments)) {}
 
-  graph::Value build(layers::BuildContext&, graph::Value x) override {
+  graph::Value apply(layers::BuildContext&, graph::Value x) override {
     return ops::reshape(x, {x.shape()[0], x.shape().without_batch().elements()});
   }
 };

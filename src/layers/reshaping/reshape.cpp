@@ -37,7 +37,7 @@ class ReshapeLayer final : public layers::DescribedLayer<ReshapeArguments> {
     }
   }
 
-  graph::Value build(layers::BuildContext&, graph::Value x) override {
+  graph::Value apply(layers::BuildContext&, graph::Value x) override {
     const std::int64_t elements = x.shape().without_batch().elements();
     Shape target = target_shape_;
     Shape known;  // whose number of elements is checked for overflow

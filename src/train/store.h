@@ -1,0 +1,92 @@
+// Where weights live: flat buffers that all models share which have a layer in common
+// (docs/adr/0017). A model that is constructed from layers of several stores joins them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+#include "graph/graph.h"
+#include "layers/layer.h"
+#include "stoker/tensor.h"
+#include "train/network.h"
+#include "train/use.h"
+
+namespace stoker::train {
+
+class Store;
+
+// The place of one layer's weights, each in the order of LayerBase::weights().
+struct PlacedWeights final : layers::StoredWeights {
+  std::shared_ptr<Store> store;
+  std::vector<graph::Home> homes;
+  std::vector<std::int64_t> bytes;  // of float32, without padding
+};
+
+// The home of a layer's weight in its store. Throws Error where the layer has none.
+graph::Home home_of(const layers::LayerBase& layer, const std::string& weight);
+
+class Store {
+ public:
+  // The store in which all weights of `network` are afterwards, with the network placed. Where its
+  // layers have none yet, it is a new one; where they are in several, or some have no place, those
+  // are joined: values are copied once, and what has no value starts from its initializer and
+  // `seed`. Throws ValueError, and changes nothing, where a store is on another device, has copies
+  // of another type, or is in use.
+  static std::shared_ptr<Store> of(Network& network, std::uint64_t seed,
+                                   const std::shared_ptr<device::Device>& device,
+                                   const std::string& model);
+
+  Store(std::shared_ptr<device::Device> device, std::optional<DType> copy_dtype)
+      : device_(std::move(device)), copy_dtype_(copy_dtype) {}
+
+  // The store that this one was joined into; itself where it was not.
+  static std::shared_ptr<Store> root(std::shared_ptr<Store> store);
+  bool was_joined() const;
+
+  device::Device& device() { return *device_; }
+  UseGuard& guard() { return guard_; }
+
+  // Counts the changes of the buffers, over all stores, so that plans know when to bind again.
+  std::uint64_t generation() const { return generation_; }
+  // The number of the order in which weights lie, over all stores: plans are made for one.
+  std::uint64_t layout() const { return layout_; }
+  // Null where there is no such space.
+  std::byte* space(graph::Space space) const;
+
+  Tensor read(device::Stream& stream, const Weight& weight) const;
+  void write(device::Stream& stream, const Weight& weight, const Tensor& value);
+
+ private:
+  struct Joining;
+
+  void write(device::Stream& stream, graph::Home home, std::span<const float> values);
+
+  const std::shared_ptr<device::Device> device_;
+  const std::optional<DType> copy_dtype_;
+  UseGuard guard_;
+  std::unique_ptr<device::Buffer> parameters_, copies_, state_;
+  std::vector<std::weak_ptr<PlacedWeights>> placed_;
+  std::uint64_t generation_ = 0;
+  std::uint64_t layout_ = 0;
+  std::shared_ptr<Store> joined_into_;  // guarded by a mutex of all stores
+};
+
+// Holds a store for the length of a call, and whatever it is joined into by then.
+class StoreUse {
+ public:
+  // `store` follows to the one that is held. Throws as UseGuard::enter().
+  StoreUse(std::shared_ptr<Store>& store, const User& user, Access access);
+
+ private:
+  std::shared_ptr<Store> store_;
+  std::optional<Use> use_;
+};
+
+}  // namespace stoker::train
