@@ -1,4 +1,4 @@
-// What held a fit back, in words, from how its time divides.
+// The verdict: what held a fit back, in words, from how its time divides.
 #include <algorithm>
 #include <string>
 
@@ -18,7 +18,8 @@ using report::ratio;
 
 constexpr double kComputeBound = 0.05;
 constexpr double kBound = 0.20;
-constexpr double kWorthTelling = 0.05;  // of the wall time, for what is neither waiting nor step
+// The verdict tells of time that is neither waiting nor step from this share of the wall time on.
+constexpr double kWorthTelling = 0.05;
 
 double waited(const FeedReport& report) {
   return report.waited_for_generator + report.waited_for_upload + report.waited_for_launch;
