@@ -21,7 +21,8 @@ namespace {
 
 std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
-// The axes of `from` as it broadcasts to `to`, joined where it is walked alike.
+// Returns the axes of `from` as it broadcasts to `to`; neighbouring axes are joined where one
+// stride steps through both.
 std::vector<IndexAxis> broadcast_axes(const Shape& from, const Shape& to) {
   std::vector<IndexAxis> reversed;
   std::int64_t stride = 1;
@@ -84,7 +85,8 @@ std::string index_literal(std::int64_t value) {
 }
 
 std::string index_type(std::int64_t elements) {
-  // A loop may step over the end by as much as there are threads.
+  // A loop's index may pass the end by as many elements as there are threads, and must not
+  // overflow.
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   return elements <= kMost ? "gen::u32" : "gen::u64";
 }
@@ -102,7 +104,8 @@ std::string index_text(const std::string& index, const std::vector<IndexAxis>& a
       if (!text.empty()) term.append(" + ").append(text);
       text = std::move(term);
     }
-    below *= std::max<std::int64_t>(1, axis.extent);  // an empty shape has no element to find
+    // An empty shape has no element, but the division needs a divisor.
+    below *= std::max<std::int64_t>(1, axis.extent);
   }
   return text.empty() ? "0u" : text;
 }
@@ -183,7 +186,7 @@ std::string ExpressionCode::operand(std::int32_t id) const {
   return in.op == ExprOp::constant ? float_literal(in.value) : "v" + std::to_string(id);
 }
 
-// The right-hand side of instruction `id`, which is no leaf.
+// Returns the right-hand side of instruction `id`, which is no leaf.
 std::string ExpressionCode::value_text(std::int32_t id) const {
   const Instruction& in = instruction(id);
   const auto text = [&](std::int32_t other) { return other < 0 ? std::string() : operand(other); };
@@ -203,7 +206,7 @@ std::string ExpressionCode::members() const {
   return text;
 }
 
-// What is the same for all elements is computed here, once a thread.
+// Values that are the same for all elements are computed in the constructor, once in each thread.
 std::string ExpressionCode::constructor() const {
   std::string text;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
@@ -228,7 +231,7 @@ std::string ExpressionCode::functions() const {
   return apply_function() + one_function() + pack_function();
 }
 
-// apply(leaves, range, outputs): the arithmetic.
+// The generated function apply(range, leaves, outputs) does the arithmetic of one element.
 std::string ExpressionCode::apply_function() const {
   std::string text = "  __device__ __forceinline__ void apply(float range";
   std::string body;
