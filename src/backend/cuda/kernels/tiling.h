@@ -65,9 +65,9 @@ struct ChannelTiling {
         tiles(static_cast<int>(divide_up(channels / width, lanes))) {}
 };
 
-// ---- Sorting ids: embedding's gradient
-// ----------------------------------------------------------- By digits of 8 bits, least
-// significant first. A block has a chunk of the ids, and a thread for each value of a digit.
+// ---- Sorting ids: embedding's gradient ----------------------------------------------------------
+// Ids are sorted by digits of 8 bits, least significant first. A block has a chunk of the ids, and
+// a thread for each value of a digit.
 inline constexpr int kDigitBits = 8;
 inline constexpr int kDigits = 1 << kDigitBits;
 static_assert(kDigits == kBlockThreads);
