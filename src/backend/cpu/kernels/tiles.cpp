@@ -219,7 +219,7 @@ void convert_back(const float* from, T* to, std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
 }
 
-// Returns the nearest number to x in [low, high], the range of an integer type.
+// Returns the nearest number to x in [low, high], the range of an integer type; 0 for NaN.
 float within(float x, float low, float high) {
   return x < low ? low : x > high ? high : x == x ? x : 0.0f;
 }
