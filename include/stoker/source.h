@@ -28,7 +28,8 @@ enum class NanPolicy : std::uint8_t {
 
 // One part of a batch; the shape's first extent is the batch size.
 struct Field {
-  std::string name{};  // "x", "y", "sample_weight", or "x0", "x1", ... when there are several
+  // "x", "y", "sample_weight", or "x0", "x1", ... where there are several of a kind.
+  std::string name{};
   DType dtype = DType::float32;
   Shape shape{};
 };
@@ -37,14 +38,17 @@ struct Field {
 struct BatchSpec {
   std::vector<Field> inputs{};
   std::vector<Field> targets{};
-  std::optional<Field> sample_weight{};
+  // None, one that stands for all targets, or one for each target in their order.
+  std::vector<Field> sample_weights{};
 
-  std::size_t field_count() const {
-    return inputs.size() + targets.size() + (sample_weight ? 1 : 0);
-  }
-  // The fields in the order inputs, targets, sample_weight. Throws ValueError when there is no such
-  // field.
+  std::size_t field_count() const { return inputs.size() + targets.size() + sample_weights.size(); }
+  // The fields in the order inputs, targets, sample_weights. Throws ValueError when there is no
+  // such field.
   const Field& field(std::size_t i) const;
+  // The numbers of these among all fields. Throw ValueError when there is no such target, or no
+  // such sample weight.
+  std::size_t target_field(std::size_t i) const;
+  std::size_t sample_weight_field(std::size_t i) const;
   std::int64_t batch_size() const { return inputs.empty() ? 0 : inputs[0].shape[0]; }
 };
 

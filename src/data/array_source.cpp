@@ -33,7 +33,7 @@ BatchSpec whole_spec(const std::vector<const Tensor*>& inputs,
   for (std::size_t i = 0; i < inputs.size(); ++i) spec.inputs[i].dtype = inputs[i]->dtype();
   for (std::size_t i = 0; i < targets.size(); ++i) spec.targets[i].dtype = targets[i]->dtype();
   if (sample_weight != nullptr) {
-    spec.sample_weight = Field{"sample_weight", sample_weight->dtype(), sample_weight->shape()};
+    spec.sample_weights = {Field{"sample_weight", sample_weight->dtype(), sample_weight->shape()}};
   }
   if (inputs.empty()) throw ValueError("array source: expected at least one input, received none");
   return spec;
@@ -173,7 +173,7 @@ class ArraySource final : public Source {
     const auto set_batch = [&](Field& field) { field.shape[0] = batch_size_; };
     std::ranges::for_each(spec_.inputs, set_batch);
     std::ranges::for_each(spec_.targets, set_batch);
-    if (spec_.sample_weight) set_batch(*spec_.sample_weight);
+    std::ranges::for_each(spec_.sample_weights, set_batch);
   }
 
   BatchSpec spec_;

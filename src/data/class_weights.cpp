@@ -29,7 +29,7 @@ std::int64_t class_in(const T* values, std::int64_t classes) {
 
 ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights)
     : spec_(std::move(spec)), weights_(std::move(weights)) {
-  if (spec_.sample_weight) {
+  if (!spec_.sample_weights.empty()) {
     throw ValueError("class_weight: the source gives sample weights already; use one of them");
   }
   if (spec_.targets.size() != 1) {
@@ -51,7 +51,7 @@ ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weight
                    check::finite());
   }
   classes_ = is_row ? labels.shape[1] : 1;
-  spec_.sample_weight = Field{"sample_weight", DType::float32, Shape{spec_.batch_size()}};
+  spec_.sample_weights = {Field{"sample_weight", DType::float32, Shape{spec_.batch_size()}}};
 }
 
 std::size_t ClassWeights::label_bytes() const {

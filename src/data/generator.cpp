@@ -55,7 +55,7 @@ BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types) {
   spec.inputs = data::name_fields("x", one_or_several("x", shapes.x, "inputs", shapes.inputs));
   spec.targets = data::name_fields("y", one_or_several("y", shapes.y, "targets", shapes.targets));
   if (shapes.sample_weight.rank() > 0) {
-    spec.sample_weight = Field{"sample_weight", DType::float32, shapes.sample_weight};
+    spec.sample_weights = data::name_fields("sample_weight", {shapes.sample_weight});
   }
   if (spec.inputs.empty()) {
     throw ValueError("generator: expected a shape for x, or several in inputs, received none");
@@ -72,7 +72,7 @@ BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types) {
   std::size_t i = 0;
   for (Field& field : spec.inputs) field.dtype = types[i++];
   for (Field& field : spec.targets) field.dtype = types[i++];
-  if (spec.sample_weight) spec.sample_weight->dtype = types[i];
+  for (Field& field : spec.sample_weights) field.dtype = types[i++];
   for (i = 0; i < types.size(); ++i) check_shape(spec.field(i), spec.inputs[0]);
   return spec;
 }
@@ -81,7 +81,7 @@ BatchShapes shapes_of(const BatchSpec& spec) {
   BatchShapes shapes;
   for (const Field& field : spec.inputs) shapes.inputs.push_back(field.shape);
   for (const Field& field : spec.targets) shapes.targets.push_back(field.shape);
-  if (spec.sample_weight) shapes.sample_weight = spec.sample_weight->shape;
+  if (!spec.sample_weights.empty()) shapes.sample_weight = spec.sample_weights[0].shape;
   return shapes;
 }
 

@@ -66,7 +66,7 @@ Field field_of(const char* name, const Tensor& tensor) {
 
 bool same_batches(const BatchSpec& a, const BatchSpec& b) {
   if (a.field_count() != b.field_count() || a.inputs.size() != b.inputs.size() ||
-      a.sample_weight.has_value() != b.sample_weight.has_value()) {
+      a.sample_weights.size() != b.sample_weights.size()) {
     return false;
   }
   for (std::size_t i = 0; i < a.field_count(); ++i) {
@@ -170,7 +170,7 @@ Logs Model::Impl::run_on_batch(Mode mode, const Tensor& x, const Tensor& labels,
                             x.shape(), ", ", y.shape(), " and ", sample_weight.shape()));
   }
   BatchSpec spec{{field_of("x", x)}, {field_of("y", y)}, {}};
-  if (!sample_weight.empty()) spec.sample_weight = field_of("sample_weight", sample_weight);
+  if (!sample_weight.empty()) spec.sample_weights = {field_of("sample_weight", sample_weight)};
   const feed::SlotLayout layout(spec);
   const std::shared_ptr<train::Plan> kept = plan(mode, spec, layout.offsets, spec.batch_size());
   train::Plan& step = *kept;

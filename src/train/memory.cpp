@@ -153,7 +153,7 @@ struct MemoryNeed {
 BatchSpec with_rows(BatchSpec spec, std::int64_t rows) {
   for (Field& field : spec.inputs) field.shape[0] = rows;
   for (Field& field : spec.targets) field.shape[0] = rows;
-  if (spec.sample_weight) spec.sample_weight->shape[0] = rows;
+  for (Field& field : spec.sample_weights) field.shape[0] = rows;
   return spec;
 }
 

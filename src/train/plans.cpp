@@ -35,7 +35,7 @@ std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::si
     const Field& field = spec.field(i);
     key += format('/', field.dtype, field.shape.without_batch(), '@', offsets[i]);
   }
-  if (spec.sample_weight) key += "/weighted";
+  if (!spec.sample_weights.empty()) key += format("/weighted", spec.sample_weights.size());
   return key;
 }
 

@@ -246,8 +246,9 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   const std::size_t inputs = spec.inputs.size();
   const Value y_true = field_leaf(graph, spec.targets[0], offsets[inputs], rows);
   Value sample_weight;
-  if (spec.sample_weight) {
-    sample_weight = field_leaf(graph, *spec.sample_weight, offsets[spec.field_count() - 1], rows);
+  if (!spec.sample_weights.empty()) {
+    sample_weight =
+        field_leaf(graph, spec.sample_weights[0], offsets[spec.sample_weight_field(0)], rows);
   }
 
   const losses::LossBase& loss_base = *compiled->options.loss.base();

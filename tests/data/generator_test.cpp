@@ -35,7 +35,7 @@ TEST(Generator, fields_have_the_names_types_and_shapes_of_the_batch) {
   EXPECT_EQ(spec.field(1).name, "y");
   EXPECT_EQ(spec.field(1).dtype, DType::int32);
   EXPECT_EQ(spec.field(1).shape, Shape({32}));
-  EXPECT_FALSE(spec.sample_weight.has_value());
+  EXPECT_TRUE(spec.sample_weights.empty());
   EXPECT_EQ(spec.batch_size(), 32);
   EXPECT_THROW(spec.field(2), ValueError);
 }
@@ -57,6 +57,20 @@ TEST(Generator, several_inputs_targets_and_weights_keep_their_order) {
     EXPECT_EQ(spec.field(i).name, names[i]);
     EXPECT_EQ(spec.field(i).dtype, types[i]) << names[i];
   }
+}
+
+TEST(BatchSpec, tells_where_targets_and_sample_weights_lie_among_the_fields) {
+  const Field field{"", DType::float32, {4}};
+  const BatchSpec spec{{field, field, field}, {field, field}, {field}};
+  EXPECT_EQ(spec.field_count(), 6U);
+  EXPECT_EQ(spec.target_field(1), 4U);
+  EXPECT_EQ(spec.sample_weight_field(0), 5U);
+  EXPECT_EQ(&spec.field(5), &spec.sample_weights[0]);
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] { (void)spec.target_field(2); }),
+               "the number of a target below 2, which is how many a batch has, received 2"));
+  EXPECT_TRUE(contains(message_of<ValueError>([&] { (void)spec.sample_weight_field(1); }),
+                       "the number of a sample weight below 1"));
 }
 
 TEST(Generator, refuses_a_number_of_types_other_than_of_shapes) {
