@@ -13,7 +13,7 @@ namespace stoker {
 
 struct ArrayOptions {
   std::int64_t batch_size = 32;
-  // A new order of rows each epoch, keyed by (seed, epoch).
+  // If true, each epoch has its own order of rows, keyed by (seed, epoch).
   bool shuffle = false;
   std::uint64_t seed = 0;
   bool drop_remainder = false;

@@ -37,7 +37,7 @@ class Autotune {
     std::uint64_t batches = 0;
     std::int64_t training_ns = 0;
     std::int64_t cpu_ns = 0;     // CPU time of the process
-    std::int64_t waited_ns = 0;  // for batches
+    std::int64_t waited_ns = 0;  // time spent waiting for batches
     // The shares of the generator's time in which it ran on a core, and in which it wanted to.
     double cpu_share = 0.0;
     double core_share = 0.0;

@@ -56,7 +56,7 @@ struct FeedOptions {
   // any case. The ring has a slot for each thread and one for the step, even if max_queue_size is
   // less.
   int workers = 1;
-  int max_workers = kMostTunedWorkers;  // that AUTOTUNE takes
+  int max_workers = kMostTunedWorkers;  // the most that AUTOTUNE takes
   std::uint64_t seed = 0;
   bool shuffle = false;  // the order of batches of a source with shuffles_batches()
   NanPolicy nan_policy = NanPolicy::stop;

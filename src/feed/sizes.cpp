@@ -10,8 +10,8 @@ namespace stoker::feed {
 namespace {
 
 constexpr std::int64_t kFewestSlots = 3;  // the fewest that AUTOTUNE takes
-// AUTOTUNE takes at most so many slots at first. Later it takes more only if there are so many
-// workers that as many batches should be ready as are under way.
+// A ring that AUTOTUNE chooses has at most so many slots, or, if that is more, one more than twice
+// the workers: as many batches may then be ready as are under way.
 constexpr std::int64_t kMostSlots = 33;
 
 // Returns the reason for having one worker only, and what would change that.

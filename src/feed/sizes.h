@@ -12,7 +12,7 @@ struct Sizes {
   int slots = 1;    // of the ring
   int depth = 1;    // slots that are used at first
   int workers = 1;  // the most workers
-  int active = 1;   // at first
+  int active = 1;   // the workers at first
   // True if AUTOTUNE gets fewer workers than max_workers, because their slots would take more than
   // queue_bytes.
   bool limited_by_memory = false;
