@@ -1,10 +1,11 @@
 """Compares what each folder's tests took with its budget.
 
-usage: budgets.py TABLE JUNIT_XML       (as ctest --output-junit writes it)
+usage: budgets.py TABLE JUNIT_XML [SLOWER]   (as ctest --output-junit writes it)
        budgets.py --self-test
 
 A folder without a budget fails, and so does one that took more than three times its own: a machine
-may be slow, or busy. More than the budget is said.
+may be slow, or busy. More than the budget is said. SLOWER multiplies the budgets: a sanitizer makes
+tests slower.
 """
 
 import collections
@@ -54,10 +55,12 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--self-test"]:
         self_test()
         return 0
-    if len(arguments) != 2:
+    if len(arguments) not in (2, 3):
         print(__doc__)
         return 2
-    budgets = budgets_of(pathlib.Path(arguments[0]).read_text(encoding="utf-8"))
+    slower = float(arguments[2]) if len(arguments) == 3 else 1.0
+    table = budgets_of(pathlib.Path(arguments[0]).read_text(encoding="utf-8"))
+    budgets = {folder: seconds * slower for folder, seconds in table.items()}
     times = times_of(arguments[1])
     for folder, seconds in sorted(times.items(), key=lambda item: -item[1]):
         over = " over its budget" if seconds > budgets.get(folder, 0.0) else ""

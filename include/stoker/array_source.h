@@ -1,9 +1,11 @@
 // Batches of tensors in memory.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "stoker/generator.h"
@@ -19,12 +21,29 @@ struct ArrayOptions {
   bool drop_remainder = false;
 };
 
-// Rows of x and y (and weights for the samples) in batches; the last one may be short. Element
+// Rows of inputs and targets (and weights for the samples) in batches; the last one may be short.
+// Sample weights are none, one for all targets, or one for each target in their order. Element
 // types stay as they are: uint8 images travel as bytes. Throws ShapeError when the numbers of rows
-// differ, ValueError for an empty data set.
+// differ, and for sample weights that don't belong to the targets; ValueError for an empty data
+// set.
+SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets,
+                          std::vector<Tensor> sample_weights = {}, ArrayOptions options = {});
+
+// The same for one of each.
 SourceHandle array_source(Tensor x, Tensor y, ArrayOptions options = {});
 SourceHandle array_source(Tensor x, Tensor y, Tensor sample_weight, ArrayOptions options = {});
-SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets,
-                          std::optional<Tensor> sample_weight, ArrayOptions options = {});
+
+namespace detail {
+std::vector<Tensor> none_or_one(std::optional<Tensor> tensor);
+}  // namespace detail
+
+// The same for a Tensor that is the weight for all targets, or std::nullopt. A template, so that {}
+// and {a, b} are lists of weights.
+template <std::convertible_to<std::optional<Tensor>> T>
+SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets, T sample_weight,
+                          ArrayOptions options = {}) {
+  return array_source(std::move(inputs), std::move(targets),
+                      detail::none_or_one(std::move(sample_weight)), options);
+}
 
 }  // namespace stoker

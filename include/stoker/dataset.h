@@ -311,9 +311,11 @@ class Dataset {
   std::default_sentinel_t end() const { return {}; }
 
   // The data set as a source of batches, which its last stage made. One component is the input, two
-  // are input and target, three have sample weights last. `inputs` says how many components are
-  // inputs where that is not so. Throws ShapeError where batches have no shape of their own.
-  SourceHandle source(std::uint64_t seed = 0, std::size_t inputs = 0) const;
+  // are input and target, three have sample weights last. `inputs` and `targets` say how many
+  // components are which where that is not so; the others are sample weights, one for all targets
+  // or one for each. Throws ShapeError where batches have no shape of their own.
+  SourceHandle source(std::uint64_t seed = 0, std::size_t inputs = 0,
+                      std::size_t targets = 0) const;
   operator SourceHandle() const { return source(); }
 
  private:
@@ -389,26 +391,9 @@ Dataset<std::int32_t, T...> Dataset<T...>::enumerate() const {
 }
 
 template <class... T>
-SourceHandle Dataset<T...>::source(std::uint64_t seed, std::size_t inputs) const {
-  const Shapes& all = stage_->shapes();
-  for (const Shape& shape : all) {
-    if (shape.rank() == 0 || detail::has_unknown(shape)) {
-      throw ShapeError(
-          "Dataset: expected batches, with a batch axis and every extent known, "
-          "received elements " +
-          to_string(shape) +
-          (shape.rank() == 0 ? ". Call batch() last"
-                             : ". Give padded_batch() shapes without Shape::kUnknown"));
-    }
-  }
-  if (inputs == 0) inputs = 1;
-  require(inputs <= sizeof...(T), "source: expected no more inputs than components");
-  BatchShapes shapes;
-  shapes.inputs.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(inputs));
-  if (sizeof...(T) > inputs) shapes.targets = {all[inputs]};
-  if (sizeof...(T) > inputs + 1) shapes.sample_weight = all[inputs + 1];
-  require(sizeof...(T) <= inputs + 2,
-          "source: expected inputs, a target and sample weights at most");
+SourceHandle Dataset<T...>::source(std::uint64_t seed, std::size_t inputs,
+                                   std::size_t targets) const {
+  const BatchShapes shapes = detail::batch_shapes(stage_->shapes(), inputs, targets);
   return SourceHandle(std::static_pointer_cast<Source>(
       std::make_shared<detail::DatasetSource<T...>>(stage_, shapes, seed)));
 }

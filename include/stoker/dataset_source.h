@@ -13,6 +13,11 @@ namespace stoker {
 
 namespace detail {
 
+// Returns which of a batch's components are inputs, targets and sample weights; 0 stands for one.
+// Throws as Dataset::source() does.
+BatchShapes batch_shapes(std::span<const Shape> components, std::size_t inputs,
+                         std::size_t targets);
+
 // Batches are asked for by number, by any worker, if the data set allows that, and otherwise one
 // after another.
 template <class... T>

@@ -2,6 +2,7 @@
 // uploaded.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -79,8 +80,14 @@ device_generator(const BatchShapes& shapes, F function) {
 // Gives the same batches in the same order as array_source(), but the tensors are copied to the
 // device once, when a fit first uses the source there, and batches are gathered on it. They stay
 // there as long as the source lives. The fit throws DeviceError if they do not fit.
-SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options = {});
 SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
-                             std::optional<Tensor> sample_weight, ArrayOptions options = {});
+                             std::vector<Tensor> sample_weights = {}, ArrayOptions options = {});
+SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options = {});
+template <std::convertible_to<std::optional<Tensor>> T>
+SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
+                             T sample_weight, ArrayOptions options = {}) {
+  return cache_on_device(std::move(inputs), std::move(targets),
+                         detail::none_or_one(std::move(sample_weight)), options);
+}
 
 }  // namespace stoker

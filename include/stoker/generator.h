@@ -20,19 +20,22 @@
 
 namespace stoker {
 
-// Shapes of a batch, batch extent first. One input and one target are x and y; several go into
-// `inputs` and `targets`. Fields are ordered: inputs, targets, sample_weight.
+// Shapes of a batch, batch extent first. One input, one target and one weight for all targets are
+// x, y and sample_weight; several go into `inputs`, `targets` and `sample_weights`. Fields are
+// ordered: inputs, targets, sample weights.
 struct BatchShapes {
   Shape x{};
   Shape y{};
   Shape sample_weight{};  // {32}, when the source gives weights
   std::vector<Shape> inputs{};
   std::vector<Shape> targets{};
+  std::vector<Shape> sample_weights{};  // one for each target, in their order
 };
 
 namespace detail {
 // Throws ValueError when the number of types differs from the number of shapes, ShapeError for
-// shapes without a batch extent or with different ones.
+// shapes without a batch extent or with different ones, and for sample weights that are neither one
+// nor one for each target.
 BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types);
 
 // The slot's type for a field; float32 stands in for types that no slot holds.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,9 @@ struct BatchSpec {
   // The fields in the order inputs, targets, sample_weights. Throws ValueError when there is no
   // such field.
   const Field& field(std::size_t i) const;
-  // The numbers of these among all fields. Throw ValueError when there is no such target, or no
-  // such sample weight.
+  // The numbers of these among all fields. Throw ValueError when there is no such input, target or
+  // sample weight.
+  std::size_t input_field(std::size_t i) const;
   std::size_t target_field(std::size_t i) const;
   std::size_t sample_weight_field(std::size_t i) const;
   std::int64_t batch_size() const { return inputs.empty() ? 0 : inputs[0].shape[0]; }
@@ -75,10 +77,33 @@ class Slot {
   Slot(const BatchSpec& spec, std::byte* const* fields) : spec_(&spec), fields_(fields) {}
   const BatchSpec& spec() const { return *spec_; }
   std::byte* field(std::size_t i) const { return fields_[i]; }
+  // The elements of a whole field, rows in C order, by the number of the input, target or sample
+  // weight. Throw ValueError when the batch has none of that number, DTypeError when T is not the
+  // field's element type.
+  template <class T>
+  std::span<T> x(std::size_t i = 0) const {
+    return elements<T>(spec_->input_field(i));
+  }
+  template <class T>
+  std::span<T> y(std::size_t i = 0) const {
+    return elements<T>(spec_->target_field(i));
+  }
+  template <class T>
+  std::span<T> sample_weight(std::size_t i = 0) const {
+    return elements<T>(spec_->sample_weight_field(i));
+  }
   // The same memory for a source whose fields are the first of these.
   Slot with_spec(const BatchSpec& spec) const { return {spec, fields_}; }
 
  private:
+  template <class T>
+  std::span<T> elements(std::size_t i) const {
+    const Field& field = spec_->field(i);
+    require_type(field, dtype_of<T>);
+    return {reinterpret_cast<T*>(fields_[i]), static_cast<std::size_t>(field.shape.elements())};
+  }
+  static void require_type(const Field& field, DType type);
+
   const BatchSpec* spec_;
   std::byte* const* fields_;
 };

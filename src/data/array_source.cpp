@@ -17,24 +17,23 @@
 namespace stoker {
 namespace {
 
-std::vector<Shape> shapes_of(const std::vector<const Tensor*>& tensors) {
+std::vector<Field> fields_of(const char* name, const std::vector<const Tensor*>& tensors) {
   std::vector<Shape> shapes;
   shapes.reserve(tensors.size());
   for (const Tensor* tensor : tensors) shapes.push_back(tensor->shape());
-  return shapes;
+  std::vector<Field> fields = data::name_fields(name, shapes);
+  for (std::size_t i = 0; i < tensors.size(); ++i) fields[i].dtype = tensors[i]->dtype();
+  return fields;
 }
 
 // Fields of whole tensors: the first extent is the number of rows for now.
 BatchSpec whole_spec(const std::vector<const Tensor*>& inputs,
-                     const std::vector<const Tensor*>& targets, const Tensor* sample_weight) {
+                     const std::vector<const Tensor*>& targets,
+                     const std::vector<const Tensor*>& sample_weights) {
   BatchSpec spec;
-  spec.inputs = data::name_fields("x", shapes_of(inputs));
-  spec.targets = data::name_fields("y", shapes_of(targets));
-  for (std::size_t i = 0; i < inputs.size(); ++i) spec.inputs[i].dtype = inputs[i]->dtype();
-  for (std::size_t i = 0; i < targets.size(); ++i) spec.targets[i].dtype = targets[i]->dtype();
-  if (sample_weight != nullptr) {
-    spec.sample_weights = {Field{"sample_weight", sample_weight->dtype(), sample_weight->shape()}};
-  }
+  spec.inputs = fields_of("x", inputs);
+  spec.targets = fields_of("y", targets);
+  spec.sample_weights = fields_of("sample_weight", sample_weights);
   if (inputs.empty()) throw ValueError("array source: expected at least one input, received none");
   return spec;
 }
@@ -93,19 +92,20 @@ void gather(std::byte* to, const std::byte* from, std::size_t row_bytes,
 class ArraySource final : public Source {
  public:
   ArraySource(const std::vector<const Tensor*>& inputs, const std::vector<const Tensor*>& targets,
-              const Tensor* sample_weight, const ArrayOptions& options, std::int64_t begin_row,
-              std::int64_t end_row)
-      : spec_(whole_spec(inputs, targets, sample_weight)) {
+              const std::vector<const Tensor*>& sample_weights, const ArrayOptions& options,
+              std::int64_t begin_row, std::int64_t end_row)
+      : spec_(whole_spec(inputs, targets, sample_weights)) {
     const std::int64_t rows = rows_of(spec_);
+    data::check_sample_weights("array source", spec_);
     if (end_row < 0) end_row = rows;
     if (begin_row < 0 || begin_row >= end_row || end_row > rows) {
       throw ValueError(format("array source: expected at least one row within [0, ", rows,
                               "), received [", begin_row, ", ", end_row, ")"));
     }
     rows_ = end_row - begin_row;
-    for (const Tensor* tensor : inputs) add(*tensor, begin_row, rows);
-    for (const Tensor* tensor : targets) add(*tensor, begin_row, rows);
-    if (sample_weight != nullptr) add(*sample_weight, begin_row, rows);
+    for (const auto* tensors : {&inputs, &targets, &sample_weights}) {
+      for (const Tensor* tensor : *tensors) add(*tensor, begin_row, rows);
+    }
     choose_batches(options);
     if (options.shuffle) orders_.emplace(rows_, options.seed);
   }
@@ -189,16 +189,18 @@ class ArraySource final : public Source {
 
 std::shared_ptr<Source> borrow_arrays(const std::vector<const Tensor*>& inputs,
                                       const std::vector<const Tensor*>& targets,
-                                      const Tensor* sample_weight, ArrayOptions options,
-                                      std::int64_t begin_row, std::int64_t end_row) {
-  return std::make_shared<ArraySource>(inputs, targets, sample_weight, options, begin_row, end_row);
+                                      const std::vector<const Tensor*>& sample_weights,
+                                      ArrayOptions options, std::int64_t begin_row,
+                                      std::int64_t end_row) {
+  return std::make_shared<ArraySource>(inputs, targets, sample_weights, options, begin_row,
+                                       end_row);
 }
 
 SourceHandle array_source(Tensor x, Tensor y, ArrayOptions options) {
   std::vector<Tensor> inputs, targets;
   inputs.push_back(std::move(x));
   targets.push_back(std::move(y));
-  return array_source(std::move(inputs), std::move(targets), std::nullopt, options);
+  return array_source(std::move(inputs), std::move(targets), std::vector<Tensor>{}, options);
 }
 
 SourceHandle array_source(Tensor x, Tensor y, Tensor sample_weight, ArrayOptions options) {
@@ -208,26 +210,29 @@ SourceHandle array_source(Tensor x, Tensor y, Tensor sample_weight, ArrayOptions
   return array_source(std::move(inputs), std::move(targets), std::move(sample_weight), options);
 }
 
-SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets,
-                          std::optional<Tensor> sample_weight, ArrayOptions options) {
-  const std::size_t targets_begin = inputs.size();
-  const std::size_t targets_end = targets_begin + targets.size();
-  std::vector<Tensor> tensors = std::move(inputs);
-  std::ranges::move(targets, std::back_inserter(tensors));
-  const bool has_weight = sample_weight.has_value();
-  if (has_weight) tensors.push_back(std::move(*sample_weight));
+namespace detail {
 
-  std::vector<const Tensor*> views;
-  views.reserve(tensors.size());
-  for (const Tensor& tensor : tensors) views.push_back(&tensor);
-  const auto part = [&](std::size_t begin, std::size_t end) {
-    return std::vector<const Tensor*>(views.begin() + static_cast<std::ptrdiff_t>(begin),
-                                      views.begin() + static_cast<std::ptrdiff_t>(end));
+std::vector<Tensor> none_or_one(std::optional<Tensor> tensor) {
+  std::vector<Tensor> list;
+  if (tensor) list.push_back(std::move(*tensor));
+  return list;
+}
+
+}  // namespace detail
+
+SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets,
+                          std::vector<Tensor> sample_weights, ArrayOptions options) {
+  const auto views = [](const std::vector<Tensor>& tensors) {
+    std::vector<const Tensor*> pointers;
+    for (const Tensor& tensor : tensors) pointers.push_back(&tensor);
+    return pointers;
   };
-  auto source =
-      std::make_shared<ArraySource>(part(0, targets_begin), part(targets_begin, targets_end),
-                                    has_weight ? views.back() : nullptr, options, 0, -1);
-  source->keep(std::move(tensors));  // their elements stay where they are
+  auto source = std::make_shared<ArraySource>(views(inputs), views(targets), views(sample_weights),
+                                              options, 0, -1);
+  std::vector<Tensor> tensors = std::move(inputs);  // their elements stay where they are
+  std::ranges::move(targets, std::back_inserter(tensors));
+  std::ranges::move(sample_weights, std::back_inserter(tensors));
+  source->keep(std::move(tensors));
   return SourceHandle(std::move(source));
 }
 

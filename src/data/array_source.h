@@ -11,11 +11,12 @@ namespace stoker {
 
 // A source as array_source() makes it, but of rows [begin_row, end_row) only (-1: to the end),
 // without copying the tensors: they stay where they are, unchanged, as long as the source is in
-// use. `targets` may be empty and `sample_weight` null. Throws as array_source() does, ValueError
-// for a bad range.
+// use. There need not be targets or sample weights. Throws as array_source() does, ValueError for a
+// bad range.
 std::shared_ptr<Source> borrow_arrays(const std::vector<const Tensor*>& inputs,
                                       const std::vector<const Tensor*>& targets,
-                                      const Tensor* sample_weight, ArrayOptions options,
-                                      std::int64_t begin_row = 0, std::int64_t end_row = -1);
+                                      const std::vector<const Tensor*>& sample_weights,
+                                      ArrayOptions options, std::int64_t begin_row = 0,
+                                      std::int64_t end_row = -1);
 
 }  // namespace stoker

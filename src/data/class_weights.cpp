@@ -29,12 +29,13 @@ std::int64_t class_in(const T* values, std::int64_t classes) {
 
 ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights)
     : spec_(std::move(spec)), weights_(std::move(weights)) {
+  if (spec_.targets.size() != 1) {
+    throw ValueError(format("class_weight: expected one target, since it is for models with a ",
+                            "single output, the source gives ", spec_.targets.size(),
+                            ". Several outputs take sample weights, one for each target"));
+  }
   if (!spec_.sample_weights.empty()) {
     throw ValueError("class_weight: the source gives sample weights already; use one of them");
-  }
-  if (spec_.targets.size() != 1) {
-    throw ValueError(
-        format("class_weight: expected one target, the source gives ", spec_.targets.size()));
   }
   const Field& labels = spec_.targets[0];
   const bool is_row = labels.shape.rank() == 2 && labels.shape[1] > 1;

@@ -6,6 +6,8 @@
 #include "data/permutation.h"
 #include "data/source_random.h"
 #include "stoker/dataset_core.h"
+#include "stoker/dataset_source.h"
+#include "stoker/error.h"
 
 namespace stoker::detail {
 Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal) {
@@ -18,6 +20,42 @@ void throw_wrong_shape(const Shape& expected, const Shape& received, const char*
   throw ShapeError(format(
       "Dataset: expected every element to have shape ", expected, ", received one of ", received,
       ". ", advice != nullptr ? advice : "padded_batch() takes elements of different shapes"));
+}
+
+BatchShapes batch_shapes(std::span<const Shape> components, std::size_t inputs,
+                         std::size_t targets) {
+  for (const Shape& shape : components) {
+    if (shape.rank() != 0 && !has_unknown(shape)) continue;
+    throw ShapeError(format("Dataset: expected batches, with a batch axis and every extent known, ",
+                            "received elements ", shape,
+                            shape.rank() == 0
+                                ? ". Call batch() last"
+                                : ". Give padded_batch() shapes without Shape::kUnknown"));
+  }
+  const std::size_t count = components.size();
+  if (inputs == 0) inputs = 1;
+  if (inputs > count) {
+    throw ValueError("Dataset::source: expected no more inputs than components");
+  }
+  if (targets == 0) targets = inputs < count ? 1 : 0;
+  if (targets > count - inputs) {
+    throw ValueError("Dataset::source: expected no more inputs and targets than components");
+  }
+  const std::size_t weights = count - inputs - targets;
+  if (weights > 1 && weights != targets) {
+    throw ValueError(format(
+        "Dataset::source: expected inputs, targets, and sample weights, either one or one for each "
+        "target, received ",
+        count, " components, of which ", inputs, " count as inputs and ", targets,
+        " as targets. source(seed, inputs, targets) says how many are which"));
+  }
+  const auto part = [&](std::size_t begin, std::size_t size) {
+    const auto shapes = components.subspan(begin, size);
+    return std::vector<Shape>(shapes.begin(), shapes.end());
+  };
+  return {.inputs = part(0, inputs),
+          .targets = part(inputs, targets),
+          .sample_weights = part(inputs + targets, weights)};
 }
 
 void throw_different_rows(const std::string& where, const Shape& a, const Shape& b) {

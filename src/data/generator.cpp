@@ -6,19 +6,6 @@
 #include "stoker/error.h"
 
 namespace stoker {
-namespace data {
-
-std::vector<Field> name_fields(const std::string& name, const std::vector<Shape>& shapes) {
-  std::vector<Field> fields;
-  for (const Shape& shape : shapes) {
-    const std::string number = shapes.size() == 1 ? "" : std::to_string(fields.size());
-    fields.push_back({name + number, DType::float32, shape});
-  }
-  return fields;
-}
-
-}  // namespace data
-
 namespace {
 
 // A rank of 0 means "not given".
@@ -54,9 +41,9 @@ BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types) {
   BatchSpec spec;
   spec.inputs = data::name_fields("x", one_or_several("x", shapes.x, "inputs", shapes.inputs));
   spec.targets = data::name_fields("y", one_or_several("y", shapes.y, "targets", shapes.targets));
-  if (shapes.sample_weight.rank() > 0) {
-    spec.sample_weights = data::name_fields("sample_weight", {shapes.sample_weight});
-  }
+  spec.sample_weights =
+      data::name_fields("sample_weight", one_or_several("sample_weight", shapes.sample_weight,
+                                                        "sample_weights", shapes.sample_weights));
   if (spec.inputs.empty()) {
     throw ValueError("generator: expected a shape for x, or several in inputs, received none");
   }
@@ -74,6 +61,7 @@ BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types) {
   for (Field& field : spec.targets) field.dtype = types[i++];
   for (Field& field : spec.sample_weights) field.dtype = types[i++];
   for (i = 0; i < types.size(); ++i) check_shape(spec.field(i), spec.inputs[0]);
+  data::check_sample_weights("generator", spec);
   return spec;
 }
 
@@ -81,7 +69,7 @@ BatchShapes shapes_of(const BatchSpec& spec) {
   BatchShapes shapes;
   for (const Field& field : spec.inputs) shapes.inputs.push_back(field.shape);
   for (const Field& field : spec.targets) shapes.targets.push_back(field.shape);
-  if (!spec.sample_weights.empty()) shapes.sample_weight = spec.sample_weights[0].shape;
+  for (const Field& field : spec.sample_weights) shapes.sample_weights.push_back(field.shape);
   return shapes;
 }
 

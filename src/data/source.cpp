@@ -8,8 +8,8 @@ namespace {
 
 void require_below(const char* kind, std::size_t count, std::size_t i) {
   if (i < count) return;
-  throw ValueError(format("BatchSpec: expected the number of a ", kind, " below ", count,
-                          ", which is how many a batch has, received ", i));
+  throw ValueError(format("source: expected a number below ", count, ", which is how many ", kind,
+                          "s a batch has, received ", kind, " ", i));
 }
 
 }  // namespace
@@ -24,6 +24,11 @@ const Field& BatchSpec::field(std::size_t i) const {
       format("BatchSpec: expected a field below ", field_count(), ", received field ", i));
 }
 
+std::size_t BatchSpec::input_field(std::size_t i) const {
+  require_below("input", inputs.size(), i);
+  return i;
+}
+
 std::size_t BatchSpec::target_field(std::size_t i) const {
   require_below("target", targets.size(), i);
   return inputs.size() + i;
@@ -32,6 +37,12 @@ std::size_t BatchSpec::target_field(std::size_t i) const {
 std::size_t BatchSpec::sample_weight_field(std::size_t i) const {
   require_below("sample weight", sample_weights.size(), i);
   return inputs.size() + targets.size() + i;
+}
+
+void Slot::require_type(const Field& field, DType type) {
+  if (field.dtype == type) return;
+  throw DTypeError(format("source: expected elements of ", field.dtype, " for ", field.name,
+                          ", as its specification says, received a request for ", type));
 }
 
 }  // namespace stoker

@@ -131,17 +131,17 @@ SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options) {
   std::vector<Tensor> targets;
   inputs.push_back(std::move(x));
   targets.push_back(std::move(y));
-  return cache_on_device(std::move(inputs), std::move(targets), std::nullopt, options);
+  return cache_on_device(std::move(inputs), std::move(targets), std::vector<Tensor>{}, options);
 }
 
 SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
-                             std::optional<Tensor> sample_weight, ArrayOptions options) {
+                             std::vector<Tensor> sample_weights, ArrayOptions options) {
   std::vector<Tensor> tensors = inputs;
   tensors.insert(tensors.end(), targets.begin(), targets.end());
-  if (sample_weight) tensors.push_back(*sample_weight);
+  tensors.insert(tensors.end(), sample_weights.begin(), sample_weights.end());
   // array_source() checks the arguments, and its spec says what a batch is.
   const SourceHandle arrays =
-      array_source(std::move(inputs), std::move(targets), std::move(sample_weight), options);
+      array_source(std::move(inputs), std::move(targets), std::move(sample_weights), options);
   return SourceHandle(std::make_shared<DeviceCache>(std::move(tensors), arrays.source(), options));
 }
 

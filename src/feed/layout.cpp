@@ -1,6 +1,7 @@
 // The places of fields in a slot.
 #include "core/align.h"
 #include "core/format.h"
+#include "data/fields.h"
 #include "feed/feed.h"
 #include "stoker/error.h"
 
@@ -40,6 +41,7 @@ SlotLayout::SlotLayout(const BatchSpec& spec) : bytes(kHeaderBytes) {
     row_bytes += field_bytes / static_cast<std::size_t>(batch_size);
     if (bytes > std::size_t{1} << 62) throw ShapeError("source: a batch fits no memory");
   }
+  data::check_sample_weights("source", spec);
 }
 
 SlotLayout SlotLayout::of_host(Source& source) {

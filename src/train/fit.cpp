@@ -155,7 +155,8 @@ History Model::Impl::fit_tensors(const std::vector<const Tensor*>& x, const Tens
   check_options(fit_options);
   Tensor storage;
   const Tensor& labels = adapt_labels(y, storage);
-  const Tensor* weights = fit_options.sample_weight.empty() ? nullptr : &fit_options.sample_weight;
+  std::vector<const Tensor*> weights;
+  if (!fit_options.sample_weight.empty()) weights.push_back(&fit_options.sample_weight);
   const ArrayOptions arrays{.batch_size = fit_options.batch_size,
                             .shuffle = fit_options.shuffle,
                             .seed = seed_of(fit_options)};

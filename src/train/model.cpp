@@ -121,9 +121,8 @@ Logs Model::evaluate(const Tensor& x, const Tensor& y, EvaluateOptions options) 
     const InUse model(impl_, "evaluate", Access::write);
     Tensor storage;
     const Tensor& labels = model->adapt_labels(y, storage);
-    return model->evaluate(
-        borrow_arrays({&x}, {&labels}, nullptr, {.batch_size = options.batch_size}), options,
-        interrupt);
+    return model->evaluate(borrow_arrays({&x}, {&labels}, {}, {.batch_size = options.batch_size}),
+                           options, interrupt);
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
 }
@@ -139,8 +138,8 @@ Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
 Tensor Model::predict(const Tensor& x, PredictOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
     const InUse model(impl_, "predict", Access::write);
-    return model->predict(borrow_arrays({&x}, {}, nullptr, {.batch_size = options.batch_size}),
-                          options, interrupt);
+    return model->predict(borrow_arrays({&x}, {}, {}, {.batch_size = options.batch_size}), options,
+                          interrupt);
   };
   return train::interruptible("predict", options.on_interrupt, work);
 }

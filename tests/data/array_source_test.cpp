@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <optional>
 #include <thread>
 
 #include "data/array_source.h"
@@ -112,7 +114,7 @@ TEST(ArraySource, shuffles_each_epoch_anew_and_the_same_way_for_a_seed) {
 TEST(ArraySource, every_order_of_three_rows_is_about_as_frequent) {
   const Tensor x = numbered<float>({3, 1});
   const Tensor y = numbered<std::int32_t>({3});
-  const auto source = borrow_arrays({&x}, {&y}, nullptr, {.shuffle = true, .seed = 1});
+  const auto source = borrow_arrays({&x}, {&y}, {}, {.shuffle = true, .seed = 1});
   std::vector<std::vector<std::int32_t>> orders;
   for (std::int64_t epoch = 0; epoch < 6000; ++epoch)
     orders.push_back(rows_of_epoch(*source, epoch));
@@ -179,9 +181,70 @@ TEST(ArraySource, several_inputs_and_rows_of_every_small_size_are_gathered) {
   }
 }
 
+TEST(ArraySource, several_targets_have_a_weight_each_or_one_for_all) {
+  const Tensor x = numbered<float>({4, 2});
+  const Tensor class_number = numbered<std::int32_t>({4});
+  const Tensor box = numbered<float>({4, 3});
+  const Tensor first = Tensor::from<float>({4}, {0.5f, 1.0f, 1.5f, 2.0f});
+  const Tensor second = Tensor::from<std::uint8_t>({4, 1}, {1, 0, 0, 1});
+
+  const auto each =
+      array_source({x}, {class_number, box}, {first, second}, {.batch_size = 2, .shuffle = true})
+          .source();
+  const std::array<const char*, 5> names{"x", "y0", "y1", "sample_weight0", "sample_weight1"};
+  ASSERT_EQ(each->spec().field_count(), names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(each->spec().field(i).name, names[i]);
+  SlotMemory memory(each->spec());
+  const Slot slot = memory.slot();
+  for (std::int64_t index = 0; index < 2; ++index) {
+    BatchContext batch{.index = index};
+    ASSERT_EQ(each->fill(batch, slot), 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto row = static_cast<std::size_t>(slot.x<float>()[2 * i]);
+      EXPECT_EQ(slot.y<std::int32_t>(0)[i], static_cast<std::int32_t>(row));
+      EXPECT_EQ(slot.y<float>(1)[3 * i], static_cast<float>(row));
+      EXPECT_EQ(slot.sample_weight<float>(0)[i], first.data<float>()[row]);
+      EXPECT_EQ(slot.sample_weight<std::uint8_t>(1)[i], second.data<std::uint8_t>()[row]);
+    }
+  }
+
+  const auto weights_of = [](const SourceHandle& source) {
+    const auto& weights = source.source()->spec().sample_weights;
+    return weights.size() == 1 ? weights[0].name : std::to_string(weights.size());
+  };
+  const std::vector<Tensor> targets{class_number, box};
+  EXPECT_EQ(weights_of(array_source({x}, targets, {first})), "sample_weight");
+  EXPECT_EQ(weights_of(array_source({x}, targets, first)), "sample_weight");
+  EXPECT_EQ(weights_of(array_source({x}, targets, std::optional(first))), "sample_weight");
+  EXPECT_EQ(weights_of(array_source({x}, targets, std::nullopt)), "0");
+  EXPECT_EQ(weights_of(array_source({x}, targets, {}, {.batch_size = 2})), "0");
+  EXPECT_EQ(weights_of(array_source({x}, targets)), "0");
+}
+
+TEST(ArraySource, refuses_weights_that_do_not_belong_to_the_targets) {
+  const std::vector<Tensor> x{Tensor({4, 2})};
+  const std::vector<Tensor> y{Tensor({4}), Tensor({4, 3})};
+  const auto error = [&](const std::vector<Tensor>& weights) {
+    return message_of<ShapeError>([&] { (void)array_source(x, y, weights); });
+  };
+  EXPECT_TRUE(contains(error({Tensor(Shape{4}), Tensor(Shape{5})}),
+                       "received x (4, 2) and sample_weight1 (5,)"));
+  EXPECT_TRUE(contains(error({Tensor(Shape{4}), Tensor(Shape{4}), Tensor(Shape{4})}),
+                       "array source: expected one sample weight for all targets or one for each "
+                       "of the 2, received 3"));
+  EXPECT_TRUE(contains(error({Tensor(Shape{4}), Tensor(Shape{4, 2})}),
+                       "sample_weight1 to have the shape of its target's leading axes, y1 (4, 3), "
+                       "received (4, 2)"));
+  EXPECT_TRUE(contains(error({Tensor(Shape{4}), Tensor(Shape{})}), "sample_weight1 to have rows"));
+  EXPECT_TRUE(contains(message_of<ShapeError>([&] {
+                         (void)array_source(x, {Tensor({4}), Tensor({3, 3})});
+                       }),
+                       "received x (4, 2) and y1 (3, 3)"));
+}
+
 TEST(ArraySource, borrows_a_range_of_rows_without_targets) {
   const Tensor x = numbered<float>({10, 2});
-  const auto source = borrow_arrays({&x}, {}, nullptr, {.batch_size = 2}, 6, 9);
+  const auto source = borrow_arrays({&x}, {}, {}, {.batch_size = 2}, 6, 9);
   EXPECT_EQ(source->spec().field_count(), 1U);
   EXPECT_EQ(source->batches_per_epoch(), 2);
   SlotMemory slot(source->spec());
@@ -193,7 +256,7 @@ TEST(ArraySource, borrows_a_range_of_rows_without_targets) {
 TEST(ArraySource, a_shuffled_range_holds_the_rows_of_the_range) {
   const Tensor x = numbered<float>({10, 2});
   const Tensor y = numbered<std::int32_t>({10});
-  const auto source = borrow_arrays({&x}, {&y}, nullptr, {.batch_size = 2, .shuffle = true}, 3, 8);
+  const auto source = borrow_arrays({&x}, {&y}, {}, {.batch_size = 2, .shuffle = true}, 3, 8);
   EXPECT_EQ(sorted(rows_of_epoch(*source, 0)), (std::vector<std::int32_t>{3, 4, 5, 6, 7}));
 }
 
@@ -219,8 +282,7 @@ TEST(ArraySource, refuses_tensors_that_do_not_belong_together) {
 TEST(ArraySource, refuses_options_out_of_range) {
   const Tensor x = numbered<float>({10, 2});
   const auto make = [&](ArrayOptions options, std::int64_t begin = 0, std::int64_t end = -1) {
-    return message_of<ValueError>(
-        [&] { (void)borrow_arrays({&x}, {}, nullptr, options, begin, end); });
+    return message_of<ValueError>([&] { (void)borrow_arrays({&x}, {}, {}, options, begin, end); });
   };
   EXPECT_TRUE(contains(make({.batch_size = 0}), "batch_size of at least 1, received 0"));
   EXPECT_TRUE(contains(make({.batch_size = 11, .drop_remainder = true}), "received 10 rows"));

@@ -68,9 +68,9 @@ TEST(BatchSpec, tells_where_targets_and_sample_weights_lie_among_the_fields) {
   EXPECT_EQ(&spec.field(5), &spec.sample_weights[0]);
   EXPECT_TRUE(
       contains(message_of<ValueError>([&] { (void)spec.target_field(2); }),
-               "the number of a target below 2, which is how many a batch has, received 2"));
+               "a number below 2, which is how many targets a batch has, received target 2"));
   EXPECT_TRUE(contains(message_of<ValueError>([&] { (void)spec.sample_weight_field(1); }),
-                       "the number of a sample weight below 1"));
+                       "which is how many sample weights a batch has, received sample weight 1"));
 }
 
 TEST(Generator, refuses_a_number_of_types_other_than_of_shapes) {

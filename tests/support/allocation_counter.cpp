@@ -7,21 +7,15 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "support/sanitizer.h"
+
 namespace {
 
 std::atomic<std::uint64_t> total{0};
 // No constructor and no dynamic TLS: malloc runs before and after everything else.
 constinit thread_local std::uint64_t of_this_thread = 0;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STOKER_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STOKER_SANITIZED
-#endif
-#endif
-
-#ifndef STOKER_SANITIZED
+#if !STOKER_SANITIZED_MALLOC
 void count_one() {
   total.fetch_add(1, std::memory_order_relaxed);
   ++of_this_thread;
@@ -30,7 +24,7 @@ void count_one() {
 
 }  // namespace
 
-#ifndef STOKER_SANITIZED
+#if !STOKER_SANITIZED_MALLOC
 
 extern "C" {
 
@@ -76,17 +70,11 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noex
 
 }  // extern "C"
 
-#endif  // STOKER_SANITIZED
+#endif  // !STOKER_SANITIZED_MALLOC
 
 namespace stoker::test {
 
-bool AllocationCounter::works() {
-#ifdef STOKER_SANITIZED
-  return false;
-#else
-  return true;
-#endif
-}
+bool AllocationCounter::works() { return !STOKER_SANITIZED_MALLOC; }
 
 AllocationCounter::AllocationCounter() : before_(total), before_of_this_thread_(of_this_thread) {}
 

@@ -173,7 +173,7 @@ Values loss_weights(std::size_t output, std::size_t count) {
 class CaseProgram {
  public:
   CaseProgram(const OpCase& c, const Tensors& inputs, const RunOptions& options)
-      : graph_(std::make_unique<Graph>()), c_(c), data_(inputs), options_(options) {
+      : graph_(std::make_unique<Graph>()), c_(c), options_(options) {
     for (std::size_t i = 0; i < c.inputs.size(); ++i) {
       const OpInput& input = c.inputs[i];
       // A float32 input is a weight, as gradients want it; others are fields of the batch.
@@ -330,7 +330,6 @@ class CaseProgram {
 
   std::unique_ptr<Graph> graph_;
   const OpCase& c_;
-  const Tensors& data_;
   RunOptions options_;
   std::vector<Value> leaves_, outputs_, gradients_;
   std::vector<Content> contents_;
