@@ -310,10 +310,10 @@ class Dataset {
   Iterator begin() const { return Iterator(stage_, {}); }
   std::default_sentinel_t end() const { return {}; }
 
-  // The data set as a source of batches, which its last stage made. One component is the input, two
-  // are input and target, three have sample weights last. `inputs` and `targets` say how many
-  // components are which where that is not so; the others are sample weights, one for all targets
-  // or one for each. Throws ShapeError where batches have no shape of their own.
+  // Returns the data set as a source of batches, which its last stage must make. One component is
+  // the input, two are input and target, and of three the last has sample weights. Otherwise
+  // `inputs` and `targets` say how many components are inputs and targets; the others are sample
+  // weights, one for all targets or one for each. Throws ShapeError if batches have no fixed shape.
   SourceHandle source(std::uint64_t seed = 0, std::size_t inputs = 0,
                       std::size_t targets = 0) const;
   operator SourceHandle() const { return source(); }

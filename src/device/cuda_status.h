@@ -1,6 +1,6 @@
-// Whether CUDA can be used, and in one line why not. This header includes none of CUDA's, so that
-// builds without CUDA can answer too (backend/cuda_absent/), and tests can judge facts about
-// machines that they don't have.
+// Finds out whether CUDA can be used, and says in one line why not. This header includes none of
+// CUDA's, so that builds without CUDA can answer too (backend/cuda_absent/), and tests can judge
+// facts about machines that they don't have.
 #pragma once
 
 #include <cstddef>

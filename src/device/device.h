@@ -99,7 +99,7 @@ class Device : public std::enable_shared_from_this<Device> {
   virtual ~Device() = default;
   virtual Kind kind() const = 0;
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
-  // Whether steps read the pinned slot itself, so that there is nothing to upload.
+  // Returns whether steps read the pinned slot itself, so that there is nothing to upload.
   virtual bool reads_host_memory() const = 0;
   // Both throw OutOfMemory, which says how much was asked for, when there is not enough memory.
   virtual std::unique_ptr<Buffer> allocate(std::size_t bytes) = 0;

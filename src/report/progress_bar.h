@@ -21,7 +21,8 @@ class ProgressBar {
   // Begins the same line without a heading, for evaluate and predict.
   void begin(std::optional<std::int64_t> steps);
 
-  // Whether it is time for an update; the caller then calls update() with the numbers so far.
+  // Returns whether it is time for an update; the caller then calls update() with the numbers so
+  // far.
   bool wants_update(std::int64_t now_ns) const;
   void update(std::int64_t step, const Logs& logs, std::int64_t now_ns);
   void finish(std::int64_t step, const Logs& logs, std::int64_t now_ns);

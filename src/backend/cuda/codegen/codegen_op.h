@@ -8,7 +8,8 @@
 
 namespace stoker::backend::cuda {
 
-// Whether the op is a call of a function, which costs more than an operator does. Leaves are none.
+// Returns whether the op is a call of a function, which costs more than an operator does. A leaf is
+// none.
 bool is_call(graph::ExprOp op);
 
 // Returns the right-hand side that computes `op`, which is no leaf, from as many of `operands` as
