@@ -20,7 +20,7 @@ struct Choice {
   std::string why_not_cuda;
 };
 
-// The N of "cuda:N"; 0 for "cuda".
+// Returns the N of "cuda:N"; 0 for "cuda".
 std::optional<int> cuda_ordinal(std::string_view name) {
   constexpr std::string_view kPrefix = "cuda:";
   if (name == "cuda") return 0;

@@ -18,8 +18,8 @@ struct LibrarySearch {
   std::vector<std::string> last;   // folders
 };
 
-// First the folders of STOKER_CUDA_LIBRARIES (separated by colons), last those of the CUDA toolkit:
-// CUDA_HOME, CUDA_PATH, /usr/local/cuda.
+// Returns the usual search. The folders of STOKER_CUDA_LIBRARIES (separated by colons) come first,
+// and those of the CUDA toolkit (CUDA_HOME, CUDA_PATH, /usr/local/cuda) last.
 LibrarySearch default_search();
 
 // Functions by their names in NVRTC without the prefix. If `problem` is empty, all of them are

@@ -28,7 +28,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// a large negative number as float32, and out of the labels' range as an integer
+// Freed memory reads as a large negative number in float32, and as a label that is out of range.
 constexpr int kPoison = 0xfb;
 
 // Counts the calls, throws from the call on that the options name, and counts the bytes in use.
