@@ -18,7 +18,7 @@ namespace stoker::backend::cuda {
 // Several threads may use the cache; one makes a plan while the others wait.
 class PlanCache {
  public:
-  // The cache keeps at most this many plans and refusals, not counting those that somebody holds.
+  // The cache keeps at most this many plans and refusals, unless somebody holds more of them.
   static constexpr std::size_t kDefaultLimit = 1024;
 
   explicit PlanCache(CodeCache disk, std::size_t limit = kDefaultLimit)
