@@ -15,21 +15,21 @@ namespace stoker {
 
 struct ArrayOptions {
   std::int64_t batch_size = 32;
-  // A new order of rows each epoch, keyed by (seed, epoch).
+  // If true, each epoch has its own order of rows, keyed by (seed, epoch).
   bool shuffle = false;
   std::uint64_t seed = 0;
   bool drop_remainder = false;
 };
 
-// Rows of inputs and targets (and weights for the samples) in batches; the last one may be short.
-// Sample weights are none, one for all targets, or one for each target in their order. Element
-// types stay as they are: uint8 images travel as bytes. Throws ShapeError when the numbers of rows
-// differ, and for sample weights that don't belong to the targets; ValueError for an empty data
-// set.
+// Makes batches of rows of inputs and targets (and of weights for the samples); the last one may be
+// short. Sample weights are none, one for all targets, or one for each target in their order.
+// Element types stay as they are: uint8 images travel as bytes. Throws ShapeError if the numbers of
+// rows differ, and for sample weights that don't belong to the targets; ValueError for an empty
+// data set.
 SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets,
                           std::vector<Tensor> sample_weights = {}, ArrayOptions options = {});
 
-// The same for one of each.
+// Makes a source of one input and one target.
 SourceHandle array_source(Tensor x, Tensor y, ArrayOptions options = {});
 SourceHandle array_source(Tensor x, Tensor y, Tensor sample_weight, ArrayOptions options = {});
 
@@ -37,8 +37,8 @@ namespace detail {
 std::vector<Tensor> none_or_one(std::optional<Tensor> tensor);
 }  // namespace detail
 
-// The same for a Tensor that is the weight for all targets, or std::nullopt. A template, so that {}
-// and {a, b} are lists of weights.
+// Takes a Tensor that is the weight for all targets, or std::nullopt. This is a template, so that
+// {} and {a, b} are lists of weights.
 template <std::convertible_to<std::optional<Tensor>> T>
 SourceHandle array_source(std::vector<Tensor> inputs, std::vector<Tensor> targets, T sample_weight,
                           ArrayOptions options = {}) {

@@ -8,10 +8,10 @@
 
 namespace stoker {
 
-// The files data_batch_1.bin to data_batch_5.bin and test_batch.bin of a folder; train.bin and
-// test.bin for CIFAR-100. Each may be gzipped. Images are uint8 (N, 32, 32, 3), labels int32 (N,).
-// Throws IoError for files that are missing, or no whole number of records, or hold a label that
-// there is not, or more than `limits` says.
+// Loads the files data_batch_1.bin to data_batch_5.bin and test_batch.bin of a folder; for
+// CIFAR-100, train.bin and test.bin. Each may be gzipped. Images are uint8 (N, 32, 32, 3), labels
+// int32 (N,). Throws IoError for files that are missing, that are no whole number of records, that
+// hold a label outside of the classes, or that hold more than `limits` allows.
 ImageDataset load_cifar10(const std::string& folder, const ReadLimits& limits = {});
 enum class CifarLabels { fine, coarse };  // 100 classes, or 20
 ImageDataset load_cifar100(const std::string& folder, CifarLabels labels = CifarLabels::fine,

@@ -1,5 +1,5 @@
-// A tree of plain values: what layers, losses, metrics, optimizers and models say of themselves,
-// and what they are made from. It reads and writes JSON. The classes and keys are Keras 3's
+// A tree of plain values. Layers, losses, metrics, optimizers and models describe themselves by
+// one, and can be made from it. It reads and writes JSON. The classes and keys are Keras 3's
 // (keras.saving.serialize_keras_object).
 #pragma once
 
@@ -16,8 +16,8 @@
 namespace stoker {
 
 // Null, a truth value, a whole number, a number, a text, a list, or a map whose keys keep their
-// order. A value: copies are independent. Asking for another kind than it holds throws ValueError
-// with what is there.
+// order. A Config is a value: copies are independent. Asking for another kind than it holds throws
+// a ValueError that says what is there.
 class Config {
  public:
   using List = std::vector<Config>;
@@ -25,7 +25,7 @@ class Config {
 
   Config() = default;  // null
   Config(std::nullptr_t) {}
-  // No pointer is taken for a truth value.
+  // This is a template so that no pointer is converted to a truth value.
   template <std::same_as<bool> T>
   Config(T value) : value_(value) {}
   template <std::integral T>
@@ -36,16 +36,16 @@ class Config {
   Config(std::string value) : value_(std::move(value)) {}
   Config(List values) : value_(std::move(values)) {}
   Config(Map members) : value_(std::move(members)) {}
-  // A map, as {{"class_name", "Dense"}, {"config", config}}.
+  // Makes a map, as from {{"class_name", "Dense"}, {"config", config}}.
   static Config map(std::initializer_list<Map::value_type> members = {}) { return Map(members); }
   static Config list(std::initializer_list<Config> values = {}) { return List(values); }
 
-  // The value of a JSON text. Throws ValueError, with line and column, for what is not JSON, for a
-  // key that stands twice in one map, and for more than 256 levels.
+  // Returns the value of a JSON text. Throws ValueError, with line and column, for what is not
+  // JSON, for a key that stands twice in one map, and for more than 256 levels.
   static Config from_json(std::string_view text);
-  // On one line, or with so many spaces a level. Numbers have as many digits as it takes to read
-  // back the same double. Throws ValueError for a number that is infinite or NaN, which JSON has no
-  // word for.
+  // Returns JSON on one line, or indented by so many spaces for each level. Numbers have as many
+  // digits as it takes to read back the same double. Throws ValueError for a number that is
+  // infinite or NaN, which JSON cannot express.
   std::string to_json(int indent = 0) const;
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
@@ -57,31 +57,31 @@ class Config {
   bool is_map() const { return std::holds_alternative<Map>(value_); }
 
   bool boolean() const;
-  std::int64_t integer() const;  // also of a number without a fraction
+  std::int64_t integer() const;  // also for a number without a fraction
   double number() const;
   const std::string& string() const;
   const List& list_items() const;
   const Map& members() const;
 
-  // Of a map: the value with that key. find() gives null without one, and at() throws ValueError
-  // that names the nearest key.
+  // Both return the value of a map with that key. If there is none, find() returns null, and at()
+  // throws a ValueError that names the nearest key.
   const Config* find(std::string_view key) const;
   const Config& at(std::string_view key) const;
   const Config& operator[](std::string_view key) const { return at(key); }
-  // Of a list; throws ValueError beyond its end.
+  // Returns an item of a list; throws ValueError beyond its end.
   const Config& at(std::size_t index) const;
   const Config& operator[](std::size_t index) const { return at(index); }
   std::size_t size() const;  // of a list or a map
-  // Sets a key of a map, behind the others where it is new; a null becomes a map.
+  // Sets a key of a map; a new key comes last. A null becomes a map.
   Config& set(std::string key, Config value);
   // Adds a value at the end of a list; a null becomes a list.
   Config& append(Config value);
 
-  // "a list", "the text \"relu\"": for messages.
+  // Describes the value for messages: "a list", "the text \"relu\"".
   std::string described() const;
 
   friend bool operator==(const Config&, const Config&) = default;
-  // As JSON, with words for what that has none for.
+  // Writes JSON, with words for values that JSON cannot express.
   friend std::ostream& operator<<(std::ostream& out, const Config& config);
 
  private:

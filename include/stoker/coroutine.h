@@ -1,4 +1,4 @@
-// Coroutines as sources: the nearest thing to a Python generator's `yield x, y`.
+// Coroutines as sources, the C++ counterpart of a Python generator's `yield x, y`.
 #pragma once
 
 #include <coroutine>
@@ -14,11 +14,12 @@
 
 namespace stoker {
 
-// What a coroutine yields when all rows of the batch are filled; a short batch yields its rows.
+// A coroutine yields this when all rows of the batch are filled; for a short batch it yields the
+// number of rows.
 struct WholeBatch {};
 inline constexpr WholeBatch whole_batch{};
 
-// What the coroutine returns.
+// The return type of the coroutine.
 class BatchCoroutine {
  public:
   struct promise_type {
@@ -36,7 +37,7 @@ class BatchCoroutine {
     void return_void() {}
     void unhandled_exception() { error = std::current_exception(); }
 
-    std::optional<std::int64_t> rows;  // none: all of them
+    std::optional<std::int64_t> rows;  // without a value: all of them
     std::exception_ptr error;
   };
 
@@ -49,7 +50,8 @@ class BatchCoroutine {
     if (handle_) handle_.destroy();
   }
 
-  // Runs to the next co_yield. False when the coroutine has ended; throws what it threw.
+  // Runs to the next co_yield. Returns false when the coroutine has ended, and throws what it
+  // threw.
   bool resume() {
     handle_.resume();
     if (handle_.promise().error) std::rethrow_exception(handle_.promise().error);
@@ -63,7 +65,7 @@ class BatchCoroutine {
   Handle handle_;
 };
 
-// What the coroutine writes to: the slot of the batch at hand, another one after each co_yield.
+// The slot that the coroutine writes its current batch to; after each co_yield it is another one.
 template <class... T>
 class BatchWriter {
  public:
@@ -129,9 +131,9 @@ class CoroutineGenerator final : public BatchGenerator<T...> {
 //         }
 //       });
 //
-// Where it ends, the epoch ends; the next one starts it anew. With steps_per_epoch it goes on from
-// epoch to epoch and is expected not to end, as in Keras. One thread runs it at a time. The
-// function object lives as long as the source, so that captures are safe.
+// When the coroutine ends, the epoch ends; the next epoch starts it anew. With steps_per_epoch it
+// goes on from epoch to epoch and is expected not to end, as in Keras. One thread runs it at a
+// time. The function object lives as long as the source, so that captures are safe.
 template <class... T, class F>
 requires std::is_invocable_r_v < BatchCoroutine, F&, BatchWriter<T...>
 & > Generator<T...> coroutine(const BatchShapes& shapes, F function) {

@@ -1,5 +1,5 @@
-// Pipelines of elements, with tf.data's names and meanings: where they come from, what is done to
-// each, and how they become batches.
+// Pipelines of elements, with tf.data's names and meanings: where elements come from, what is done
+// to each, and how they become batches.
 //
 //   auto images = Dataset<std::uint8_t, std::int32_t>::from_tensor_slices({x, y});
 //   auto batches = images
@@ -12,17 +12,17 @@
 //   model.fit(batches, {.epochs = 10, .workers = AUTOTUNE});
 //
 // An element is a tuple of components; component i has elements of the i-th type and a shape of its
-// own. A Dataset is a value that describes; copies are cheap and share what they describe. Nothing
-// runs until batches are asked for, and then rows are written where they will be read: the last
-// map writes into the slot of the feed.
+// own. A Dataset is a value that describes a pipeline; copies are cheap and share it. Nothing runs
+// until batches are asked for, and then rows are written where they will be read: the last map
+// writes into the slot of the feed.
 //
 // Elements that can be asked for by number (from tensors, by maps, batches, whole shuffles) are
 // made by the feed's workers, as many as `workers` of fit says. After filter, from_generator, a
 // shuffle with a smaller buffer, cache and the like they come one after another; `workers` of map,
 // and prefetch, then have threads of their own.
 //
-// Random numbers and orders are functions of the seed, the epoch, the stage and the element: the
-// same for any number of workers.
+// Random numbers and orders are functions of the seed, the epoch, the stage and the element, so
+// that they are the same for any number of workers.
 #pragma once
 
 #include "stoker/dataset_batch.h"
@@ -45,7 +45,7 @@ struct BatchOptions {
   bool drop_remainder = false;
 };
 struct WindowOptions {
-  std::int64_t shift = 0;  // 0: the size
+  std::int64_t shift = 0;  // 0 means the size
   std::int64_t stride = 1;
   bool drop_remainder = false;
 };
@@ -68,7 +68,8 @@ class Dataset {
   explicit Dataset(detail::StagePtr<T...> stage) : stage_(std::move(stage)) {}
 
   // ---- Sources ----
-  // Rows of tensors of these types. Throws ShapeError when their numbers differ, DTypeError.
+  // Makes an element of each row of the tensors. Throws ShapeError if their numbers of rows differ,
+  // and DTypeError if their types are not those of the components.
   static Dataset from_tensor_slices(std::array<Tensor, sizeof...(T)> tensors) {
     Shapes rows;
     const std::int64_t count = tensors[0].shape().rank() == 0 ? 0 : tensors[0].shape()[0];
@@ -85,8 +86,9 @@ class Dataset {
     });
     return Dataset(std::make_shared<detail::TensorSlices<T...>>(std::move(tensors), rows, count));
   }
-  // `start(epoch)` gives a function for one pass: bool next(std::span<T>... components) writes an
-  // element of these shapes, or returns false at the end.
+  // Takes elements from a generator. `start(epoch)` returns a function for one pass: bool
+  // next(std::span<T>... components) writes an element of these shapes, or returns false at the
+  // end.
   template <class Start>
   static Dataset from_generator(Shapes shapes, Start start) {
     require_known(shapes, "from_generator");
@@ -94,12 +96,13 @@ class Dataset {
   }
 
   // ---- Which elements ----
-  // Elements in another order: drawn from the next `buffer` ones. A buffer that holds all of them,
-  // where they can be asked for by number, gives an even order and needs no memory for them.
+  // Gives the elements in another order, each drawn from the next `buffer` ones. If the buffer
+  // holds all of them and they can be asked for by number, all orders are equally likely, and no
+  // memory is needed for the elements.
   //
   // To split a data set, take() and skip() first and shuffle the parts, or shuffle without
-  // reshuffle_each_iteration. Behind a shuffle that is made anew each epoch, take(n) and skip(n)
-  // are other elements in every epoch: training sees those that validation is measured on.
+  // reshuffle_each_iteration. After a shuffle that differs from epoch to epoch, take(n) and skip(n)
+  // give other elements in every epoch, so that training sees those that validation is measured on.
   //
   //   auto validation = all.take(1000).batch(32);
   //   auto training = all.skip(1000).shuffle(50000, 7).batch(32);
@@ -107,7 +110,7 @@ class Dataset {
     require(buffer >= 1, "shuffle: expected a buffer of at least 1");
     return make<detail::ShuffleStage<T...>>(stage_, buffer, seed, options.reshuffle_each_iteration);
   }
-  // `count` times over; for ever without an argument. Every round is shuffled anew.
+  // Repeats the elements `count` times; for ever without an argument. Every round is shuffled anew.
   Dataset repeat(std::int64_t count = kInfinite) const {
     return make<detail::RepeatStage<T...>>(stage_, count < 0 ? kInfinite : count);
   }
@@ -118,13 +121,13 @@ class Dataset {
     if (count < 0) return take(0);
     return make<detail::StridedStage<T...>>(stage_, count, 1, kInfinite);
   }
-  // The part of this index of `shards` parts: elements index, index + shards, ...
+  // Gives part `index` of `shards` parts: elements index, index + shards, ...
   Dataset shard(std::int64_t shards, std::int64_t index) const {
     require(shards >= 1 && index >= 0 && index < shards,
             "shard: expected an index within [0, shards)");
     return make<detail::StridedStage<T...>>(stage_, index, shards, kInfinite);
   }
-  // Those for which predicate(std::span<const T>...) holds.
+  // Gives the elements for which predicate(std::span<const T>...) holds.
   template <class Predicate>
   Dataset filter(Predicate predicate) const {
     static_assert(std::is_invocable_r_v<bool, const Predicate&, std::span<const T>...>,
@@ -149,7 +152,7 @@ class Dataset {
     return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f), workers_of(options));
   }
   // Makes elements of other types or shapes: f([MapContext&,] std::span<const T>...,
-  // std::span<Out>...). A short batch or window comes with the rows that it has, and results whose
+  // std::span<Out>...). A short batch or window has only the rows that there are, and results whose
   // first extent is the batch's are as short.
   template <class... Out, class F>
   requires(sizeof...(Out) > 0) Dataset<Out...> map(const std::array<Shape, sizeof...(Out)>& shapes,
@@ -159,12 +162,12 @@ class Dataset {
     return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
         stage_, shapes, std::move(f), workers_of(options)));
   }
-  // Each element with its number in front.
+  // Puts its number before each element.
   Dataset<std::int32_t, T...> enumerate() const;
-  // Elements of the data sets that f(std::span<const T>...) makes of elements: block_length of
-  // each in turn, of cycle_length at a time. Where one ends, the turn passes on, and the next one
-  // is opened in its place when the turn comes round. Calls f for the first element at once, for
-  // the shapes.
+  // Gives the elements of the data sets that f(std::span<const T>...) makes of elements:
+  // block_length elements from each in turn, from cycle_length data sets at a time. When one ends,
+  // the next has its turn, and another data set is opened in its place when its turn comes again. f
+  // is called for the first element at once, for the shapes.
   template <class F>
   auto interleave(F f, InterleaveOptions options = {}) const {
     require(options.cycle_length >= 1 && options.block_length >= 1,
@@ -184,8 +187,8 @@ class Dataset {
     }
     return make<detail::BatchStage<T...>>(stage_, size, options.drop_remainder);
   }
-  // Fills elements up to `shapes`, or, where an extent is Shape::kUnknown, to the largest of the
-  // batch, with `values`. Models take batches of one shape: give `shapes` every extent for them.
+  // Pads elements with `values` up to `shapes`, or, where an extent is Shape::kUnknown, to the
+  // largest of the batch. Models take batches of one shape; for them `shapes` needs every extent.
   Dataset padded_batch(std::int64_t size, Shapes shapes, std::tuple<T...> values = {},
                        BatchOptions options = {}) const {
     require(size >= 1, "padded_batch: expected a size of at least 1");
@@ -199,10 +202,10 @@ class Dataset {
     return make<detail::PaddedBatchStage<T...>>(stage_, size, std::move(shapes), std::move(values),
                                                 options.drop_remainder);
   }
-  // The rows of elements as elements. Throws ShapeError, here or when the element comes, where
+  // Gives the rows of elements as elements. Throws ShapeError, here or when the element comes, if
   // components have different numbers of rows, or are scalars.
   Dataset unbatch() const { return make<detail::UnbatchStage<T...>>(stage_); }
-  // Windows as elements with an axis in front; the last ones may be short.
+  // Gives windows as elements with an axis in front; the last ones may be short.
   Dataset window(std::int64_t size, WindowOptions options = {}) const {
     require(size >= 1 && options.stride >= 1 && options.shift >= 0,
             "window: expected a size and a stride of at least 1");
@@ -217,29 +220,29 @@ class Dataset {
 
   // ---- Keeping and reading ahead ----
   // Keeps the elements in memory or, with a path, in a file that a later run reads too. The first
-  // pass that comes to its end fills it; what was random before it stays as that pass had it. The
-  // file has checksums, and is whole or not there: one that is damaged, or of other elements, is an
-  // IoError.
+  // pass that comes to its end fills the cache; random numbers of the stages before it stay those
+  // of that pass. The file has checksums, and is either whole or not there: a file that is damaged,
+  // or of other elements, is an IoError.
   Dataset cache(std::string path = {}) const {
     return make<detail::CacheStage<T...>>(stage_, std::move(path));
   }
-  // Up to `count` elements ahead (AUTOTUNE: 2), by a thread of its own where elements come one
-  // after another. The feed reads batches ahead in any case: max_queue_size of fit.
+  // Makes up to `count` elements ahead (AUTOTUNE: 2), on a thread of its own if elements come one
+  // after another. The feed reads batches ahead in any case (max_queue_size of fit).
   Dataset prefetch(std::int64_t count = AUTOTUNE) const {
     require(count <= kMostAhead, "prefetch: expected at most 2^20 elements");
     return make<detail::PrefetchStage<T...>>(stage_, count < 1 ? 2 : count);
   }
 
   // ---- What there is ----
-  // Elements in a pass; kInfinite, or kUnknown where only a pass can tell.
+  // Returns the number of elements in a pass; kInfinite, or kUnknown if only a pass can tell.
   std::int64_t cardinality() const { return stage_->cardinality(); }
   const Shapes& element_shapes() const { return stage_->shapes(); }
   bool is_random_access() const { return stage_->is_random_access(); }
   const detail::StagePtr<T...>& stage() const { return stage_; }
 
-  // Calls f(std::span<const T>...) for each element of a pass. What f throws comes out as it is;
-  // whatever else comes out, here and of the iterators below, is a stoker::Error, with what a map,
-  // a filter or a generator threw nested in it.
+  // Calls f(std::span<const T>...) for each element of a pass. An exception of f is passed on as it
+  // is. Every other exception, here and from the iterators below, is a stoker::Error; what a map, a
+  // filter or a generator threw is nested in it.
   template <class F>
   void for_each(F f, std::int64_t epoch = 0, std::uint64_t seed = 0) const {
     const auto cursor = detail::guarded([&] { return stage_->begin({seed, epoch}); });
@@ -253,8 +256,8 @@ class Dataset {
     }
   }
 
-  // Goes through a pass by itself, where a function is in the way; values are valid until the next
-  // element is asked for:
+  // Goes through a pass in a loop, without a function. Values are valid until the next element is
+  // asked for:
   //
   //   for (const auto& [image, label] : batches) ...        // spans of const T
   //   for (const auto& [image, label] : batches.pass(3)) ...
@@ -284,7 +287,7 @@ class Dataset {
     friend bool operator==(const Iterator& at, std::default_sentinel_t) { return !at.has_value_; }
 
    private:
-    detail::StagePtr<T...> stage_;  // which the cursor refers to
+    detail::StagePtr<T...> stage_;  // the stage that the cursor refers to
     std::unique_ptr<detail::Cursor<T...>> cursor_;
     detail::Sinks<T...> element_;
     value_type values_;
@@ -307,10 +310,10 @@ class Dataset {
   Iterator begin() const { return Iterator(stage_, {}); }
   std::default_sentinel_t end() const { return {}; }
 
-  // The data set as a source of batches, which its last stage made. One component is the input, two
-  // are input and target, three have sample weights last. `inputs` and `targets` say how many
-  // components are which where that is not so; the others are sample weights, one for all targets
-  // or one for each. Throws ShapeError where batches have no shape of their own.
+  // Returns the data set as a source of batches, which its last stage must make. One component is
+  // the input, two are input and target, and of three the last has sample weights. Otherwise
+  // `inputs` and `targets` say how many components are inputs and targets; the others are sample
+  // weights, one for all targets or one for each. Throws ShapeError if batches have no fixed shape.
   SourceHandle source(std::uint64_t seed = 0, std::size_t inputs = 0,
                       std::size_t targets = 0) const;
   operator SourceHandle() const { return source(); }
@@ -346,7 +349,7 @@ class Dataset {
   }
   template <class F, class... Out>
   Dataset<Out...> interleaved(F f, const InterleaveOptions& options, Dataset<Out...>*) const {
-    // The shapes are those of what the first element gives.
+    // The shapes are those of the data set that the first element gives.
     const auto shapes = detail::guarded([&] {
       detail::Sinks<T...> element;
       std::array<Shape, sizeof...(Out)> first{};
@@ -364,7 +367,7 @@ class Dataset {
   detail::StagePtr<T...> stage_;
 };
 
-// first, first + step, ... below `end`, as tf.data's range.
+// Gives first, first + step, ... below `end`, as tf.data's range.
 inline Dataset<std::int32_t> range(std::int32_t first, std::int32_t end, std::int32_t step = 1) {
   if (step == 0) throw ValueError("range: expected a step other than 0");
   const std::int64_t distance = std::int64_t{end} - first;
@@ -374,7 +377,7 @@ inline Dataset<std::int32_t> range(std::int32_t first, std::int32_t end, std::in
 }
 inline Dataset<std::int32_t> range(std::int32_t end) { return range(0, end); }
 
-// The elements of two data sets side by side; ends with the shorter.
+// Puts the elements of two data sets side by side; the result ends with the shorter.
 template <class... A, class... B>
 Dataset<A..., B...> zip(const Dataset<A...>& a, const Dataset<B...>& b) {
   return Dataset<A..., B...>(

@@ -1,5 +1,5 @@
-// Elements of a Dataset together: batches.
-// Programs include stoker/dataset.h.
+// Stages that put elements of a Dataset together to batches, and take batches apart. Programs
+// include stoker/dataset.h.
 #pragma once
 
 #include <numeric>
@@ -22,7 +22,7 @@ inline Shape without_rows(const Shape& shape) {
   return row;
 }
 
-// Rows are written where the batch is: in the feed's slot, where that is the last stage.
+// A batch. Its rows are written where the batch is: in the feed's slot, if this is the last stage.
 template <class... T>
 class BatchStage final : public Stage<T...> {
  public:
@@ -72,7 +72,7 @@ class BatchStage final : public Stage<T...> {
     for (Shape& shape : shapes) shape = with_rows(size, shape);
     return shapes;
   }
-  // The rows of a batch's memory, one after another as an element.
+  // Lets the rows of a batch's memory, one after another, be written as elements.
   class Rows {
    public:
     Rows(const BatchStage& stage, Sinks<T...>& batch) : stage_(stage), batch_(batch) {
@@ -120,7 +120,7 @@ class BatchStage final : public Stage<T...> {
   const bool drop_;
 };
 
-// Elements of different shapes, filled up to a common one.
+// A batch of elements of different shapes, which are padded to a common one.
 template <class... T>
 class PaddedBatchStage final : public Stage<T...> {
  public:
@@ -253,9 +253,9 @@ class UnbatchStage final : public Stage<T...> {
   }
 
  private:
-  // Throws where it can be seen beforehand that components have no rows, or different numbers.
+  // Throws if it is known beforehand that components have no rows, or different numbers of rows.
   static typename Stage<T...>::Shapes rows_of(typename Stage<T...>::Shapes shapes) {
-    const Shape* first = nullptr;  // of which the number of rows is known
+    const Shape* first = nullptr;  // the first shape whose number of rows is known
     for (const Shape& shape : shapes) {
       if (shape.rank() == 0) throw_different_rows("unbatch", shape, shape);
       if (shape[0] == Shape::kUnknown) continue;
@@ -265,7 +265,8 @@ class UnbatchStage final : public Stage<T...> {
     for (Shape& shape : shapes) shape = without_rows(shape);
     return shapes;
   }
-  // The same of a batch that is there: a short one, or one of unknown extents.
+  // Checks a batch itself, which may be short or of unknown extents, and returns its number of
+  // rows.
   static std::int64_t rows_of(const Sinks<T...>& batch) {
     const Shape first = std::get<0>(batch).shape();
     for_each_index<sizeof...(T)>([&](auto i) {

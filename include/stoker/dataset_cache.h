@@ -1,5 +1,4 @@
-// Elements of a Dataset that are made ahead, or kept.
-// Programs include stoker/dataset.h.
+// Stages that make elements of a Dataset ahead, or keep them. Programs include stoker/dataset.h.
 #pragma once
 
 #include <mutex>
@@ -11,8 +10,8 @@ namespace stoker {
 namespace detail {
 
 // ---- Reading ahead ----
-// Threads of its own for what is before it, where elements cannot be asked for by number; where
-// they can, the feed's workers do that.
+// Makes elements ahead. If they cannot be asked for by number, it has a thread of its own for the
+// stages before it; otherwise the feed's workers make them ahead.
 template <class... T>
 class PrefetchStage final : public Stage<T...> {
  public:
@@ -55,13 +54,14 @@ class CacheStage final : public Stage<T...> {
       if (whole_) {
         return std::make_unique<FunctionCursor<T...>>(
             [this, next = std::size_t{0}](Sinks<T...>& out) mutable {
-              if (next == elements_.size()) return false;  // never changes once it is whole
+              // Once they are complete, the elements never change.
+              if (next == elements_.size()) return false;
               copy_element(elements_[next++], out);
               return true;
             });
       }
     }
-    // Kept only if this pass comes to its end.
+    // The elements are kept only if this pass comes to its end.
     auto kept = std::make_shared<std::vector<Sinks<T...>>>();
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
     return std::make_unique<FunctionCursor<T...>>([this, kept, inner](Sinks<T...>& out) {
@@ -83,7 +83,8 @@ class CacheStage final : public Stage<T...> {
     elements_ = std::move(elements);
     whole_ = true;
   }
-  // Shapes and element types, so that another pipeline's file is not taken for this one's.
+  // Returns shapes and element types as a text, so that another pipeline's file is not taken for
+  // this one's.
   std::string signature() const {
     std::string text;
     for_each_index<sizeof...(T)>([&](auto i) {
@@ -128,8 +129,8 @@ class CacheStage final : public Stage<T...> {
     elements_ = std::move(elements);
     whole_ = true;
   }
-  // One component. What its extents say is held against the shape that it is to have, and against
-  // what is left of the file, before memory is taken for it.
+  // Reads one component. Its extents are compared with the expected shape, and with what is left of
+  // the file, before memory is taken for it.
   template <class E>
   static void read(CacheReader& file, const Shape& expected, Sink<E>& sink) {
     Shape shape = expected;

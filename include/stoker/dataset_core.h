@@ -1,4 +1,4 @@
-// What the stages of a Dataset have in common. Programs include stoker/dataset.h.
+// The common part of a Dataset's stages. Programs include stoker/dataset.h.
 #pragma once
 
 #include <algorithm>
@@ -27,32 +27,34 @@ namespace stoker::detail {
 inline constexpr std::int64_t kInfinite = -1;
 inline constexpr std::int64_t kUnknownCardinality = -2;
 
-// One way through a data set. Everything random in it is a function of this, of the stage, and of
-// the element's number.
+// One pass through a data set. Everything random in it is a function of the Pass, of the stage, and
+// of the element's number.
 struct Pass {
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
 };
 
-// The pass of a branch: beside others at the same depth it draws numbers of its own.
+// Returns the pass of a branch, which draws other random numbers than its neighbours at the same
+// depth.
 inline Pass branch_of(const Pass& pass, std::int64_t branch) {
   return {pass.seed + static_cast<std::uint64_t>(branch) * 0xd1342543de82ef95U, pass.epoch};
 }
 
 Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal);
-// ShapeError; the advice is padded_batch() unless another one is given.
+// Throws ShapeError; its advice is padded_batch() unless another one is given.
 [[noreturn]] void throw_wrong_shape(const Shape& expected, const Shape& received,
                                     const char* advice = nullptr);
 inline constexpr const char* kShortAdvice =
     "A short window or batch has fewer rows: drop_remainder leaves it out, padded_batch() fills it "
     "up";
 [[noreturn]] void throw_different_rows(const std::string& where, const Shape& a, const Shape& b);
-// These two are called while an exception is being handled, and nest it. The first one makes it a
-// DataError that names stage and element, the second one only if it is no stoker::Error.
+// These two are called while an exception is being handled, and nest it. The first one throws a
+// DataError that names stage and element; the second one does so only if the exception is no
+// stoker::Error.
 [[noreturn]] void throw_in_stage(const std::string& stage, std::int64_t ordinal);
 [[noreturn]] void rethrow_foreign(const char* where);
 
-// f(), of which no exception leaves that is not a stoker::Error.
+// Calls f(), and turns every exception that is no stoker::Error into one.
 template <class F>
 decltype(auto) guarded(F&& f) {
   try {
@@ -63,7 +65,7 @@ decltype(auto) guarded(F&& f) {
 }
 
 // ---- Numbers of elements ----
-// A product that would exceed 2^63 - 1 is taken for that number.
+// Returns the product, or 2^63 - 1 if it would exceed that.
 inline std::int64_t product_of(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
   const bool overflows = __builtin_mul_overflow(a, b, &result);
@@ -77,7 +79,7 @@ inline std::int64_t sum_of(std::int64_t a, std::int64_t b) {
 constexpr std::int64_t divided_up(std::int64_t a, std::int64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
-// first + index * step, of an element that is asked for; throws ValueError where there is no such
+// The number of an element is first + index * step. This throws ValueError if there is no such
 // number.
 [[noreturn]] void throw_no_number(std::int64_t first, std::int64_t step, std::int64_t index);
 inline std::int64_t element_number(std::int64_t first, std::int64_t step, std::int64_t index) {
@@ -92,7 +94,8 @@ inline std::int64_t element_number(std::int64_t first, std::int64_t step, std::i
 inline bool has_unknown(const Shape& shape) {
   return std::find(shape.begin(), shape.end(), Shape::kUnknown) != shape.end();
 }
-// Whether elements of shape `a` may stand where `b` is said; unknown extents are any.
+// Returns whether elements of shape `a` fit where shape `b` is expected. An unknown extent fits
+// any.
 bool is_compatible(const Shape& a, const Shape& b);
 
 // The place that one component of an element is written to: memory of a fixed shape (a row of the
@@ -103,7 +106,8 @@ class Sink {
   Sink() = default;
   Sink(std::span<T> memory, const Shape& shape) : memory_(memory), shape_(shape), fixed_(true) {}
 
-  // Memory for a component of this shape. Throws ShapeError where the shape is fixed to another.
+  // Returns memory for a component of this shape. Throws ShapeError if the shape is fixed to
+  // another.
   std::span<T> take(const Shape& shape) {
     if (fixed_) {
       if (!is_fixed_to(shape)) throw_wrong_shape(shape_, shape);
@@ -113,12 +117,12 @@ class Sink {
     own_.resize(static_cast<std::size_t>(shape.elements()));
     return own_;
   }
-  // Another element of the shape that it is fixed to goes here.
+  // Makes the next element, of the shape that the sink is fixed to, go into `memory`.
   void move_to(std::span<T> memory) {
     memory_ = memory;
     rows_ = -1;
   }
-  // The memory that was taken has fewer rows after all.
+  // Says that the memory that was taken has fewer rows after all.
   void set_rows(std::int64_t rows) { rows_ = rows; }
 
   bool is_fixed() const { return fixed_; }
@@ -130,7 +134,7 @@ class Sink {
   }
   std::span<const T> values() const { return fixed_ ? std::span<const T>(memory_) : own_; }
   std::span<T> values() { return fixed_ ? memory_ : std::span<T>(own_); }
-  // The values of the rows that there are.
+  // Returns the values of the rows that were written.
   std::span<const T> present() const {
     return rows_ < 0 ? values() : values().first(static_cast<std::size_t>(shape().elements()));
   }
@@ -140,7 +144,7 @@ class Sink {
   void reset() { rows_ = -1; }
 
  private:
-  // This is in line, since a call would cost a small element more than the comparison.
+  // This is in line, since for a small element a call would take longer than the comparison.
   bool is_fixed_to(const Shape& shape) const {
     bool same = shape.rank() == shape_.rank();
     for (std::size_t axis = 0; same && axis < shape.rank(); ++axis) {
@@ -180,7 +184,7 @@ void copy_element(const Sinks<T...>& from, Sinks<T...>& to) {
   (std::index_sequence_for<T...>{});
 }
 
-// Goes through the elements once. One thread at a time.
+// Goes through the elements once. One thread at a time may use it.
 template <class... T>
 class Cursor {
  public:
@@ -189,8 +193,9 @@ class Cursor {
   virtual bool next(Sinks<T...>& out) = 0;
 };
 
-// The function that is called with the place of each element among those that were asked for, when
-// it is there. The object refers to a function that outlives the call, and allocates nothing.
+// The function that get_each() calls as soon as an element has been made, with its index among
+// those that were asked for. The object only refers to the function, which must outlive the call,
+// and allocates nothing.
 class ElementCallback {
  public:
   template <class F>
@@ -214,20 +219,20 @@ class Stage {
   Stage(const Shapes& shapes, std::uint32_t depth) : shapes_(shapes), depth_(depth) {}
   virtual ~Stage() = default;
 
-  // The shapes of an element's components; an extent that differs from element to element is
-  // kUnknown.
+  // Returns the shapes of an element's components; an extent that differs from element to element
+  // is kUnknown.
   const Shapes& shapes() const { return shapes_; }
-  // The number of stages before it: part of the key of its random numbers.
+  // Returns the number of stages before this one, which is a part of the key of its random numbers.
   std::uint32_t depth() const { return depth_; }
   virtual std::int64_t cardinality() const = 0;
   virtual std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const = 0;
 
-  // Elements can be asked for by number, in any order and by several threads.
+  // Returns whether elements can be asked for by number, in any order and by several threads.
   virtual bool is_random_access() const { return false; }
   virtual void get(const Pass&, std::int64_t, Sinks<T...>&) const {}
 
-  // Does what get() does for each of `indices` in turn, all into `out`, from where `on_element`
-  // takes them. What a stage has to do once is done once for all of them.
+  // Does as get() for each of `indices` in turn. All elements go into `out`, from where
+  // `on_element` takes them. Work that a stage has to do once is done once for all of them.
   static constexpr std::size_t kMostAtOnce = 64;  // indices
   virtual void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
                         const ElementCallback& on_element) const {
@@ -238,7 +243,7 @@ class Stage {
   }
 
  protected:
-  // get_each() of stages whose elements have other numbers in the stage before.
+  // Implements get_each() for stages whose elements have other numbers in the stage before.
   template <class Number>
   static void get_each_of(const Stage& input, const Pass& pass,
                           std::span<const std::int64_t> indices, Sinks<T...>& out,
@@ -292,7 +297,7 @@ class EpochOrder {
   EpochOrder(const EpochOrder&) = delete;
   EpochOrder& operator=(const EpochOrder&) = delete;
   std::int64_t at(std::int64_t epoch, std::int64_t index) const;
-  // at() of each of `indices`, for less.
+  // Does as at() for each of `indices`, in less time.
   void at(std::int64_t epoch, std::span<const std::int64_t> indices,
           std::span<std::int64_t> out) const;
 
@@ -301,12 +306,12 @@ class EpochOrder {
   std::unique_ptr<Impl> impl_;
 };
 
-// A cache's file. It begins with a magic number, a version, what its elements are (types and
-// shapes) and how many; behind each element stands a checksum of all bytes up to there.
-// Little-endian.
+// A cache's file. It begins with a magic number, a version, the types and shapes of its elements,
+// and their number; after each element stands a checksum of all bytes up to there. Numbers are
+// little-endian.
 class CacheWriter {
  public:
-  // `bytes` are those of all elements together. Throws IoError.
+  // `bytes` is the size of all elements together. Throws IoError.
   CacheWriter(const std::string& path, const std::string& signature, std::int64_t elements,
               std::uint64_t bytes);
   ~CacheWriter();
@@ -315,7 +320,7 @@ class CacheWriter {
 
   void write(const void* data, std::size_t size);
   void end_element();
-  // Puts the file in place: until then there is no file of that name, or the one before.
+  // Puts the file in place. Until then there is no file of that name, or still the former one.
   void commit();
 
  private:
@@ -324,20 +329,21 @@ class CacheWriter {
 };
 class CacheReader {
  public:
-  // Opens the file; the result is empty when there is none. Throws IoError for one that is none of
-  // ours, of another version or of other elements, or damaged.
+  // Opens the file; the result is empty if there is none. Throws IoError for a file that is no
+  // cache, of another version or of other elements, or damaged.
   static std::optional<CacheReader> open(const std::string& path, const std::string& signature);
   ~CacheReader();
   CacheReader(CacheReader&&) noexcept;
   CacheReader& operator=(CacheReader&&) = delete;
 
   std::int64_t elements() const;
-  // Bytes of elements that are still to be read: no element is larger.
+  // Returns the bytes of elements that are still to be read; no element can be larger.
   std::uint64_t left() const;
-  // An element is not to be used before end_element() has found its checksum to be right.
+  // Reads a part of an element, which must not be used before end_element() has checked its
+  // checksum.
   void read(void* data, std::size_t size);
   void end_element();
-  // Ends the reading behind the last element, where nothing may come.
+  // Ends reading after the last element, and checks that nothing follows it.
   void end();
   [[noreturn]] void fail_damaged(const std::string& why) const;
 

@@ -12,18 +12,18 @@
 
 namespace stoker {
 
-// What the function of a map is called for.
+// The element that the function of a map is called for.
 struct MapContext {
   std::int64_t epoch = 0;
-  std::int64_t ordinal = 0;  // of the element in its pass, from 0
-  Random random{};           // the same for any number of workers
+  std::int64_t ordinal = 0;  // the element's number in its pass, from 0
+  Random random{};           // its numbers are the same for any number of workers
 };
 namespace detail {
 
 // ---- Threads ----
-// Elements made ahead by threads of its own and given in order: what map with workers, and
-// prefetch, become. `ask` reads the next of what is before, into `held` or where it is to be; one
-// thread at a time is in it. `work` makes the element of it, on all threads.
+// Makes elements ahead on threads of its own and gives them in order, for map with workers and for
+// prefetch. `ask` reads the next element of the stage before, into `held` or straight to its place;
+// one thread at a time calls it. `work` makes the result from it, on all threads.
 template <class Held, class... T>
 class AheadCursor final : public Cursor<T...> {
  public:
@@ -99,7 +99,7 @@ class AheadCursor final : public Cursor<T...> {
       }
       lock.lock();
       asking_ = false;
-      if (!found) end_ = place.error ? asked_ : ordinal;  // nothing comes after an error
+      if (!found) end_ = place.error ? asked_ : ordinal;  // no element follows an error
       changed_.notify_all();
       if (found) {
         lock.unlock();
@@ -122,14 +122,14 @@ class AheadCursor final : public Cursor<T...> {
   std::condition_variable changed_;
   std::int64_t asked_ = 0;
   std::int64_t taken_ = 0;
-  std::int64_t end_ = kNotYet;  // elements there are, once that is known
+  std::int64_t end_ = kNotYet;  // the number of elements, once it is known
   bool asking_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
 
 // ---- Stages that change elements ----
-// Calls f for one element: with its context first, if it takes one, which is made only then.
+// Calls f for one element. If f takes a context, it is made and passed first.
 template <class F, class MakeContext, class... Arguments>
 void call_map(const F& f, const MakeContext& make_context, Arguments... arguments) {
   if constexpr (std::is_invocable_v<const F&, MapContext&, Arguments...>) {
@@ -148,7 +148,7 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
   return {pass.epoch, ordinal, element_random(pass, stage.depth(), ordinal)};
 }
 
-// Maps in place: the element is written where it goes, and changed there.
+// Maps in place: the element is written to its final place, and changed there.
 template <class F, class... T>
 class MapInPlaceStage final : public Stage<T...> {
  public:
@@ -206,8 +206,8 @@ class MapInPlaceStage final : public Stage<T...> {
   const int workers_;
 };
 
-// Memory of the thread for one element, kept for the next: a call must not allocate. As many as
-// calls are nested.
+// Memory for one element, which the thread keeps for the next, since a call must not allocate.
+// Nested calls have one each.
 template <class T>
 class Lease {
  public:
@@ -295,7 +295,7 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
       throw_in_stage("map", ordinal);
     }
   }
-  // A short batch stays short: so does what has the batch's first extent.
+  // A short batch stays short, and so does every result whose first extent is the batch's.
   template <class O>
   void prepare(Sink<O>& out, const Shape& shape, const Sinks<In...>& element) const {
     out.reset();
@@ -357,7 +357,8 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
     std::copy(b.begin(), b.end(), all.begin() + sizeof...(A));
     return all;
   }
-  // Moves the sinks into two tuples and back: they are handles, and what they write to stays.
+  // Moves the sinks into two tuples and back. Sinks are handles, so the memory that they write to
+  // stays.
   template <class F>
   static bool with_parts(Sinks<A..., B...>& out, F&& f) {
     Sinks<A...> a;

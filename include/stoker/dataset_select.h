@@ -46,7 +46,7 @@ class TensorSlices final : public Stage<T...> {
       const auto& rows = std::get<i>(rows_);
       const auto row = rows.all.subspan(static_cast<std::size_t>(index) * rows.size, rows.size);
       const auto to = sink.take(this->shapes()[i]);
-      // A label is one number, for which a call of memmove is much.
+      // A label is one number, for which a call of memmove would take long.
       if (row.size() == 1) {
         to[0] = row[0];
       } else {
@@ -55,7 +55,7 @@ class TensorSlices final : public Stage<T...> {
     });
   }
 
-  // The rows of one tensor, looked up once.
+  // The rows of one tensor, whose address and sizes are looked up once.
   template <class Element>
   struct Rows {
     std::span<const Element> all;
@@ -94,7 +94,8 @@ class RangeStage final : public Stage<std::int32_t> {
   const std::int64_t count_;
 };
 
-// `start` makes, for each pass, a function that writes an element or says that there is none.
+// Elements from a generator. For each pass `start` makes a function that writes an element or says
+// that there is none.
 template <class Start, class... T>
 class GeneratedStage final : public Stage<T...> {
  public:
@@ -108,7 +109,8 @@ class GeneratedStage final : public Stage<T...> {
  private:
   using Function = std::invoke_result_t<const Start&, std::int64_t>;
 
-  // No FunctionCursor: the function may own what cannot be copied, an open file say.
+  // This is no FunctionCursor, because the function may own something that cannot be copied, such
+  // as an open file.
   class Reader final : public Cursor<T...> {
    public:
     Reader(const typename Stage<T...>::Shapes& shapes, Function function)
@@ -140,7 +142,8 @@ class GeneratedStage final : public Stage<T...> {
 };
 
 // ---- Stages that choose among elements ----
-// take, skip, shard: elements first, first + step, ... up to `count` of them (kInfinite: all).
+// Implements take, skip and shard: elements first, first + step, ..., up to `count` of them
+// (kInfinite: all).
 template <class... T>
 class StridedStage final : public Stage<T...> {
  public:
@@ -271,14 +274,15 @@ class RepeatStage final : public Stage<T...> {
             if (cursor->next(out)) return found = true;
             cursor.reset();
             ++round;
-            if (!found) return false;  // nothing to repeat
+            if (!found) return false;  // there is nothing to repeat
           }
           return false;
         });
   }
 
  private:
-  // Each round is an epoch of its own to what is before: another order, other random numbers.
+  // For the stages before, each round is an epoch of its own, with another order and other random
+  // numbers.
   Pass inner(const Pass& pass, std::int64_t round) const {
     const auto rounds =
         static_cast<std::uint64_t>(count_ == kInfinite ? std::int64_t{1} << 32 : count_);
@@ -339,7 +343,8 @@ class ShuffleStage final : public Stage<T...> {
   }
 
   std::int64_t cardinality() const override { return input_->cardinality(); }
-  // A buffer that holds everything is an order of everything.
+  // With a buffer that holds everything, the shuffle is an order of all elements, which can be
+  // asked for by number.
   bool is_random_access() const override { return order_ != nullptr; }
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, order_->at(pass.epoch, index), out);

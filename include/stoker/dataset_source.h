@@ -13,12 +13,13 @@ namespace stoker {
 
 namespace detail {
 
-// Which of a batch's components are inputs, targets and sample weights; 0 stands for one. Throws as
-// Dataset::source() does.
+// Returns which of a batch's components are inputs, targets and sample weights; 0 stands for one.
+// Throws as Dataset::source() does.
 BatchShapes batch_shapes(std::span<const Shape> components, std::size_t inputs,
                          std::size_t targets);
 
-// Batches by number, by any worker; or one after another.
+// Batches are asked for by number, by any worker, if the data set allows that, and otherwise one
+// after another.
 template <class... T>
 class DatasetSource final : public BatchGenerator<T...> {
  public:
@@ -32,7 +33,7 @@ class DatasetSource final : public BatchGenerator<T...> {
       if (pure()) {
         const std::int64_t count = stage_->cardinality();
         if (count == kInfinite) {
-          // One pass, which steps_per_epoch cuts into epochs.
+          // There is one pass, which steps_per_epoch cuts into epochs.
           stage_->get({seed_, 0}, batch.sequence, out);
         } else if (batch.index < count) {
           stage_->get({seed_, batch.epoch}, batch.index, out);
@@ -42,7 +43,8 @@ class DatasetSource final : public BatchGenerator<T...> {
       } else if (!next(batch, out)) {
         return std::int64_t{0};
       }
-      // Fields of which one has fewer rows would be trained on what its memory held before.
+      // All fields must have the same number of rows. Otherwise training would use rows that the
+      // memory held before.
       const std::int64_t rows = std::get<0>(out).rows();
       (require_rows(rows, std::get<0>(out), std::get<I>(out)), ...);
       return rows >= 0 ? rows : this->spec().batch_size();
@@ -64,15 +66,16 @@ class DatasetSource final : public BatchGenerator<T...> {
   }
 
   bool next(const BatchContext& batch, Sinks<T...>& out) {
-    // The length is what the fit knew when it began: a cache learns its length on the way.
+    // The length counts as known if it was when the fit began, since a cache learns its length on
+    // the way.
     if (batch.sequence == 0) has_length_ = stage_->cardinality() >= 0;
-    // A pass that is under way goes on where steps_per_epoch cuts it into epochs; another fit, or
-    // another pass of known length, begins anew.
+    // If steps_per_epoch cuts a pass into epochs, the pass goes on. Another fit, or another pass of
+    // known length, begins anew.
     const bool anew = batch.sequence == 0 || (batch.index == 0 && has_length_);
     if (!cursor_ || anew) {
       cursor_.reset();
       cursor_ = stage_->begin({seed_, endless() ? 0 : batch.epoch});
-      // A fit that goes on in the middle of a pass passes over what the ones before it have had.
+      // A fit that resumes in the middle of a pass skips the batches that earlier fits have had.
       for (std::int64_t i = 0; has_length_ && i < batch.index; ++i) {
         if (!cursor_->next(out)) return end();
       }

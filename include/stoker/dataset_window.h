@@ -1,5 +1,5 @@
-// Elements of a Dataset together: windows, and several data sets in turn.
-// Programs include stoker/dataset.h.
+// Stages that put elements of a Dataset together to windows, or take elements from several data
+// sets in turn. Programs include stoker/dataset.h.
 #pragma once
 
 #include "stoker/dataset_batch.h"
@@ -30,7 +30,7 @@ class WindowStage final : public Stage<T...> {
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     struct State {
       std::unique_ptr<Cursor<T...>> inner;
-      std::vector<Sinks<T...>> held;  // a ring: element n in place n % span
+      std::vector<Sinks<T...>> held;  // a ring, with element n in place n % span
       std::int64_t read = 0;
       std::int64_t first = 0;
       bool ended = false;
@@ -40,7 +40,7 @@ class WindowStage final : public Stage<T...> {
     return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
       State& s = *state;
       const std::int64_t span = (size_ - 1) * stride_ + 1;
-      // Grows with the elements that there are, which may be far fewer than a window has.
+      // The ring grows with the elements that there are, which may be far fewer than a window's.
       const auto place = [&](std::int64_t n) -> Sinks<T...>& {
         const auto at = static_cast<std::size_t>(n % span);
         if (at == s.held.size()) s.held.emplace_back();
@@ -72,7 +72,7 @@ class WindowStage final : public Stage<T...> {
   }
 
  private:
-  // Elements are laid side by side: none may be of another size.
+  // Checks that the element has the size of the others, since they lie side by side.
   void check(const Sinks<T...>& element) const {
     for_each_index<sizeof...(T)>([&](auto i) {
       const Shape shape = std::get<i>(element).shape();
@@ -92,7 +92,8 @@ class WindowStage final : public Stage<T...> {
   const bool drop_;
 };
 
-// `cycle` data sets, made of elements, taken from in turn, `block` elements at a time.
+// Makes a data set of each element and takes from `cycle` of them in turn, `block` elements at a
+// time.
 template <class F, class Input, class... Out>
 class InterleaveStage;
 template <class F, class... In, class... Out>
@@ -116,9 +117,9 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
       Sinks<In...> element;
       std::vector<Lane> lanes;
       std::size_t lane = 0;
-      std::int64_t given = 0;   // of the lane's block
-      std::int64_t opened = 0;  // lanes so far
-      std::int64_t open = 0;    // lanes now
+      std::int64_t given = 0;   // elements given of the lane's block
+      std::int64_t opened = 0;  // lanes opened so far
+      std::int64_t open = 0;    // lanes that are open now
       bool ended = false;       // there are no more to open
     };
     auto state = std::make_shared<State>();
@@ -137,7 +138,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
             if (++s.given == block_) next_lane();
             return true;
           }
-          lane.cursor.reset();  // another takes its place when its turn comes round
+          lane.cursor.reset();  // another one takes its place at its next turn
           --s.open;
           next_lane();
         } else if (!s.ended && s.inner->next(s.element)) {
@@ -154,7 +155,8 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
   }
 
  private:
-  // The data set of an element, the `ordinal`-th, whose elements are to be like those of the first.
+  // Returns the data set made of an element, the `ordinal`-th, whose elements must have the types
+  // and shapes of the first one's.
   StagePtr<Out...> open(const Sinks<In...>& element, std::int64_t ordinal) const {
     StagePtr<Out...> stage;
     try {

@@ -12,37 +12,37 @@ namespace device {
 class Device;
 }
 
-// A device that behaves as a GPU does (memory of its own, work that runs later, copies that take
-// time) and computes as the CPU does: for tests and for measuring what a generator would do to a
-// GPU. Times in seconds, counts from 1.
+// Options of a device that behaves as a GPU does (memory of its own, work that runs later, copies
+// that take time) and computes as the CPU does. It serves tests, and measurements of how a
+// generator would keep up with a GPU. Times are in seconds, counts begin with 1.
 struct SimulatedOptions {
-  double upload_bytes_per_second = 0.0;  // 0: as fast as memory is
+  double upload_bytes_per_second = 0.0;  // 0: as fast as memory allows
   double step_seconds = 0.0;             // a step takes at least as long
   double launch_seconds = 0.0;           // the host is busy for so long to launch a step
   double jitter = 0.0;                   // 0.2: uploads and steps take up to 20% less or more
-  std::int64_t memory_bytes = 0;         // of the device; 0: without a limit
-  // Faults. The n-th allocation of device memory is refused; all pinned memory is; the n-th call
-  // breaks the device (an error that every later call repeats), or loses it.
+  std::int64_t memory_bytes = 0;         // the device's memory; 0: without a limit
+  // Faults: the n-th allocation of device memory is refused; all pinned memory is refused; the n-th
+  // call breaks the device (an error that every later call repeats), or loses it.
   std::optional<std::int64_t> refuse_allocation{};
   bool refuse_pinned = false;
   std::optional<std::int64_t> break_at_call{};
   std::optional<std::int64_t> lose_at_call{};
 };
 
-// A handle; copies share the device.
+// A handle of a device; copies share the device.
 class Device {
  public:
   static Device cpu();
   static Device simulated(SimulatedOptions options = {});
-  // The GPU of that number, as CUDA counts them. Throws DeviceError when it can't be used, and says
-  // why: no CUDA in this build, no driver or one that is too old, no cuDNN.
+  // Returns the GPU of that number, as CUDA counts them. If it can't be used, throws a DeviceError
+  // that says why: no CUDA in this build, no driver or one that is too old, no cuDNN.
   static Device cuda(int ordinal = 0);
-  // What the environment variable STOKER_DEVICE names ("cpu", "simulated", "cuda", "cuda:1"), and
-  // nothing else: throws DeviceError when it is not there. Without the variable cuda() where that
-  // can be used, else the CPU. Models take this device unless they are told another. Prints
-  // nothing.
+  // Returns the device that the environment variable STOKER_DEVICE names ("cpu", "simulated",
+  // "cuda", "cuda:1"), or throws DeviceError if it can't be used. Without the variable it returns
+  // cuda() if that can be used, and otherwise the CPU. Models take this device unless they are
+  // given another. This function prints nothing.
   static Device best();
-  // Why best() is no CUDA device, in one line; empty when it is one. Throws where best() does.
+  // Returns why best() is no CUDA device, in one line; empty if it is one. Throws if best() does.
   static std::string why_not_cuda();
 
   const std::string& name() const;

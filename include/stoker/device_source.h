@@ -1,4 +1,5 @@
-// Sources whose batches are made where they are used: in the device's memory. Nothing is uploaded.
+// Sources whose batches are made where they are used, in the device's memory, so that nothing is
+// uploaded.
 #pragma once
 
 #include <concepts>
@@ -33,7 +34,7 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
   DeviceGenerator(const BatchShapes& shapes, F function)
       : BatchGenerator<T...>(shapes), function_(std::move(function)) {}
 
-  // Nothing is to do on the feed's thread.
+  // There is nothing to do on the feed's thread.
   std::int64_t fill(BatchContext&, const Slot&) override { return this->spec().batch_size(); }
   std::int64_t fill(BatchContext&, std::span<T>...) override { return this->spec().batch_size(); }
   bool endless() const override { return true; }
@@ -67,8 +68,8 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
 //         fill_kernel<<<grid, block, 0, static_cast<cudaStream_t>(queue.cuda_stream)>>>(...);
 //       });
 //
-// Called for one batch after another on the thread that calls fit, between launches of steps: it
-// should return soon. The spans lie in device memory.
+// The function is called for one batch after another, on the thread that calls fit, between
+// launches of steps, and should return soon. The spans lie in device memory.
 template <class... T, class F>
 requires std::invocable<F&, BatchContext&, DeviceQueue, std::span<T>...> Generator<T...>
 device_generator(const BatchShapes& shapes, F function) {
@@ -78,7 +79,7 @@ device_generator(const BatchShapes& shapes, F function) {
 
 // Gives the same batches in the same order as array_source(), but the tensors are copied to the
 // device once, when a fit first uses the source there, and batches are gathered on it. They stay
-// there as long as the source lives. The fit throws DeviceError where they do not fit.
+// there as long as the source lives. The fit throws DeviceError if they do not fit.
 SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> targets,
                              std::vector<Tensor> sample_weights = {}, ArrayOptions options = {});
 SourceHandle cache_on_device(Tensor x, Tensor y, ArrayOptions options = {});

@@ -8,11 +8,11 @@
 
 namespace stoker {
 
-// Element types of tensors, slots and graph values. bfloat16 and float16 are storage: arithmetic
-// happens in float32.
+// Element types of tensors, slots and graph values. bfloat16 and float16 are storage types:
+// arithmetic is done in float32.
 enum class DType : std::uint8_t { float32, int32, uint8, bfloat16, float16 };
 
-// Bytes of one element.
+// Returns the bytes of one element.
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
     case DType::float32:
@@ -32,7 +32,7 @@ constexpr bool is_floating(DType dtype) {
 }
 constexpr bool is_16bit(DType dtype) { return dtype == DType::bfloat16 || dtype == DType::float16; }
 
-// "float32", "int32", ... as Keras and NumPy spell them.
+// Returns "float32", "int32", ..., as Keras and NumPy spell them.
 const char* name_of(DType dtype);
 
 // The upper half of a float32, rounded to nearest even.

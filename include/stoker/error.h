@@ -12,49 +12,50 @@ class Error : public std::runtime_error {
   explicit Error(const std::string& message) : std::runtime_error(message) {}
 };
 
-// Shapes that do not fit: between layers, of a batch, of weights.
+// Shapes do not fit: those of layers, of a batch, or of weights.
 class ShapeError : public Error {
  public:
   using Error::Error;
 };
 
-// An element type that an operation or a slot does not take.
+// An operation or a slot does not take this element type.
 class DTypeError : public Error {
  public:
   using Error::Error;
 };
 
-// An argument outside its range, an unknown name, a call out of order (fit before compile).
+// An argument is outside of its range, a name is unknown, or a call is out of order (fit before
+// compile).
 class ValueError : public Error {
  public:
   using Error::Error;
 };
 
-// A loss or a value that is NaN or infinite.
+// A loss or a value is NaN or infinite.
 class NumericError : public Error {
  public:
   using Error::Error;
 };
 
-// Devices: memory, streams, drivers.
+// A device failed, or its memory, streams or driver.
 class DeviceError : public Error {
  public:
   using Error::Error;
 };
 
-// Generators and other sources of batches: what they threw, or what they delivered.
+// A generator or another source of batches threw an exception, or delivered a wrong batch.
 class DataError : public Error {
  public:
   using Error::Error;
 };
 
-// Ctrl-C, where fit was told to throw it.
+// Ctrl-C was pressed, and fit had been told to throw.
 class Interrupted : public Error {
  public:
   using Error::Error;
 };
 
-// Files: missing, truncated, malformed.
+// A file is missing, truncated or malformed.
 class IoError : public Error {
  public:
   using Error::Error;

@@ -1,4 +1,4 @@
-// Generators: the user's own source of batches, typed, writing straight into the slot.
+// Generators: the user's own sources of batches, typed, which write straight into the slot.
 #pragma once
 
 #include <algorithm>
@@ -20,25 +20,25 @@
 
 namespace stoker {
 
-// Shapes of a batch, batch extent first. One input, one target and one weight for all targets are
-// x, y and sample_weight; several go into `inputs`, `targets` and `sample_weights`. Fields are
+// The shapes of a batch, batch extent first. One input, one target and one weight for all targets
+// are x, y and sample_weight; several go into `inputs`, `targets` and `sample_weights`. Fields are
 // ordered: inputs, targets, sample weights.
 struct BatchShapes {
   Shape x{};
   Shape y{};
-  Shape sample_weight{};  // {32}, when the source gives weights
+  Shape sample_weight{};  // {32}, if the source gives weights
   std::vector<Shape> inputs{};
   std::vector<Shape> targets{};
   std::vector<Shape> sample_weights{};  // one for each target, in their order
 };
 
 namespace detail {
-// Throws ValueError when the number of types differs from the number of shapes, ShapeError for
-// shapes without a batch extent or with different ones, and for sample weights that are neither one
-// nor one for each target.
+// Makes a spec. Throws ValueError if the number of types differs from the number of shapes,
+// ShapeError for shapes without a batch extent or with different ones, and for sample weights that
+// are neither one nor one for each target.
 BatchSpec make_spec(const BatchShapes& shapes, std::span<const DType> types);
 
-// The slot's type for a field; float32 stands in for types that no slot holds.
+// Returns the slot's type for a field; float32 stands in for types that no slot holds.
 template <class T>
 constexpr DType field_type() {
   if constexpr (is_slot_type<T>) {
@@ -47,14 +47,14 @@ constexpr DType field_type() {
     return DType::float32;
   }
 }
-// Throws for a source of such types that came to a feed uncast, past SourceHandle's check.
+// Throws for a source of such types that came to a feed without cast(), past SourceHandle's check.
 [[noreturn]] void throw_no_slot_type();
 [[noreturn]] void throw_no_source(const char* where);
-// cast() of batches that are made in the device's memory, where it can't convert them.
+// Throws for a cast() of batches that are made in the device's memory, where it can't convert them.
 [[noreturn]] void throw_cast_on_device();
 
-// Whether the file that includes this is compiled with optimisation: a constant of each of them,
-// not one of the program.
+// Whether the file that includes this header is compiled with optimisation. Each such file has its
+// own constant.
 #ifdef __OPTIMIZE__
 constexpr bool kOptimized = true;
 #else
@@ -62,7 +62,7 @@ constexpr bool kOptimized = false;
 #endif
 }  // namespace detail
 
-// A generator to derive from, for sources with state or several threads' worth of set-up:
+// A generator to derive from, for sources with state of their own:
 //
 //   class Faces : public BatchGenerator<float, std::int32_t> {
 //    public:
@@ -76,12 +76,12 @@ constexpr bool kOptimized = false;
 template <class... T>
 class BatchGenerator : public Source {
  public:
-  // `is_optimized` is for no caller to give: a default argument is the caller's file's.
+  // Callers should not pass `is_optimized`: the default argument is that of the caller's file.
   explicit BatchGenerator(const BatchShapes& shapes, bool is_optimized = detail::kOptimized)
       : spec_(make(shapes)), is_optimized_(is_optimized) {}
 
-  // One batch: spans over the whole fields, rows in C order. Returns rows written; 0 ends the
-  // epoch.
+  // Writes one batch into spans over the whole fields, rows in C order. Returns the rows written; 0
+  // ends the epoch.
   virtual std::int64_t fill(BatchContext& batch, std::span<T>... fields) = 0;
 
   const BatchSpec& spec() const override { return spec_; }
@@ -112,7 +112,7 @@ class BatchGenerator : public Source {
   bool is_optimized_;
 };
 
-// A handle to a generator; copies share it.
+// A handle of a generator; copies share it.
 template <class... T>
 class Generator {
  public:
@@ -123,8 +123,8 @@ class Generator {
   std::shared_ptr<BatchGenerator<T...>> source_;
 };
 
-// Says of a function object that it depends on nothing but its arguments, so that several workers
-// may call it at the same time: generator<float>(shapes, pure(f)).
+// Marks a function object that depends on nothing but its arguments, so that several workers may
+// call it at the same time: generator<float>(shapes, pure(f)).
 template <class F>
 struct Pure {
   F function;
@@ -177,7 +177,7 @@ class FunctionGenerator final : public BatchGenerator<T...> {
 template <class... T, class F>
 requires std::invocable<F&, BatchContext&, std::span<T>...> Generator<T...> generator(
     const BatchShapes& shapes, F function) {
-  // A captureless lambda has no state to race for.
+  // A lambda without captures has no state that threads would share.
   return Generator<T...>(std::make_shared<detail::FunctionGenerator<F, T...>>(
       shapes, std::move(function), std::is_empty_v<F>));
 }
@@ -190,29 +190,31 @@ requires std::invocable<F&, BatchContext&, std::span<T>...> Generator<T...> gene
 
 namespace detail {
 
-// What cast<To>() makes of a field's type: floating types that no slot holds become To, integers
-// that no slot holds int32_t, others stay.
+// The type that cast<To>() makes of a field's type: floating types that no slot holds become To,
+// integers that no slot holds become int32_t, and others stay.
 template <class To, class T>
 using CastTo =
     std::conditional_t<is_slot_type<T>, T,
                        std::conditional_t<std::is_floating_point_v<T>, To, std::int32_t>>;
 
-// The shapes of a spec again, to build a spec with other types.
+// Returns the shapes of a spec, to build a spec with other types.
 BatchShapes shapes_of(const BatchSpec& spec);
-// Throws DataError: `value` cannot be held by elements of type `to`.
+// Throws a DataError which says that elements of type `to` cannot hold `value`.
 [[noreturn]] void throw_out_of_range(const std::string& value, DType to);
 
-// Whether static_cast<To>(value) is defined and keeps the value, or for floating values its
-// integral part. Numbers too large for float become infinite, and are left to the NaN and Inf
-// checks.
+// Returns whether static_cast<To>(value) is defined and keeps the value, or for floating values its
+// integral part. Numbers too large for float become infinite, and are left to the checks for NaN
+// and infinity.
 template <class To, class T>
 bool fits(T value) {
   if constexpr (!std::is_integral_v<To>) {
     return true;
   } else if constexpr (std::is_integral_v<T>) {
-    return std::in_range<To>(+value);  // + because in_range takes neither bool nor char
+    // The + is there because in_range takes neither bool nor char.
+    return std::in_range<To>(+value);
   } else {
-    // The bounds are exact in any floating type: powers of two. NaN fails both.
+    // The bounds are powers of two, which are exact in any floating type. NaN fails both
+    // comparisons.
     constexpr T kEnd = static_cast<T>(std::numeric_limits<To>::max() / 2 + 1) * 2;
     return value > static_cast<T>(std::numeric_limits<To>::min()) - 1 && value < kEnd;
   }
@@ -225,7 +227,7 @@ void convert(const T* from, To* to, std::size_t count) {
   std::transform(from, from + count, to, [](T value) { return static_cast<To>(value); });
 }
 
-// Adds what passes between its construction and its destruction to the batch's converted_ns.
+// Adds the time between its construction and its destruction to the batch's converted_ns.
 class Conversion {
  public:
   explicit Conversion(BatchContext& batch) : batch_(batch) {}
@@ -242,7 +244,7 @@ class Conversion {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// Memory of the source's own type for one field; none where the slot's own will do.
+// Memory of the source's own type for one field; it is empty if the slot's memory has that type.
 template <class T, class To>
 struct Staging {
   static_assert(is_slot_type<T> || std::is_arithmetic_v<T>,
@@ -266,7 +268,7 @@ struct Staging {
   }
 };
 
-// There are as many stagings as threads fill at a time; one that is given back serves the next.
+// There are as many stagings as threads fill at a time; one that is given back is used again.
 template <class T>
 class StagingPool {
  public:
@@ -287,7 +289,8 @@ class StagingPool {
   std::vector<std::unique_ptr<T>> free_;
 };
 
-// Lets the source write into memory of its own types, and converts on the way into the slot.
+// An adapter that lets the source write into memory of its own types, and converts the values into
+// the slot.
 template <class To, class... T>
 class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
  public:
@@ -300,7 +303,7 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
   }
 
   std::int64_t fill(BatchContext& batch, const Slot& slot) override {
-    // Its slots of the host hold the source's own note, and no fields.
+    // The host's slots then hold the source's own note, and no fields.
     if (source_->device_filler() != nullptr) return source_->fill(batch, slot);
     return Base::fill(batch, slot);
   }
@@ -339,10 +342,10 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
 
 }  // namespace detail
 
-// The same source with float64 fields converted to To (float, or another slot type) and integers
-// that no slot holds to int32_t, on the way into the slot. A number that does not fit is a
-// DataError. Throws ValueError for a handle that was moved from, and where batches that are made in
-// the device's memory would have to be converted.
+// Returns the same source with float64 fields converted to To (float, or another slot type) and
+// integers that no slot holds converted to int32_t, on the way into the slot. A number that does
+// not fit is a DataError. Throws ValueError for a handle that was moved from, and if batches that
+// are made in the device's memory would have to be converted.
 template <class To, class... T>
 Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source) {
   static_assert(is_slot_type<To>, "cast<To>: To is float, bfloat16, float16, int32_t or uint8_t");
@@ -351,22 +354,22 @@ Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source) {
       std::make_shared<detail::CastGenerator<To, T...>>(source.source()));
 }
 
-// The same for a generator that the caller owns and keeps alive.
+// Casts a generator that the caller owns and keeps alive.
 template <class To, class... T>
 Generator<detail::CastTo<To, T>...> cast(BatchGenerator<T...>& source) {
   return cast<To>(Generator<T...>(
       std::shared_ptr<BatchGenerator<T...>>(std::shared_ptr<BatchGenerator<T...>>(), &source)));
 }
 
-// What fit_generator, evaluate_generator and predict_generator take: any source whose element types
-// a slot holds.
+// A handle of any source whose element types a slot holds, as fit_generator, evaluate_generator and
+// predict_generator take it.
 class SourceHandle {
  public:
   template <class... T>
   SourceHandle(const Generator<T...>& generator) : source_(generator.source()) {
     check<T...>();
   }
-  // A generator that the caller owns and keeps alive.
+  // Refers to a generator that the caller owns and keeps alive.
   template <class... T>
   SourceHandle(BatchGenerator<T...>& generator)
       : source_(std::shared_ptr<Source>(std::shared_ptr<Source>(), &generator)) {

@@ -7,10 +7,11 @@
 
 namespace stoker {
 
-// A value; not synchronised. Buckets are a quarter of an octave wide, from 64 ns to 5 minutes; what
-// lies outside counts in the first or the last. Only buckets that hold something are kept, so that
-// one for each epoch of a long training costs little. The first value that is added takes room for
-// all of them: further ones then allocate nothing. A copy has no such room.
+// A histogram is a value and not synchronised. Buckets are a quarter of an octave wide, from 64 ns
+// to 5 minutes; durations outside count in the first or the last. Only buckets with a count are
+// kept, so that a histogram for each epoch of a long training takes little memory. The first value
+// that is added reserves room for all buckets, so that further ones allocate nothing. A copy has no
+// such room.
 class DurationHistogram {
  public:
   static constexpr std::size_t kBuckets = 128;
@@ -20,23 +21,25 @@ class DurationHistogram {
   static double lower_bound(std::size_t bucket);
 
   void add(std::int64_t ns, std::uint64_t count = 1);
-  // Adds as many to a bucket, when they were counted elsewhere; `total_ns` is then to be added too.
+  // Adds `count` durations to a bucket, for those that were counted elsewhere. Their sum must be
+  // added too, by add_total().
   void add_bucket(std::size_t bucket, std::uint64_t count);
   void add_total(std::int64_t ns) { total_ns_ += ns; }
-  // The bytes that it has allocated.
+  // Returns the bytes that the histogram has allocated.
   std::size_t bytes() const { return entries_.capacity() * sizeof(std::uint64_t); }
-  // Empties the histogram, which keeps the room that it has.
+  // Empties the histogram, which keeps its memory.
   void clear();
 
   std::uint64_t count() const { return count_; }
   std::uint64_t count(std::size_t bucket) const;
   double total() const { return 1e-9 * static_cast<double>(total_ns_); }  // seconds
   double mean() const { return count_ == 0 ? 0.0 : total() / static_cast<double>(count_); }
-  // The quantile in seconds, to a tenth of its value; 0 when nothing was counted. q in [0, 1].
+  // Returns the quantile in seconds, to a tenth of its value; 0 if nothing was counted. q is in [0,
+  // 1].
   double quantile(double q) const;
 
   DurationHistogram& operator+=(const DurationHistogram& other);
-  // What came since `earlier`, an older state of this.
+  // Returns what was added since `earlier`, an older state of this histogram.
   DurationHistogram operator-(const DurationHistogram& earlier) const;
 
  private:

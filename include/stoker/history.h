@@ -1,4 +1,4 @@
-// What a fit leaves behind: losses and metrics by epoch, and the feed's report.
+// The results of a fit: losses and metrics by epoch, and the feed's report.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ class Logs {
  public:
   void set(const std::string& name, double value);
   bool contains(const std::string& name) const;
-  // Throws ValueError, listing the names there are, when there is none.
+  // Returns the value of that name. If there is none, throws a ValueError that lists the names.
   double operator[](const std::string& name) const;
   double loss() const { return (*this)["loss"]; }
 
@@ -30,15 +30,15 @@ class Logs {
 };
 
 struct History {
-  std::vector<std::int64_t> epoch;  // numbers of the epochs that were run, from 0
-  // "loss", "accuracy", "val_loss", ..., and of the feed, in seconds by epoch: "feed_wall",
-  // "feed_waited_for_generator", "feed_waited_for_upload", "feed_waited_for_launch",
+  std::vector<std::int64_t> epoch;  // the numbers of the epochs that were run, from 0
+  // The values by epoch of "loss", "accuracy", "val_loss", ..., and of the feed, in seconds:
+  // "feed_wall", "feed_waited_for_generator", "feed_waited_for_upload", "feed_waited_for_launch",
   // "feed_computed".
   std::map<std::string, std::vector<double>> history;
-  FeedReport feed;  // of the whole fit
+  FeedReport feed;  // the report of the whole fit
   std::vector<FeedReport> feed_by_epoch;
 
-  // history[name]; throws ValueError, listing the names there are, when there is none.
+  // Returns history[name]. If there is none, throws a ValueError that lists the names.
   const std::vector<double>& operator[](const std::string& name) const;
 };
 

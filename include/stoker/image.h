@@ -1,8 +1,9 @@
 // Images in memory: PNG and JPEG files, sizes, and random changes of them for training.
 //
-// An image is (height, width, channels), rows first, as Keras has it; elements are float or
-// std::uint8_t. Functions change it in place, or write into memory of the size asked for; none
-// keeps memory beyond the call but for one buffer of the thread. Safe to call from several threads.
+// An image is (height, width, channels), rows first, as in Keras; elements are float or
+// std::uint8_t. Functions change it in place, or write into memory of the given size. None keeps
+// memory beyond the call, except for one buffer of each thread. Several threads may call them at a
+// time.
 #pragma once
 
 #include <cstddef>
@@ -23,22 +24,24 @@ struct ImageSize {
   std::int64_t width = 0;
   std::int64_t channels = 3;
 
-  // Throws ShapeError for extents below 0, and for more elements than memory could have.
+  // Returns the number of elements. Throws ShapeError for extents below 0, and for more elements
+  // than memory could hold.
   std::size_t elements() const;
   friend bool operator==(const ImageSize&, const ImageSize&) = default;
 };
 
 // ---- Files ----
-// A PNG or JPEG, told by its content, as uint8 (height, width, channels). `channels`: 1 gray, 3
-// RGB, 4 RGB and alpha (PNG only), whatever the file has. What libjpeg only warns of (stray bytes,
-// odd versions) is read, as TensorFlow and Pillow do; what ends within its pixels is an error.
-// Throws IoError, naming the file, for one that is missing, damaged, larger than the limits, of a
-// kind that is not supported (CMYK, for one), or neither.
+// Reads a PNG or JPEG, recognised by its content, as uint8 (height, width, channels). `channels` is
+// 1 for gray, 3 for RGB, or 4 for RGB and alpha (PNG only), whatever the file has. A file that
+// libjpeg only warns about (stray bytes, odd versions) is read, as in TensorFlow and Pillow; one
+// that ends within its pixels is an error. Throws IoError, naming the file, if it is missing,
+// damaged, larger than the limits, of a kind that is not supported (such as CMYK), or neither PNG
+// nor JPEG.
 Tensor read_image(const std::string& path, int channels = 3, const ImageLimits& limits = {});
-// The same of a file's bytes; `name` is for messages.
+// Reads an image from a file's bytes; `name` is for messages.
 Tensor decode_image(std::span<const std::byte> bytes, int channels = 3,
                     const std::string& name = "image", const ImageLimits& limits = {});
-// Straight into memory of another size: decoded, and resized by bilinear interpolation.
+// Decodes an image, and resizes it by bilinear interpolation straight into memory of another size.
 void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size,
                      const ImageLimits& limits = {});
 void write_png(const std::string& path, std::span<const std::uint8_t> pixels,
@@ -46,18 +49,19 @@ void write_png(const std::string& path, std::span<const std::uint8_t> pixels,
 
 // ---- Sizes ----
 enum class Interpolation : std::uint8_t { bilinear, nearest };
-// Keras's Resizing: pixel centres at half pixels, no smoothing where it gets smaller. uint8 rounds
-// to nearest. Throws ShapeError where the channels differ or the spans do not fit the sizes.
+// Resizes as Keras's Resizing: pixel centres lie at half pixels, and a smaller image is not
+// smoothed. uint8 rounds to nearest. Throws ShapeError if the channels differ or the spans do not
+// fit the sizes.
 void resize(std::span<const float> from, const ImageSize& from_size, std::span<float> to,
             const ImageSize& to_size, Interpolation interpolation = Interpolation::bilinear);
 void resize(std::span<const std::uint8_t> from, const ImageSize& from_size,
             std::span<std::uint8_t> to, const ImageSize& to_size,
             Interpolation interpolation = Interpolation::bilinear);
-// The part of to_size whose upper left corner is at (top, left).
+// Copies the part of to_size whose upper left corner is at (top, left).
 template <class T>
 void crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
           const ImageSize& to_size, std::int64_t top, std::int64_t left);
-// Keras's CenterCrop, for images at least as large as what is cut out.
+// Crops as Keras's CenterCrop, for images at least as large as the part that is cut out.
 template <class T>
 void center_crop(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
                  const ImageSize& to_size);
@@ -71,53 +75,54 @@ enum class Fill : std::uint8_t {
 };
 struct AffineOptions {
   double angle = 0.0;   // radians, counterclockwise
-  double zoom_y = 1.0;  // above 1: what is seen gets smaller
+  double zoom_y = 1.0;  // above 1 the content gets smaller
   double zoom_x = 1.0;
   double shift_y = 0.0;  // pixels, downwards and to the right
   double shift_x = 0.0;
   Fill fill = Fill::reflect;
-  double value = 0.0;  // of Fill::constant
+  double value = 0.0;  // the value of Fill::constant
 };
-// Rotation and zoom about the centre, then a shift, with bilinear interpolation: what Keras's
+// Rotates and zooms about the centre, then shifts, with bilinear interpolation, as Keras's
 // RandomRotation, RandomZoom and RandomTranslation do. Throws ValueError for a NaN or an infinity
-// among the options, as do the functions below; and ShapeError where the span does not fit the
-// size.
+// among the options, as do the functions below, and ShapeError if the span does not fit the size.
 template <class T>
 void affine(std::span<T> image, const ImageSize& size, const AffineOptions& options);
 template <class T>
 void flip_horizontal(std::span<T> image, const ImageSize& size);
 template <class T>
 void flip_vertical(std::span<T> image, const ImageSize& size);
-// What values mean: {0, 1} for images that were rescaled.
+// The range of an image's values, which is {0, 1} for images that were rescaled.
 struct ValueRange {
   double low = 0.0;  // not above high; infinite ends keep values as they are
   double high = 255.0;
 };
-// Adds `delta`; values are kept within the range.
+// Adds `delta`; values are clipped to the range.
 template <class T>
 void brighten(std::span<T> image, double delta, const ValueRange& range = {});
-// (x - mean) * factor + mean, the mean of each channel; within the range.
+// Computes (x - mean) * factor + mean, with the mean of each channel, clipped to the range.
 template <class T>
 void contrast(std::span<T> image, const ImageSize& size, double factor,
               const ValueRange& range = {});
-// (x - mean) / stddev by channel. Throws ValueError for a stddev that is not above 0.
+// Computes (x - mean) / stddev for each channel. Throws ValueError for a stddev that is not above
+// 0.
 void normalize(std::span<float> image, const ImageSize& size, std::span<const float> mean,
                std::span<const float> stddev);
-// A square of `side` pixels about (y, x), as far as it lies in the image, becomes `value` (DeVries
+// Sets a square of `side` pixels about (y, x), as far as it lies in the image, to `value` (DeVries
 // and Taylor, "Improved Regularization of CNNs with Cutout", 2017).
 template <class T>
 void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int64_t x,
             std::int64_t side, double value = 0.0);
-// Rows of a batch become l row + (1 - l) partner, and so do the targets, which are rows of class
-// values; each l is drawn from Beta(alpha, alpha), the partner is the row behind (Zhang et al.,
-// "mixup: Beyond Empirical Risk Minimization", 2018). Throws ValueError for an alpha that is not
-// finite and above 0.
+// Replaces each row of a batch by l row + (1 - l) partner, and so for the targets, which are rows
+// of class values. Each l is drawn from Beta(alpha, alpha); the partner is the next row (Zhang et
+// al., "mixup: Beyond Empirical Risk Minimization", 2018). Throws ValueError for an alpha that is
+// not finite and above 0.
 void mixup(std::span<float> images, std::span<float> targets, std::int64_t rows, double alpha,
            Random& random);
 
 // ---- For Dataset::map ----
-// Each changes the first component, by random numbers of the element's own; the others stay. Names
-// and meanings of factors are those of Keras's layers: one number f means [-f, f].
+// Each of these changes the first component, by random numbers of the element's own; the other
+// components stay. Names and meanings of factors are those of Keras's layers: one number f means
+// [-f, f].
 namespace augment {
 
 struct Flip {
@@ -132,7 +137,7 @@ struct Flip {
     if (by_height) flip_vertical(image, size);
   }
 };
-// Shares of height and width.
+// Shifts by shares of height and width.
 struct Shift {
   ImageSize size;
   float height_factor = 0.1f;
@@ -148,7 +153,7 @@ struct Shift {
             .fill = fill});
   }
 };
-// Shares of a whole turn.
+// Rotates by shares of a whole turn.
 struct Rotate {
   ImageSize size;
   float factor = 0.05f;
@@ -159,7 +164,7 @@ struct Rotate {
     affine(image, size, {.angle = kTurn * context.random.uniform(-factor, factor), .fill = fill});
   }
 };
-// 0.2: what is seen gets up to 20% smaller or larger, its sides in proportion.
+// Zooms: with 0.2 the content gets up to 20% smaller or larger, its sides in proportion.
 struct Zoom {
   ImageSize size;
   float factor = 0.2f;
@@ -170,7 +175,7 @@ struct Zoom {
     affine(image, size, {.zoom_y = zoom, .zoom_x = zoom, .fill = fill});
   }
 };
-// Shares of the range.
+// Changes the brightness by shares of the range.
 struct Brightness {
   float factor = 0.2f;
   ValueRange value_range{};
@@ -199,8 +204,8 @@ struct Cutout {
     cutout(image, size, y, x, side);
   }
 };
-// A random place at which a part of `to` pixels may begin in `from`. Throws ShapeError where it is
-// larger.
+// Returns a random place at which a part of `to` pixels may begin in `from`. Throws ShapeError if
+// the part is larger.
 std::int64_t random_offset(std::int64_t from, std::int64_t to, Random& random);
 
 // Crops images to a smaller size: dataset.map<T, Label>({Shape{28, 28, 3}, Shape{}},

@@ -12,28 +12,29 @@ namespace stoker {
 
 struct ImageFolderOptions {
   ImageSize size{.height = 256, .width = 256, .channels = 3};  // of every image, after resizing
-  bool shuffle = true;                                         // anew each epoch
+  bool shuffle = true;                                         // a new order in each epoch
   std::uint64_t seed = 0;
   ImageLimits limits{};  // of each file
 };
 
-// The elements can be asked for by number, so the feed's workers decode them: straight into the
-// slot, where batch() is the only stage behind.
+// The elements can be asked for by number, so that the feed's workers decode them, straight into
+// the slot if batch() is the only stage after them.
 //
 //   ImageFolder photos = image_folder("photos", {.size = {224, 224, 3}});
 //   model.fit(photos.dataset.batch(32), {.epochs = 10, .workers = AUTOTUNE});
 struct ImageFolder {
   Dataset<std::uint8_t, std::int32_t> dataset;  // (height, width, channels), and a class number
-  std::vector<std::string> class_names;         // of the numbers, sorted; also of empty subfolders
-  std::vector<std::string> files;               // sorted by class and name
-  std::vector<std::int32_t> labels;             // of the files
+  // The classes' names by number, sorted; also of empty subfolders.
+  std::vector<std::string> class_names;
+  std::vector<std::string> files;    // sorted by class and name
+  std::vector<std::int32_t> labels;  // the labels of the files
 };
 
 // Finds images as Keras's image_dataset_from_directory does, in files that end in png, jpg or jpeg.
-// Folders and files whose names begin with a dot are passed over. The function only looks for
-// files; one that can't be decoded, or a link that leads to none, is an error of the batch that it
-// is in. Throws IoError when the folder is missing or holds no class with an image, ShapeError for
-// a size without pixels.
+// Folders and files whose names begin with a dot are skipped. The function only looks for files; a
+// file that can't be decoded, or a link that leads nowhere, is an error of the batch that it is in.
+// Throws IoError if the folder is missing or holds no class with an image, ShapeError for a size
+// without pixels.
 ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
 }  // namespace stoker

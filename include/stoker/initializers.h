@@ -9,10 +9,10 @@ namespace stoker {
 
 class Config;
 
-// How a weight gets its first values. Strings work wherever an Initializer is taken: "zeros",
-// "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
-// "lecun_normal", "random_uniform", "random_normal", "truncated_normal", "orthogonal",
-// "identity" (and Keras's class names). An unknown name throws ValueError.
+// An initializer says how a weight gets its first values. Strings work wherever an Initializer is
+// taken: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+// "lecun_uniform", "lecun_normal", "random_uniform", "random_normal", "truncated_normal",
+// "orthogonal", "identity" (and Keras's class names). An unknown name throws ValueError.
 //
 // Without a seed of its own an initializer draws from the model's seed, keyed by layer and weight.
 class Initializer {
@@ -42,11 +42,11 @@ class Initializer {
   Distribution distribution = Distribution::truncated_normal;
   std::optional<std::uint64_t> seed;
 
-  // {"class_name": "GlorotUniform", "config": {"seed": null}, ...}, as Keras writes it.
+  // Returns {"class_name": "GlorotUniform", "config": {"seed": null}, ...}, as Keras writes it.
   Config config() const;
 };
-// From such a map, or from a name. Throws ValueError, with the place and the nearest name that
-// there is, for a class, a key or a value that is none.
+// Makes an initializer from such a map, or from a name. Throws ValueError, with the place and the
+// nearest known name, for a class, a key or a value that is not known.
 Initializer initializer_from_config(const Config& config);
 
 struct SeedOptions {
@@ -95,17 +95,19 @@ class Regularizer {
  public:
   Regularizer() = default;
   Regularizer(const char* name);
-  // Throws ValueError unless both are finite and at least 0.
+  // Throws ValueError unless both factors are finite and at least 0.
   Regularizer(double l1, double l2);
 
   double l1 = 0.0;
   double l2 = 0.0;
   explicit operator bool() const { return l1 != 0.0 || l2 != 0.0; }
 
-  // {"class_name": "L2", "config": {"l2": 0.01}, ...}, as Keras writes it; null for none.
+  // Returns {"class_name": "L2", "config": {"l2": 0.01}, ...}, as Keras writes it; null if there is
+  // no penalty.
   Config config() const;
 };
-// From such a map, from a name, or from null: none. Throws as initializer_from_config().
+// Makes a regularizer from such a map, from a name, or from null, which means no penalty. Throws as
+// initializer_from_config().
 Regularizer regularizer_from_config(const Config& config);
 Regularizer L1(double l1 = 0.01);
 Regularizer L2(double l2 = 0.01);

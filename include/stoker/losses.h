@@ -15,31 +15,32 @@ namespace losses {
 class LossBase;
 }
 
-// A loss: a handle, copies share it. Strings work where a Loss is taken:
+// A handle of a loss; copies share the loss. Strings work where a Loss is taken:
 // "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy",
 // "mean_squared_error" ("mse"), "mean_absolute_error" ("mae").
 class Loss {
  public:
-  Loss() = default;  // none
+  Loss() = default;  // no loss
   Loss(const char* name);
   Loss(const std::string& name);
   explicit Loss(std::shared_ptr<const losses::LossBase> base) : base_(std::move(base)) {}
   const std::shared_ptr<const losses::LossBase>& base() const { return base_; }
   explicit operator bool() const { return base_ != nullptr; }
 
-  // {"class_name": "MeanSquaredError", "config": {...}, ...}, as Keras writes it; null for none.
+  // Returns {"class_name": "MeanSquaredError", "config": {...}, ...}, as Keras writes it; null if
+  // there is no loss.
   Config config() const;
 
  private:
   std::shared_ptr<const losses::LossBase> base_;
 };
 
-// From such a map, from a name, or from null: none. Throws ValueError for a class, a key or a value
-// that is none, with its place and the nearest name.
+// Makes a loss from such a map, from a name, or from null, which means no loss. Throws ValueError,
+// with the place and the nearest known name, for a class, a key or a value that is not known.
 Loss loss_from_config(const Config& config);
 
-// reduction: "sum_over_batch_size" (the mean over all elements), "sum", "none" (only outside of
-// compile), "mean" and "mean_with_sample_weight" as in Keras.
+// `reduction` is "sum_over_batch_size" (the mean over all elements), "sum", "none" (only outside of
+// compile), "mean" or "mean_with_sample_weight", as in Keras.
 struct SparseCategoricalCrossentropyOptions {
   bool from_logits = false;
   std::optional<std::int64_t> ignore_class{};
@@ -59,16 +60,16 @@ struct LossOptions {
   std::string reduction = "sum_over_batch_size";
 };
 
-// Labels int32 (batch, ...) or (batch, ..., 1), predictions (batch, ..., classes).
+// Labels are int32 (batch, ...) or (batch, ..., 1), predictions (batch, ..., classes).
 Loss SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options = {});
-// Labels of the predictions' shape, one-hot or soft.
+// Labels have the predictions' shape, one-hot or soft.
 Loss CategoricalCrossentropy(CategoricalCrossentropyOptions options = {});
-// Labels of the predictions' shape, 0 to 1.
+// Labels have the predictions' shape, with values from 0 to 1.
 Loss BinaryCrossentropy(BinaryCrossentropyOptions options = {});
 Loss MeanSquaredError(LossOptions options = {});
 Loss MeanAbsoluteError(LossOptions options = {});
 
-// Keras spells the cross-entropies with a small e; the field often doesn't.
+// Keras spells the cross-entropies with a small e; others often use a capital.
 inline Loss SparseCategoricalCrossEntropy(SparseCategoricalCrossentropyOptions options = {}) {
   return SparseCategoricalCrossentropy(std::move(options));
 }

@@ -11,20 +11,21 @@
 namespace stoker {
 
 struct NpyOptions {
-  // float64 becomes float32 and int64 int32, if every number fits; otherwise such a file is a
-  // DTypeError that says so.
+  // If true, float64 becomes float32, and int64 becomes int32 if every number fits. Otherwise such
+  // a file is a DTypeError that says so.
   bool convert = false;
   // The limits of the file, and of what the entries of a .npz unpack to together.
   ReadLimits limits{};
 };
 
-// float32, float16, int32, uint8 and bool (as uint8), little-endian, in C or Fortran order, of up
-// to eight axes; written by Python 2 or 3. The file is not trusted: no more bytes than the limits
-// say, and exactly as many as its header says. Throws IoError for a file that is missing, damaged,
-// none of NumPy's or of a kind that is not read, DTypeError for other element types.
+// Reads arrays of float32, float16, int32, uint8 and bool (as uint8), little-endian, in C or
+// Fortran order, of up to eight axes, written by Python 2 or 3. The file is not trusted: it must
+// not have more bytes than the limits allow, and exactly as many as its header says. Throws IoError
+// for a file that is missing, damaged, none of NumPy's or of a kind that is not supported,
+// DTypeError for other element types.
 Tensor read_npy(const std::string& path, NpyOptions options = {});
-// Reads all entries, by their names without the ".npy" that they have in the archive. They are
-// stored or deflated; zip64 and encryption are refused. Entries may not overlap.
+// Reads all entries, by their names without the ".npy" that they have in the archive. Entries may
+// be stored or deflated; zip64 and encryption are refused. Entries must not overlap.
 std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options = {});
 // Writes the file whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
 void write_npy(const std::string& path, const Tensor& tensor);

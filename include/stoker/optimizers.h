@@ -14,7 +14,7 @@ namespace optimizers {
 class OptimizerBase;
 }
 
-// An optimizer: a handle, copies share the configuration (a model keeps its own slots). Strings
+// A handle of an optimizer; copies share the configuration (a model keeps its own slots). Strings
 // work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop".
 class Optimizer {
  public:
@@ -24,7 +24,7 @@ class Optimizer {
   explicit Optimizer(std::shared_ptr<const optimizers::OptimizerBase> base)
       : base_(std::move(base)) {}
 
-  // {"class_name": "Adam", "config": {...}, ...}, as Keras writes it.
+  // Returns {"class_name": "Adam", "config": {...}, ...}, as Keras writes it.
   Config config() const;
 
   const std::shared_ptr<const optimizers::OptimizerBase>& base() const { return base_; }
@@ -33,8 +33,8 @@ class Optimizer {
   std::shared_ptr<const optimizers::OptimizerBase> base_;
 };
 
-// From such a map, or from a name. Throws ValueError for a class, a key or a value that is none,
-// with its place and the nearest name.
+// Makes an optimizer from such a map, or from a name. Throws ValueError, with the place and the
+// nearest known name, for a class, a key or a value that is not known.
 Optimizer optimizer_from_config(const Config& config);
 
 // weight_decay is decoupled: w -= w * learning_rate * weight_decay before the step. At most one of
@@ -91,9 +91,10 @@ Optimizer RMSprop(RMSpropOptions options = {});
 // Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,
 // and the gradients by its inverse before `inner` sees them. A step with a gradient that is not
 // finite updates nothing, is no iteration, and halves the scale; after dynamic_growth_steps finite
-// steps in a row it is doubled. Happens on the device, without waiting for it. A mixed_float16
-// model gets one in compile() by itself. Throws ValueError for an initial_scale that is not above
-// 0, for dynamic_growth_steps below 1, and when `inner` is one already.
+// steps in a row it is doubled. All of this happens on the device, and the host does not wait for
+// it. In compile() a mixed_float16 model wraps its optimizer in this one by itself. Throws
+// ValueError for an initial_scale that is not above 0, for dynamic_growth_steps below 1, and if
+// `inner` is a LossScaleOptimizer already.
 struct LossScaleOptions {
   double initial_scale = 32768.0;
   std::int64_t dynamic_growth_steps = 2000;

@@ -14,19 +14,19 @@ namespace stoker {
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 
-// One block of four words: ten rounds on `counter` under `key`.
+// Returns one block of four words: ten rounds on `counter` under `key`.
 PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key);
 
-// Words of consecutive blocks: word j of block i, at words[4 * i + j], is that of philox4x32 with
-// key (seed's lower half, seed's upper half) and counter (b's lower half, b's upper half, stream,
-// step), where b = first_block + i. Throws ValueError unless words.size() is a multiple of four.
-// Vectorised for the CPU it runs on.
+// Fills `words` with consecutive blocks: word j of block i, at words[4 * i + j], is that of
+// philox4x32 with key (seed's lower half, seed's upper half) and counter (b's lower half, b's upper
+// half, stream, step), where b = first_block + i. Throws ValueError unless words.size() is a
+// multiple of four. The function is vectorised for the CPU that it runs on.
 void philox_fill(std::span<std::uint32_t> words, std::uint64_t seed, std::uint32_t stream,
                  std::uint32_t step, std::uint64_t first_block);
 
-// A stream of random numbers, keyed and independent of every other key: the words of philox_fill
-// from block 0 on. Cheap to make; refills itself in blocks. Not synchronised: each thread has its
-// own.
+// A stream of random numbers under a key, independent of those under other keys: the words of
+// philox_fill from block 0 on. A Random is cheap to make, and refills itself in blocks. It is not
+// synchronised: each thread needs its own.
 class Random {
  public:
   explicit Random(std::uint64_t seed = 0, std::uint32_t stream = 0, std::uint32_t step = 0)
@@ -36,23 +36,24 @@ class Random {
     if (next_ == kWords) refill();
     return words_[next_++];
   }
-  // A number in [0, 1), and one in [low, high). The latter is compiled in the library: a caller's
-  // compiler that fuses multiplication and addition would round it differently.
+  // These return a number in [0, 1), and one in [low, high). The latter is compiled in the library,
+  // because a caller's compiler that fuses multiplication and addition would round it differently.
   float uniform() { return unit_float(word()); }
   float uniform(float low, float high);
-  // A number in [low, high), without bias (Lemire, "Fast random integer generation in an interval",
-  // 2019). Throws ValueError when low >= high.
+  // Returns a number in [low, high), without bias (Lemire, "Fast random integer generation in an
+  // interval", 2019). Throws ValueError if low >= high.
   std::int64_t integer(std::int64_t low, std::int64_t high);
-  // Normal by Box and Muller's transform. A pair takes two words; its second number is kept for the
-  // next call.
+  // Returns a normal number by Box and Muller's transform. A pair of numbers takes two words; the
+  // second number is kept for the next call.
   float normal(float mean = 0.0f, float stddev = 1.0f);
 
-  // The same numbers that as many calls of uniform(low, high) or normal(mean, stddev) would give,
+  // These give the same numbers as as many calls of uniform(low, high) or normal(mean, stddev), but
   // faster.
   void fill_uniform(std::span<float> values, float low = 0.0f, float high = 1.0f);
   void fill_normal(std::span<float> values, float mean = 0.0f, float stddev = 1.0f);
 
-  // Words drawn so far by other calls than the two above: the verdict on a generator asks.
+  // Returns how many words were drawn so far by other calls than the two above, for the verdict on
+  // a generator.
   std::uint64_t drawn_one_by_one() const {
     if (block_ == 0) return 0;
     const std::uint64_t drawn = 4 * block_ + next_ - kWords;
@@ -62,7 +63,7 @@ class Random {
  private:
   static constexpr std::size_t kWords = 256;
   void refill();
-  // A number in [0, range), for a range above 0.
+  // Returns a number in [0, range), for a range above 0.
   std::uint64_t below(std::uint64_t range);
 
   std::uint64_t seed_;

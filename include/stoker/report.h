@@ -1,4 +1,4 @@
-// What the device waited for, why, and what to change: the verdict of an epoch or a fit.
+// The verdict on an epoch or a fit: what the device waited for, why, and what to change.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace stoker {
 // A change and the gain to expect from it, computed from what was measured.
 struct Advice {
   std::string change;              // "workers 1 → 3"
-  std::string condition;           // what that needs first; empty: nothing
+  std::string condition;           // what the change needs first; empty if nothing
   std::string reason;              // a sentence or two, for people
   double seconds_per_batch = 0.0;  // now, without validation and display
   double predicted = 0.0;          // with the change
@@ -26,8 +26,9 @@ struct Advice {
 // can be told from the host's.
 struct FeedReport {
   double wall = 0.0;
-  // The device had no batch, since the generator had none ready; since it was still being copied;
-  // since the host had not handed it over yet. A copy that runs beside a step costs nothing here.
+  // The times in which the device had no batch, because the generator had none ready, because the
+  // batch was still being copied, or because the host had not yet handed it over. A copy that runs
+  // beside a step does not count.
   double waited_for_generator = 0.0;
   double waited_for_upload = 0.0;
   double waited_for_launch = 0.0;
@@ -35,35 +36,34 @@ struct FeedReport {
   double other = 0.0;  // validation, the progress bar
 
   double generated = 0.0;             // time inside the generator, by all workers together
-  double generated_cpu_share = 0.0;   // how much of it ran on a core
-  double generated_core_share = 0.0;  // or waited for a core: in the rest it waited for something
+  double generated_cpu_share = 0.0;   // the share of it that ran on a core
+  double generated_core_share = 0.0;  // the share that ran or waited for a core
   double cpu = 0.0;                   // CPU time of the whole process
   std::int64_t batches = 0;
   std::int64_t samples = 0;
   std::uint64_t bytes = 0;
-  std::int64_t nan_batches = 0;  // that held a NaN (nan_policy)
+  std::int64_t nan_batches = 0;  // batches that held a NaN (nan_policy)
 
   // The time that a stage took for each batch by itself, apart from waiting for others.
   DurationHistogram generate;
-  DurationHistogram convert;             // of that: cast()
-  DurationHistogram wait_for_generator;  // of the batches that were waited for
+  DurationHistogram convert;             // the part of generate in cast()
+  DurationHistogram wait_for_generator;  // for the batches that were waited for
   DurationHistogram upload;              // on devices with memory of their own
   DurationHistogram step;
-  // Those of them, on the CPU, that followed another step at once. After a wait a step takes
-  // longer.
+  // The steps, on the CPU, that followed another step at once. After a wait a step takes longer.
   DurationHistogram step_in_a_row;
 
-  int workers = 1;      // at the end
-  int max_workers = 1;  // threads that there were
-  int queue_size = 10;  // batches that could be filled ahead, at the end
+  int workers = 1;      // workers at the end
+  int max_workers = 1;  // threads that were available
+  int queue_size = 10;  // batches that could be filled ahead at the end
   int device_slots = 0;
   double cores = 1.0;
-  double step_cores = 0.0;   // the step's threads, where their cores are the generator's too
+  double step_cores = 0.0;   // the step's threads, if they share cores with the generator
   double ring_filled = 0.0;  // batches that were ready when the step asked for one, summed over all
   std::uint64_t drawn_one_by_one = 0;  // random numbers that the generator did not draw in bulk
-  double float_share = 1.0;            // of a batch's bytes, those of float32 inputs
+  double float_share = 1.0;            // the share of float32 inputs in a batch's bytes
   SourceKind source = SourceKind::function;
-  bool is_pure = false;      // of the source: several workers may fill
+  bool is_pure = false;      // the source is pure: several workers may fill
   bool is_optimized = true;  // the source was compiled with optimisation
   bool tuned = false;        // AUTOTUNE chose workers or queue_size
   bool tuned_workers = false;
@@ -78,29 +78,30 @@ struct FeedReport {
     launch_bound,
     balanced
   };
-  // The class goes by the share of its time that the device waited: below 5% compute-bound, above
-  // 20% bound by what it waited for most; balanced between.
+  // Returns the class, which depends on the share of its time that the device waited. Below 5% it
+  // is compute-bound, above 20% it is bound by what it waited for most, and in between it is
+  // balanced.
   Class classify() const;
   static const char* name_of(Class bound);        // "generator-bound"
   static const char* name_of(SourceKind source);  // "coroutine"
 
-  // The first is without `other`. The second is what it would be if all stages overlapped
-  // perfectly: the slowest stage.
+  // The first does not include `other`. The second is the time if all stages overlapped perfectly,
+  // which is that of the slowest stage.
   double seconds_per_batch() const;
   double ideal_seconds_per_batch() const;
-  // Batches that were ready when the step asked for one, on average.
+  // Returns how many batches were ready on average when the step asked for one.
   double occupancy() const;
 
-  // What to change, most rewarding first; empty when only a faster step would help.
+  // Returns what to change, the most rewarding first; empty if only a faster step would help.
   std::vector<Advice> advice() const;
-  // The verdict for people: the class, the shares, the cause, and the advice.
+  // Returns the verdict for people to read: the class, the shares, the cause, and the advice.
   std::string verdict() const;
-  // The same in one line, for the display after an epoch.
+  // Returns the verdict in one line, for the display after an epoch.
   std::string headline() const;
-  // All of it, as one JSON object.
+  // Returns the whole report as one JSON object.
   std::string to_json() const;
 
-  // The reports of one fit after another.
+  // Adds the report of a later fit.
   FeedReport& operator+=(const FeedReport& later);
 };
 

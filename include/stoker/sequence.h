@@ -1,5 +1,5 @@
-// Sequences: batches that can be asked for by number, in any order and by several threads. What
-// Keras calls PyDataset.
+// Sequences: batches that can be asked for by number, in any order and by several threads. Keras
+// calls them PyDataset.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +22,18 @@ namespace stoker {
 //     }
 //   };
 //
-// fill() is called by as many threads at a time as `workers` says, each time with memory of its
-// own; what else it changes it has to guard itself. `shuffle` of fit, true by default, gives the
-// batches another order each epoch. size() stays the same while a fit runs.
+// Up to `workers` threads call fill() at a time, each with memory of its own; fill() itself has to
+// guard whatever else it changes. With `shuffle` of fit, true by default, the batches have another
+// order in each epoch. size() must stay the same while a fit runs.
 template <class... T>
 class Sequence : public BatchGenerator<T...> {
  public:
   using BatchGenerator<T...>::BatchGenerator;
 
   virtual std::int64_t size() const = 0;
-  // Around each epoch, while no thread is in fill(): to reshuffle what fill() reads, say. Since the
-  // feed reads ahead, the step may still be at batches of the epoch that has ended.
+  // These are called around each epoch, while no thread is in fill(), for example to reshuffle the
+  // data that fill() reads. Since the feed reads ahead, the step may still be at batches of the
+  // epoch that has ended.
   virtual void on_epoch_begin() {}
   virtual void on_epoch_end() {}
 

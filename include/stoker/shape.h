@@ -30,11 +30,12 @@ class Shape {
   const std::int64_t* end() const { return extents_.data() + rank_; }
   std::span<const std::int64_t> extents() const { return {extents_.data(), rank_}; }
 
-  // Product of all extents; 1 for a scalar. Negative when one is unknown.
+  // Returns the product of all extents; 1 for a scalar, and a negative number if an extent is
+  // unknown.
   std::int64_t elements() const;
   bool is_known() const;
 
-  // The shape without its first extent, and with another one put before it.
+  // These return the shape without its first extent, and with another one put before it.
   Shape without_batch() const;
   Shape with_batch(std::int64_t batch) const;
   void push_back(std::int64_t extent);
@@ -46,7 +47,7 @@ class Shape {
   std::size_t rank_ = 0;
 };
 
-// "(32, 28, 28, 1)", "(None, 10)", "(5,)", "()" as Python prints tuples.
+// Returns "(32, 28, 28, 1)", "(None, 10)", "(5,)", "()", as Python prints tuples.
 std::string to_string(const Shape& shape);
 
 }  // namespace stoker

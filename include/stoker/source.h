@@ -1,5 +1,5 @@
-// Sources, from which batches come: what all of them have in common. Most programs use generator(),
-// BatchGenerator or array_source(), all of which are Sources.
+// The interface of sources, from which batches come. Most programs use generator(), BatchGenerator
+// or array_source(), all of which are Sources.
 #pragma once
 
 #include <cstddef>
@@ -16,12 +16,12 @@
 
 namespace stoker {
 
-// Let Stoker choose (workers, queue sizes).
+// Stands for a number that Stoker is to choose (workers, queue sizes).
 inline constexpr int AUTOTUNE = -1;
 
 // What to do with a batch in which a generator wrote a NaN.
 enum class NanPolicy : std::uint8_t {
-  stop,   // DataError, naming batch, field, row and element
+  stop,   // throw a DataError that names batch, field, row and element
   skip,   // do not train on it, warn once, count it; the epoch has a step less
   warn,   // train on it all the same, warn once, count it
   allow,  // do not look
@@ -35,51 +35,51 @@ struct Field {
   Shape shape{};
 };
 
-// What one batch holds, in the order in which it lies in a slot.
+// The fields of a batch, in the order in which they lie in a slot.
 struct BatchSpec {
   std::vector<Field> inputs{};
   std::vector<Field> targets{};
-  // None, one that stands for all targets, or one for each target in their order.
+  // There are no weights, one that stands for all targets, or one for each target in their order.
   std::vector<Field> sample_weights{};
 
   std::size_t field_count() const { return inputs.size() + targets.size() + sample_weights.size(); }
-  // The fields in the order inputs, targets, sample_weights. Throws ValueError when there is no
+  // Returns field i in the order inputs, targets, sample_weights. Throws ValueError if there is no
   // such field.
   const Field& field(std::size_t i) const;
-  // The numbers of these among all fields. Throw ValueError when there is no such input, target or
-  // sample weight.
+  // These return the numbers among all fields. They throw ValueError if there is no such input,
+  // target or sample weight.
   std::size_t input_field(std::size_t i) const;
   std::size_t target_field(std::size_t i) const;
   std::size_t sample_weight_field(std::size_t i) const;
   std::int64_t batch_size() const { return inputs.empty() ? 0 : inputs[0].shape[0]; }
 };
 
-// Which batch is asked for, and random numbers that belong to it: keyed by (seed, epoch, index), so
-// they are the same for any number of workers.
+// Names the batch that is asked for, and holds random numbers that belong to it. They are keyed by
+// (seed, epoch, index), so that they are the same for any number of workers.
 //
-// Epochs are the training's. Only where steps_per_epoch splits a source that knows its
-// batches_per_epoch are they the source's own: it is passed through to its end first, in as many
-// epochs of the training as that takes.
+// Epochs are the training's, with one exception: if steps_per_epoch splits a source that knows its
+// batches_per_epoch, they are the source's own. The source is then passed through to its end first,
+// in as many epochs of the training as that takes.
 struct BatchContext {
   std::int64_t epoch = 0;     // from 0
-  std::int64_t index = 0;     // of the batch within its epoch, from 0
-  std::int64_t sequence = 0;  // of the batch in this fit, from 0
+  std::int64_t index = 0;     // the batch's number within its epoch, from 0
+  std::int64_t sequence = 0;  // the batch's number in this fit, from 0
   Random random{};
-  // Nanoseconds that an adapter (cast) spent on converting this batch; it adds them, the verdict
-  // reads them.
+  // Nanoseconds that an adapter (cast) spent on converting this batch. The adapter adds them, and
+  // the verdict reads them.
   std::int64_t converted_ns = 0;
 };
 
-// A place for one batch: writable memory for every field, aligned to 64 bytes. Pinned where the
-// device copies from it. Valid during fill() only.
+// The place for one batch: writable memory for every field, aligned to 64 bytes, and pinned if the
+// device copies from it. It is valid during fill() only.
 class Slot {
  public:
   Slot(const BatchSpec& spec, std::byte* const* fields) : spec_(&spec), fields_(fields) {}
   const BatchSpec& spec() const { return *spec_; }
   std::byte* field(std::size_t i) const { return fields_[i]; }
-  // The elements of a whole field, rows in C order, by the number of the input, target or sample
-  // weight. Throw ValueError when the batch has none of that number, DTypeError when T is not the
-  // field's element type.
+  // These return the elements of a whole field, rows in C order, by the number of the input, target
+  // or sample weight. They throw ValueError if the batch has none of that number, DTypeError if T
+  // is not the field's element type.
   template <class T>
   std::span<T> x(std::size_t i = 0) const {
     return elements<T>(spec_->input_field(i));
@@ -92,7 +92,7 @@ class Slot {
   std::span<T> sample_weight(std::size_t i = 0) const {
     return elements<T>(spec_->sample_weight_field(i));
   }
-  // The same memory for a source whose fields are the first of these.
+  // Returns the same memory for a source whose fields are the first of these.
   Slot with_spec(const BatchSpec& spec) const { return {spec, fields_}; }
 
  private:
@@ -113,29 +113,29 @@ class Device;
 class Stream;
 }  // namespace device
 
-// The half of a source that fills the device's memory itself; most sources have none. See
+// The part of a source that fills the device's memory itself; most sources have none. See
 // stoker/device_source.h.
 class DeviceFiller {
  public:
   virtual ~DeviceFiller() = default;
-  // Memory that Source::fill() has for this batch in its slot's field 0, and the only memory that
-  // it has: fill() says how many rows there are, and may leave a note there.
+  // Returns the bytes of field 0 of a batch's slot, the only memory that Source::fill() then gets:
+  // fill() says how many rows there are, and may leave a note there.
   virtual std::size_t host_bytes() const { return 0; }
-  // The feed calls it before its first batch; several feeds may use the source at a time, each with
-  // a stream of its own.
+  // The feed calls this before its first batch. Several feeds may use the source at a time, each
+  // with a stream of its own.
   virtual void prepare(device::Device&, device::Stream&) {}
-  // Fills `slot`, which lies on the device, by what it enqueues on `stream`. `host` is what fill()
-  // wrote, and stays until that has run.
+  // Fills `slot`, which lies on the device, by work that it enqueues on `stream`. `host` is what
+  // fill() wrote, and stays until that work has run.
   virtual void fill_on_device(BatchContext& batch, std::int64_t rows, const std::byte* host,
                               const Slot& slot, device::Stream& stream) = 0;
-  // Whether it only enqueues. Where the stream is no CUDA stream it does not: it writes the slot
-  // itself before it returns.
+  // Returns whether fill_on_device() only enqueues work. If the stream is no CUDA stream, it does
+  // not, but writes the slot itself before it returns.
   virtual bool enqueues() const = 0;
-  // The feed calls it after its last batch, with the stream that prepare() was given.
+  // The feed calls this after its last batch, with the stream that prepare() was given.
   virtual void finish(device::Stream&) {}
 };
 
-// What kind of source it is, which decides what advice it can follow.
+// The kind of a source, which determines the advice that it can follow.
 enum class SourceKind : std::uint8_t {
   custom,     // a class of the program's own, derived from BatchGenerator or Source
   function,   // generator()
@@ -146,49 +146,51 @@ enum class SourceKind : std::uint8_t {
   device,  // device_generator()
 };
 
-// What messages and the verdict say of a source.
+// Facts about a source for messages and the verdict.
 struct SourceTraits {
   SourceKind kind = SourceKind::custom;
-  // The code that fills was compiled with optimisation.
+  // True if the code that fills was compiled with optimisation.
   bool is_optimized = true;
 };
 
 // A source of batches. fill() is called on a thread of the feed, for one batch after another and
-// never by two threads at a time unless pure() says that is safe. It may throw; the exception comes
-// out of fit as DataError with the batch's number, the original nested in it.
+// never by two threads at a time unless pure() says that is safe. It may throw; fit then throws a
+// DataError with the batch's number, in which the original exception is nested.
 class Source {
  public:
   virtual ~Source() = default;
 
   virtual const BatchSpec& spec() const = 0;
-  // Writes the batch that `batch` names into `slot`; returns how many rows it wrote. Fewer than the
-  // batch size: a short batch. 0: the epoch ended before this batch.
+  // Writes the batch that `batch` names into `slot`, and returns how many rows it wrote. Fewer than
+  // the batch size make a short batch; 0 means that the epoch ended before this batch.
   virtual std::int64_t fill(BatchContext& batch, const Slot& slot) = 0;
 
-  // Batches in an epoch, when that is known beforehand: no more are then asked for.
+  // Returns the number of batches in an epoch, if it is known beforehand; no more are then asked
+  // for.
   virtual std::optional<std::int64_t> batches_per_epoch() const { return std::nullopt; }
-  // Whether it never ends: fit then needs steps_per_epoch.
+  // Returns whether the source never ends; fit then needs steps_per_epoch.
   virtual bool endless() const { return false; }
-  // fill() depends on nothing but its arguments and may run on several threads at a time. Where
-  // only the source knows how long an epoch is, it may then be asked for a few batches beyond the
-  // end: their result is dropped.
+  // Returns whether fill() depends on nothing but its arguments and may run on several threads at a
+  // time. If only the source knows how long an epoch is, it may then be asked for a few batches
+  // beyond the end, whose results are dropped.
   virtual bool pure() const { return false; }
-  // Called before the first batch of each epoch, and after the last one has been filled. Between
-  // two calls of fill() where epochs_apart() says so; otherwise fills of the epoch before may be
-  // under way.
+  // These are called before the first batch of each epoch, and after the last one has been filled.
+  // If epochs_apart() returns true, no fill() is under way then; otherwise fills of the epoch
+  // before may be.
   virtual void begin_epoch(std::int64_t epoch) { (void)epoch; }
   virtual void end_epoch(std::int64_t epoch) { (void)epoch; }
   virtual bool epochs_apart() const { return !pure(); }
-  // fit's option `shuffle` is for this source: it may be asked for the batches of an epoch in any
-  // order. For sources with batches_per_epoch().
+  // Returns whether fit's option `shuffle` applies: the source may be asked for the batches of an
+  // epoch in any order. It is for sources with batches_per_epoch().
   virtual bool shuffles_batches() const { return false; }
-  // Where it is not null, the batches do not come by way of slots of the host.
+  // Returns the source's DeviceFiller. If it is not null, batches do not pass through slots of the
+  // host.
   virtual DeviceFiller* device_filler() { return nullptr; }
 
   virtual SourceTraits traits() const { return {}; }
-  // The source that an adapter asks, whose state is the one that threads would share. A source that
-  // is not pure serves one fit, evaluation or prediction at a time, by itself and in all its
-  // adapters.
+  // Returns the source that an adapter asks, whose state is the one that threads would share. A
+  // source that is not pure serves one fit, evaluation or prediction at a time, by itself and in
+  // all its adapters.
   virtual const Source& innermost() const { return *this; }
 };
 

@@ -1,4 +1,4 @@
-// A tensor in host memory: what weights, predictions and data sets are handed over in.
+// Tensors in host memory, in which weights, predictions and data sets are handed over.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@
 
 namespace stoker {
 
-// A dense tensor in C order (last axis fastest) in memory aligned to 64 bytes. A value: copies are
-// deep, moves are free. Not synchronised: one thread writes, or many read.
+// A dense tensor in C order (last axis fastest) in memory aligned to 64 bytes. A tensor is a value:
+// copies are deep, moves are free. It is not synchronised: one thread may write, or many may read.
 class Tensor {
  public:
   Tensor() = default;
-  // Elements are zero. Throws ShapeError for a shape with unknown extents.
+  // Makes a tensor of zeros. Throws ShapeError for a shape with unknown extents.
   explicit Tensor(Shape shape, DType dtype = DType::float32);
   Tensor(const Tensor& other);
   Tensor& operator=(const Tensor& other);
@@ -25,7 +25,7 @@ class Tensor {
   Tensor& operator=(Tensor&& other) noexcept;
   ~Tensor();
 
-  // A copy of `values`; throws ShapeError when their number is not shape.elements().
+  // Copies `values`. Throws ShapeError if their number is not shape.elements().
   template <class T>
   static Tensor from(Shape shape, std::span<const T> values) {
     static_assert(is_slot_type<T>, "Tensor holds float, int32_t, uint8_t, bfloat16 or float16");
@@ -36,7 +36,8 @@ class Tensor {
     return from(shape, std::span<const T>(values.begin(), values.size()));
   }
   static Tensor full(Shape shape, float value);
-  // float32 random numbers, Philox4x32-10 keyed by `seed`: uniform in [low, high), or normal.
+  // These make float32 random numbers, by Philox4x32-10 keyed by `seed`: uniform in [low, high), or
+  // normal.
   static Tensor uniform(Shape shape, float low = 0.0f, float high = 1.0f, std::uint64_t seed = 0);
   static Tensor normal(Shape shape, float mean = 0.0f, float stddev = 1.0f, std::uint64_t seed = 0);
 
@@ -49,7 +50,7 @@ class Tensor {
   void* raw() { return data_.get(); }
   const void* raw() const { return data_.get(); }
 
-  // The elements; throws DTypeError when T is not the tensor's element type.
+  // Returns the elements. Throws DTypeError if T is not the tensor's element type.
   template <class T>
   std::span<T> data() {
     require(dtype_of<T>);
@@ -61,10 +62,11 @@ class Tensor {
     return {static_cast<const T*>(raw()), static_cast<std::size_t>(size_)};
   }
 
-  // The same elements under another shape of as many; one extent may be kUnknown and is inferred.
+  // Returns the same elements in another shape with as many elements; one extent may be kUnknown
+  // and is then inferred.
   Tensor reshaped(Shape shape) const&;
   Tensor reshaped(Shape shape) &&;
-  // Rows [begin, end) along the first axis, copied.
+  // Returns a copy of rows [begin, end) along the first axis.
   Tensor rows(std::int64_t begin, std::int64_t end) const;
 
  private:

@@ -1,4 +1,5 @@
-// Which backend a device has. Alone in its file: programs of tests link another make_backend().
+// Chooses the backend of a device. The function is alone in its file because test programs link
+// another make_backend() in its place.
 #include "backend/backend.h"
 
 namespace stoker::backend {

@@ -1,4 +1,5 @@
-// What a backend is: it makes a step's graph executable. cpu/, cuda/ and cuda_absent/ implement it.
+// The interface of a backend, which makes a step's graph executable. cpu/, cuda/ and cuda_absent/
+// implement it.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,7 @@ struct Memory {
   std::byte* arena = nullptr;
   std::byte* parameters = nullptr;
   std::byte* gradients = nullptr;
-  std::byte* copies = nullptr;    // of the parameters in 16 bits; null where nobody reads them
+  std::byte* copies = nullptr;    // 16-bit copies of the parameters; null where nobody reads them
   std::vector<std::byte*> slots;  // by optimizer slot
   std::byte* state = nullptr;
   std::byte* metrics = nullptr;
@@ -31,7 +32,8 @@ struct Memory {
   std::byte* at(const graph::Home& home) const;
 };
 
-// run_checked() calls it for every output of a node, with host-readable memory of that value.
+// run_checked() calls this function for every output of a node, with host-readable memory of that
+// value.
 using Inspect =
     std::function<void(const graph::Node& node, const graph::ValueInfo& value, const void* data)>;
 
@@ -40,44 +42,45 @@ class Executable {
   virtual ~Executable() = default;
 
   virtual const plan::Program& program() const = 0;
-  // Callers bind before the first run and whenever a space has moved, but not while a run is under
-  // way.
+  // Tells the executable where the spaces are. Callers bind before the first run and whenever a
+  // space has moved, but not while a run is under way.
   virtual void bind(const Memory& memory) = 0;
-  // Enqueues one step on the batch at the ring's cursor. Allocates nothing, throws nothing but
-  // DeviceError; what goes wrong is recorded in the scalars.
+  // Enqueues one step on the batch at the ring's cursor. It allocates nothing and throws nothing
+  // but DeviceError; errors of the step itself are recorded in the scalars.
   virtual void run(device::Stream& stream, device::RingState* ring) = 0;
-  // The same step at once, node by node, showing every output as soon as it is written. What
-  // `inspect` throws ends the step.
+  // Runs the same step before it returns, node by node, and calls `inspect` for every output as
+  // soon as it is written. An exception of `inspect` ends the step.
   virtual void run_checked(device::Stream& stream, device::RingState* ring,
                            const Inspect& inspect) = 0;
   // Returns the place in device memory, after a step, of a value that compile() was told to keep.
   virtual const std::byte* address(graph::ValueId value) const = 0;
-  // Primitives of libraries that one run executes.
+  // Returns the number of library primitives that one run executes.
   virtual int primitives() const = 0;
 };
 
 struct CompileOptions {
-  // false: the nodes run as they were appended, without the passes. Tests compare the two.
+  // If false, the nodes run as they were appended, without the passes. Tests compare the two.
   bool optimize = true;
-  // Products of float32 on tensor cores, which round operands to TF32; only CUDA has them.
+  // If true, products of float32 may use tensor cores, which round operands to TF32; only CUDA has
+  // them.
   bool tf32 = true;
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
-  // Optimizes and compiles. `keep`: values that are read after the step.
+  // Optimizes and compiles the graph. `keep` lists the values that are read after the step.
   virtual std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                               std::vector<graph::ValueId> keep,
                                               CompileOptions options = {}) = 0;
 };
 
-// The CPU backend with `threads` threads; 0: one for each core that the process may use.
+// Makes the CPU backend with `threads` threads; 0 means one for each core that the process may use.
 std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
-// Makes the backend of a device that device::make_cuda_device() made. Throws DeviceError in builds
-// without CUDA.
+// Makes the backend of a device that came from device::make_cuda_device(). Throws DeviceError in
+// builds without CUDA.
 std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<device::Device> device);
-// The backend that computes on `device`; `threads` is for those that compute on the CPU.
+// Makes the backend that computes on `device`; `threads` is for those that compute on the CPU.
 std::unique_ptr<Backend> make_backend(const std::shared_ptr<device::Device>& device, int threads);
 
 }  // namespace stoker::backend

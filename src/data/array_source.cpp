@@ -26,7 +26,7 @@ std::vector<Field> fields_of(const char* name, const std::vector<const Tensor*>&
   return fields;
 }
 
-// Fields of whole tensors: the first extent is the number of rows for now.
+// Makes fields of whole tensors, whose first extent is the number of rows for now.
 BatchSpec whole_spec(const std::vector<const Tensor*>& inputs,
                      const std::vector<const Tensor*>& targets,
                      const std::vector<const Tensor*>& sample_weights) {
@@ -38,7 +38,7 @@ BatchSpec whole_spec(const std::vector<const Tensor*>& inputs,
   return spec;
 }
 
-// The number of rows that all fields have.
+// Returns the number of rows that all fields have.
 std::int64_t rows_of(const BatchSpec& spec) {
   const Field& first = spec.inputs[0];
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
@@ -59,8 +59,8 @@ std::int64_t rows_of(const BatchSpec& spec) {
   return first.shape[0];
 }
 
-// Row `order[i]` of `from` becomes row i of `to`. A fixed size spares small rows (labels) a call of
-// memcpy each.
+// Copies row `order[i]` of `from` to row i of `to`. With a fixed size, small rows (labels) need no
+// call of memcpy.
 template <std::size_t RowBytes>
 void gather_fixed(std::byte* to, const std::byte* from, std::span<const std::int64_t> order) {
   for (const std::int64_t row : order) {
@@ -110,7 +110,7 @@ class ArraySource final : public Source {
     if (options.shuffle) orders_.emplace(rows_, options.seed);
   }
 
-  // Owns what the pointers given to the constructor point to.
+  // Takes over the tensors that the constructor was given pointers to.
   void keep(std::vector<Tensor> tensors) { owned_ = std::move(tensors); }
 
   const BatchSpec& spec() const override { return spec_; }
@@ -118,7 +118,7 @@ class ArraySource final : public Source {
   bool pure() const override { return true; }
   SourceTraits traits() const override { return {.kind = SourceKind::arrays}; }
 
-  // Nothing needs this call, but without it the first batch would wait for the shuffle alone.
+  // Nothing depends on this call, but without it the first batch would wait for the shuffle.
   void begin_epoch(std::int64_t epoch) override {
     if (orders_) orders_->of_epoch(epoch);
   }
@@ -146,7 +146,7 @@ class ArraySource final : public Source {
 
  private:
   struct Column {
-    const std::byte* data;  // of the first row in range
+    const std::byte* data;  // the first row in range
     std::size_t row_bytes;
   };
 
@@ -166,8 +166,8 @@ class ArraySource final : public Source {
                               options.batch_size, " with drop_remainder, received ", rows_,
                               " rows"));
     }
-    // The batch size is at most the data set's: a batch that is never full would only get a plan of
-    // its own.
+    // The batch size is at most the data set's, since a batch that is never full would need a plan
+    // of its own.
     batch_size_ = std::min(options.batch_size, rows_);
     batches_ = options.drop_remainder ? rows_ / batch_size_ : (rows_ - 1) / batch_size_ + 1;
     const auto set_batch = [&](Field& field) { field.shape[0] = batch_size_; };

@@ -1,4 +1,4 @@
-// Batches of tensors that somebody else owns: what fit(x, y), evaluate and predict read from.
+// Batches of tensors that somebody else owns, which fit(x, y), evaluate and predict read from.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@
 
 namespace stoker {
 
-// A source as array_source() makes it, but of rows [begin_row, end_row) only (-1: to the end),
-// without copying the tensors: they stay where they are, unchanged, as long as the source is in
-// use. There need not be targets or sample weights. Throws as array_source() does, ValueError for a
-// bad range.
+// Makes a source as array_source() does, but of rows [begin_row, end_row) only (-1: to the end),
+// and without copying the tensors. They must stay where they are, unchanged, as long as the source
+// is in use. Targets and sample weights are optional. Throws as array_source() does, ValueError for
+// a bad range.
 std::shared_ptr<Source> borrow_arrays(const std::vector<const Tensor*>& inputs,
                                       const std::vector<const Tensor*>& targets,
                                       const std::vector<const Tensor*>& sample_weights,

@@ -11,10 +11,11 @@ namespace stoker::data {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
-// Deflate's best case: 258 bytes from two bits (zlib's technical notes, "Maximum Compression
+// In deflate's best case two bits become 258 bytes (zlib's technical notes, "Maximum Compression
 // Factor").
 constexpr std::uint64_t kMaxExpansion = 1032;
-// Bits of the window, plus 16 for gzip's header and trailer, whose checksum zlib then verifies.
+// zlib takes the bits of the window, plus 16 for gzip's header and trailer, whose checksum it then
+// verifies.
 constexpr int kGzipWindow = 15 + 16;
 constexpr std::byte kGzipMagic0{0x1f};
 constexpr std::byte kGzipMagic1{0x8b};
@@ -44,7 +45,7 @@ std::uint64_t ByteSource::max_bytes() const {
   return is_gzip_ ? file_.size() * kMaxExpansion : file_.size();
 }
 
-// Returns false at the file's end.
+// Reads more compressed bytes. Returns false at the file's end.
 bool ByteSource::refill() {
   stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
   stream_.avail_in = static_cast<uInt>(file_.read(buffer_));
@@ -76,8 +77,8 @@ std::size_t ByteSource::read_gzip(std::span<std::byte> bytes) {
   return done;
 }
 
-// gzip allows several members one after another; zlib stops after each. What does not start one is
-// refused by the next inflate, as a wrong header.
+// gzip allows several members one after another; zlib stops after each. Bytes that do not begin a
+// member are refused by the next inflate, as a wrong header.
 void ByteSource::start_member() {
   inflateReset(&stream_);
   in_member_ = true;

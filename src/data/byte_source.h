@@ -14,7 +14,8 @@
 
 namespace stoker::data {
 
-// Reads forwards. Every failure throws IoError whose message starts with the path.
+// Reads a file from beginning to end. Every failure throws an IoError whose message begins with the
+// path.
 class ByteSource {
  public:
   explicit ByteSource(const std::filesystem::path& path);
@@ -25,7 +26,8 @@ class ByteSource {
   // Fills `bytes` and returns their number, or fewer at the end.
   std::size_t read(std::span<std::byte> bytes);
 
-  // No more bytes than this can come out, whatever the content claims; exact for a plain file.
+  // Returns the most bytes that the file can give, whatever its content claims. The number is exact
+  // for a plain file.
   std::uint64_t max_bytes() const;
   bool is_gzip() const { return is_gzip_; }
   std::uint64_t file_bytes() const { return file_.size(); }
@@ -41,7 +43,7 @@ class ByteSource {
   bool is_gzip_ = false;
   bool in_member_ = false;  // between a gzip member's header and its trailer
   z_stream stream_{};
-  std::vector<std::byte> buffer_;  // compressed bytes, of which stream_ holds what is left
+  std::vector<std::byte> buffer_;  // compressed bytes; stream_ points to those that are left
 };
 
 }  // namespace stoker::data

@@ -24,15 +24,15 @@ struct Records {
 };
 
 struct Format {
-  std::size_t label_bytes;  // in front of the image
-  std::size_t label;        // which of them counts
+  std::size_t label_bytes;  // label bytes before the image
+  std::size_t label;        // which of the label bytes counts
   int classes;
 };
 
 std::filesystem::path existing(const std::filesystem::path& path) {
   std::filesystem::path zipped = path;
   zipped += ".gz";
-  std::error_code unknown;  // what can't be looked at can't be opened either, which says why
+  std::error_code unknown;  // ignored, since opening the file will fail too and says why
   const bool is_zipped =
       !std::filesystem::exists(path, unknown) && std::filesystem::exists(zipped, unknown);
   return is_zipped ? zipped : path;
@@ -58,7 +58,7 @@ void append(Records& records, const std::filesystem::path& plain, const Format& 
                            label, " in record ", number));
     }
     records.labels.push_back(label);
-    // Planes of one colour become pixels of three.
+    // The file has a plane for each colour, the tensor three colours for each pixel.
     const std::byte* planes = record.data() + kind.label_bytes;
     for (std::size_t i = 0; i < kPlane; ++i) {
       for (std::size_t c = 0; c < kChannels; ++c) {

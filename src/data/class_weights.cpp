@@ -14,12 +14,13 @@ namespace stoker {
 
 namespace {
 
-// The class number that stands there alone, or the place of the largest value in a row of classes.
+// Returns the class number that stands there alone, or the place of the largest value in a row of
+// classes.
 template <class T>
 std::int64_t class_in(const T* values, std::int64_t classes) {
   if (classes > 1) return std::max_element(values, values + classes) - values;
   if constexpr (std::is_same_v<T, float>) {
-    // What no integer stands for is no class that has a weight; the loss refuses it.
+    // A value that is no integer is no class with a weight; the loss refuses it.
     if (!(std::fabs(*values) < 0x1.0p24f)) return -1;
   }
   return static_cast<std::int64_t>(*values);

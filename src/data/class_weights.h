@@ -1,4 +1,4 @@
-// Class weights as sample weights: a source around another one.
+// Class weights as sample weights, by a source around another one.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,20 @@
 
 namespace stoker {
 
-// The weights of a batch's labels: an int32 label (batch) or (batch, 1), or the largest of a row of
-// floats (batch, classes). Classes that are not in the map weigh 1, as in Keras.
+// The weights of a batch's labels. A label is an int32 in (batch) or (batch, 1), or the largest of
+// a row of floats in (batch, classes). Classes that are not in the map weigh 1, as in Keras.
 class ClassWeights {
  public:
-  // `spec` is that of the batches. Throws ValueError when they have sample weights already, or no
+  // `spec` is that of the batches. Throws ValueError if they have sample weights already, or no
   // such labels.
   ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights);
 
-  // The specification of the batches with their sample weights.
+  // Returns the spec of the batches with their sample weights.
   const BatchSpec& spec() const { return spec_; }
-  // Among the fields, which labels and weights are.
+  // These return the numbers of the labels and of the weights among the fields.
   std::size_t label_field() const { return spec_.inputs.size(); }
   std::size_t weight_field() const { return label_field() + 1; }
-  // Bytes of the labels of a whole batch.
+  // Returns the bytes of the labels of a whole batch.
   std::size_t label_bytes() const;
   void weigh(const std::byte* labels, std::int64_t rows, float* weights) const;
 
@@ -35,8 +35,9 @@ class ClassWeights {
   std::int64_t classes_ = 1;
 };
 
-// The same batches with a sample weight for each row. For sources whose batches pass through the
-// host; feed/class_weights.h takes all. Throws as ClassWeights does.
+// Returns a source of the same batches with a sample weight for each row. It takes sources whose
+// batches pass through the host; feed/class_weights.h takes all sources. Throws as ClassWeights
+// does.
 std::shared_ptr<Source> with_class_weights(std::shared_ptr<Source> source,
                                            std::map<std::int64_t, double> weights);
 

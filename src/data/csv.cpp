@@ -30,13 +30,13 @@ class Characters {
     return at_ == filled_ ? kEnd : static_cast<unsigned char>(buffer_[at_]);
   }
   void pass() { ++at_; }
-  // Goes on behind these bytes where the file begins with them.
+  // Skips these bytes if the file goes on with them.
   bool pass_if(std::string_view text) {
     const bool found = std::string_view(buffer_.data(), filled_).starts_with(text);
     if (found) at_ = text.size();
     return found;
   }
-  // The number of times that it has read on.
+  // Returns how many times more of the file was read.
   std::uint64_t refills() const { return refills_; }
 
  private:
@@ -82,7 +82,8 @@ class RowReader {
     text_.pass_if("\xef\xbb\xbf");  // a byte order mark
   }
 
-  // The next row that is not blank, behind those before; its number of fields, or 0 at the end.
+  // Appends the next row that is not blank to the table, and returns its number of fields, or 0 at
+  // the end of the file.
   std::size_t read(Table& table) {
     while (text_.peek() != Characters::kEnd) {
       const std::size_t content = table.content.size();
@@ -162,7 +163,7 @@ class RowReader {
                        static_cast<char>(text_.peek()), "'"));
   }
 
-  // Once for each piece of the file is often enough.
+  // Checks the limits, once for each piece of the file, which is often enough.
   void check(const Table& table) {
     if (text_.refills() == checked_) return;
     checked_ = text_.refills();
@@ -178,7 +179,7 @@ class RowReader {
   std::int64_t row_line_ = 1;
 };
 
-// No two alike, and none empty.
+// Makes the names differ, and none of them empty.
 std::vector<std::string> unique(std::vector<std::string> names) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i].empty()) names[i] = format("Unnamed: ", i);
@@ -212,7 +213,8 @@ Csv read_csv(const std::string& path, CsvOptions options) {
     Table table;
     const std::size_t width = reader.read(table);
     if (width == 0) throw DataError(format(path, ": expected at least one line, received none"));
-    // A name takes about this much, and more than once while all are made different.
+    // A name takes about this much memory, with the copies that are held while the names are made
+    // to differ.
     constexpr std::uint64_t kBytesOfName = 128;
     reader.limit().check(table.bytes() + kBytesOfName * width);
 

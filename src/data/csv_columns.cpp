@@ -1,4 +1,4 @@
-// Makes numbers of a table's texts.
+// Turns a table's texts into numbers.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -25,7 +25,7 @@ std::string_view trimmed(std::string_view text) {
 
 template <class T>
 bool parse(std::string_view text, T& value) {
-  if (text.starts_with('+')) {  // which from_chars does not take
+  if (text.starts_with('+')) {  // from_chars does not accept the sign
     text.remove_prefix(1);
     if (text.starts_with('-')) return false;
   }
@@ -33,7 +33,8 @@ bool parse(std::string_view text, T& value) {
   const std::from_chars_result result = std::from_chars(text.data(), end, value);
   if (result.ptr != end) return false;
   if constexpr (std::is_floating_point_v<T>) {
-    // Out of range is too large or too small, and only the latter has a nearest float.
+    // A number is out of range if it is too large or too small, and only in the latter case there
+    // is a nearest float.
     long double wide = 0.0L;
     if (result.ec == std::errc::result_out_of_range &&
         std::from_chars(text.data(), end, wide).ec == std::errc() && std::abs(wide) < 1.0L) {
@@ -65,7 +66,7 @@ class MissingWords {
 
 constexpr const char* kAdvice = "number ({.missing = ...} says what a missing one counts as)";
 
-// The whole number that a missing one counts as; none where it is no whole number.
+// Returns the whole number that a missing one counts as, or none if `missing` is no whole number.
 std::optional<std::int32_t> whole(float missing) {
   const auto value = static_cast<double>(missing);
   if (!(value >= std::numeric_limits<std::int32_t>::min() &&

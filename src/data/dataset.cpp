@@ -11,7 +11,7 @@
 
 namespace stoker::detail {
 Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal) {
-  // The stage goes into the seed: each has numbers of its own.
+  // The stage is a part of the seed, so that each stage has numbers of its own.
   const std::uint64_t seed = pass.seed ^ (std::uint64_t{stage} + 1) * 0x9e3779b97f4a7c15U;
   return data::source_random(seed, pass.epoch, data::RandomStage::element, ordinal);
 }
@@ -80,7 +80,7 @@ bool is_compatible(const Shape& a, const Shape& b) {
 
 void rethrow_foreign(const char* where) { rethrow_as<DataError>(where); }
 
-// Callers are handling the original exception, which so becomes the nested one.
+// The caller is handling the original exception, which thereby becomes the nested one.
 void throw_in_stage(const std::string& stage, std::int64_t ordinal) {
   std::string what = "something that is no std::exception";
   try {

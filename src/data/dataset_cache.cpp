@@ -25,13 +25,13 @@ struct CacheHeader {
   char version = kVersion;
   std::uint64_t signature_bytes = 0;
   std::int64_t elements = 0;
-  std::uint64_t bytes = 0;  // of the elements, without their checksums
+  std::uint64_t bytes = 0;  // bytes of the elements, without their checksums
 };
 static_assert(sizeof(CacheHeader) == 32);
 
-// A checksum that is fed one byte after another. Each that is stored covers all that is before it,
-// so that no element can stand in another one's place. Stored checksums are left out: a CRC that
-// goes over its own value forgets what was before.
+// The running checksum of a file. Each stored checksum covers everything before it, so that no
+// element can take another one's place. The stored checksums themselves are left out, because a CRC
+// that includes its own value no longer depends on what came before.
 class Checksum {
  public:
   void add(const void* data, std::size_t size) {
@@ -104,7 +104,7 @@ struct CacheReader::Impl {
     buffer.resize(kBufferBytes);
   }
 
-  // Returns false where the file ends before.
+  // Returns false if the file ends before that.
   bool take(void* data, std::size_t size) {
     auto* to = static_cast<std::byte*>(data);
     std::size_t wanted = size;
@@ -174,7 +174,7 @@ std::optional<CacheReader> CacheReader::open(const std::string& path,
     throw IoError(format(path, ": a cache of elements ", found, ", expected ", signature,
                          ". Remove it, or name another file"));
   }
-  // The header is as it was written; the file's end may be missing all the same.
+  // The header is intact, but the end of the file may still be missing.
   const std::uint64_t before = sizeof header + found.size() + sizeof(StoredChecksum);
   const auto elements = static_cast<std::uint64_t>(header.elements);
   if (size < before || elements > (size - before) / sizeof(StoredChecksum) ||

@@ -8,10 +8,10 @@ namespace {
 
 bool fits(const Shape& weight, const Shape& target) {
   std::size_t rank = weight.rank();
-  while (rank > 1 && weight[rank - 1] == 1) --rank;  // (batch, 1) are as good as (batch)
+  while (rank > 1 && weight[rank - 1] == 1) --rank;  // weights (batch, 1) count as (batch)
   if (rank > target.rank()) return false;
   for (std::size_t axis = 1; axis < rank; ++axis) {
-    // An extent of 1 stands for any, in the target too.
+    // An extent of 1 fits any other, in the target too.
     if (weight[axis] != target[axis] && weight[axis] != 1 && target[axis] != 1) return false;
   }
   return true;

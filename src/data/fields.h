@@ -9,12 +9,13 @@
 
 namespace stoker::data {
 
-// Fields of float32: one is called `name`, several `name`0, `name`1, ...
+// Makes fields of float32: one is called `name`, several `name`0, `name`1, ...
 std::vector<Field> name_fields(const std::string& name, const std::vector<Shape>& shapes);
 
-// Sample weights are none, one for all targets, or one for each; where there are several, each has
-// its target's leading axes. Throws ShapeError where that is not so. One that stands for all is the
-// loss's to check, which knows more. `where` begins the message.
+// Checks that there are no sample weights, one for all targets, or one for each; if there are
+// several, each must have its target's leading axes. Throws ShapeError otherwise, with a message
+// that begins with `where`. A weight that stands for all targets is checked by the loss, which
+// knows more.
 void check_sample_weights(const char* where, const BatchSpec& spec);
 
 }  // namespace stoker::data

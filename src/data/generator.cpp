@@ -1,4 +1,4 @@
-// The part that typed generators share: they make a spec of shapes and types, and name errors.
+// The part of typed generators that does not depend on their types: the spec, and errors.
 #include "stoker/generator.h"
 
 #include "core/format.h"

@@ -75,7 +75,7 @@ DType dtype_of_code(std::byte code, const std::filesystem::path& path) {
       format(path.native(), ": expected elements of uint8, int32 or float32, received ", name));
 }
 
-// The extents, big-endian, after checks that need no more than the header.
+// Reads the extents, which are big-endian, and checks what can be checked with the header alone.
 Shape read_shape(ByteSource& source, const std::filesystem::path& path, std::size_t rank,
                  std::size_t width, const ReadLimits& limits) {
   std::array<std::byte, 4 * kMaxRank> header{};
@@ -103,7 +103,7 @@ Shape read_shape(ByteSource& source, const std::filesystem::path& path, std::siz
   return shape;
 }
 
-// Checks that the file can, or for a plain one does, hold what its header claims.
+// Checks that the file can hold what its header claims; a plain file must have exactly that size.
 void check_size(const ByteSource& source, const std::filesystem::path& path, const Shape& shape,
                 std::size_t width) {
   const std::uint64_t header = 4 + 4 * shape.rank();
@@ -131,8 +131,8 @@ void from_big_endian(std::span<std::byte> bytes, std::size_t width) {
   }
 }
 
-// `name` or `name`.gz in `directory`, or the same with a dot before "idx", as in the names inside
-// of the archives.
+// Finds `name` or `name`.gz in `directory`, or the same with a dot before "idx", as in the names
+// inside of the archives.
 std::filesystem::path find(const std::filesystem::path& directory, const std::string& name) {
   std::string dotted = name;
   dotted[dotted.rfind("-idx")] = '.';

@@ -1,4 +1,4 @@
-// Changes of images.
+// Functions that change images.
 #include "stoker/image.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 
 using data::require;
 
-// What lies outside of T's range becomes the nearest number within it, and NaN 0.
+// Converts to T. A value outside of T's range becomes the nearest one within it, and NaN becomes 0.
 template <class T>
 T to_element(double value) {
   if constexpr (std::is_same_v<T, std::uint8_t>) {
@@ -31,7 +31,8 @@ T to_element(double value) {
   }
 }
 
-// Beyond this a coordinate has no fractions left that would matter, and no integer would hold it.
+// Coordinates beyond this are treated as this far away: they have no fractions that matter, and
+// larger ones would overflow integers.
 constexpr double kFar = 1e15;
 
 double bounded(double at) { return std::isnan(at) ? 0.0 : std::clamp(at, -kFar, kFar); }
@@ -42,7 +43,7 @@ void require_range(const char* what, const ValueRange& range) {
                           "received [", range.low, ", ", range.high, "]"));
 }
 
-// The place that a coordinate outside of [0, size) stands for; -1: none.
+// Returns the pixel that a coordinate outside of [0, size) stands for; -1 if there is none.
 std::int64_t folded(std::int64_t i, std::int64_t size, Fill fill) {
   if (i >= 0 && i < size) return i;
   switch (fill) {
@@ -156,7 +157,7 @@ void affine(std::span<T> image, const ImageSize& size, const AffineOptions& opti
   T* out = image.data();
   for (std::int64_t y = 0; y < size.height; ++y) {
     for (std::int64_t x = 0; x < size.width; ++x) {
-      // The place in the old image that this pixel comes from.
+      // Computes the place in the old image that this pixel comes from.
       const double dy = static_cast<double>(y) - options.shift_y - center_y;
       const double dx = static_cast<double>(x) - options.shift_x - center_x;
       const double seen_y = bounded(options.zoom_y * (cosine * dy + sine * dx) + center_y);
@@ -256,8 +257,8 @@ void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int6
   check::require("cutout", "side", side, check::at_least(0));
   check::require("cutout", "value", value, check::finite());
   if (image.empty()) return;
-  // The part begins half a side before the middle and lies within [0, extent], whatever the numbers
-  // are.
+  // Returns the part that begins half a side before the middle, cut to [0, extent] without
+  // overflow.
   const auto part = [side](std::int64_t middle, std::int64_t extent) {
     constexpr std::int64_t kBeyond = std::int64_t{1} << 61;
     const std::int64_t length = std::min(side, kBeyond);
@@ -276,13 +277,14 @@ void cutout(std::span<T> image, const ImageSize& size, std::int64_t y, std::int6
 
 namespace {
 
-// A number, and its logarithm: a small one may be 0 where its logarithm is not infinite.
+// A number with its logarithm, which is finite even if the number is so small that it is 0.
 struct Gamma {
   double value;
   double log;
 };
 
-// Gamma(alpha, 1) by Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables", 2000.
+// Draws from Gamma(alpha, 1) by Marsaglia and Tsang, "A Simple Method for Generating Gamma
+// Variables", 2000.
 Gamma gamma(double alpha, Random& random) {
   if (alpha < 1.0) {
     const double u = std::max(1e-12, static_cast<double>(random.uniform()));
@@ -301,14 +303,13 @@ Gamma gamma(double alpha, Random& random) {
   }
 }
 
-// Beta(alpha, alpha)
+// Draws from Beta(alpha, alpha).
 float share_of(double alpha, Random& random) {
   const Gamma a = gamma(alpha, random);
   const Gamma b = gamma(alpha, random);
   const double sum = a.value + b.value;
   if (sum > 0.0 && std::isfinite(sum)) return static_cast<float>(a.value / sum);
-  // The result is one of the two by chance where they are so far out that not even the logarithms
-  // tell them apart.
+  // If both are so small that not even their logarithms are finite, the result is 0 or 1 by chance.
   if (std::isinf(a.log) && std::isinf(b.log)) return static_cast<float>(random.word() & 1U);
   return static_cast<float>(1.0 / (1.0 + std::exp(b.log - a.log)));
 }

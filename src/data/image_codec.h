@@ -1,4 +1,4 @@
-// What the decoders of images share.
+// Types and checks that the decoders of images share.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ struct Job {
   throw IoError(format(name, ": ", what));
 }
 
-// What the file says, before memory is taken for it.
+// Checks the size that the file claims, before memory is taken for it.
 inline void check_size(const Job& job, std::uint64_t width, std::uint64_t height) {
   const std::uint64_t most = job.limits.max_pixels;
   if (width == 0 || height == 0) {

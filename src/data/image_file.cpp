@@ -1,4 +1,4 @@
-// Images from files, and to them.
+// Reads images from files, and writes them.
 #include <png.h>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ Tensor read_image(const std::string& path, int channels, const ImageLimits& limi
 
 void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size,
                      const ImageLimits& limits) {
-  // Kept by the thread, for the next image.
+  // The thread keeps the memory for the next image.
   thread_local std::vector<std::byte> memory;
   thread_local Target target;
   with_own_errors(path, [&] {

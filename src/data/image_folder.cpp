@@ -23,10 +23,10 @@ bool is_image(const fs::path& path) {
   return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
 }
 
-// Written by file managers, editors and notebooks, for themselves.
+// File managers, editors and notebooks write hidden files for themselves.
 bool is_hidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
 
-// A link that leads nowhere counts as a file: left out it would be missed by nobody.
+// A link that leads nowhere counts as a file, since nobody would notice if it were left out.
 bool may_be_file(const fs::directory_entry& entry) {
   std::error_code unknown;
   const fs::file_status status = entry.status(unknown);

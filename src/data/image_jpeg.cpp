@@ -16,15 +16,15 @@
 namespace stoker::image {
 namespace {
 
-// The state by which libjpeg's functions find their way back.
+// The state by which libjpeg's error functions return to the caller.
 struct Decoder {
-  jpeg_error_mgr errors;  // first: libjpeg knows this part only
+  jpeg_error_mgr errors;  // the first member, since libjpeg has a pointer to this part
   std::jmp_buf where;
   char message[JMSG_LENGTH_MAX];
-  bool is_too_long;  // more scans than the limit says
+  bool is_too_long;  // there are more scans than the limit allows
 };
 struct ScanCounter {
-  jpeg_progress_mgr base;  // first, likewise
+  jpeg_progress_mgr base;  // the first member for the same reason
   std::int64_t most;
 };
 
@@ -34,11 +34,11 @@ struct ScanCounter {
   std::longjmp(decoder->where, 1);
 }
 
-// Most warnings are of what does no harm, and files that have them are common: stray bytes, odd
-// versions. Where the file ends within its pixels the rest would be grey, which is an error. Data
-// that ends early is told by a decoder that asks for more and finds the end marker (libjpeg puts
-// one behind a file without). With several scans, or arithmetic coding, it asks in vain without a
-// word, so that there the missing end marker itself counts.
+// Most warnings are harmless, and files that cause them are common (stray bytes, odd versions). A
+// file that ends within its pixels is an error, however, since the rest of the image would be grey.
+// Usually a decoder that asks for more data and finds the end marker warns of that (libjpeg puts an
+// end marker behind a file without one). With several scans, or arithmetic coding, the decoder
+// gives no warning, so that in these cases the missing end marker itself is the error.
 void complain(j_common_ptr common, int level) {
   if (level >= 0 || common->is_decompressor == 0) return;
   const auto* info = reinterpret_cast<const jpeg_decompress_struct*>(common);
@@ -63,7 +63,7 @@ void count_scans(j_common_ptr common) {
   std::longjmp(decoder->where, 1);
 }
 
-// Counts scans by their markers, which costs nothing beside decoding them.
+// Counts scans by their markers, which takes no time compared with decoding them.
 std::int64_t scans_in(std::span<const std::byte> bytes) {
   constexpr unsigned kStartOfScan = 0xda;
   constexpr unsigned kEndOfImage = 0xd9;
@@ -71,8 +71,8 @@ std::int64_t scans_in(std::span<const std::byte> bytes) {
   for (std::size_t at = 2; at + 4 <= bytes.size();) {
     const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(bytes[at + i]); };
     const unsigned marker = byte(1);
-    // Between markers lie a scan's data, in which 0xff stands before 0 or, to begin with a fresh
-    // state, before 0xd0 to 0xd7.
+    // A scan's data lies between markers. Within it, 0xff precedes 0 or, where the decoder's state
+    // is reset, 0xd0 to 0xd7.
     const bool is_segment =
         byte(0) == 0xff && marker >= 0xc0 && marker != 0xff && !(marker >= 0xd0 && marker <= 0xd9);
     if (byte(0) == 0xff && marker == kEndOfImage) break;
@@ -86,7 +86,8 @@ std::int64_t scans_in(std::span<const std::byte> bytes) {
   return scans;
 }
 
-// Files that JPEG's standard allows, and libjpeg, or the colours that we ask it for, do not.
+// Returns whether the error means a file that JPEG's standard allows, but that libjpeg cannot
+// decode, or not to the colours that we ask for.
 bool is_unsupported(int code) {
   switch (code) {
     case JERR_ARITH_NOTIMPL:
@@ -94,7 +95,7 @@ bool is_unsupported(int code) {
     case JERR_CCIR601_NOTIMPL:
     case JERR_COMPONENT_COUNT:
     case JERR_CONVERSION_NOTIMPL:
-    case JERR_EMPTY_IMAGE:  // its height comes behind the pixels
+    case JERR_EMPTY_IMAGE:  // its height follows the pixels
     case JERR_FRACT_SAMPLE_NOTIMPL:
     case JERR_IMAGE_TOO_BIG:
     case JERR_NOT_COMPILED:
@@ -107,7 +108,8 @@ bool is_unsupported(int code) {
   }
 }
 
-// Between setjmp and its return nothing with a destructor may come to life.
+// No object with a destructor may be made here or in the function below, since longjmp() returns
+// through them.
 bool read_header(jpeg_decompress_struct& info, Decoder& decoder, std::span<const std::byte> bytes,
                  int channels) {
   if (setjmp(decoder.where) != 0) return false;
@@ -125,7 +127,7 @@ bool read_scanlines(jpeg_decompress_struct& info, Decoder& decoder, std::uint8_t
     JSAMPROW row = pixels + info.output_scanline * pitch;
     jpeg_read_scanlines(&info, &row, 1);
   }
-  return true;  // what comes behind the pixels is of no interest
+  return true;  // bytes after the pixels do not matter
 }
 
 }  // namespace

@@ -49,15 +49,19 @@ void read_png_bytes(png_structp png, png_bytep to, std::size_t count) {
   source->bytes = source->bytes.subspan(count);
 }
 
-// Reads samples as they are stored, as TensorFlow and Pillow do: no gamma, alpha dropped and not
-// laid on anything, the upper bytes of 16 bits. `channels`: 3 or 4, or 1 for a file that is gray.
+// Reads samples as they are stored, as TensorFlow and Pillow do: gamma is not applied, alpha is
+// dropped and not blended with anything, and of 16 bits the upper byte is taken. `channels` is 3 or
+// 4, or 1 for a file that is gray.
 //
-// As below, nothing with a destructor may come to life between setjmp and its return.
+// No object with a destructor may be made here or in the function below, since longjmp() returns
+// through them.
 bool read_png_header(png_structp png, png_infop info, PngSource& source) {
   if (setjmp(source.where) != 0) return false;
   png_set_read_fn(png, &source, read_png_bytes);
-  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size() has ours
-  // Texts, profiles and the like would be unpacked to a thousand times their size, and kept.
+  // Our own limits are enforced by check_size().
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  // Texts, profiles and the like are skipped; they could unpack to a thousand times their size, and
+  // libpng would keep them.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(png, info);
   return true;
@@ -87,7 +91,7 @@ bool read_png_rows(png_structp png, png_infop info, PngSource& source, int chann
   return true;
 }
 
-// ITU-R BT.601's weights of red, green and blue, as JPEG has them too.
+// The weights of red, green and blue are those of ITU-R BT.601, which JPEG uses too.
 void make_gray(Target& target) {
   std::vector<std::uint8_t>& pixels = target.pixels;
   const std::size_t count = pixels.size() / 3;

@@ -1,4 +1,4 @@
-// What an image's memory has to hold.
+// Checks that an image's memory has as many elements as its size.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,7 @@
 namespace stoker::data {
 namespace {
 
-// Below this a file may be packed as tightly as it likes.
+// Up to this size a file may unpack to any multiple of its own.
 constexpr std::uint64_t kHarmless = std::uint64_t{1} << 28;
 
 std::uint64_t expanded(std::uint64_t file_bytes, std::uint64_t expansion) {

@@ -1,4 +1,4 @@
-// Limits of readers, checked in one way.
+// The limits of all readers are checked here.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@ namespace stoker::data {
 // The memory that one file may take.
 class MemoryLimit {
  public:
-  // Throws ValueError for limits that make no sense.
+  // Throws ValueError for limits that are not above 0.
   MemoryLimit(std::string name, const ReadLimits& limits, std::uint64_t file_bytes);
 
-  // Throws IoError, naming file and option, where `bytes` is more than the file may take.
+  // Throws IoError, which names file and option, if `bytes` is more than the file may take.
   void check(std::uint64_t bytes) const {
     if (bytes > most_) refuse(bytes);
   }
@@ -29,7 +29,7 @@ class MemoryLimit {
 };
 
 void check_limits(const ImageLimits& limits);
-// "2^33", or all digits of what is no such power.
+// Returns "2^33", or all digits of a number that is no such power.
 std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace stoker::data

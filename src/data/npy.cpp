@@ -51,7 +51,7 @@ class HeaderReader {
       const std::string key = string();
       expect(':');
       if (key == "descr") {
-        // Elements of several fields have a list of them here.
+        // For elements with several fields, a list of the fields stands here.
         if (accept('[')) unsupported("elements of several fields");
         header.descr = string();
         descr = true;
@@ -126,7 +126,7 @@ class HeaderReader {
         ++at_;
       }
       if (at_ == begin) damaged("expected an extent");
-      // Long integers of Python 2, which wrote the first two versions only.
+      // Long integers of Python 2 end in L. It wrote only the first two versions of the format.
       if (version_ < 3 && at_ < text_.size() && text_[at_] == 'L') ++at_;
       if (shape.rank() == Shape::kMaxRank) unsupported("an array of more than eight axes");
       shape.push_back(extent);
@@ -231,7 +231,7 @@ Tensor npy::parse(Bytes bytes, const NpyOptions& options, const std::string& nam
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + begin, length);
   const Header header = HeaderReader(text, version, name).read();
   const ElementType type = type_of(header.descr, options, name);
-  // An extent of 0 makes no elements of any others.
+  // If an extent is 0, there are no elements, whatever the other extents are.
   const bool is_empty = std::ranges::find(header.shape, 0) != header.shape.end();
   std::uint64_t wanted = is_empty ? 0 : type.bytes;
   for (const std::int64_t extent : header.shape) {

@@ -1,4 +1,4 @@
-// What the readers of .npy and .npz share.
+// Declarations that the readers of .npy and .npz share.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ T number_at(Bytes bytes, std::size_t offset, const std::string& name) {
   return value;
 }
 
-// The array in the bytes of a .npy file; `name` is for messages.
+// Returns the array in the bytes of a .npy file; `name` is for messages.
 Tensor parse(Bytes bytes, const NpyOptions& options, const std::string& name);
 
 }  // namespace stoker::npy

@@ -38,7 +38,7 @@ std::vector<std::byte> inflate_raw(Bytes packed, std::uint64_t size, const std::
 constexpr std::uint32_t kEndOfDirectory = 0x06054b50;
 constexpr std::uint32_t kDirectoryEntry = 0x02014b50;
 constexpr std::uint32_t kLocalHeader = 0x04034b50;
-// This value stands in place of a number that does not fit, which then stands in another record.
+// This value marks a number that does not fit here and stands in another record.
 constexpr std::uint32_t kMore = 0xffffffffU;
 constexpr std::uint16_t kIsEncrypted = 1;
 

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kRemembered = 2;
 
-// Fisher and Yates's shuffle (Knuth, The Art of Computer Programming 2, algorithm 3.4.2P), from the
-// identity, so that no epoch depends on the one before.
+// Shuffles by Fisher and Yates's method (Knuth, The Art of Computer Programming 2, algorithm
+// 3.4.2P). It begins with the identity, so that no epoch depends on the one before.
 void shuffle(std::vector<std::int64_t>& rows, std::uint64_t seed, std::int64_t epoch) {
   Random random = source_random(seed, epoch, RandomStage::shuffle);
   std::iota(rows.begin(), rows.end(), std::int64_t{0});
@@ -29,7 +29,8 @@ Permutations::Order::~Order() {
   --entry_.readers;
 }
 
-// Returns a new entry where all are being read.
+// Returns the unread entry that was asked for the longest time ago, or a new one if all are being
+// read.
 Permutations::Entry& Permutations::oldest_unread() {
   Entry* oldest = nullptr;
   for (const auto& entry : entries_) {

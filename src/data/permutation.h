@@ -10,14 +10,14 @@
 namespace stoker::data {
 
 // The shuffled numbers [0, size) of an epoch: a function of (seed, epoch). Any thread may ask for
-// any epoch. The object remembers two, so that a feed that reads ahead into the next epoch, or a
-// second feed on the same source, finds its own; allocates only for the first two, and for more
-// readers than that.
+// any epoch. The object remembers two orders, so that a feed that reads ahead into the next epoch,
+// and a second feed on the same source, each find their own. It allocates only for the first two,
+// and for more readers than that.
 class Permutations {
   struct Entry;
 
  public:
-  // Holds an order in place while it is read.
+  // Keeps an order in memory while it is read.
   class Order {
    public:
     Order(Permutations& owner, Entry& entry) : owner_(owner), entry_(entry) {}
@@ -38,7 +38,7 @@ class Permutations {
   struct Entry {
     std::int64_t epoch = -1;
     int readers = 0;
-    std::uint64_t asked = 0;  // when last, in calls
+    std::uint64_t asked = 0;  // the number of the call that last asked for it
     std::vector<std::int64_t> rows;
   };
 

@@ -1,4 +1,4 @@
-// Images of another size, as Keras makes them: pixels are squares, no antialiasing.
+// Resizes images as Keras does: pixels are squares, and there is no antialiasing.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -37,15 +37,15 @@ void make_taps(std::vector<Tap>& taps, std::int64_t from, std::int64_t to, std::
   }
 }
 
-// A row between two of the old image.
+// A row of the new height, between two rows of the old image.
 template <class T>
 struct Row {
   const T* upper;
   const T* lower;
-  float weight;  // of the lower one
+  float weight;  // the weight of the lower one
 };
 
-// Its pixels from number `begin` on.
+// Computes the pixels of the row from number `begin` on.
 template <class T>
 void blend(const Row<T>& row, std::span<const Tap> columns, std::size_t begin,
            std::int64_t channels, T* to) {
@@ -68,8 +68,8 @@ void blend(const Row<T>& row, std::span<const Tap> columns, std::size_t begin,
   }
 }
 
-// Four bytes at a time are as many channels as a pixel has, and perhaps more, which the next pixel
-// overwrites. How many pixels can be made so: those that read and write within their row.
+// Returns how many pixels can be made four bytes at a time. Four bytes hold the channels of a pixel
+// and perhaps more, which the next pixel overwrites; the pixel must read and write within its row.
 std::size_t pixels_by_fours([[maybe_unused]] std::span<const Tap> columns,
                             [[maybe_unused]] std::int64_t pitch,
                             [[maybe_unused]] std::int64_t channels) {

@@ -1,4 +1,4 @@
-// The random numbers of sources: a function of (seed, epoch, stage, ordinal) alone.
+// The random numbers of sources, which are a function of (seed, epoch, stage, ordinal) alone.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@ enum class RandomStage : std::uint32_t {
   element,  // a Dataset's stage; the ordinal is the element's number
 };
 
-// A key of its own for every epoch and stage, itself a word of Philox. Taking the user's seed as
-// the key instead would give batches the numbers of initializers and of layers' streams.
+// Returns random numbers under a key of their own for each epoch and stage, which is itself drawn
+// by Philox. With the user's seed as the key, batches would get the same numbers as initializers
+// and layers' streams.
 inline Random source_random(std::uint64_t seed, std::int64_t epoch, RandomStage stage,
                             std::int64_t ordinal = 0) {
   constexpr std::uint32_t kSources = 0x736f7572;  // "sour"

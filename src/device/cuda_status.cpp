@@ -5,14 +5,14 @@
 namespace stoker::device {
 namespace {
 
-// Turing. Older devices have no kernels in this library, and CUDA 13 knows none.
+// 7.5 is Turing. This library has no kernels for older devices, and CUDA 13 does not support them.
 constexpr int kOldestCapability = 75;
 
 std::string version(int cuda) { return format(cuda / 1000, '.', cuda % 1000 / 10); }
 std::string capability(int number) { return format(number / 10, '.', number % 10); }
 
-// The first branch of drivers that knows a major version of CUDA; any runtime of that version runs
-// on it (CUDA's "minor version compatibility").
+// Returns the first branch of drivers that supports a major version of CUDA; any runtime of that
+// version runs on it (CUDA's "minor version compatibility").
 std::string first_driver(int major) {
   switch (major) {
     case 12:

@@ -1,6 +1,6 @@
-// Whether CUDA can be used, and in one line why not. Knows nothing of CUDA's headers: builds
-// without CUDA answer too (backend/cuda_absent/), and tests judge facts about machines that they
-// don't have.
+// Finds out whether CUDA can be used, and says in one line why not. This header includes none of
+// CUDA's, so that builds without CUDA can answer too (backend/cuda_absent/), and tests can judge
+// facts about machines that they don't have.
 #pragma once
 
 #include <cstddef>
@@ -12,21 +12,21 @@
 
 namespace stoker::device {
 
-// What was found out about a machine, in the order of the questions. Asking stops at the first
-// answer that rules CUDA out and leaves the rest as it is here.
+// Facts about a machine, in the order in which they are asked for. Asking stops at the first answer
+// that rules CUDA out, and leaves the later ones at their defaults.
 struct CudaFacts {
   int ordinal = 0;  // of the device that is wanted
   // Versions as CUDA counts them: 13020 is 13.2.
-  int runtime = 0;           // that this program was linked with
+  int runtime = 0;           // the runtime that this program was linked with
   int driver = 0;            // 0: there is no libcuda.so.1
   bool driver_stub = false;  // the libcuda that toolkits bring for the linker
-  // What the driver said when it was asked for devices, if it was neither a number nor "too old".
+  // The driver's error when it was asked for devices, unless it gave a number or said "too old".
   std::string driver_error;
   int devices = 0;
   std::optional<std::string> visible_devices;  // CUDA_VISIBLE_DEVICES
   std::string name;
   int capability = 0;  // 90 is 9.0
-  // What src/device/cuda/libraries.h says of them; empty: nothing is wrong.
+  // Problems of the libraries as src/device/cuda/libraries.h reports them; empty if there are none.
   std::string nvrtc_problem;
   std::string cudnn_problem;
   std::size_t cudnn = 0;  // 91900 is 9.19.0
@@ -42,7 +42,8 @@ struct CudaStatus {
 CudaStatus judge(const CudaFacts& facts);
 
 // The status on this machine and in this process, found out at the first call for each device.
-// Without a driver that takes well under a millisecond; with one, as long as loading cuDNN does.
+// Without a driver the first call takes well under a millisecond; with one it takes as long as
+// loading cuDNN does.
 const CudaStatus& cuda_status(int ordinal = 0);
 
 // The one device of that number; it lives until the process ends. Throws DeviceError with

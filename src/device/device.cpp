@@ -1,4 +1,4 @@
-// The public handle.
+// The public handle of a device.
 #include "stoker/device.h"
 
 #include <charconv>
@@ -20,7 +20,7 @@ struct Choice {
   std::string why_not_cuda;
 };
 
-// The N of "cuda:N"; 0 for "cuda".
+// Returns the N of "cuda:N"; 0 for "cuda".
 std::optional<int> cuda_ordinal(std::string_view name) {
   constexpr std::string_view kPrefix = "cuda:";
   if (name == "cuda") return 0;
@@ -47,7 +47,7 @@ Choice choose() {
   if (!cuda.usable) return {device::make_cpu_device(), cuda.line};
   try {
     return {device::make_cuda_device(0), ""};
-  } catch (const DeviceError& error) {  // busy, for example, and reserved by another process
+  } catch (const DeviceError& error) {  // the device is reserved by another process, for example
     return {device::make_cpu_device(), error.what()};
   }
 }

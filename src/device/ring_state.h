@@ -1,6 +1,6 @@
 // The device's side of a ring of slots. A program takes no parameters: it finds its batch at the
-// ring's cursor, and moves the cursor on. So one captured program serves every slot, and training,
-// short batches and evaluation may follow each other in any order.
+// ring's cursor, and moves the cursor on. One captured program therefore serves every slot, and
+// training, short batches and evaluation may follow each other in any order.
 #pragma once
 
 #include <cstddef>

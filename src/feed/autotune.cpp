@@ -7,25 +7,27 @@
 namespace stoker::feed {
 namespace {
 
-// A window is long enough to mean something and short enough to adapt within an epoch.
+// A window of measurement is long enough to mean something and short enough to adapt within an
+// epoch.
 constexpr std::int64_t kWindowNs = 100'000'000;
 constexpr std::int64_t kFirstWindowNs = 10'000'000;
 constexpr std::uint64_t kWindowBatches = 4;
 // While nothing changes, windows become up to eight times as long: deciding takes a few
 // milliseconds.
 constexpr int kMostDoublings = 3;
-// A deeper queue than this needs a reason, a shallower one spares nothing worth having.
+// A queue deeper than this needs a reason; a shallower one saves nothing worthwhile.
 constexpr int kFewestSlots = 7;
 // Fewer workers or slots are preferred when they cost no more than this.
 constexpr double kTolerance = 1.01;
-// More workers have to bring this much, or they are taken back: they cost the step its cores.
+// More workers are kept only if they lower the time of a batch to this share of it or less, since
+// they take cores from the step.
 constexpr double kWorthwhile = 0.98;
-// Cores that are busy for more than this share of their time are what everything waits for.
+// If cores are busy for more than this share of their time, they are what everything waits for.
 constexpr double kCoresAreBusy = 0.7;
-// Above this share another worker would have no core to run on but the step's: the little that it
-// could bring is not worth the trial.
+// If the cores are busy for more than this share, another worker could only run on the step's
+// cores. The little that it could bring is not worth the trial.
 constexpr double kNoCoreLeft = 0.85;
-// A step on the same cores that waits for less than this of its time is fed.
+// A step on the same cores that waits for less than this share of its time has batches enough.
 constexpr double kFed = 0.03;
 constexpr int kWindowsOfCeiling = 50;
 
@@ -54,7 +56,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
                       measured.durations.step - begin_.durations.step, measured.durations.host};
   begin_ = measured;
   ++windows_;
-  // A full ring keeps the workers from filling, so that what they took before still holds.
+  // While the ring is full, workers do not fill, and the times that they took before still hold.
   if (window.durations.generate.count() == 0)
     window.durations.generate = measured.durations.generate;
   if (window.durations.step.count() == 0 || window.durations.generate.count() == 0) {
@@ -62,8 +64,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   }
 
   const double took = seconds(window.training_ns) / static_cast<double>(window.batches);
-  // A window in which the ring fills on busy cores says nothing that later ones could be compared
-  // with.
+  // A window in which the ring fills on busy cores is not comparable with later ones.
   if (limits_.device_slots == 0 && windows_ == 1 && busy(window) > kCoresAreBusy) {
     return std::nullopt;
   }
@@ -88,7 +89,7 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   return choice_;
 }
 
-// The share of what the cores could do that this process had them do.
+// Returns the share of the cores' time that this process used.
 double Autotune::busy(const Measured& window) const {
   return seconds(window.cpu_ns) / (limits_.cores * seconds(window.training_ns));
 }
@@ -123,8 +124,8 @@ Autotune::Choice Autotune::best(const Measured& window) const {
     const int most = std::min(ceiling_, limits_.max_workers);
     best.workers = fewest_workers(1, most, kTolerance,
                                   [&](int workers) { return takes(workers, slots_for(workers)); });
-    // Workers on the step's own cores yield to it: their batches take long because they can wait,
-    // and more of them would only put more of the step's threads aside.
+    // Workers on the step's own cores yield to it, so that their batches take long only because
+    // they can wait. More workers would only interrupt more of the step's threads.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
     if (limits_.device_slots == 0 && (waited < kFed || busy(window) > kNoCoreLeft)) {
       best.workers = std::min(best.workers, choice_.workers);

@@ -10,8 +10,8 @@
 namespace stoker::feed {
 
 struct TuneLimits {
-  int max_workers = 1;  // of a range that begins at 1
-  int max_slots = 11;   // of the ring
+  int max_workers = 1;  // workers are chosen from 1 to this
+  int max_slots = 11;   // slots of the ring
   int queued = 10;      // max_queue_size, where that is not tuned
   bool tune_workers = false;
   bool tune_slots = false;
@@ -19,11 +19,11 @@ struct TuneLimits {
   double cores = 1.0;
 };
 
-// Looks at what the stages took since its last change, and asks the throughput model for the fewest
-// workers, and the fewest slots, with which a batch takes no longer than with the most. What the
-// model promises is held against what then happens: a change that made training slower is taken
-// back, and not tried again for a while. Workers that share the step's cores get company only while
-// the step waits for them and the cores are not busy. No thread of its own.
+// Looks at the times of the stages since its last change, and asks the throughput model for the
+// fewest workers, and the fewest slots, with which a batch takes no longer than with the most. The
+// model's promise is compared with what then happens: a change that made training slower is taken
+// back, and not tried again for a while. Where workers share the step's cores, another one is added
+// only while the step waits for them and the cores are not busy. Autotune has no thread of its own.
 class Autotune {
  public:
   struct Choice {
@@ -32,43 +32,42 @@ class Autotune {
     friend bool operator==(const Choice&, const Choice&) = default;
   };
 
-  // What has been measured so far in all; `training_ns` leaves out time in which nobody asked for
-  // batches.
+  // All measurements so far; `training_ns` leaves out time in which nobody asked for batches.
   struct Measured {
     std::uint64_t batches = 0;
     std::int64_t training_ns = 0;
-    std::int64_t cpu_ns = 0;     // of the process
-    std::int64_t waited_ns = 0;  // for batches
+    std::int64_t cpu_ns = 0;     // CPU time of the process
+    std::int64_t waited_ns = 0;  // time spent waiting for batches
     // The shares of the generator's time in which it ran on a core, and in which it wanted to.
     double cpu_share = 0.0;
     double core_share = 0.0;
     StageDurations durations{};
   };
-  // `begin`: what was measured before there was anything to tune.
+  // `begin` is what was measured before there was anything to tune.
   Autotune(const TuneLimits& limits, const Choice& start, const Measured& begin);
 
-  // Whether there is enough new to decide on; the feed asks for each batch.
+  // Returns whether there are enough new measurements to decide on; the feed asks at each batch.
   bool is_due(std::uint64_t batches, std::int64_t training_ns) const;
-  // Returns another choice where one is better.
+  // Returns another choice if it is better.
   std::optional<Choice> decide(const Measured& measured);
   const Choice& choice() const { return choice_; }
 
  private:
-  // The number of slots that so many workers may use.
+  // Returns the number of slots that so many workers may use.
   int slots_for(int workers) const;
   Choice best(const Measured& window) const;
   double busy(const Measured& window) const;
 
   const TuneLimits limits_;
   Choice choice_;
-  Measured begin_;  // of the window
+  Measured begin_;  // measurements at the beginning of the window
   int windows_ = 0;
   int quiet_ = 0;  // windows without a change, up to a few
-  // The choice before the last change, and what a batch took with it.
+  // The choice before the last change, and the time that a batch took with it.
   std::optional<Choice> before_;
   double seconds_before_ = 0.0;
-  int ceiling_ = 0;        // of workers, for as long as
-  int ceiling_until_ = 0;  // this window
+  int ceiling_ = 0;  // the most workers until window ceiling_until_
+  int ceiling_until_ = 0;
 };
 
 }  // namespace stoker::feed

@@ -1,4 +1,4 @@
-// State that a source's half on the device keeps for each stream that it fills on.
+// The state that a DeviceFiller keeps for each stream that it fills on.
 #pragma once
 
 #include <map>
@@ -9,12 +9,12 @@
 
 namespace stoker::feed {
 
-// Several feeds may fill on one stream (a fit's and its validation's on the CPU): what is kept for
-// a stream goes with the last of them. Synchronised; a T stays where it is until then.
+// Several feeds may fill on one stream (on the CPU, a fit's and its validation's); a stream's value
+// is destroyed with the last of them and does not move before. Access is synchronised.
 template <class T>
 class ByStream {
  public:
-  // `make` gives a T where the stream has none. Called under the lock.
+  // Opens a stream. If the stream has no value yet, `make` makes one, under the lock.
   template <class Make>
   void open(device::Stream& stream, Make&& make) {
     const std::lock_guard lock(mutex_);
@@ -27,7 +27,7 @@ class ByStream {
     const auto found = kept_.find(&stream);
     if (found != kept_.end() && --found->second.feeds == 0) kept_.erase(found);
   }
-  // The value of a stream that is open.
+  // Returns the value of an open stream.
   T& at(device::Stream& stream) {
     const std::lock_guard lock(mutex_);
     return kept_.at(&stream).value;

@@ -8,9 +8,8 @@
 namespace stoker::feed {
 namespace {
 
-// The claims of the whole process, since the feeds that may meet at a source know nothing of each
-// other. They are never destroyed: a thread that was left behind gives its claim back whenever its
-// call returns.
+// The claims of the whole process, since feeds of the same source do not know of each other. They
+// are never destroyed, because an abandoned thread gives its claim back whenever its call returns.
 struct Claims {
   std::mutex mutex;
   std::set<const Source*> held;

@@ -5,7 +5,8 @@
 
 namespace stoker::feed {
 
-// Holds a source for a feed, as long as this lives. A pure source may have any number of holders.
+// Holds a source for a feed as long as this object lives. A pure source may have any number of
+// holders.
 class SourceClaim {
  public:
   // Throws ValueError when another feed holds the source, by itself or in an adapter.

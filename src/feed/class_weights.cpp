@@ -10,7 +10,7 @@
 namespace stoker::feed {
 namespace {
 
-// Passes everything on to the source's own half on the device, and adds the weights there.
+// Passes everything on to the source's own DeviceFiller, and adds the weights on the device.
 class DeviceWeightedSource final : public Source, public DeviceFiller {
  public:
   DeviceWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights)
@@ -63,7 +63,7 @@ class DeviceWeightedSource final : public Source, public DeviceFiller {
     Memory& memory = memory_.at(stream);
     stream.copy_to_host(memory.labels->data(), slot.field(weights_.label_field()),
                         memory.labels->bytes());
-    stream.synchronize();  // the copy of the last batch's weights has ended with it
+    stream.synchronize();  // which also ends the copy of the last batch's weights
     auto* weights = reinterpret_cast<float*>(memory.weights->data());
     weights_.weigh(memory.labels->data(), std::min(rows, spec().batch_size()), weights);
     stream.copy_to_device(slot.field(weights_.weight_field()), memory.weights->data(),

@@ -9,9 +9,9 @@
 
 namespace stoker::feed {
 
-// The same batches with a sample weight for each row. Throws ValueError as ClassWeights does. Where
-// batches are made in the device's memory, their labels are copied back to the host to be weighed:
-// one wait of the host's a batch, for a copy that runs ahead of the steps.
+// Returns a source of the same batches with a sample weight for each row. Throws ValueError as
+// ClassWeights does. If batches are made in the device's memory, their labels are copied to the
+// host to be weighed; for each batch the host waits for a copy, which runs ahead of the steps.
 std::shared_ptr<Source> weigh_classes(std::shared_ptr<Source> source,
                                       std::map<std::int64_t, double> weights);
 

@@ -25,7 +25,7 @@ void* native_of(device::Stream& stream) { return stream.native(); }
 namespace {
 
 // The feed's worker chooses the rows of a batch and writes their numbers into the pinned slot; the
-// rest is the device's.
+// device does the rest.
 class DeviceCache final : public Source, public DeviceFiller {
  public:
   DeviceCache(std::vector<Tensor> tensors, std::shared_ptr<Source> source,
@@ -84,18 +84,18 @@ class DeviceCache final : public Source, public DeviceFiller {
  private:
   // The tensors as they lie on one device.
   struct Columns {
-    std::shared_ptr<device::Device> device;  // before what lies on it
+    std::shared_ptr<device::Device> device;  // declared before the memory, which lies on it
     std::vector<std::unique_ptr<device::Buffer>> memory;
     static const std::shared_ptr<device::Device>& device_of(const std::shared_ptr<Columns>& one) {
       return one->device;
     }
   };
 
-  // The tensors are copied to a device once, for all feeds that use them there.
+  // Returns the tensors on the device. They are copied there once, for all feeds that use them.
   std::shared_ptr<Columns> columns_on(device::Device& device, device::Stream& stream) {
     const std::lock_guard lock(mutex_);
     const std::shared_ptr<device::Device> kept = device.weak_from_this().lock();
-    // Devices that nobody else knows any more are of no use to later feeds either.
+    // Tensors on a device that nobody else holds are dropped, since no later feed can use them.
     std::erase_if(columns_, [&](const std::shared_ptr<Columns>& columns) {
       return columns.use_count() == 1 && columns->device != kept &&
              columns->device.use_count() == 1;
@@ -116,10 +116,10 @@ class DeviceCache final : public Source, public DeviceFiller {
   }
 
   const std::vector<Tensor> tensors_;
-  const std::shared_ptr<Source> source_;  // for its spec
+  const std::shared_ptr<Source> source_;  // gives the spec
   const std::int64_t rows_;
   std::optional<data::Permutations> orders_;
-  std::mutex mutex_;  // of columns_; several feeds may use the source at a time
+  std::mutex mutex_;  // guards columns_, since several feeds may use the source at a time
   std::vector<std::shared_ptr<Columns>> columns_;
   feed::ByStream<std::shared_ptr<Columns>> used_by_;
 };
@@ -139,7 +139,7 @@ SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> tar
   std::vector<Tensor> tensors = inputs;
   tensors.insert(tensors.end(), targets.begin(), targets.end());
   tensors.insert(tensors.end(), sample_weights.begin(), sample_weights.end());
-  // Checks everything, and says what a batch is.
+  // array_source() checks the arguments, and its spec says what a batch is.
   const SourceHandle arrays =
       array_source(std::move(inputs), std::move(targets), std::move(sample_weights), options);
   return SourceHandle(std::make_shared<DeviceCache>(std::move(tensors), arrays.source(), options));

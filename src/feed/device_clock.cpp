@@ -7,7 +7,7 @@
 namespace stoker::feed {
 namespace {
 
-// The time between two looks for events that have passed.
+// The time between two checks for events that have passed.
 constexpr std::int64_t kPollInterval = 100'000'000;
 constexpr int kTries = 4;
 
@@ -28,8 +28,8 @@ DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::S
   stepped_ns_ = epoch_ns_ = uploaded_ns_;
 }
 
-// An idle stream records an event between two looks at the host's clock, however long the thread is
-// put aside between them: the closest pair of a few says best when that was.
+// On an idle stream an event is recorded between two readings of the host's clock, however long the
+// thread is suspended between them. Of a few such pairs the closest tells best when that was.
 void DeviceClock::tie(device::Device& device, device::Stream& copy) {
   std::int64_t closest = std::numeric_limits<std::int64_t>::max();
   for (int i = 0; i < kTries; ++i) {
@@ -37,7 +37,7 @@ void DeviceClock::tie(device::Device& device, device::Stream& copy) {
     const std::int64_t before = now_ns();
     copy.record(*event);
     const std::int64_t took = now_ns() - before;
-    copy.synchronize();  // it is idle again, and the event may go
+    copy.synchronize();  // the stream is idle again, and the event may be destroyed
     if (took >= closest) continue;
     closest = took;
     uploaded_ns_ = before;
@@ -51,7 +51,8 @@ void DeviceClock::begin_epoch(std::int64_t now) {
 }
 
 void DeviceClock::issue(std::uint64_t batch, const Batch& filled) {
-  // The place before this one's is still whole, and needed to account for the one after.
+  // Batches are accounted for before their place is needed again, since accounting for a batch also
+  // needs the place of the one before.
   if (batch + 1 >= accounted_ + places_.size()) account();
   poll(now_ns());
   Place& place = this->place(batch);
@@ -66,7 +67,8 @@ void DeviceClock::poll(std::int64_t now) {
   warn_of_starvation(now);
 }
 
-// Once the device has done all that was launched, it waits for whatever the host waits for now.
+// Once the device has done everything that was launched, it waits for whatever the host waits for
+// now.
 void DeviceClock::warn_of_starvation(std::int64_t now) {
   const std::int64_t idle = accounted_ == launched_
                                 ? std::max<std::int64_t>(0, now - std::max(stepped_ns_, epoch_ns_))
@@ -91,7 +93,7 @@ void DeviceClock::drain() {
 
 void DeviceClock::account_for_all() {
   while (accounted_ < launched_) account();
-  // The clocks drift apart, and what has happened must not lie in the future.
+  // The clocks drift apart, and an event that has passed must not lie in the future.
   const std::int64_t now = now_ns();
   uploaded_ns_ = std::min(uploaded_ns_, now);
   stepped_ns_ = std::min(stepped_ns_, now);
@@ -100,9 +102,9 @@ void DeviceClock::account_for_all() {
 void DeviceClock::account() {
   Place& batch = place(accounted_);
   device::Event& before_it = accounted_ == 0 ? *first_ : uploaded(accounted_ - 1);
-  // One chain, from upload to upload, which nothing can have ended before it was issued. The step's
-  // end hangs on its upload's, so that what the device did by itself does not depend on how well
-  // the clocks are tied.
+  // Times form one chain from upload to upload, and no upload can have ended before it was issued.
+  // The end of a step is measured from the end of its upload, so that the device's own times do not
+  // depend on how well the clocks are tied.
   const std::int64_t uploaded = std::max(
       uploaded_ns_ + nanoseconds(batch.uploaded->seconds_since(before_it)), batch.times.issued_ns);
   const std::int64_t stepped =
@@ -137,7 +139,7 @@ void DeviceClock::report(FeedReport& report) {
   report.step = since_.step;
   report.upload = since_.upload;
   report.device_slots = kDeviceSlots;
-  // The histograms keep their room, so that the next epoch allocates nothing.
+  // The histograms keep their memory, so that the next epoch allocates nothing.
   since_.waited_for_generator = since_.waited_for_upload = since_.waited_for_launch = 0.0;
   since_.computed = 0.0;
   since_.step.clear();

@@ -1,5 +1,5 @@
-// What uploads and steps took on a device that works by itself, and what it waited for between
-// steps, from the events that order them.
+// The times of uploads and steps on a device that works asynchronously, and of its waiting between
+// steps, measured by the events that order them.
 #pragma once
 
 #include <array>
@@ -18,36 +18,36 @@ namespace stoker::feed {
 // Events and times of the batches that are under way. Batches are numbered as they are issued. One
 // thread uses it.
 //
-// A batch is accounted for when its events are about to be recorded again, so that nothing is asked
-// of the device before it is known: two calls a batch on CUDA, which wait for nothing. Now and then
-// it looks for more that has passed, so that a device that starves is not noticed a ring's length
-// late. Times of the device are chained from event to event, and tied to the host's clock where the
-// device is idle.
+// A batch is accounted for when its events are about to be recorded again. By then they have
+// passed, so that reading them takes two calls on CUDA and no waiting. Now and then the clock looks
+// for more events that have passed, since otherwise a device that starves would be noticed a ring's
+// length late. Times of the device are chained from event to event, and tied to the host's clock
+// while the device is idle.
 class DeviceClock {
  public:
-  // `in_flight`: batches that may be under way, one more than can be issued before the first of
-  // them has been stepped. `compute` is idle.
+  // `in_flight` is the number of batches that may be under way, one more than can be issued before
+  // the first of them has been stepped. `compute` must be idle.
   DeviceClock(device::Device& device, device::Stream& copy, device::Stream& compute, Feed& feed,
               int in_flight);
 
   device::Event& uploaded(std::uint64_t batch) { return *place(batch).uploaded; }
   device::Event& stepped(std::uint64_t batch) { return *place(batch).stepped; }
 
-  // Begins the epoch: the time before it, in which the device did nothing, was no waiting.
+  // Begins the epoch. Idle time of the device before it does not count as waiting.
   void begin_epoch(std::int64_t now);
   // Notes that the upload of the next batch is about to be issued.
   void issue(std::uint64_t batch, const Batch& filled);
-  // Notes that its step has been launched.
+  // Notes that the batch's step has been launched.
   void launched(std::uint64_t batch);
-  // Looks for what has passed, ten times a second, and warns when the device starves.
+  // Looks for events that have passed, ten times a second, and warns when the device starves.
   void poll(std::int64_t now);
   // Ends an epoch that has no more batches: waits for those that are under way, one by one, so that
-  // a device that starves behind the last of them is told of too.
+  // it can also warn of a device that starves after the last of them.
   void drain();
   // Accounts for all batches, once both streams are idle.
   void account_for_all();
 
-  // Adds what was accounted for since the last call.
+  // Adds to the report what was accounted for since the last call.
   void report(FeedReport& report);
 
  private:

@@ -17,9 +17,9 @@ DeviceSpan span_of(const BatchTimes& batch, const BatchTimes& before, std::int64
       std::min(batch.uploaded_ns, std::max({batch.issued_ns, before.uploaded_ns, read_ns}));
   span.step_begin_ns = std::min(
       batch.stepped_ns, std::max({before.stepped_ns, batch.uploaded_ns, batch.launched_ns}));
-  // The cause of the time in which the device had nothing to do is the earliest stage that was
-  // late: had it been on time, those after it would have been hidden. Only a launch that comes
-  // after the upload has ended would have been late all the same.
+  // The device's idle time is put down to the earliest stage that was late: if that stage had been
+  // on time, the stages after it would have been hidden. Only a launch after the end of the upload
+  // would have been late in any case.
   const std::int64_t from = std::max(before.stepped_ns, batch.epoch_ns);
   const std::int64_t idle = std::max<std::int64_t>(0, span.step_begin_ns - from);
   if (batch.filled_ns > from) {

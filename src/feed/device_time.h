@@ -1,5 +1,5 @@
-// The division of a device's time: arithmetic on when each batch was filled, issued, uploaded,
-// launched and stepped, wherever these times come from.
+// The division of a device's time into work and waiting: arithmetic on when each batch was filled,
+// issued, uploaded, launched and stepped, wherever these times come from.
 #pragma once
 
 #include <cstdint>
@@ -16,20 +16,20 @@ struct BatchTimes {
   std::int64_t launched_ns = 0;  // the host had launched its step
   std::int64_t uploaded_ns = 0;
   std::int64_t stepped_ns = 0;
-  std::int64_t epoch_ns = 0;  // its epoch began: what the device did not do before was not waiting
+  std::int64_t epoch_ns = 0;  // its epoch began; idle time before that is not waiting
 };
 
 struct DeviceSpan {
   std::int64_t upload_begin_ns = 0;
   std::int64_t step_begin_ns = 0;
-  // The times for which the device had nothing to do before the step, by what it waited for.
+  // The times for which the device was idle before the step, by what it waited for.
   std::int64_t waited_for_generator_ns = 0;
   std::int64_t waited_for_upload_ns = 0;
   std::int64_t waited_for_launch_ns = 0;
 };
 
-// What the device did for a batch. `before` is the batch before it, and `read_ns` when the step
-// that read its device slot before had ended.
+// Returns what the device did for a batch. `before` is the batch before it. `read_ns` is when the
+// step ended that last read the same device slot.
 DeviceSpan span_of(const BatchTimes& batch, const BatchTimes& before, std::int64_t read_ns);
 
 // Adds a batch to a report.

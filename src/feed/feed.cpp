@@ -20,7 +20,7 @@ std::int64_t process_cpu_ns() {
   return std::int64_t{1'000'000'000} * time.tv_sec + time.tv_nsec;
 }
 
-// The timeout in nanoseconds for the workers' ends; beyond a century it is for ever.
+// Returns the timeout in nanoseconds for joining workers; more than a century counts as for ever.
 std::int64_t timeout_ns(const FeedOptions& options) {
   constexpr double kCentury = 3.2e9;
   return options.timeout_seconds < kCentury
@@ -28,7 +28,8 @@ std::int64_t timeout_ns(const FeedOptions& options) {
              : 0;
 }
 
-// The share of float32 inputs in a batch's bytes, which other element types would make fewer.
+// Returns the share of float32 inputs in a batch's bytes, which could be fewer with other element
+// types.
 double float_share(const BatchSpec& spec) {
   const auto bytes = [](const Field& field) {
     return static_cast<double>(field.shape.elements()) * static_cast<double>(size_of(field.dtype));
@@ -101,9 +102,9 @@ void Feed::Impl::end_epoch() {
   epoch_waited_ns = 0;
   ++epoch;
   step = 0;
-  // The workers end an epoch of the source when they begin the next; the last one is left to us.
+  // The workers end an epoch of the source when they begin the next; the last one is ended here.
   if ((epoch == schedule.end_epoch() || ran_out) && sequence > 0) {
-    pool.stop();  // some may be about to ask for batches beyond the end
+    pool.stop();  // some workers may be about to ask for batches beyond the end
     if (pool.join()) end_source();
   }
 }
@@ -142,7 +143,7 @@ std::optional<Batch> Feed::Impl::next() {
     const SlotNote* const found = take();
     if (found == nullptr) return std::nullopt;
     const SlotNote& note = *found;
-    if (note.epoch < epoch) {  // beyond the end of an epoch that is over
+    if (note.epoch < epoch) {  // a batch beyond the end of an epoch that is over
       ring.release(position++);
       continue;
     }
@@ -224,7 +225,7 @@ Feed::Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& 
     : impl_(std::make_unique<Impl>(std::move(source), options, device)) {}
 
 Feed::~Feed() {
-  // A caller who wants to stop does not wait for a generator that hangs.
+  // If the caller wants to stop, the destructor does not wait for a generator that hangs.
   if (impl_->options.should_stop && impl_->options.should_stop()) impl_->give_up();
 }
 
@@ -242,7 +243,7 @@ void Feed::stop() {
 }
 
 void Feed::fail(const Batch& batch, const std::string& what) {
-  // next() has counted it already.
+  // next() has counted the batch already.
   impl_->fail(format("batch ", batch.sequence + 1, " (epoch ", impl_->epoch + 1, ", batch ",
                      impl_->step, " of it)"),
               what);

@@ -25,15 +25,16 @@ using device::kHeaderBytes;
 using device::SlotHeader;
 
 inline constexpr int kDeviceSlots = 3;
-// A generator that waits for a disk or a network can use many more threads than there are cores.
+// The most workers that AUTOTUNE takes. A generator that waits for a disk or a network can use many
+// more threads than there are cores.
 inline constexpr int kMostTunedWorkers = 64;
 
 struct SlotLayout {
   // The constructor throws ShapeError for fields without a known size or with different batch
   // sizes.
   explicit SlotLayout(const BatchSpec& spec);
-  // The layout of slots of the host: a source that fills the device's memory has nothing but a note
-  // there, of host_bytes(), as field 0.
+  // Returns the layout of the host's slots. For a source that fills the device's memory, a slot
+  // holds only its note of host_bytes(), as field 0.
   static SlotLayout of_host(Source& source);
   std::vector<std::size_t> offsets;  // by field
   std::size_t bytes = 0;             // of the whole block
@@ -45,47 +46,50 @@ struct SlotLayout {
 
 struct FeedOptions {
   std::int64_t epochs = 1;       // how many to run, from first_epoch on
-  std::int64_t first_epoch = 0;  // above 0 when training goes on where it was left
+  std::int64_t first_epoch = 0;  // above 0 when training is resumed
   // Without a value an epoch lasts until the source ends it.
   std::optional<std::int64_t> steps_per_epoch{};
-  // Batches filled ahead of the step; at least 1, or AUTOTUNE: as many as help, within
-  // queue_bytes.
+  // The number of batches filled ahead of the step, at least 1. AUTOTUNE takes as many as help,
+  // within queue_bytes.
   int max_queue_size = 10;
-  // Threads that fill; at least 1, or AUTOTUNE. A source that is not pure has one whatever this
-  // says. The ring has a slot for each, and one for the step, though max_queue_size may be less.
+  // The number of threads that fill, at least 1, or AUTOTUNE. A source that is not pure has one in
+  // any case. The ring has a slot for each thread and one for the step, even if max_queue_size is
+  // less.
   int workers = 1;
-  int max_workers = kMostTunedWorkers;  // that AUTOTUNE takes
+  int max_workers = kMostTunedWorkers;  // the most that AUTOTUNE takes
   std::uint64_t seed = 0;
   bool shuffle = false;  // the order of batches of a source with shuffles_batches()
   NanPolicy nan_policy = NanPolicy::stop;
   // The time for which one batch may be waited for; 0 or infinity is for ever.
   double timeout_seconds = 0.0;
-  std::size_t queue_bytes = std::size_t{256} << 20;  // of a ring that AUTOTUNE chooses
-  std::size_t stamps_per_track = 1024;               // that the timeline keeps
-  // Gets each warning for the user while training goes on, a line without its end, on the thread
-  // that calls next() or constructs the feed. Without a function warnings go to standard error.
+  std::size_t queue_bytes = std::size_t{256} << 20;  // the most that a ring of AUTOTUNE's takes
+  std::size_t stamps_per_track = 1024;               // stamps that the timeline keeps
+  // This function gets each warning for the user during training, as a line without its end, on the
+  // thread that calls next() or constructs the feed. Without a function warnings go to standard
+  // error.
   std::function<void(const std::string&)> warn{};
-  // next() asks it now and then while it waits; true makes next() give up, as stop() does.
+  // next() calls this function now and then while it waits. If it returns true, next() gives up, as
+  // after stop().
   std::function<bool()> should_stop{};
 };
 
-// A batch in its slot. Valid until it is released.
+// A batch in its slot, valid until it is released.
 struct Batch {
   std::byte* block = nullptr;
-  BatchContext* context = nullptr;  // for a source's other half, on the device
+  BatchContext* context = nullptr;  // for a source's DeviceFiller
   std::int64_t rows = 0;
   std::int64_t sequence = 0;   // BatchContext's
   std::uint64_t position = 0;  // in the ring, for release()
-  std::int64_t filled_ns = 0;  // when it was there, on the host's clock
-  bool was_awaited = false;    // it was not there when it was asked for
+  std::int64_t filled_ns = 0;  // when it was filled, on the host's clock
+  bool was_awaited = false;    // it was not yet filled when it was asked for
 };
 
 // One consumer thread calls next() and release(); the feed's own threads fill. Every batch is
-// pulled exactly once; at most max_queue_size + 1 batches ahead of the step, or one more than there
-// are workers, across the ends of epochs; never more than epochs * steps_per_epoch in all. The
-// destructor stops and joins the threads: a call of fill() that is under way finishes first. With a
-// timeout, one that has lasted for so long is left behind: its thread ends when the call does, and
-// keeps what it writes to until then.
+// pulled exactly once. At most max_queue_size + 1 batches, or one more than there are workers, are
+// pulled ahead of the step, across the ends of epochs, and never more than epochs * steps_per_epoch
+// in all. The destructor stops and joins the threads; a call of fill() that is under way finishes
+// first. With a timeout, a call that has lasted for so long is abandoned: its thread ends when the
+// call does, and keeps the memory that it writes to until then.
 //
 // A source that is not pure serves one feed at a time.
 //
@@ -97,7 +101,7 @@ struct Batch {
 // Batches come in the same order, with the same random numbers, for any number of workers.
 class Feed {
  public:
-  // Starts pulling. Throws ValueError for an option out of range, an endless source without
+  // Starts to pull batches. Throws ValueError for an option out of range, an endless source without
   // steps_per_epoch, or a source that serves another feed and is not pure; ShapeError for a spec
   // that no slot can hold; DeviceError when there is no memory for the ring, or no thread;
   // DataError for a source of 0 batches.
@@ -106,53 +110,55 @@ class Feed {
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 
-  // The next batch of the current epoch, waiting for it if need be; empty when the epoch is over:
-  // after steps_per_epoch batches, or when the source ended it. The next call then begins the next
-  // epoch; after the last epoch, and once the source ran out, it stays empty. When the source
-  // threw, returned an impossible number of rows, wrote a NaN, took too long, or gave no batch at
-  // all: joins the threads and throws DataError naming the batch ("batch 17 (epoch 2, batch 7 of
-  // it)", all counted from 1), with the original nested; so does every later call. Throws
-  // ValueError when the caller still holds the slot that the next batch would lie in,
-  // max_queue_size + 1 batches before. Allocates nothing.
+  // Returns the next batch of the current epoch, and waits for it if necessary. Returns nothing
+  // when the epoch is over: after steps_per_epoch batches, or when the source ended it. The next
+  // call then begins the next epoch; after the last epoch, and once the source ran out, next()
+  // always returns nothing. When the source threw, returned an impossible number of rows, wrote a
+  // NaN, took too long, or gave no batch at all: next() joins the threads and throws DataError
+  // naming the batch ("batch 17 (epoch 2, batch 7 of it)", all counted from 1), with the original
+  // exception nested; so does every later call. Throws ValueError when the caller still holds the
+  // slot that the next batch would lie in, max_queue_size + 1 batches before. Allocates nothing.
   std::optional<Batch> next();
-  // The batch that next() would return can't be filled before an earlier one is released: it waits
-  // for the slot of that one, or for its place in the queue. Release the oldest first.
+  // Returns whether the batch that next() would return can't be filled before an earlier one is
+  // released, because it needs the slot of that one, or its place in the queue. The oldest must
+  // then be released first.
   bool holds_next_slot() const;
-  // Gives the batch's slot back, when the step that read it is done.
+  // Gives the batch's slot back. The step that read it must be done.
   void release(const Batch& batch);
-  // The source ended for good although more batches were due: before steps_per_epoch or its own
-  // batches_per_epoch, or at the very beginning of an epoch after the first. The epoch was cut
-  // short and there are no more.
+  // Returns whether the source ended for good although more batches were due: before
+  // steps_per_epoch or its own batches_per_epoch, or at the very beginning of an epoch after the
+  // first. The epoch was then cut short, and there are no more epochs.
   bool ran_out() const;
-  // Stops pulling, so that next() stays empty.
+  // Stops pulling, so that next() returns nothing any more.
   void stop();
-  // The source's other half failed on the batch of the last next(), by an exception that is being
-  // handled: as if it had failed in the feed.
+  // Reports that the source's DeviceFiller failed on the batch of the last next(). The exception
+  // that is being handled counts as if it had been thrown in the feed.
   [[noreturn]] void fail(const Batch& batch, const std::string& what);
 
-  // The feed is told what one step, and one upload, took by itself: AUTOTUNE weighs the generator
-  // against them.
+  // These tell the feed the time that one step, or one upload, took by itself. AUTOTUNE compares
+  // the generator with them.
   void note_step(std::int64_t ns);
   void note_upload(std::int64_t ns);
 
-  // A consumer that sees more than the feed does, and says itself when the device starves, has
-  // `on_wait` called now and then while next() waits.
+  // Makes next() call `on_wait` now and then while it waits. A consumer that knows more than the
+  // feed does uses it to decide itself when the device starves.
   void watch(std::function<void(std::int64_t now_ns)> on_wait);
-  // Only the first call warns.
+  // Warns the user that the device starves. Only the first call warns.
   void warn_of_starvation(const Starvation::Found& found);
 
-  const SlotLayout& layout() const;  // of slots of the host
+  const SlotLayout& layout() const;  // the layout of the host's slots
   int ring_size() const;
-  int workers() const;     // that fill at present
+  int workers() const;     // workers that fill at present
   int queue_size() const;  // batches that may be filled ahead at present
   // `batches` is at most the number of slots that there are.
   void set_queue_size(int batches);
 
-  // Times since the last call: waiting in next() and time in the generator, batches and bytes.
-  // wall, computed and other are the caller's to add. For the consumer thread.
+  // Returns what was measured since the last call: the time of waiting in next() and in the
+  // generator, batches and bytes. The caller adds wall, computed and other. Only the consumer
+  // thread may call it.
   FeedReport take_report();
-  // Stamps of the workers (tracks 0, 1, ...), then a track each for the consumer and the device's
-  // two streams.
+  // Returns the timeline: the stamps of the workers on tracks 0, 1, ..., then a track each for the
+  // consumer and the device's two streams.
   const Timeline& timeline() const;
   Timeline& timeline();
   std::size_t consumer_track() const;

@@ -1,4 +1,4 @@
-// The inside of a Feed.
+// The implementation of Feed.
 #pragma once
 
 #include <exception>
@@ -27,7 +27,7 @@ struct Feed::Impl {
   void end_source();
   void warn(const std::string& what) const;
   void warn_of_nan(const SlotNote& note);
-  // "batch 17 (epoch 2, batch 7 of it)", of the batch that next() is to return.
+  // Returns "batch 17 (epoch 2, batch 7 of it)" for the batch that next() is to return.
   std::string place() const;
   void start_tuning();
   void tune();
@@ -46,17 +46,17 @@ struct Feed::Impl {
   [[noreturn]] void fail(const std::string& where, const std::string& what);
 
   const FeedOptions options;
-  const bool shares_cores;  // of the workers with the step
+  const bool shares_cores;  // whether workers and step share cores
   const Sizes sizes;
   const std::shared_ptr<WorkerPool::Shared> shared;
   Source& source;
   const Schedule& schedule;
   Ring& ring;
 
-  TimelineTotals reported;  // what earlier reports have told
-  std::uint64_t drawn = 0;  // as of then
-  FeedReport counts;        // of batches since the last report
-  DurationHistogram steps;  // of the consumer
+  TimelineTotals reported;  // the part that earlier reports have included
+  std::uint64_t drawn = 0;  // numbers drawn up to the last report
+  FeedReport counts;        // counts of batches since the last report
+  DurationHistogram steps;  // the consumer's steps
   DurationHistogram uploads;
 
   // The consumer's own place: the batch that next() returns.
@@ -68,21 +68,21 @@ struct Feed::Impl {
   bool stopped = false;
   std::exception_ptr failed;
 
-  // Warnings come once.
+  // Each warning is given once.
   bool warned_of_starvation = false;
   bool warned_of_nan = false;
   Starvation starvation;
-  std::function<void(std::int64_t)> watch;  // who looks for starvation instead
-  bool waits = false;                       // take() does
+  std::function<void(std::int64_t)> watch;  // looks for starvation in the feed's place
+  bool waits = false;                       // whether take() waits at present
   std::int64_t epoch_begin_ns = 0;          // 0 between epochs
   std::int64_t epoch_waited_ns = 0;
-  std::uint64_t next_run = 8;  // batches taken, when the next run of steps is waited for
+  std::uint64_t next_run = 8;  // how many batches are taken before the next run of steps
 
   std::optional<Autotune> autotune;
-  std::int64_t training_ns = 0;  // of epochs that are over
+  std::int64_t training_ns = 0;  // time of epochs that are over
   std::uint64_t taken = 0;
 
-  WorkerPool pool;  // last: it uses the others, and stops before they go
+  WorkerPool pool;  // the last member, since its threads use the others and must stop first
 };
 
 // Options and reports are in seconds.

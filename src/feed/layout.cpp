@@ -1,4 +1,4 @@
-// The places of fields in a slot.
+// Computes the places of fields in a slot.
 #include "core/align.h"
 #include "core/format.h"
 #include "data/fields.h"
@@ -10,7 +10,7 @@ namespace {
 
 static_assert(sizeof(SlotHeader) <= kHeaderBytes && kHeaderBytes % kAlignment == 0);
 
-// Bytes of a field of any source, also one that was not made by generator().
+// Returns the bytes of a field of any source, even one that was not made by generator().
 std::size_t bytes_of(const Field& field, std::int64_t batch_size) {
   const Shape& shape = field.shape;
   if (shape.rank() == 0 || shape.elements() <= 0 || shape[0] != batch_size) {

@@ -5,7 +5,7 @@
 namespace stoker::feed {
 namespace {
 
-// GCC's and Clang's vectors, since a plain loop over this is not turned into vector code at -O2.
+// This uses vectors of GCC's and Clang's, since at -O2 a plain loop would not become vector code.
 template <class Word>
 struct VectorOf;
 template <>
@@ -17,8 +17,9 @@ struct VectorOf<std::int16_t> {
   typedef std::int16_t type __attribute__((vector_size(16), may_alias, aligned(2)));
 };
 
-// A NaN's bits without the sign are above those of infinity: the difference is negative. In blocks
-// without an exit; this reads every batch.
+// Returns whether there is a NaN. Without the sign the bits of a NaN are above those of infinity,
+// so that the difference is negative. Within a block there is no early exit, since this scan has to
+// be fast: it reads every batch.
 template <class Word>
 std::optional<std::int64_t> find_above(const std::byte* data, std::int64_t count, Word magnitude,
                                        Word infinity) {

@@ -9,7 +9,7 @@
 
 namespace stoker::feed {
 
-// The first of `count` elements that is NaN; none for integers.
+// Returns the index of the first of `count` elements that is NaN; none for integers.
 std::optional<std::int64_t> find_nan(const std::byte* data, DType dtype, std::int64_t count);
 
 }  // namespace stoker::feed

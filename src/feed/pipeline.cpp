@@ -16,7 +16,8 @@ const std::byte* bytes_of(const void* data) { return static_cast<const std::byte
 }  // namespace
 
 struct Pipeline::Impl {
-  // What may be refused comes before the feed, which asks the source for batches at once.
+  // Everything that may be refused comes before the feed is made, since that asks the source for
+  // batches at once.
   Impl(std::shared_ptr<Source> source, const FeedOptions& options, device::Device& on,
        device::Stream& steps)
       : device(on),
@@ -48,8 +49,8 @@ struct Pipeline::Impl {
     compute.synchronize();
     feed.emplace(std::move(source), options, device);
     if (copy) {
-      // A batch's pinned slot is free for another when its upload has passed, which waited for the
-      // step that read the device slot before.
+      // A batch's pinned slot is free for another once its upload has passed, and that waited for
+      // the step that read the device slot before.
       const int in_flight = feed->ring_size() + kDeviceSlots + 2;
       clock.emplace(device, *copy, compute, *feed, in_flight);
       feed->watch([this](std::int64_t now) { clock->poll(now); });
@@ -75,13 +76,13 @@ struct Pipeline::Impl {
     uploading_at(issued) = batch;
   }
 
-  // The source's own half fills the batch on the device.
+  // Has the source's DeviceFiller fill the batch on the device.
   void fill(const Batch& batch, std::uint64_t slot, device::Stream& stream) {
     try {
       filler->fill_on_device(*batch.context, batch.rows, batch.block + feed->layout().offsets[0],
                              Slot(spec, fields.data() + slot * layout.offsets.size()), stream);
     } catch (const DeviceError&) {
-      throw;  // says what is the matter with the device
+      throw;  // the exception says what is wrong with the device
     } catch (const std::exception& error) {
       feed->fail(batch, error.what());
     } catch (...) {
@@ -89,8 +90,9 @@ struct Pipeline::Impl {
     }
   }
 
-  // Gives pinned slots back whose uploads have passed; waits for the oldest where the feed has no
-  // other slot left. Looking is a call of the device's, so the newest is left to the next time.
+  // Gives pinned slots back whose uploads have passed, and waits for the oldest if the feed has no
+  // other slot left. Each check is a call to the device, so the newest upload is left for the next
+  // time.
   void release_uploaded() {
     while (released < issued) {
       const bool must = feed->holds_next_slot();
@@ -100,7 +102,7 @@ struct Pipeline::Impl {
     }
   }
 
-  // Holds a source between prepare() and finish().
+  // Calls prepare() and, at the end of its life, finish().
   class Prepared {
    public:
     Prepared(DeviceFiller& filler, device::Stream& stream) : filler_(filler), stream_(stream) {}
@@ -116,19 +118,19 @@ struct Pipeline::Impl {
   device::Device& device;
   device::Stream& compute;
   const BatchSpec spec;
-  DeviceFiller* const filler;          // null: batches are uploaded
-  const SlotLayout layout;             // of the device's slots
+  DeviceFiller* const filler;          // null if batches are uploaded
+  const SlotLayout layout;             // the layout of the device's slots
   const std::shared_ptr<Source> kept;  // outlives what follows
   std::optional<Feed> feed;
   std::unique_ptr<device::Buffer> state;
   std::unique_ptr<device::Stream> copy;
   std::optional<Prepared> prepared;
   std::vector<std::unique_ptr<device::Buffer>> blocks;  // the device's slots
-  std::vector<std::byte*> fields;                       // of all of them
+  std::vector<std::byte*> fields;                       // of all device slots
   std::optional<DeviceClock> clock;
-  std::vector<Batch> uploading;  // whose pinned slots copies may still read
+  std::vector<Batch> uploading;  // batches whose pinned slots copies may still read
   std::uint64_t issued = 0;      // batches handed to the device so far
-  std::uint64_t released = 0;    // of those, with their pinned slots given back
+  std::uint64_t released = 0;    // of those, batches whose pinned slots were given back
   bool in_epoch = false;
 
   // The time at which the step began, for devices whose step reads the slot itself.
@@ -141,8 +143,8 @@ Pipeline::Pipeline(std::shared_ptr<Source> source, const FeedOptions& options,
     : impl_(std::make_unique<Impl>(std::move(source), options, device, compute)) {}
 
 Pipeline::~Pipeline() {
-  // Nothing may read the slots when they go. A stream of a broken device throws when what it was
-  // at is done, so each is waited for by itself.
+  // Nothing may still read the slots when they are freed. The streams are waited for one by one,
+  // since the stream of a broken device throws once its current work is done.
   for (device::Stream* stream : {impl_->copy.get(), &impl_->compute}) {
     try {
       if (stream != nullptr) stream->synchronize();
@@ -164,7 +166,8 @@ std::optional<Batch> Pipeline::next() {
     impl.in_epoch = false;
     return batch;
   }
-  // The header gets the ring's own count, for the feed's counts the ends of epochs too.
+  // The header gets the device ring's own count, since the feed's sequence also counts the ends of
+  // epochs.
   auto* header = reinterpret_cast<SlotHeader*>(batch->block);
   header->sequence = impl.issued;
   header->rows = batch->rows;
@@ -214,7 +217,7 @@ FeedReport Pipeline::take_report() {
     report.step = impl.stepped.step;
     report.step_in_a_row = impl.stepped.step_in_a_row;
     report.computed = report.step.total();
-    impl.stepped.step.clear();  // with the room that they have
+    impl.stepped.step.clear();  // the memory is kept
     impl.stepped.step_in_a_row.clear();
   }
   return report;

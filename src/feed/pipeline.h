@@ -31,9 +31,9 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // Returns the next batch as Feed::next() does; what is launched on the compute stream from now on
-  // finds the batch at ring(). At the end of an epoch it waits for the steps that have been
-  // launched.
+  // Returns the next batch as Feed::next() does. Work that is launched on the compute stream from
+  // now on finds the batch at ring(). At the end of an epoch next() waits for the steps that have
+  // been launched.
   std::optional<Batch> next();
   // Notes that the step that reads the batch of the last next() has been launched.
   void consumed(const Batch& batch);
@@ -41,8 +41,8 @@ class Pipeline {
   device::RingState* ring();
   Feed& feed();
 
-  // Feed::take_report() with the device's side of it: what it waited for, uploads, steps. wall,
-  // other and cpu are the caller's to add. Waits for the device.
+  // Returns Feed::take_report() with the device's side added: what it waited for, uploads and
+  // steps. The caller adds wall, other and cpu. This waits for the device.
   FeedReport take_report();
 
  private:

@@ -16,13 +16,13 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
 
-// The time for which a thread looks before it sleeps. The worker's spinning takes a core from the
-// step; the consumer's from nobody, since the step is what it waits for, and it spares a fast
-// worker the waking.
+// The time for which a thread spins before it sleeps. A spinning worker takes a core from the step.
+// A spinning consumer takes it from nobody, since no step runs while it waits, and a fast worker
+// then need not wake it.
 constexpr std::int64_t kWorkerSpinNs = 2'000;
 constexpr std::int64_t kConsumerSpinNs = 30'000;
 
-// A batch that takes longer to fill than this loses little by being woken for.
+// For a batch that takes longer than this to fill, waking the worker is a small loss.
 constexpr std::int64_t kLongFillNs = 500'000;
 
 constexpr std::chrono::nanoseconds kShortestNap = 20us;
@@ -74,7 +74,7 @@ void Ring::allocate(const SlotLayout& layout, int slots, device::Device& device)
     }
   }
   if (!refusal.empty() && (blocks.size() >= 2 || device.reads_host_memory())) {
-    // The ring does not take all pinned memory that there is: the rest of the program wants some
+    // The ring does not take all of the pinned memory, since the rest of the program needs some
     // too.
     const auto fewer = static_cast<int>((blocks.size() + 1) / 2);
     if (fewer < std::min(slots, 2)) {
@@ -114,7 +114,7 @@ bool Ring::is_free(std::uint64_t sequence) const {
   return turn(sequence - ahead) > 2 * (sequence - ahead) + 1;
 }
 
-// Towards half of the ring being free when the worker wakes up for this batch.
+// Adapts the worker's nap so that about half of the ring is free when it wakes up.
 void Ring::adapt_nap(std::uint64_t sequence) {
   const auto used = static_cast<std::size_t>(depth());
   std::size_t free = 0;
@@ -129,7 +129,7 @@ bool Ring::wait_until_free(std::uint64_t sequence) {
   std::unique_lock lock(mutex_);
   for (;;) {
     const bool nap = naps();
-    // Anew each time: who wakes us clears it.
+    // The state is set each time, since the thread that wakes this one clears it.
     worker_.store(nap ? Worker::napping : Worker::asleep);
     if (done()) break;
     if (nap) {
@@ -149,13 +149,13 @@ void Ring::publish(std::uint64_t sequence) {
   fills_are_long_.store(filled.end_ns - filled.begin_ns > kLongFillNs, std::memory_order_relaxed);
   slot(sequence).turn.store(2 * sequence + 1);
   if (!consumer_asleep_.load()) return;
-  // The lock is for a consumer that has looked at the turn but does not sleep yet.
+  // The lock is needed for a consumer that has looked at the turn but does not sleep yet.
   const std::lock_guard lock(mutex_);
   slot_filled_.notify_one();
 }
 
 bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
-  // A nap must not go on while there is nothing to compute on.
+  // The worker's nap must not go on while there is no batch to compute on.
   if (worker_.load() != Worker::awake) wake_worker();
   const auto done = [&] { return is_full(sequence); };
   if (spin_until(kConsumerSpinNs, done)) return true;
@@ -176,7 +176,7 @@ void Ring::release(std::uint64_t sequence) {
 
 void Ring::wake_worker() {
   const std::lock_guard lock(mutex_);
-  worker_.store(Worker::awake);  // so that the next release does not wake it again
+  worker_.store(Worker::awake);  // so that the next release does not wake the worker again
   slot_freed_.notify_one();
 }
 

@@ -9,7 +9,8 @@
 namespace stoker::feed {
 namespace {
 
-// Beyond any use, and within what a system gives.
+// A queue of this many batches is longer than anybody can use, and still within what a system
+// allows.
 constexpr int kMostQueued = 65536;
 constexpr int kMostThreads = 4096;
 

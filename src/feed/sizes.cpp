@@ -9,12 +9,12 @@
 namespace stoker::feed {
 namespace {
 
-constexpr std::int64_t kFewestSlots = 3;  // that AUTOTUNE takes
-// The most at first and, but for twice the workers, ever: as many batches may then be ready as are
-// under way.
+constexpr std::int64_t kFewestSlots = 3;  // the fewest that AUTOTUNE takes
+// A ring that AUTOTUNE chooses has at most so many slots, or, if that is more, one more than twice
+// the workers: as many batches may then be ready as are under way.
 constexpr std::int64_t kMostSlots = 33;
 
-// The reason for one worker alone, and what would change that.
+// Returns the reason for having one worker only, and what would change that.
 const char* reason_of(SourceKind kind) {
   switch (kind) {
     case SourceKind::function:
@@ -39,7 +39,7 @@ const char* reason_of(SourceKind kind) {
 int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
 Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores) {
-  const Schedule schedule(options, source);  // checks the options too
+  const Schedule schedule(options, source);  // which checks the options too
   const int device_slots = shares_cores ? 0 : kDeviceSlots;
   const bool tunes_workers = options.workers == AUTOTUNE && source.pure();
   const std::int64_t wanted = !source.pure()  ? 1

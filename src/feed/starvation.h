@@ -1,4 +1,4 @@
-// Decides when waiting for batches has become worth a word to the user.
+// Decides when the user should be told of the waiting for batches.
 #pragma once
 
 #include <array>
@@ -7,23 +7,22 @@
 
 namespace stoker::feed {
 
-// Adds up what was waited for, by stage, however short each wait was. It is worth a warning after a
-// second in all, where that is more than a fifth of the time, either of the epoch or of all epochs:
-// what went well an hour ago does not hide it, and short epochs do not either. Times between epochs
-// do not count.
+// Adds up the waiting, by stage, however short each wait was. A warning is due after a second of
+// waiting, if that is more than a fifth of the time of the epoch or of all epochs. In this way
+// neither good times an hour ago nor short epochs hide it. Times between epochs do not count.
 class Starvation {
  public:
   enum class Stage : std::uint8_t { generator, upload, launch };
   struct Found {
-    Stage stage{};  // that was waited for most
+    Stage stage{};  // the stage that was waited for most
     double waited = 0.0;
-    double of = 0.0;  // seconds both
+    double of = 0.0;  // the time of which that was a part; both in seconds
   };
 
   void begin_epoch(std::int64_t now_ns);
   void end_epoch(std::int64_t now_ns);
   void add(Stage stage, std::int64_t waited_ns);
-  // `waiting_ns`: the wait for the generator that is under way.
+  // `waiting_ns` is how long the wait for the generator that is under way has lasted.
   std::optional<Found> check(std::int64_t now_ns, std::int64_t waiting_ns = 0) const;
 
  private:
@@ -31,8 +30,8 @@ class Starvation {
 
   Waits epoch_{};
   Waits all_{};
-  std::int64_t begin_ns_ = 0;   // of the epoch; 0 between epochs
-  std::int64_t before_ns_ = 0;  // in epochs that are over
+  std::int64_t begin_ns_ = 0;   // the beginning of the epoch; 0 between epochs
+  std::int64_t before_ns_ = 0;  // time in epochs that are over
 };
 
 const char* name_of(Starvation::Stage stage);  // "the generator"

@@ -23,7 +23,8 @@ ThreadTimes::Reading ThreadTimes::read() const {
   std::array<char, 96> text{};
   const ssize_t length = file_ < 0 ? -1 : pread(file_, text.data(), text.size() - 1, 0);
   if (length <= 0) return reading;
-  // Time on a core, time waiting for one, and how often (the kernel's sched-stats.rst).
+  // The file has the time on a core, the time of waiting for one, and how often (the kernel's
+  // sched-stats.rst).
   const char* const end = text.data() + length;
   const auto* const second =
       static_cast<const char*>(std::memchr(text.data(), ' ', static_cast<std::size_t>(length)));

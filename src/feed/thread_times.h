@@ -1,11 +1,11 @@
-// What a thread has had of the cores, and how long it waited for one.
+// How long a thread has run on a core, and how long it has waited for one.
 #pragma once
 
 #include <cstdint>
 
 namespace stoker::feed {
 
-// Made and asked by the thread that it is about. A reading takes about a microsecond.
+// The thread itself makes and reads its ThreadTimes. A reading takes about a microsecond.
 class ThreadTimes {
  public:
   ThreadTimes();
@@ -15,7 +15,7 @@ class ThreadTimes {
 
   struct Reading {
     std::int64_t cpu_ns = 0;
-    // Time in which it could have run and had no core; 0 where the kernel does not tell.
+    // The time in which the thread could have run but had no core; 0 if the kernel does not tell.
     std::int64_t delayed_ns = 0;
   };
   Reading read() const;

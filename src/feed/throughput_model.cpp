@@ -13,9 +13,9 @@ namespace stoker::feed {
 namespace {
 
 constexpr std::size_t kBatches = 2048;
-constexpr std::size_t kWarmUp = 512;  // until the ring has filled or run empty
+constexpr std::size_t kWarmUp = 512;  // batches until the ring has filled or run empty
 
-// Draws durations as they were measured, up to the width of a bucket; their mean is exact.
+// Draws durations from their measured distribution, to the width of a bucket; their mean is exact.
 class Sampler {
  public:
   Sampler(const DurationHistogram& measured, std::uint32_t stream) : random_(0, stream) {
@@ -41,8 +41,8 @@ class Sampler {
 double seconds_per_call(double computes, double waits, int workers, double cores) {
   if (computes <= 0.0 || workers <= 0) return computes + waits;
   if (waits <= 0.0) return computes * std::max(1.0, workers / cores);
-  // The probability that so many compute, up to a common factor, and how many cores that keeps
-  // busy.
+  // The probability that so many calls compute, up to a common factor. It leads to the average
+  // number of busy cores.
   double probability = 1.0;
   double all = 1.0;
   double busy = 0.0;

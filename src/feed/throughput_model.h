@@ -1,5 +1,5 @@
-// What a batch would take with other workers or another queue: the ring and the device acted out on
-// the durations that were measured.
+// A model of the time of a batch with other workers or another queue. It simulates the ring and the
+// device with the durations that were measured.
 #pragma once
 
 #include <algorithm>
@@ -8,31 +8,31 @@
 
 namespace stoker::feed {
 
-// What the stages of a batch took, each where nothing kept it waiting.
+// The durations of the stages of a batch, each without waiting.
 struct StageDurations {
   DurationHistogram generate;
-  DurationHistogram upload;  // none where the step reads the slot itself
+  DurationHistogram upload;  // empty if the step reads the slot itself
   DurationHistogram step;
-  double host = 0.0;  // seconds of the host to hand a batch to the device
+  double host = 0.0;  // seconds in which the host hands a batch to the device
 };
 
 struct Arrangement {
   int workers = 1;
   int ring_slots = 11;
-  int device_slots = 0;  // 0: the step reads the slot itself
-  // CPU seconds that a batch costs, generator and step together, and the cores that provide them:
-  // no arrangement is faster than that. 0: not known.
+  int device_slots = 0;  // 0 if the step reads the slot itself
+  // The CPU seconds of a batch, of generator and step together, and the cores that provide them. No
+  // arrangement is faster than their quotient. 0 means not known.
   double cpu_seconds = 0.0;
   double cores = 1.0;
-  // What becomes of the durations.
+  // Factors for the measured durations.
   double generate_scale = 1.0;
   double upload_scale = 1.0;
   double step_scale = 1.0;
 };
 
-// The fewest workers in [low, high] with which a batch takes no longer than `tolerance` times what
-// it takes with the best number of them. More may be worse, where they compete for the cores or for
-// the slots of the ring; up to the best number, more are better.
+// Returns the fewest workers in [low, high] with which a batch takes no longer than `tolerance`
+// times what it takes with the best number of them. Up to the best number more workers are better;
+// beyond it they may be worse, since they compete for the cores or for the slots of the ring.
 template <class Takes>
 int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
   int best = low;
@@ -55,12 +55,13 @@ int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
   return best;
 }
 
-// The average time of a call that computes for `computes` seconds and waits for `waits`, while as
-// many workers as there are share the cores, each making one call after another: the machine repair
-// model (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
+// Returns the average time of a call that computes for `computes` seconds and waits for `waits`,
+// while `workers` share the cores, each making one call after another: the machine repair model
+// (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
 double seconds_per_call(double computes, double waits, int workers, double cores);
 
-// Seconds from batch to batch in the steady state. The same inputs give the same result.
+// Returns the seconds from batch to batch in the steady state. The same inputs give the same
+// result.
 double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement);
 
 }  // namespace stoker::feed

@@ -1,4 +1,4 @@
-// Waiting for a batch: what it takes, what the user is told meanwhile, and when it is given up.
+// Waiting for a batch: how it is done, what the user is told meanwhile, and when the feed gives up.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -10,13 +10,13 @@
 namespace stoker::feed {
 namespace {
 
-// The time after which a thread that waits looks around.
+// A waiting thread checks after this time whether it should go on waiting.
 constexpr std::int64_t kSliceNs = 50'000'000;
-// The time for which threads that may still be at work are waited for after one has timed out.
+// After one thread has timed out, the others are waited for this long.
 constexpr std::int64_t kPatienceNs = 500'000'000;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
-// A run of steps is waited for every so many batches, where the step waits for more than this share
+// A run of steps is waited for once in so many batches, if the step waits for more than this share
 // of its time, and for no longer than this.
 constexpr std::uint64_t kBatchesPerRun = 16;
 constexpr double kWaitsMuch = 0.2;
@@ -31,8 +31,8 @@ std::string describe(const WorkerPool& pool, std::uint64_t position, std::int64_
                 " s");
 }
 
-// The time at which something that begins now has lasted for so long; what no clock reaches is
-// never.
+// Returns the time at which something that begins at begin_ns has lasted for so long. A time that
+// no clock reaches stands for never.
 std::int64_t later(std::int64_t begin_ns, double duration) {
   const double end = static_cast<double>(begin_ns) + 1e9 * duration;
   return duration > 0.0 && end < 9e18 ? static_cast<std::int64_t>(end) : kForever;
@@ -73,9 +73,9 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
 }
 
 // A step that follows a wait finds its caches cold and its threads asleep, and takes longer than
-// one that follows another step, which is what the verdict must know to say what more batches would
-// bring. So now and then the step is let wait for a few batches and then takes them in a row. The
-// generator, which is what it waits for, does not notice: it goes on filling.
+// one that follows another step. To say what more batches would bring, the verdict must know the
+// time of the latter. Now and then, therefore, this waits until a few batches are ready, which are
+// then taken in a row. The generator is not affected, since it goes on filling.
 void Feed::Impl::wait_for_a_run_of_steps() {
   if (!shares_cores || taken < next_run || ring.depth() <= static_cast<int>(kRun)) return;
   const std::int64_t now = now_ns();
@@ -99,7 +99,7 @@ void Feed::Impl::give_up() {
   pool.join_or_abandon(now_ns() + kPatienceNs);
 }
 
-// Waits for the slot of the next batch; null when there is no point any more.
+// Waits for the slot of the next batch. Returns null if waiting has become pointless.
 const SlotNote* Feed::Impl::take() {
   if (ring.is_full(position)) return &ring.note(position);
   if (ring.is_held(position)) {
@@ -137,7 +137,7 @@ void Feed::Impl::time_out(std::int64_t waited_ns) {
   std::rethrow_exception(failed);
 }
 
-// A fault of the feed's own, which would otherwise be waited for without an end.
+// Reports a fault of the feed's own, which would otherwise mean waiting without an end.
 void Feed::Impl::miss() {
   failed = std::make_exception_ptr(
       DataError(format(place(),
@@ -153,7 +153,7 @@ void Feed::Impl::rethrow() {
   std::rethrow_exception(failed);
 }
 
-// Callers are handling the original exception, which so becomes the nested one.
+// The caller is handling the original exception, which thereby becomes the nested one.
 void Feed::Impl::fail(const std::string& where, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format(where, ": ", what)));

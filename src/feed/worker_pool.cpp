@@ -16,14 +16,14 @@
 namespace stoker::feed {
 namespace {
 
-// The priority of workers beside a step on the same cores. A step's threads wait for each other
-// after every op: one that is put aside for a generator holds up all of them, for longer than it is
-// put aside. This far below it they get a quarter of a core that both want, and a generator that is
-// behind still has all of it while the step waits. (Where nothing else runs on the machine, levels
-// from ten above to nineteen below make no difference that can be measured.)
+// Workers beside a step on the same cores run at a priority that is lower by this. A step's threads
+// wait for each other after every op, so that one that is suspended for a generator holds up all of
+// them. At this level workers get a quarter of a core that both want, and a generator that is
+// behind still has all of it while the step waits. (If nothing else runs on the machine, levels
+// from ten above to nineteen below make no measurable difference.)
 constexpr int kNice = 5;
 
-// The thread has the step's priority, that of who made it, so far.
+// Lowers the priority of the calling thread, which so far is that of its maker and of the step.
 void yield_to_step() {
   const auto self = static_cast<id_t>(gettid());
   setpriority(PRIO_PROCESS, self, std::min(getpriority(PRIO_PROCESS, self) + kNice, 19));
@@ -39,7 +39,8 @@ WorkerPool::Shared::Shared(std::shared_ptr<Source> from, const FeedOptions& opti
       schedule(options, *source),
       layout(SlotLayout::of_host(*source)),
       ring(layout, slots, on),
-      // The workers', the consumer's, the copy stream's and the compute stream's.
+      // The timeline has tracks for the workers, the consumer, the copy stream and the compute
+      // stream.
       timeline(static_cast<std::size_t>(workers) + 3, options.stamps_per_track) {}
 
 WorkerPool::WorkerPool(std::shared_ptr<Shared> shared, const Options& options)
@@ -58,7 +59,7 @@ void WorkerPool::start_up_to(int workers) {
     try {
       threads_.emplace_back([workers = workers_, number, shares_cores = shares_cores_] {
         pthread_setname_np(pthread_self(), "stoker-feed");
-        prctl(PR_SET_TIMERSLACK, 1000UL);  // nanoseconds; the ring's naps are short
+        prctl(PR_SET_TIMERSLACK, 1000UL);  // in nanoseconds; the ring's naps are short
         if (shares_cores) yield_to_step();
         workers->run(number);
       });

@@ -18,34 +18,34 @@
 namespace stoker::feed {
 
 // Workers claim batches in order and fill them side by side; the ring puts them in order again. One
-// at a time claims: it waits for a free slot, begins the epoch where the batch is its first, and
-// then lets the next one claim while it fills.
+// worker at a time claims: it waits for a free slot, begins the epoch if the batch is its first,
+// and then lets the next one claim while it fills.
 //
-// Where only the source knows how long an epoch is, workers may have claimed batches beyond its end
-// by the time that one of them finds it. What they publish carries its epoch, so that the consumer
-// can drop it; the next epoch is not begun before all of them are done.
+// If only the source knows how long an epoch is, workers may have claimed batches beyond its end by
+// the time that one of them finds it. What they publish carries its epoch, so that the consumer can
+// drop it. The next epoch does not begin before all of them are done.
 class WorkerPool {
  public:
   struct Options {
-    int workers = 1;  // that there may be
-    int active = 1;   // that there are at first; set_active() says how many there are from then on
+    int workers = 1;  // the most threads
+    int active = 1;   // the threads at first; set_active() changes the number
     std::uint64_t seed = 0;
     bool shuffle = false;
     NanPolicy nan_policy = NanPolicy::stop;
     // The step computes on the same cores: where both want one, it comes first.
     bool shares_cores = false;
-    // The time that a call of fill() may take where the pool waits for its end; 0 is for ever.
+    // The time that a call of fill() may take when the pool waits for its end; 0 is for ever.
     std::int64_t timeout_ns = 0;
   };
 
-  // All that threads touch. A thread that was left behind in a call of fill() keeps it alive.
+  // Everything that threads touch. A thread that was abandoned in a call of fill() keeps it alive.
   struct Shared {
     Shared(std::shared_ptr<Source> from, const FeedOptions& options, int slots,
            device::Device& device, int workers);
 
-    const std::shared_ptr<device::Device> device;  // whose memory the ring has
+    const std::shared_ptr<device::Device> device;  // the device that gave the ring's memory
     const std::shared_ptr<Source> source;
-    const SourceClaim claim;  // as long as a thread may be in fill()
+    const SourceClaim claim;  // held as long as a thread may be in fill()
     const Schedule schedule;
     const SlotLayout layout;
     Ring ring;
@@ -59,38 +59,38 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // Starts threads where there are too few of them: as many as the system gives.
+  // Sets the number of workers. Starts threads if there are too few, as many as the system gives.
   void set_active(int workers);
   int active() const;
-  // Why there are fewer than were wanted; empty where there are not.
+  // Returns why there are fewer threads than were wanted; empty if there are not.
   const std::string& shortage() const { return shortage_; }
-  // Shares of the time inside of the source, as far as it was measured; 0 before that.
+  // Shares of the time inside of the source, as far as they have been measured; 0 before that.
   struct CoreShares {
     double had = 0.0;     // it ran on a core
-    double wanted = 0.0;  // or waited for one: in the rest it waited for something else
+    double wanted = 0.0;  // it ran or waited for a core; in the rest it waited for something else
   };
   CoreShares core_shares() const;
-  // Random numbers that fill() drew one by one.
+  // Returns the number of random numbers that fill() drew one by one.
   std::uint64_t drawn_one_by_one() const;
 
-  // Which worker fills the batch at `position` since when; empty when none does.
+  // Returns which worker fills the batch at `position`, and since when; empty if none does.
   struct Busy {
     int worker = 0;
     std::int64_t since_ns = 0;
   };
   std::optional<Busy> who_fills(std::uint64_t position) const;
 
-  // No worker will publish any more.
+  // Returns whether no worker will publish any more.
   bool has_ended() const;
 
   void stop();
   // Joins all threads after the calls of fill() that are under way. A call that has lasted for the
-  // timeout is left behind, and its thread ends when the call does: then the result is false.
+  // timeout is abandoned, and its thread ends when the call does; the result is then false.
   bool join();
-  // Joins as join() does, but threads that are not done by `deadline_ns` of the host's clock are
-  // left behind: they end when their call of fill() does.
+  // Joins as join() does, but abandons threads that are not done by `deadline_ns` of the host's
+  // clock: they end when their call of fill() does.
   void join_or_abandon(std::int64_t deadline_ns);
-  // What ended the work, a DataError. To be read after join().
+  // Returns the DataError that ended the work, if any. It may be read after join().
   std::exception_ptr failure() const;
 
  private:

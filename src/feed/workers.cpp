@@ -13,8 +13,8 @@
 namespace stoker::feed {
 namespace {
 
-// Every so many fills it is measured what a fill had of the cores, and of long fills each time:
-// measuring costs two microseconds.
+// The time of a fill on the cores is measured once in so many fills, and in every long fill, since
+// measuring takes two microseconds.
 constexpr std::uint64_t kCpuTimeEvery = 16;
 constexpr std::int64_t kLongFillNs = 200'000;
 
@@ -37,7 +37,7 @@ void WorkerPool::Workers::end(int number) {
 
 // ---- Claiming ----
 
-// Waits until this worker is wanted. Returns false when there is nothing to do any more.
+// Waits until this worker is wanted. Returns false if there is nothing to do any more.
 bool WorkerPool::Workers::rest(int number) {
   if (number < active()) return !is_over();
   std::unique_lock lock(state_mutex_);
@@ -66,7 +66,7 @@ std::optional<WorkerPool::Workers::Claim> WorkerPool::Workers::claim(Worker& wor
   return claimed;
 }
 
-// Makes next_ a batch of an epoch that is not over. False when there is none.
+// Makes next_ a batch of an epoch that is not over. Returns false if there is none.
 bool WorkerPool::Workers::open_epoch() {
   for (;;) {
     if (next_.epoch == schedule_.end_epoch()) {
@@ -83,7 +83,7 @@ bool WorkerPool::Workers::open_epoch() {
   }
 }
 
-// Moves next_ to the next epoch. False when there is none.
+// Moves next_ to the next epoch. Returns false if there is none.
 bool WorkerPool::Workers::close_epoch() {
   const std::optional<std::int64_t> steps = schedule_.steps(next_.epoch);
   std::optional<Ending> ending;
@@ -97,7 +97,7 @@ bool WorkerPool::Workers::close_epoch() {
   if (ending) {
     if (ending->failed) return false;
     next_.batch = ending->batch;
-    // An end that the schedule did not foresee is final, and so is an epoch without any batch.
+    // An end that the schedule does not expect is final, and so is an epoch without any batch.
     if (steps || ending->step == 0) return false;
   }
   ++next_.epoch;
@@ -113,14 +113,14 @@ void WorkerPool::Workers::end_work() {
 
 // ---- Filling ----
 
-// Begins an epoch of the source where one of its epochs begins with this claim.
+// Begins an epoch of the source if one begins with this claim.
 void WorkerPool::Workers::begin_epoch(Worker& worker, Claim& claim) {
   const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
   if (schedule_.first_index(claim.epoch) != 0 && claim.batch != 0) return;
   worker.since_ns.store(now_ns());
   worker.filling.store(claim.position + 1);
   try {
-    // The last epoch's end is the consumer's to tell.
+    // The consumer ends the last epoch.
     if (claim.batch != 0) source_.end_epoch(epoch - 1);
     source_.begin_epoch(epoch);
     if (orders_) orders_->of_epoch(epoch);
@@ -144,7 +144,7 @@ void WorkerPool::Workers::fill(Worker& worker, int number, const Claim& claim) {
   worker.filling.store(claim.position + 1);
   if (!claim.failed) note.rows = pull(worker, number, claim, note);
   worker.filling.store(0);
-  // The header is made at the beginning of the slot's memory, for the device as well as for the
+  // The header stands at the beginning of the slot's memory, for the device as well as for the
   // consumer.
   new (ring_.block(claim.position)) SlotHeader{claim.batch, note.rows};
   {
@@ -224,14 +224,14 @@ void WorkerPool::Workers::check_for_nan(const Claim& claim, std::int64_t rows,
   }
 }
 
-// Callers are handling the original exception, which so becomes the nested one.
+// The caller is handling the original exception, which thereby becomes the nested one.
 void WorkerPool::Workers::fail(const Claim& claim, const std::string& what) {
   try {
     std::throw_with_nested(DataError(format("batch ", claim.batch + 1, " (epoch ", claim.epoch + 1,
                                             ", batch ", claim.step + 1, " of it): ", what)));
   } catch (...) {
     const std::lock_guard lock(state_mutex_);
-    // An earlier end of the epoch makes this one's batch none of the training's.
+    // If the epoch has ended earlier, this batch is no part of the training.
     if (ending_ && ending_->step < claim.step) return;
     ending_ = Ending{claim.step, claim.batch, true};
     closing_.store(true);

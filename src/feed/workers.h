@@ -1,4 +1,4 @@
-// What the threads of a WorkerPool do and share: claiming batches, filling them, ending epochs.
+// The work and the state of a WorkerPool's threads: they claim batches, fill them, and end epochs.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,7 @@ class WorkerPool::Workers {
   // The pool calls begin() before a thread runs as that worker, and end() after it.
   void begin(int worker);
   void end(int worker);
-  // The time until which a call that lasts for `timeout_ns` is waited for.
+  // Returns the time until which a call that may take `timeout_ns` is waited for.
   std::int64_t deadline_of(int worker, std::int64_t timeout_ns) const;
   std::optional<Busy> who_fills(std::uint64_t position) const;
   void stop();
@@ -49,13 +49,13 @@ class WorkerPool::Workers {
   bool has_ended() const;
 
  private:
-  // A batch that a worker has taken upon itself.
+  // A batch that a worker is going to fill.
   struct Claim {
     std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
     std::uint64_t batch = 0;     // batches before it
     std::int64_t epoch = 0;      // of the training
     std::int64_t step = 0;       // of that epoch
-    bool failed = false;         // already, while the epoch began
+    bool failed = false;         // an exception was thrown as the epoch began
   };
   // The place at which the source, or an error, ended an epoch.
   struct Ending {
@@ -70,9 +70,9 @@ class WorkerPool::Workers {
     std::atomic<std::int64_t> measured_cpu_ns{0};
     std::atomic<std::int64_t> measured_delay_ns{0};
     std::atomic<std::uint64_t> drawn{0};  // random numbers, one by one
-    std::int64_t last_ns = 0;             // its own, as is what follows
+    std::int64_t last_ns = 0;             // used by the worker alone, as are the members below
     const ThreadTimes* times = nullptr;
-    bool ended = true;  // not at work; under state_mutex_
+    bool ended = true;  // not at work; guarded by state_mutex_
   };
 
   std::optional<Claim> claim(Worker& worker, int number);
@@ -96,20 +96,20 @@ class WorkerPool::Workers {
 
   std::atomic<int> active_;
   std::atomic<bool> over_{false};     // no batch is claimed any more
-  std::atomic<bool> closing_{false};  // none of this epoch
+  std::atomic<bool> closing_{false};  // no batch of this epoch is claimed any more
 
-  // Held by the one that claims, also while it waits for a slot. Guards next_.
+  // The worker that claims holds this mutex, also while it waits for a slot. It guards next_.
   std::mutex claim_mutex_;
   Claim next_;
 
-  // The mutex is never held for long and guards what follows.
+  // This mutex is never held for long, and guards the members below.
   mutable std::mutex state_mutex_;
   std::condition_variable drained_;    // in_flight_ is 0
   std::condition_variable activated_;  // active_ or over_ has changed
   std::condition_variable thread_ended_;
   int in_flight_ = 0;
-  std::optional<Ending> ending_;  // of the epoch at hand, the earliest
-  std::exception_ptr failure_;    // of ending_
+  std::optional<Ending> ending_;  // the earliest end of the current epoch
+  std::exception_ptr failure_;    // the error of ending_
   std::vector<Worker> workers_;
 };
 

@@ -17,7 +17,8 @@ namespace {
 using graph::Expr;
 using graph::Value;
 
-// max(x, 0) - x z + log1p(e^-|x|), with selects: its slope at 0 is 1/2 - z.
+// The loss from logits is max(x, 0) - x z + log1p(e^-|x|). It is built from selects, so that its
+// slope at 0 is 1/2 - z.
 Expr from_logits(Expr label, Expr logit) {
   const Expr zero{logit.expression, logit.expression->constant(0.0f)};
   const Expr is_negative = less(logit, 0.0f);

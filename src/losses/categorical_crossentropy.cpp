@@ -26,7 +26,8 @@ class CategoricalCrossentropyLoss final
   }
 
   Value values(Value y_true, Value y_pred) const override {
-    // Looked for before shapes are matched, which may put a reshape in between.
+    // The logits are looked for before shapes are matched, since matching may put a reshape between
+    // them and the softmax.
     Value logits = options_.from_logits ? y_pred : losses::logits_behind_softmax(y_pred);
     const bool has_logits = static_cast<bool>(logits);
     if (!has_logits) logits = y_pred;
@@ -46,7 +47,7 @@ class CategoricalCrossentropyLoss final
     });
   }
 
-  // Normalised first and clipped then, as Keras does here.
+  // Keras, too, first normalises the probabilities of this loss and then clips them.
   static Value from_probabilities(Value labels, Value probabilities) {
     const Value sum = ops::reduce_sum(probabilities, {-1}, true);
     const auto of_class = [](Expr label, Expr probability, Expr total) {

@@ -16,7 +16,8 @@ bool is_op(const graph::Node* node, ops::OpIndex index) {
   return node != nullptr && ops::is_op(*node, index);
 }
 
-// The value before any views of it: a Dense of rank above 2 ends in a reshape.
+// Returns the value that a chain of reshapes begins with, since a Dense of rank above 2 ends in
+// one.
 graph::Value before_views(graph::Value value) {
   for (const graph::Node* node = node_of(value); node != nullptr && node->op->traits.is_view;
        node = node_of(value)) {

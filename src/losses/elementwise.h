@@ -7,7 +7,8 @@
 
 namespace stoker::losses {
 
-// Labels and predictions of one shape (..., K), float32 -> (...).
+// Computes a float32 value for each pair of elements, and the mean over the last axis: labels and
+// predictions of shape (..., K) give a loss of shape (...).
 graph::Value mean_of_last_axis(
     graph::Value y_true, graph::Value y_pred,
     const std::function<graph::Expr(graph::Expr label, graph::Expr prediction)>& loss);

@@ -32,12 +32,12 @@ Value divide_no_nan(Value a, Value b) {
     const Expr is_zero = equal(y, 0.0f);
     const Expr one{y.expression, y.expression->constant(1.0f)};
     const Expr zero{y.expression, y.expression->constant(0.0f)};
-    // The divisor is never 0, so that neither is the slope NaN.
+    // The divisor is never 0, so that the slope is not NaN either.
     return select(is_zero, zero, x / select(is_zero, one, y));
   });
 }
 
-// Weights for values with which they share only the leading axes.
+// Reshapes weights that have only the leading axes of `values` to the same rank.
 Value aligned_weight(Value& values, Value weight) {
   ops::to_same_rank(values, weight);
   const Shape& shape = values.shape();
@@ -79,7 +79,8 @@ Value reduce_weighted(Value values, Value sample_weight, const std::string& redu
   if (mask) {
     mask = ops::to_float(mask);
     if (divides_by_elements) {
-      // Valid entries weigh total / valid, so that the mean over all is the mean over them.
+      // An entry that counts weighs (number of entries) / (number that count), so that the mean
+      // over all entries becomes the mean over those that count.
       const Value total = ops::fill(*mask.graph, {}, static_cast<float>(mask.shape().elements()));
       mask = ops::multiply(mask, divide_no_nan(total, ops::reduce_sum_all(mask)));
     }
@@ -115,8 +116,8 @@ Value compute(const LossBase& loss, Value y_true, Value y_pred, Value sample_wei
 namespace {
 
 struct LossClass {
-  std::string_view name;  // of the class
-  std::string_view text;  // where a string stands for a loss
+  std::string_view name;  // the class's
+  std::string_view text;  // the string that stands for the loss
   std::string_view short_text;
   Loss (*make)(Fields& fields);
 };
@@ -128,7 +129,7 @@ constexpr std::array kClasses{
 #undef STOKER_LOSS
 };
 
-// A loss with all its defaults.
+// Returns the loss of that name with all its defaults.
 Loss find(const std::string& name) {
   std::vector<std::string_view> known;
   for (const LossClass& one : kClasses) {

@@ -1,4 +1,5 @@
-// What a loss is inside: values for each sample, appended to the graph, and Keras's reduction.
+// The internal side of a loss: it appends the values of each sample to the graph, and Keras's
+// reduction of them.
 #pragma once
 
 #include <memory>
@@ -13,17 +14,18 @@ namespace stoker::losses {
 
 class LossBase {
  public:
-  // By the class's name and the loss's. ValueError for an unknown reduction.
+  // Throws ValueError for an unknown reduction.
   LossBase(std::string class_name, std::string name, std::string reduction);
   virtual ~LossBase() = default;
 
   // Writes the fields of the loss's class.
   virtual void write_fields(Fields& fields) const = 0;
 
-  // Checks shapes; returns float32 (batch, ...), one value for each element of the batch.
+  // Checks shapes and returns float32 of shape (batch, ...), one value for each element of the
+  // batch.
   virtual graph::Value values(graph::Value y_true, graph::Value y_pred) const = 0;
-  // 1 where a value counts and 0 where it does not, of the values' shape; invalid: all count. Means
-  // are over those that count.
+  // Returns 1 where a value counts and 0 where it does not, in the values' shape; an invalid value
+  // means that all count. Means are taken over the values that count.
   virtual graph::Value mask(graph::Value y_true, graph::Value y_pred) const {
     (void)y_true;
     (void)y_pred;
@@ -42,16 +44,18 @@ class LossBase {
   std::string reduction_;
 };
 
-// What all losses have: a name, which nothing depends on, and the reduction.
+// Describes the fields that all losses have: a name, which nothing depends on, and the reduction.
 void describe_common(Fields& fields, const char* name, std::string& reduction);
 
-// values weighted by sample_weight (invalid: none) and reduced: shape (), or the values' own for
-// "none". Weights have the values' shape, extents of 1 where they are shared, or fewer axes: then
-// each goes with all values below it (one weight for a sample). `prediction_mask` is Keras's mask
-// on y_pred, of the values' shape (invalid: none).
+// Returns the loss's values weighted by sample_weight (invalid: no weights) and reduced to shape
+// (), or in their own shape for the reduction "none". Weights have the values' shape, with extents
+// of 1 where a weight is shared, or fewer axes: then a weight applies to all values under it (one
+// weight for a sample). `prediction_mask` is Keras's mask on y_pred, in the values' shape (invalid:
+// no mask).
 graph::Value compute(const LossBase& loss, graph::Value y_true, graph::Value y_pred,
                      graph::Value sample_weight, graph::Value prediction_mask = {});
-// The same, for Keras's metrics and for callers that have values already.
+// Weights and reduces values as compute() does, for Keras's metrics and for callers that have
+// values already.
 graph::Value reduce_weighted(graph::Value values, graph::Value sample_weight,
                              const std::string& reduction, graph::Value mask = {});
 

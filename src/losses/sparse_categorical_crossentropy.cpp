@@ -29,7 +29,7 @@ class SparseCategoricalCrossentropyLoss final
     ops::to_same_rank(y_true, y_pred);
     Value labels = ops::class_numbers(y_true, y_pred);
     const Value counts = mask(y_true, y_pred);
-    // A label that is ignored may be no class at all.
+    // An ignored label may lie outside of the classes, so it becomes class 0.
     if (counts) labels = ops::multiply(labels, counts);
     if (labels.shape().rank() > 1) {
       const Shape& shape = labels.shape();
@@ -52,7 +52,8 @@ class SparseCategoricalCrossentropyLoss final
   }
 
  private:
-  // Softmax of log p normalises p: clipped first, as Keras does here.
+  // The softmax of log p normalises p, so that p is clipped before it is normalised. Keras has this
+  // order in this loss too.
   Value logits_of(Value y_pred) const {
     if (options_.from_logits) return ops::to_float(y_pred);
     if (const Value logits = losses::logits_behind_softmax(y_pred)) return logits;

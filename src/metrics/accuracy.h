@@ -1,4 +1,5 @@
-// "accuracy", which is a metric only once there are labels and predictions to choose one by.
+// The metric "accuracy", which chooses one of the accuracies once the shapes of labels and
+// predictions are known.
 #pragma once
 
 #include <memory>
@@ -8,8 +9,8 @@
 
 namespace stoker::metrics {
 
-// Keras's "accuracy": binary, categorical or sparse by the shapes it is resolved for; under a name
-// of the caller's.
+// Makes Keras's "accuracy", which is binary, categorical or sparse by the shapes that it is
+// resolved for, under the caller's name.
 std::shared_ptr<const MetricBase> make_chosen_accuracy(std::string name);
 
 }  // namespace stoker::metrics

@@ -16,7 +16,7 @@ std::vector<std::int64_t> axes_from(std::size_t first, const Shape& shape) {
   return axes;
 }
 
-// The sum over samples of each sample's mean.
+// Returns the sum over the samples of each sample's mean.
 Value sum_of_samples(Value x) {
   const Shape& shape = x.shape();
   if (shape.rank() == 0) return x;

@@ -10,13 +10,14 @@ class MeanMetric : public MetricBase {
   using MetricBase::MetricBase;
 
   int totals() const override { return 2; }
-  // As Keras's Mean: samples count once each, values and weights of a sample are averaged.
+  // Does as Keras's Mean: each sample counts once, and the values and weights within a sample are
+  // averaged.
   std::vector<graph::Value> build(graph::Value y_true, graph::Value y_pred,
                                   graph::Value sample_weight) const override;
   double result(std::span<const double> totals) const override;
 
  protected:
-  // Checks shapes; float32 (batch, ...).
+  // Checks shapes and returns float32 of shape (batch, ...).
   virtual graph::Value values(graph::Value y_true, graph::Value y_pred) const = 0;
 };
 

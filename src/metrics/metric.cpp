@@ -1,5 +1,5 @@
-// Metrics by name and from what they say of themselves. As in Keras's compile(), the result goes by
-// the name that was asked for.
+// Metrics by name and from their configurations. As in Keras's compile(), a result is reported
+// under the name by which the metric was asked for.
 #include "metrics/metric.h"
 
 #include <array>
@@ -13,8 +13,8 @@ namespace stoker {
 namespace {
 
 struct MetricClass {
-  std::string_view name;  // of the class
-  std::string_view text;  // where a string stands for a metric
+  std::string_view name;  // the class's
+  std::string_view text;  // the string that stands for the metric
   std::string_view short_text;
   Metric (*make)(Fields& fields);
 };

@@ -1,4 +1,5 @@
-// What a metric is inside: ops that add to totals on the device, and the result from the totals.
+// The internal side of a metric: ops that add to totals on the device, and the result from the
+// totals.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace stoker::metrics {
 
 class MetricBase {
  public:
-  // Without a class where it stands for others, as "accuracy" does.
+  // class_name is empty for a metric that only stands for others, as "accuracy" does.
   MetricBase(std::string class_name, std::string name)
       : class_name_(std::move(class_name)), name_(std::move(name)) {}
   virtual ~MetricBase() = default;
@@ -22,18 +23,20 @@ class MetricBase {
   // Writes the fields of the metric's class.
   virtual void write_fields(Fields& fields) const = 0;
 
-  // How many totals it keeps, zero at the start of an epoch.
+  // Returns the number of totals that the metric keeps; they are zero at the start of an epoch.
   virtual int totals() const = 0;
-  // What this batch adds to each total, shape () each. sample_weight may be invalid: none.
+  // Returns what this batch adds to each total, in shape () each. An invalid sample_weight means
+  // that there are no weights.
   virtual std::vector<graph::Value> build(graph::Value y_true, graph::Value y_pred,
                                           graph::Value sample_weight) const = 0;
   virtual double result(std::span<const double> totals) const = 0;
-  // The metric that stands for this one given labels and predictions: "accuracy" chooses here.
+  // Returns the metric that takes the place of this one for labels and predictions of these shapes,
+  // or null for the metric itself. Here "accuracy" chooses.
   virtual std::shared_ptr<const MetricBase> resolve(const Shape& y_true,
                                                     const Shape& y_pred) const {
     (void)y_true;
     (void)y_pred;
-    return nullptr;  // itself
+    return nullptr;
   }
   const std::string& class_name() const { return class_name_; }  // "BinaryAccuracy"
   const std::string& name() const { return name_; }
@@ -43,9 +46,9 @@ class MetricBase {
   std::string name_;
 };
 
-// What all metrics have: a name.
+// Describes the field that all metrics have, a name.
 void describe_common(Fields& fields, std::string& name);
-// Arguments with that name, or with the one that they have by default.
+// Returns arguments with that name, or with the default name if it is empty.
 template <class Arguments>
 Arguments named(const std::string& name) {
   Arguments arguments{};

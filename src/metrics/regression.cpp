@@ -17,7 +17,8 @@ class ErrorMetric final : public Described<MeanMetric, Arguments> {
       : Described<MeanMetric, Arguments>(arguments, class_name, arguments.name), rule_(rule) {}
 
  protected:
-  // The mean over the last axis, as the loss of the same name: a weight goes with each of those.
+  // The values are means over the last axis, as in the loss of the same name; a weight applies to
+  // each of these means.
   Value values(Value y_true, Value y_pred) const override {
     ops::match_predictions(y_true, y_pred);
     const Value errors = ops::map(

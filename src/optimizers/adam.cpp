@@ -28,7 +28,7 @@ Expr constant(Expr beside, double value) {
   return {beside.expression, beside.expression->constant(static_cast<float>(value))};
 }
 
-// Of Adam and of AdamW, whose options differ in what weight_decay is by default.
+// Adam and AdamW share this class; their options differ only in the default of weight_decay.
 template <class Options>
 class AdamRule final : public Described<optimizers::OptimizerBase, Options> {
   using Base = Described<optimizers::OptimizerBase, Options>;

@@ -1,5 +1,5 @@
-// LossScaleOptimizer: another optimizer, and the wish that the loss be scaled (Micikevicius et al.:
-// "Mixed precision training", 2018). The scaling itself is op advance's.
+// LossScaleOptimizer wraps another optimizer and asks for a scaled loss (Micikevicius et al.:
+// "Mixed precision training", 2018). The op advance does the scaling itself.
 #include <limits>
 
 #include "core/format.h"

@@ -1,4 +1,4 @@
-// Optimizers by name, what all of them check, and weight decay.
+// Optimizers by name, the checks that all of them share, and weight decay.
 #include "optimizers/optimizer.h"
 
 #include <algorithm>
@@ -53,8 +53,8 @@ void build(const OptimizerBase& optimizer, Update& update) {
 namespace {
 
 struct OptimizerClass {
-  std::string_view name;  // of the class
-  std::string_view text;  // where a string stands for an optimizer
+  std::string_view name;  // the class's
+  std::string_view text;  // the string that stands for the optimizer
   Optimizer (*make)(Fields& fields);
 };
 
@@ -65,7 +65,7 @@ constexpr std::array kClasses{
 #undef STOKER_OPTIMIZER
 };
 
-// The names go in any case, as Keras takes them: "SGD", "RMSprop".
+// Names may be in any mixture of cases, as in Keras: "SGD", "RMSprop".
 Optimizer find(const std::string& name) {
   std::string lower = name;
   std::transform(lower.begin(), lower.end(), lower.begin(),

@@ -1,4 +1,5 @@
-// What an optimizer is inside: a rule in Exprs that becomes one fused op over the flat buffers.
+// The internal side of an optimizer: a rule in Exprs that becomes one fused op over the flat
+// buffers.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +18,19 @@
 
 namespace stoker::optimizers {
 
-// What the model offers while the update is appended to a training step. The rule sees one element:
-// its parameter, its gradient (no longer scaled, and clipped already), its slots, and scalars
-// computed once a step.
+// The values that the model offers an optimizer while the update is appended to a training step.
+// The rule sees one element: its parameter, its gradient (no longer scaled, and clipped already),
+// its slots, and scalars computed once a step.
 class Update {
  public:
   virtual ~Update() = default;
   virtual graph::Expr parameter() = 0;
   virtual graph::Expr gradient() = 0;
   virtual graph::Expr learning_rate() = 0;
-  // The slot's value before the step. Slots are numbered as slot_names() lists them.
+  // Returns the slot's value before the step. Slots are numbered as slot_names() lists them.
   virtual graph::Expr slot(int index) = 0;
-  // A scalar of the step, computed outside of the loop over elements: f(learning rate, t) with
-  // t = 1 at the first update, both in float32.
+  // Returns a scalar of the step, which is computed outside of the loop over elements: f(learning
+  // rate, t), where t is 1 at the first update; both are float32.
   virtual graph::Expr scalar(
       const std::function<graph::Expr(graph::Expr learning_rate, graph::Expr t)>& f) = 0;
   virtual void set_slot(int index, graph::Expr value) = 0;
@@ -51,21 +52,21 @@ struct LossScaling {
 
 class OptimizerBase {
  public:
-  // ValueError for options that exclude each other.
+  // Throws ValueError for options that exclude each other.
   OptimizerBase(std::string class_name, std::string name, Common common);
   virtual ~OptimizerBase() = default;
 
   // Writes the fields of the optimizer's class.
   virtual void write_fields(Fields& fields) const = 0;
 
-  // Keras's names, in Keras's order; their first value is slot_start (0).
+  // Returns the names of the slots as Keras has them, in Keras's order. All slots begin at 0.
   virtual std::vector<std::string> slot_names() const = 0;
-  // Null: the loss is not scaled.
+  // Returns how the loss is scaled, or null for an optimizer that does not scale it.
   virtual const LossScaling* loss_scaling() const { return nullptr; }
-  // Whether a step leaves an element alone whose parameter, gradient and slots are 0, as padding
-  // between weights has them.
+  // Returns whether a step leaves an element unchanged whose parameter, gradient and slots are 0,
+  // as those of the padding between weights are.
   virtual bool keeps_zero() const { return true; }
-  // The step itself: `parameter` is the parameter after weight decay.
+  // Appends the step itself; `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
 
   const std::string& class_name() const { return class_name_; }  // "Adam"
@@ -73,8 +74,8 @@ class OptimizerBase {
   const Common& common() const { return common_; }
 
  protected:
-  // ValueError naming the optimizer and the option unless the value, as the float32 that the step
-  // computes with, lies in the range.
+  // Throws ValueError, which names the optimizer and the option, unless the value lies in the range
+  // after its conversion to the float32 that the step computes with.
   void require(const char* option, double value, check::Range range) const;
 
  private:
@@ -83,12 +84,13 @@ class OptimizerBase {
   Common common_;
 };
 
-// Whether the CPU and GPUs see a float32 above 0 in it: a denormal one counts as 0.
+// Returns whether the value is above 0 for the CPU and GPUs as a float32; a denormal one counts as
+// 0.
 inline bool is_normal(double value) {
   return static_cast<float>(value) >= std::numeric_limits<float>::min();
 }
 
-// What all optimizers have.
+// Describes the fields that all optimizers have.
 template <class Options>
 void describe_common(Fields& fields, const char* name, Options& options) {
   fields.note("name", name);
@@ -99,14 +101,15 @@ void describe_common(Fields& fields, const char* name, Options& options) {
   fields("clipvalue", options.clipvalue);
   fields.never(
       {"use_ema", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"});
-  fields.ignored({"ema_momentum"});  // counts with use_ema alone
+  fields.ignored({"ema_momentum"});  // has an effect only with use_ema
 }
 
 #define STOKER_OPTIMIZER(class_name, text) Optimizer make_##class_name(Fields& fields);
 #include "optimizers/optimizers.def"
 #undef STOKER_OPTIMIZER
 
-// Appends weight decay (the range's value, 0 for weights that are excluded) and the step.
+// Appends weight decay and the step. The factor of the decay is the range's value, which is 0 for
+// weights that are excluded.
 void build(const OptimizerBase& optimizer, Update& update);
 
 }  // namespace stoker::optimizers

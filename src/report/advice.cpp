@@ -1,4 +1,5 @@
-// What to change and what it brings: the throughput model, asked about other arrangements.
+// Advice on what to change, with what the change would bring: the throughput model predicts the
+// time of a batch in other arrangements.
 #include <algorithm>
 #include <cmath>
 
@@ -16,24 +17,27 @@ using report::number;
 using report::percent;
 using report::ratio;
 
-// A gain below this is not worth a change.
+// A change is not worth advising if it makes batches less than this many times as fast.
 constexpr double kWorthwhile = 1.05;
-// More workers, or more slots, are advised as long as they bring this.
+// More workers, or more slots, are advised as long as they lower the time of a batch to this share
+// of it or less.
 constexpr double kStillHelps = 0.98;
 constexpr int kMostWorkers = 64;
 constexpr int kMostSlots = 129;
-// A part of the generator's time is named from this share on.
+// Advice names a part of the generator's work if it takes at least this share of the generator's
+// time.
 constexpr double kWorthNaming = 0.15;
 
-// A batch's bytes of float32, as uint8, would spare so much of the generator's time: what writing
-// them, and making floats of them, takes at least.
+// A generator makes and writes at most so many bytes of float32 in a second. Writing uint8 instead
+// saves it at least the time for the bytes that it no longer writes.
 constexpr double kBytesPerSecond = 4e9;
-// Drawing a random number in bulk takes about this long.
+// The time that drawing one random number in bulk takes, roughly.
 constexpr double kSecondsPerNumber = 1e-9;
-// Fewer steps in a row say little.
+// The mean of fewer steps in a row than this is too uncertain to use.
 constexpr std::uint64_t kSomeSteps = 4;
 
-// What several workers need of a source that has one; for Advice::condition.
+// Returns what a source that has one worker needs so that it can have several; for
+// Advice::condition.
 const char* condition_of(SourceKind kind) {
   switch (kind) {
     case SourceKind::function:
@@ -89,7 +93,7 @@ class Adviser {
       advise_larger_batches();
     }
     put_most_rewarding_first();
-    // This advice comes last, since it says what is to be had and not how.
+    // This advice comes last, since it says how much there is to gain but not how.
     if (most == report_.waited_for_generator) advise_cheaper_batches();
     return advice_;
   }
@@ -99,8 +103,8 @@ class Adviser {
     return report_.device_slots == 0 && report_.step_cores > 0.0 && !report_.by_hand;
   }
 
-  // Of two that bring nearly the same, the one that was added first goes first: noise does not
-  // decide.
+  // Of two changes that bring nearly the same, the one that was added first stays first, so that
+  // noise does not decide.
   void put_most_rewarding_first() {
     for (auto place = advice_.begin(); place != advice_.end(); ++place) {
       const auto best = std::min_element(
@@ -113,26 +117,26 @@ class Adviser {
     }
   }
 
-  // A step that waits for nothing takes longer all the same where batches are made beside it.
+  // Even a step that waits for nothing takes longer while batches are made on its cores.
   void advise_less_on_the_steps_cores() {
     advise_conversion();
     advise_cheaper_batches();
   }
 
-  // The CPU time if the steps had taken `step` seconds each: they compute for as much less.
+  // Returns the CPU time if the steps had taken `step` seconds each, in proportion.
   static double cpu_of(const FeedReport& report, double step) {
     if (report.step_cores <= 0.0 || report.step.mean() <= 0.0) return report.cpu;
     const double generator = std::min(report.cpu, report.generated * report.generated_cpu_share);
     return generator + (report.cpu - generator) * step / report.step.mean();
   }
 
-  // What the host adds to each batch, as far as the device waited for it.
+  // Returns the time that the host adds to each batch, as far as the device waited for it.
   static double host_of(const FeedReport& report) {
     return ratio(report.waited_for_launch, static_cast<double>(report.batches));
   }
 
-  // The prediction is what was measured times what the model says of the change, so that what the
-  // model does not know of cancels out.
+  // The prediction is the measured time multiplied by the model's ratio of new to old, so that
+  // whatever the model does not know of cancels out.
   double predict(const Arrangement& arrangement) const {
     return report_.seconds_per_batch() *
            ratio(feed::seconds_per_batch(durations_, arrangement), modelled_);
@@ -144,12 +148,12 @@ class Adviser {
     advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
   }
 
-  // The share of its time in which the generator wanted a core, whether it had one or not.
+  // Returns the share of its time in which the generator wanted a core, whether it had one or not.
   double core_share() const {
     return std::max(report_.generated_core_share, report_.generated_cpu_share);
   }
 
-  // What a call of the generator would take if so many workers shared the cores.
+  // Returns the time that a call of the generator would take if so many workers shared the cores.
   double call_with(int workers) const {
     const double call = durations_.generate.mean();
     if (report_.cpu <= 0.0) return call;
@@ -157,8 +161,8 @@ class Adviser {
                                   workers, std::max(report_.cores, 1.0));
   }
 
-  // The arrangement with so many workers and the ring that they want: as many batches under way,
-  // and as many ready.
+  // Returns the arrangement with so many workers and a ring that is large enough for them: each
+  // fills one slot while another is ready.
   Arrangement with_workers(int workers) const {
     Arrangement many = now_;
     many.workers = workers;
@@ -167,7 +171,7 @@ class Adviser {
     return many;
   }
 
-  // The fewest workers that are as good as many.
+  // Returns the fewest workers that bring nearly as much as the best number of them.
   int enough_workers() const {
     if (now_.workers >= kMostWorkers) return now_.workers;
     return feed::fewest_workers(now_.workers, kMostWorkers, 1.0 / kStillHelps, [&](int workers) {
@@ -175,7 +179,8 @@ class Adviser {
     });
   }
 
-  // Some batches come late, but a deeper queue alone hides that: it costs no thread.
+  // Returns whether only some batches come late, so that a deeper queue alone hides that, without
+  // another thread.
   bool keeps_up_on_average() const {
     const double own = durations_.generate.mean() / std::max(now_.workers, 1);
     if (own >= std::max({durations_.upload.mean(), durations_.step.mean(), durations_.host})) {
@@ -188,7 +193,7 @@ class Adviser {
   }
 
   void advise_workers() {
-    // AUTOTUNE takes as many as help, as far as it may.
+    // AUTOTUNE already takes as many workers as help, up to max_workers.
     if (report_.tuned_workers && report_.workers < report_.max_workers) return;
     const Arrangement more = with_workers(enough_workers());
     if (more.workers == now_.workers) return;
@@ -206,7 +211,7 @@ class Adviser {
     add(std::move(change), std::move(reason), predicted, std::move(condition));
   }
 
-  // What keeps a batch from being faster than in this arrangement.
+  // Says what keeps a batch from being faster than in this arrangement.
   std::string limit(const Arrangement& arrangement) const {
     const double acted = kStillHelps * feed::seconds_per_batch(durations_, arrangement);
     const auto beyond = [&](const char* what) {
@@ -217,7 +222,7 @@ class Adviser {
     }
     const double upload = durations_.upload.mean();
     const double step = durations_.step.mean();
-    // The generator's time with as many workers as were looked at.
+    // This is the generator's time with as many workers as the arrangement has.
     const double generate = arrangement.generate_scale * durations_.generate.mean();
     if (generate / arrangement.workers > kWorthwhile * std::max({upload, step, durations_.host})) {
       return "even then the step waits for the generator";
@@ -263,7 +268,7 @@ class Adviser {
         predict(free));
   }
 
-  // Names only what would change something.
+  // Names only those parts of the work that take long enough for a change to matter.
   std::string how_to_compute_less() const {
     if (report_.source == SourceKind::arrays) {
       return "it copies rows of tensors: a smaller element type makes fewer bytes, and "
@@ -290,8 +295,9 @@ class Adviser {
                   keep);
   }
 
-  // A step that computes on the same cores gets faster by what the generator leaves to it: no more
-  // than that, and in the end it takes what its own CPU time takes on all of its threads.
+  // A step that computes on the generator's cores gets faster by at most the CPU time that the
+  // generator no longer takes. It cannot get faster than its own CPU time spread over all of its
+  // threads.
   void take_off_cores(Arrangement& arrangement, double generator_cpu) const {
     const double saved = ratio(generator_cpu, static_cast<double>(report_.batches));
     arrangement.cpu_seconds = std::max(0.0, now_.cpu_seconds - saved);
@@ -321,7 +327,7 @@ class Adviser {
   }
 
   void advise_larger_batches() {
-    // Four batches in one cost the host as much as one.
+    // One batch of four times the size costs the host as much as one batch does now.
     const double per_batch = report_.seconds_per_batch();
     const double device = ratio(report_.computed, static_cast<double>(report_.batches));
     add("a batch_size four times as large",
@@ -330,7 +336,7 @@ class Adviser {
         std::max(device, 0.25 * per_batch));
   }
 
-  // An upload of so little takes what it takes to begin one.
+  // The time of an upload this small is the time that it takes to begin one.
   bool is_small() const {
     constexpr double kBytes = 64.0 * 1024.0;
     return static_cast<double>(report_.bytes) < kBytes * static_cast<double>(report_.batches);

@@ -43,7 +43,8 @@ std::string per_step_text(double seconds) {
   return text;
 }
 
-// Keras prints four decimals, and tiny numbers in scientific notation; names in alphabetical order.
+// As in Keras, numbers have four decimals, tiny ones are in scientific notation, and names are in
+// alphabetical order.
 std::string logs_text(const Logs& logs) {
   std::vector<std::pair<std::string, double>> sorted(logs.begin(), logs.end());
   std::sort(sorted.begin(), sorted.end());
@@ -107,7 +108,7 @@ void ProgressBar::draw(std::int64_t step, const Logs& logs, std::int64_t now, bo
   if (count.size() < total.size()) count.insert(0, total.size() - count.size(), ' ');
   count += "/" + total;
 
-  // The time left while it runs, the time it took at the end.
+  // The line shows the time left while the epoch runs, and the time that it took at the end.
   const bool estimates = steps_ && !last;
   const double shown =
       estimates ? per_step * static_cast<double>(std::max<std::int64_t>(0, *steps_ - step))

@@ -10,8 +10,8 @@
 
 namespace stoker::report {
 
-// Writes "Epoch 1/3" and a line that grows with the steps. Redraws at most ten times a second, so
-// that looking costs the training nothing.
+// Writes "Epoch 1/3" and a line that grows with the steps. The line is redrawn at most ten times a
+// second, so that it does not slow the training down.
 class ProgressBar {
  public:
   // `verbose` is fit's: 0 silent, 1 bar, 2 one line an epoch.
@@ -21,11 +21,12 @@ class ProgressBar {
   // Begins the same line without a heading, for evaluate and predict.
   void begin(std::optional<std::int64_t> steps);
 
-  // Whether it is time for an update; the caller then calls update() with the numbers so far.
+  // Returns whether it is time for an update; the caller then calls update() with the numbers so
+  // far.
   bool wants_update(std::int64_t now_ns) const;
   void update(std::int64_t step, const Logs& logs, std::int64_t now_ns);
   void finish(std::int64_t step, const Logs& logs, std::int64_t now_ns);
-  // Prints a line, behind a finished epoch, on what held it back, where something did.
+  // Prints a line after a finished epoch that says what held it back, if anything did.
   void note(const FeedReport& report);
 
  private:
@@ -40,7 +41,7 @@ class ProgressBar {
   std::size_t drawn_ = 0;  // visible width of the line on the terminal
 };
 
-// Standard output, and whether it is a terminal.
+// Makes a progress bar that writes to standard output.
 ProgressBar standard_progress_bar(int verbose);
 
 }  // namespace stoker::report

@@ -16,15 +16,15 @@ std::string print(const char* text, Values... values) {
 
 inline double ratio(double a, double b) { return b > 0.0 ? a / b : 0.0; }
 
-// "12.3%"
+// Returns a share as "12.3%".
 std::string percent(double share);
-// A number to three digits: "0.80", "5.10", "12.3", "456".
+// Returns a number to three digits: "0.80", "5.10", "12.3", "456".
 std::string number(double value);
-// "0.80 µs", "5.10 ms", "12.3 s"
+// Returns a duration as "0.80 µs", "5.10 ms", "12.3 s".
 std::string duration(double seconds);
-// A rate per second with its thousands separated: "12,345".
+// Returns a rate per second with its thousands separated: "12,345".
 std::string rate(double value);
-// "1.23 MB", of 1000 bytes each step.
+// Returns a size as "1.23 MB", in powers of 1000 bytes.
 std::string byte_size(double bytes);
 
 }  // namespace stoker::report

@@ -23,7 +23,7 @@ std::string microseconds(std::int64_t ns) {
   return print("%lld.%03lld", static_cast<long long>(ns / 1000), static_cast<long long>(ns % 1000));
 }
 
-// The phase of a stage in its batch's arrow: it begins, passes, or ends there.
+// Returns the phase of a stage in its batch's arrow, which begins, passes or ends there.
 const char* flow_phase(Stage stage) {
   switch (stage) {
     case Stage::generate:

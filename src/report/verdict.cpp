@@ -1,4 +1,4 @@
-// What held a fit back, in words, from how its time divides.
+// The verdict: what held a fit back, in words, from how its time divides.
 #include <algorithm>
 #include <string>
 
@@ -18,7 +18,8 @@ using report::ratio;
 
 constexpr double kComputeBound = 0.05;
 constexpr double kBound = 0.20;
-constexpr double kWorthTelling = 0.05;  // of the wall time, for what is neither waiting nor step
+// The verdict tells of time that is neither waiting nor step from this share of the wall time on.
+constexpr double kWorthTelling = 0.05;
 
 double waited(const FeedReport& report) {
   return report.waited_for_generator + report.waited_for_upload + report.waited_for_launch;
@@ -30,7 +31,7 @@ std::string throughput(const FeedReport& report) {
   return rate(ratio(static_cast<double>(report.samples), report.wall)) + " samples/s";
 }
 
-// "waited 76.5% of it for the generator and 2.0% for uploads"
+// Returns "waited 76.5% of it for the generator and 2.0% for uploads".
 std::string waits(const FeedReport& report) {
   const double total = device_time(report);
   const auto part = [&](double seconds) { return percent(ratio(seconds, total)); };
@@ -55,7 +56,7 @@ std::string shares(const FeedReport& report) {
   return text;
 }
 
-// "5.10 ms (9 in 10 below 6.20 ms)"
+// Returns "5.10 ms (1 in 10 above 6.20 ms)", or the mean alone if few are much above it.
 std::string typical(const DurationHistogram& durations) {
   const double mean = durations.mean();
   const double late = durations.quantile(0.9);
@@ -74,8 +75,8 @@ std::string at_limit(const FeedReport& report) {
                                   : ", the most that max_workers allows";
 }
 
-// "A batch takes 5.10 ms to generate on 1 worker, 0.40 ms to upload (2.10 GB/s) and 1.20 ms to
-// compute."
+// Returns "A batch takes 5.10 ms to generate on 1 worker, 0.40 ms to upload (2.10 GB/s) and 1.20 ms
+// to compute."
 std::string stages(const FeedReport& report) {
   std::string text = "A batch takes ";
   if (report.generate.count() > 0) {

@@ -40,8 +40,8 @@ STOKER_HOST_DEVICE STOKER_ALWAYS_INLINE constexpr std::uint16_t to_float16_bits(
   const std::uint32_t half = word < (113U << 23) ? small : word < (143U << 23) ? normal : large;
   return static_cast<std::uint16_t>(half | sign);
 }
-// Denormal halves are computed from integers: shifted into place they would be denormal floats,
-// which a processor may be told to take for zero.
+// Denormal halves are computed from integers. Shifted into place they would be denormal floats,
+// which a processor may be set to treat as zero.
 STOKER_HOST_DEVICE STOKER_ALWAYS_INLINE constexpr float from_float16_bits(std::uint16_t bits) {
   const std::uint32_t magnitude = bits & 0x7fffU;
   const float small = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1.0p-24f;

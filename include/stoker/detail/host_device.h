@@ -1,5 +1,5 @@
-// For functions that CPU code and CUDA kernels share. Headers that include no more than this and
-// <cstdint> are free-standing: NVRTC, which has no standard library, compiles them too.
+// Macros for functions that CPU code and CUDA kernels share. Headers that include no more than this
+// and <cstdint> are free-standing: NVRTC, which has no standard library, compiles them too.
 #pragma once
 
 #if defined(__CUDACC__)

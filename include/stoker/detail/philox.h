@@ -40,9 +40,9 @@ struct PhiloxBlock {
 
 }  // namespace detail
 
-// 24 random bits as a float in [0, 1).
+// Returns 24 random bits as a float in [0, 1).
 STOKER_HOST_DEVICE STOKER_ALWAYS_INLINE constexpr float unit_float(std::uint32_t word) {
-  // The way goes by int32, whose conversion to float every instruction set has.
+  // The bits are converted from int32, since every instruction set converts that to float.
   return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1.0p-24f;
 }
 

@@ -1,4 +1,4 @@
-// What stands for CUDA where it is not built in: it says so.
+// Stands in for CUDA in builds without it, and reports that it is not built in.
 #include "backend/backend.h"
 #include "core/format.h"
 #include "device/cuda_status.h"

@@ -30,7 +30,7 @@ class ImmediateEvent final : public Event {
  public:
   bool has_passed() override { return true; }
   void synchronize() override {}
-  // Nothing here happens later, so nobody measures it.
+  // Work on the CPU is done when the call returns, so nothing measures it by events.
   double seconds_since(Event&) override { return 0.0; }
 };
 
@@ -64,7 +64,8 @@ class CpuDevice final : public Device {
   std::unique_ptr<Buffer> allocate_pinned(std::size_t bytes) override {
     return std::make_unique<HostBuffer>(bytes);
   }
-  // The operating system's estimate (proc(5)); a container's own limit is not seen.
+  // The memory is the operating system's estimate (proc(5)), which does not know of a container's
+  // own limit.
   std::optional<DeviceMemory> memory() override {
     DeviceMemory memory;
     std::ifstream file("/proc/meminfo");

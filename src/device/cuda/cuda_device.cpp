@@ -10,10 +10,10 @@ namespace stoker::device {
 namespace {
 
 // cudaMalloc and cudaHostAlloc align to 256 bytes at least (CUDA C++ Programming Guide). Both give
-// null for no bytes, so there is always one.
+// null for 0 bytes, so at least one is asked for.
 std::size_t at_least_one(std::size_t bytes) { return std::max<std::size_t>(bytes, 1); }
 
-// Whether some device of ours was current in this thread.
+// True once one of our devices has been made current in this thread.
 thread_local bool thread_has_device = false;
 
 class CudaBuffer final : public Buffer {
@@ -29,8 +29,8 @@ class CudaBuffer final : public Buffer {
   CudaBuffer& operator=(const CudaBuffer&) = delete;
 
   void fill_zero() {
-    // Our streams do not wait for the default stream, so the host must; and using that one could
-    // break a capture of somebody else's.
+    // Our streams do not wait for this one, so the host must. It is not the default stream, since
+    // using that could break a capture of somebody else's.
     const cudaStream_t stream = cudaStreamPerThread;
     device_.check(cudaMemsetAsync(data_, 0, at_least_one(bytes_), stream), "cudaMemsetAsync");
     device_.check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
@@ -58,7 +58,7 @@ class CudaPinnedBuffer final : public Buffer {
 };
 
 [[noreturn]] void throw_out_of_memory(CudaDevice& device, std::size_t bytes) {
-  cudaGetLastError();  // it is reported here and by nothing else
+  cudaGetLastError();  // the error is reported here, so a later check must not find it
   std::size_t free = 0;
   std::size_t total = 0;
   device.check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
@@ -158,7 +158,7 @@ bool CudaEvent::has_passed() {
   device_.attach();
   const cudaError_t error = cudaEventQuery(event_);
   if (error == cudaErrorNotReady) {
-    cudaGetLastError();  // an answer, not an error for others to find
+    cudaGetLastError();  // "not ready" is an answer, so a later check must not find it
     return false;
   }
   device_.check(error, "cudaEventQuery");

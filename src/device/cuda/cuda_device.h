@@ -1,5 +1,6 @@
-// CUDA behind the device interface: one call of CUDA's a line, no decisions. Only this folder and
-// backend/cuda/ include this header; what is launched on a stream is the backend's.
+// CUDA behind the device interface: every function passes its call on to CUDA and decides nothing.
+// Only this folder and backend/cuda/ include this header; the backend decides what is launched on a
+// stream.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -41,17 +42,20 @@ class CudaDevice final : public Device {
   int ordinal() const { return ordinal_; }
   const CudaProperties& properties() const { return properties_; }
 
-  // Before calls of CUDA's: throws if the device is broken, and makes it the thread's current one.
-  // Each time, since the thread is the user's, who may have devices of their own.
+  // Must precede calls of CUDA's. It throws if the device is broken, and makes it the thread's
+  // current one. It does so each time, since the thread belongs to the user, who may have made
+  // another device current.
   void make_current();
-  // Before calls that name what they work on by a stream or an event, and whose result does not
-  // depend on the current device (CUDA C++ Programming Guide, "Stream and Event Behavior"): makes
-  // it current once a thread, without which the runtime would set up device 0 for that thread.
+  // Must precede calls that name what they work on by a stream or an event, and whose result does
+  // not depend on the current device (CUDA C++ Programming Guide, "Stream and Event Behavior"). It
+  // makes the device current once for each thread; otherwise the runtime would set up device 0 for
+  // that thread.
   void attach();
-  // Around each of them: throws DeviceError with CUDA's name for the error.
+  // Must take the result of each call of CUDA's. It throws DeviceError with CUDA's name for the
+  // error.
   void check(cudaError_t error, const char* call) { health_.check(error, call); }
-  // What destructors do instead: false if the device is broken and must not be called; and errors
-  // that nobody can be told.
+  // Destructors use these instead, since they cannot throw: try_make_current() returns false if the
+  // device is broken and must not be called, and note() keeps the error.
   bool try_make_current() noexcept;
   void note(cudaError_t error, const char* call) noexcept { health_.note(error, call); }
 
@@ -92,8 +96,8 @@ class CudaStream final : public Stream {
   void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void fill_zero(std::byte* to, std::size_t bytes) override;
-  // Takes one upload of the row numbers, and a launch for each of the gathers. It allocates where
-  // there are more rows than there ever were.
+  // Takes one upload of the row numbers, and a launch for each of the gathers. It allocates if
+  // there are more rows than ever before.
   void gather_rows(std::span<const RowGather> gathers, std::span<const std::int64_t> rows) override;
   // Runs `work` at once on the calling thread: it is host code that enqueues on handle().
   void launch(Work& work) override;
@@ -109,12 +113,13 @@ class CudaStream final : public Stream {
  private:
   CudaDevice& device_;
   cudaStream_t stream_ = nullptr;
-  std::unique_ptr<Buffer>
-      row_numbers_;  // of gather_rows(): the next one uploads behind its launches
+  // The row numbers on the device for gather_rows(). The next upload is enqueued behind the
+  // launches that read them.
+  std::unique_ptr<Buffer> row_numbers_;
 };
 
-// Enqueues the kernel that does what one gather says; `rows` lies on the device. The kernel is one
-// of backend/cuda/kernels, which define this.
+// Enqueues the kernel that does what one gather says; `rows` lies on the device. backend/cuda/frame
+// defines this function and the kernel.
 cudaError_t enqueue_gather(const RowGather& gather, const std::int64_t* rows, std::size_t count,
                            cudaStream_t stream);
 

@@ -28,7 +28,7 @@ bool is_sticky(cudaError_t error) {
     case cudaErrorTensorMemoryLeak:
     case cudaErrorMpsClientTerminated:
     case cudaErrorExternalDevice:
-    // Hardware that failed or is gone; a context that somebody destroyed.
+    // These mean that hardware failed or is gone, or that somebody destroyed the context.
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorDevicesUnavailable:
@@ -48,7 +48,7 @@ void Health::check(cudaError_t error, const char* call) {
   if (error == cudaSuccess) return;
   if (is_sticky(error)) break_down(error, call);
   require();
-  cudaGetLastError();  // or the check of a launch would find this error again
+  cudaGetLastError();  // otherwise the check of a launch would find this error again
   throw DeviceError(format(device_, ": ", describe(error, call)));
 }
 
@@ -60,7 +60,7 @@ void Health::note(cudaError_t error, const char* call) noexcept {
   }
   try {
     break_down(error, call);
-  } catch (...) {  // no memory for the message: the next call meets the same error
+  } catch (...) {  // there is no memory for the message, and the next call meets the same error
   }
 }
 

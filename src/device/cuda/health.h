@@ -1,5 +1,6 @@
-// Errors of CUDA's. Most leave the device as it was; a sticky one ends it for this process. It is
-// thrown once for what it is and from then on by everything, without another call of CUDA's.
+// Errors of CUDA's. Most leave the device as it was, but after a sticky one the process cannot use
+// it any more. A sticky error is thrown by the call that met it and then by every later one, which
+// does not call CUDA again.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,7 +11,7 @@
 
 namespace stoker::device {
 
-// Every later call gives the same error, until the process ends.
+// Returns whether every later call gives the same error, until the process ends.
 bool is_sticky(cudaError_t error);
 
 // The health of one device; any thread may use it.
@@ -23,7 +24,7 @@ class Health {
   // Throws DeviceError if `error` is one, or if the device broke meanwhile. `call` says what was
   // being done, as "cudaStreamSynchronize".
   void check(cudaError_t error, const char* call);
-  // Destructors use it: it remembers a sticky error for the next call and forgets all others.
+  // Destructors call it: it remembers a sticky error for the next call and forgets all others.
   void note(cudaError_t error, const char* call) noexcept;
   bool is_broken() const { return broken_.load(std::memory_order_acquire); }
 

@@ -16,8 +16,8 @@ namespace {
 
 constexpr int kCudaMajor = CUDART_VERSION / 1000;
 
-// What cuDNN's graphs open by themselves (LD_DEBUG=files shows it) and its calls for tensors; with
-// them goes cuBLASLt. cuDNN ends the process when one of them is missing.
+// The libraries that cuDNN's graphs and its calls for tensors open by themselves (LD_DEBUG=files
+// shows them); they bring cuBLASLt along. cuDNN ends the process when one of them is missing.
 constexpr const char* kCudnnParts[] = {
     "libcudnn_graph.so.9",
     "libcudnn_ops.so.9",
@@ -31,7 +31,7 @@ constexpr const char* kAdvice = ", or set LD_LIBRARY_PATH or STOKER_CUDA_LIBRARI
 struct Library {
   void* handle = nullptr;
   std::string folder;
-  std::string error;  // of the first file that was there and could not be loaded
+  std::string error;  // about the first file that was there and could not be loaded
 };
 
 // ---- Search ----
@@ -53,7 +53,8 @@ void append_toolkit(std::vector<std::string>& folders, const std::string& root) 
 }
 
 void open(Library& library, const std::string& path) {
-  // Lazy: these are large. Local: a program may have its own, of another version.
+  // RTLD_LAZY, since these libraries are large; RTLD_LOCAL, since the program may have its own of
+  // another version.
   library.handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (library.handle == nullptr && library.error.empty()) library.error = dlerror();
 }
@@ -80,7 +81,8 @@ void open_by_loader(Library& library, const std::string& name) {
   open(found, name);
   library.handle = found.handle;
   if (found.handle != nullptr) library.folder = folder_of(found.handle);
-  // "NAME: cannot open ...": there is no such file. Anything else is about a file that is there.
+  // The message "NAME: cannot open ..." means that there is no such file. Any other message is
+  // about a file that is there.
   if (!found.error.starts_with(name + ": cannot open") && library.error.empty()) {
     library.error = found.error;
   }
@@ -94,7 +96,8 @@ Library open(const std::string& name, const LibrarySearch& search) {
   return library;
 }
 
-// What belongs together should come from one place.
+// Makes the search begin in the folder of `library`, since libraries of one release lie together
+// and should be used together.
 LibrarySearch beside(const Library& library, LibrarySearch search) {
   search.first.insert(search.first.begin(), library.folder);
   return search;
@@ -138,7 +141,8 @@ void resolve_all(void* handle, Cudnn& table) {
 
 // ---- NVRTC ----
 
-// NVRTC opens its builtins at the first compilation, long after anybody would look for them.
+// NVRTC opens its builtins at the first compilation only, so they are looked for here to report
+// early that they are missing.
 std::string why_not_builtins(const Nvrtc& table, const LibrarySearch& search) {
   const std::string name = format("libnvrtc-builtins.so.", table.major, '.', table.minor);
   const Library builtins = open(name, search);
@@ -149,7 +153,7 @@ std::string why_not_builtins(const Nvrtc& table, const LibrarySearch& search) {
 
 // ---- cuDNN ----
 
-// An older cuDNN deserves to be named.
+// If an older cuDNN is found, the message names it.
 std::string why_not_cudnn_9(const LibrarySearch& search) {
   for (const char* name : {"libcudnn.so.8", "libcudnn.so.7"}) {
     const Library older = open(name, search);
@@ -247,7 +251,7 @@ const Nvrtc& nvrtc() {
 }
 
 const Cudnn& cudnn() {
-  nvrtc();  // cuDNN wants one too, and gets ours
+  nvrtc();  // cuDNN uses NVRTC too, and finds the one that is loaded already
   static const Cudnn& table = *new Cudnn(load_cudnn(default_search()));
   return table;
 }

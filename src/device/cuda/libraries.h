@@ -18,12 +18,12 @@ struct LibrarySearch {
   std::vector<std::string> last;   // folders
 };
 
-// First the folders of STOKER_CUDA_LIBRARIES (separated by colons), last those of the CUDA toolkit:
-// CUDA_HOME, CUDA_PATH, /usr/local/cuda.
+// Returns the usual search. The folders of STOKER_CUDA_LIBRARIES (separated by colons) come first,
+// and those of the CUDA toolkit (CUDA_HOME, CUDA_PATH, /usr/local/cuda) last.
 LibrarySearch default_search();
 
-// Functions by their names in NVRTC without the prefix. All of them are there when `problem` is
-// empty; otherwise it says in one line what is missing, and none may be called.
+// Functions by their names in NVRTC without the prefix. If `problem` is empty, all of them are
+// there; otherwise it says in one line what is missing, and none of them may be called.
 struct Nvrtc {
   std::string problem;
   int major = 0;
@@ -44,7 +44,7 @@ struct Nvrtc {
   decltype(&nvrtcGetProgramLog) get_program_log = nullptr;
 };
 
-// The same for cuDNN. `handle` is what cudnn_frontend's dynamic loading wants.
+// cuDNN's functions, as Nvrtc has NVRTC's. cudnn_frontend's dynamic loading uses `handle`.
 struct Cudnn {
   std::string problem;
   void* handle = nullptr;
@@ -59,11 +59,12 @@ struct Cudnn {
   decltype(&cudnnSetStream) set_stream = nullptr;
 };
 
-// What is loaded stays loaded until the process ends: threads of these libraries may outlive us.
+// The libraries stay loaded until the process ends, since their threads may still run when this
+// library's statics are gone.
 Nvrtc load_nvrtc(const LibrarySearch& search);
 Cudnn load_cudnn(const LibrarySearch& search);
 
-// Loaded from default_search() at the first call.
+// These load the library from default_search() at the first call.
 const Nvrtc& nvrtc();
 const Cudnn& cudnn();
 

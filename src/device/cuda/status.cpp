@@ -43,7 +43,8 @@ void ask_device(CudaFacts& facts) {
   facts.capability = 10 * properties.major + properties.minor;
 }
 
-// Stops where judge() does: libraries are not loaded for a device that is not there.
+// Stops asking at the first fact by which judge() rules CUDA out, so that libraries are not loaded
+// for a device that is not there.
 CudaFacts find_out(int ordinal) {
   CudaFacts facts;
   facts.ordinal = ordinal;
@@ -59,8 +60,8 @@ CudaFacts find_out(int ordinal) {
   return facts;
 }
 
-// Neither map is ever destroyed: at exit the order among this, the runtime and a program's own
-// statics is anybody's guess.
+// The maps are never destroyed, because the order of destruction among them, the CUDA runtime and a
+// program's own statics is not defined.
 template <class Value>
 std::map<int, Value>& by_ordinal() {
   static auto& map = *new std::map<int, Value>;

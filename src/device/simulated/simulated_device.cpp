@@ -1,6 +1,7 @@
-// A device with CUDA's manners on the CPU: memory of its own, poisoned when it is freed; streams
-// that are threads; events; uploads and steps that take as long as one sets; faults on demand. What
-// is wrong with a training's order of copies and launches goes wrong here too.
+// A device on the CPU that behaves as CUDA does: it has memory of its own, which is poisoned when
+// it is freed; streams, which are threads; events; uploads and steps that take as long as the
+// options say; and faults on demand. Errors in a training's order of copies and launches therefore
+// show on this device too.
 #include <pthread.h>
 
 #include <algorithm>
@@ -27,14 +28,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kPoison = 0xfb;  // as float32: a large negative number, as an integer: no label
+// Freed memory reads as a large negative number in float32, and as a label that is out of range.
+constexpr int kPoison = 0xfb;
 
-// Counts the calls, and breaks at the one that the options name; counts the bytes in use.
+// Counts the calls, throws from the call on that the options name, and counts the bytes in use.
 class Health {
  public:
   explicit Health(const SimulatedOptions& options) : options_(options) {}
 
-  // Every call on the device begins here. It throws once and then always.
+  // Every call on the device begins with this. Once it has thrown, it throws always.
   void call() {
     const std::int64_t number = ++calls_;
     if (options_.break_at_call && number >= *options_.break_at_call) {
@@ -86,7 +88,7 @@ class Health {
   const SimulatedOptions options_;
   std::atomic<std::int64_t> calls_{0};
   std::atomic<std::int64_t> allocations_{0};
-  std::atomic<std::int64_t> used_{0};  // of device memory, as asked for
+  std::atomic<std::int64_t> used_{0};  // bytes of device memory, as asked for
 };
 
 class SimulatedBuffer final : public Buffer {
@@ -106,7 +108,7 @@ class SimulatedBuffer final : public Buffer {
   std::size_t size_;
 };
 
-// Takes its bytes of the device's memory first, and gives them back last.
+// Counts its bytes as used before it allocates them, and as free after it has freed them.
 class SimulatedDeviceBuffer final : public Buffer {
  public:
   SimulatedDeviceBuffer(Health& health, std::size_t bytes) : taken_(health, bytes), memory_(bytes) {
@@ -128,8 +130,9 @@ class SimulatedDeviceBuffer final : public Buffer {
   SimulatedBuffer memory_;
 };
 
-// Recorded when a stream is told to, passed when the stream gets there. Marks count the records:
-// a wait covers the last one before it, as CUDA's do. `due` is when it should have passed.
+// An event is recorded when a stream is told to, and passes when the stream gets there. Marks count
+// the records, since a wait covers the last record before it, as CUDA's do. `due` is the time at
+// which the event should have passed.
 class SimulatedEvent final : public Event {
  public:
   explicit SimulatedEvent(Health& health) : health_(health) {}
@@ -219,7 +222,7 @@ struct Command {
 // allocate; the host waits when it is full, as it does on a GPU.
 class SimulatedStream final : public Stream {
  public:
-  // `number`: of the stream, each of which has jitter of its own, the same in every run.
+  // `number` is the stream's. Each stream has jitter of its own, the same in every run.
   SimulatedStream(Health& health, std::uint32_t number)
       : health_(health), queue_(kCapacity), random_(0, number) {
     try {
@@ -256,7 +259,7 @@ class SimulatedStream final : public Stream {
         Clock::now() + std::chrono::duration_cast<Clock::duration>(
                            std::chrono::duration<double>(health_.options().launch_seconds));
     push(Launch{&work});
-    while (Clock::now() < end) {  // a driver does not sleep
+    while (Clock::now() < end) {  // a driver does not sleep either
     }
   }
   void record(Event& event) override {
@@ -268,7 +271,7 @@ class SimulatedStream final : public Stream {
     push(Wait{&own, own.last_record()});
   }
   void synchronize() override {
-    // A broken device answers at once, and finishes what it was at.
+    // Work that was enqueued is finished before a broken device is reported.
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return done_ == pushed_; });
     lock.unlock();
@@ -277,7 +280,7 @@ class SimulatedStream final : public Stream {
 
  private:
   static constexpr std::size_t kCapacity = 1024;
-  // The lateness with which a thread may wake up without being taken for slow.
+  // A thread may wake up this late without its work counting as slow.
   static constexpr auto kLateness = std::chrono::milliseconds(2);
 
   template <class T>
@@ -326,14 +329,14 @@ class SimulatedStream final : public Stream {
   // Makes the work that was just done last `seconds`, if it did not last longer by itself.
   void take(double seconds) {
     if (seconds <= 0.0) {
-      due_ = std::max(due_, Clock::now());  // as long as it took
+      due_ = std::max(due_, Clock::now());  // the work takes as long as it really took
       return;
     }
     const auto jitter = static_cast<float>(health_.options().jitter);
     if (jitter > 0.0f) seconds *= 1.0 + random_.uniform(-jitter, jitter);
     due_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     std::this_thread::sleep_until(due_);
-    // Work that really takes longer than it was told to is late, and so is all after it.
+    // Work that really takes longer than it was told to is late, and so is all work after it.
     due_ = std::max(due_, Clock::now() - kLateness);
   }
 
@@ -344,7 +347,7 @@ class SimulatedStream final : public Stream {
   std::uint64_t pushed_ = 0;
   std::uint64_t done_ = 0;
   bool stopping_ = false;
-  Random random_;          // of the jitter
+  Random random_;          // draws the jitter
   Clock::time_point due_;  // when everything executed so far should have been done
   std::thread thread_;
 };

@@ -51,7 +51,7 @@ TEST(DeviceHeaders, are_the_files_that_nvcc_compiles) {
   const std::filesystem::path root = std::filesystem::path(STOKER_TESTS_FOLDER).parent_path();
   for (const DeviceHeader& header : device_headers()) {
     bool is_found = false;
-    for (const char* folder : {"src", "include", "src/backend/cuda/nvrtc"}) {
+    for (const char* folder : {"src", "include", "src/backend/cuda/codegen/nvrtc"}) {
       const std::filesystem::path path = root / folder / header.name;
       if (!std::filesystem::exists(path)) continue;
       is_found = true;

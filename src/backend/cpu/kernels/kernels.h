@@ -1,6 +1,6 @@
-// The border to code that is compiled once per instruction set: plain structs and function
-// pointers only. What a kernel file needs beside this it keeps in its own namespace, named after
-// the instruction set: no symbol may be shared between the copies.
+// The interface to code that is compiled once for each instruction set: plain structs and function
+// pointers only. Whatever else a kernel file needs lies in its own namespace, named after the
+// instruction set, since the copies must not share a symbol.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace stoker::backend::cpu {
 
-// Arithmetic of a tile program: that of expressions, and what is made of it.
+// The ops of a tile program: those of expressions, and those that are made of several of them.
 enum class TileOp : std::uint8_t {
 #define STOKER_EXPR_LEAF(name)
 #define STOKER_EXPR_OP(name, operands) name,
@@ -21,11 +21,12 @@ enum class TileOp : std::uint8_t {
   multiply_subtract,      // a * b - c
 };
 
-// These are stoker::DType's, which the kernels do not include.
+// The types are those of stoker::DType, whose header the kernels do not include.
 enum class TileType : std::uint8_t { float32, int32, uint8, bfloat16, float16 };
 
-// Operands and results are slots: where the floats of the tile are, be it a register (a tile of
-// scratch memory), the memory of an input or output, or one vector that stands for all (constants).
+// Operands and results are slots. A slot says where the floats of the tile are: in a register (a
+// tile of scratch memory), in the memory of an input or output, or in one vector that stands for
+// all (constants).
 struct TileInstruction {
   TileOp op;
   std::uint16_t a, b, c, to;
@@ -33,7 +34,7 @@ struct TileInstruction {
 
 enum class TileSource : std::uint8_t {
   direct,    // contiguous float32: read in place
-  scalar,    // one element for all
+  scalar,    // one element that stands for all
   convert,   // contiguous, of another type
   periodic,  // the same `period` elements again and again, kept expanded in scratch memory
   strided,   // any other broadcast, copied for each tile
@@ -45,45 +46,48 @@ struct TileInput {
   TileSource source;
   TileType type;
   std::uint16_t slot;
-  std::int32_t value;   // whose memory
-  std::int32_t offset;  // of its register or expanded period, in floats
-  std::int32_t stage;   // direct: of its piece of a padded tail
+  std::int32_t value;   // the value whose memory it is
+  std::int32_t offset;  // the place of its register or expanded period, in floats
+  std::int32_t stage;   // if direct: the place of its piece of a padded tail
   std::int64_t period;
-  std::int32_t rank;  // strided: innermost dimension first
+  std::int32_t rank;  // if strided; the dimensions begin with the innermost
   std::int64_t extents[kTileMaxRank];
   std::int64_t strides[kTileMaxRank];
 };
 
 struct TileOutput {
   TileType type;
-  bool is_direct;      // instructions write to the output's memory itself
-  std::uint16_t slot;  // of the memory when direct, otherwise of the register to copy from
+  bool is_direct;      // instructions write straight to the output's memory
+  std::uint16_t slot;  // names the memory if direct, otherwise the register to copy from
   std::int32_t value;
-  std::int32_t stage;  // direct: of its piece of a padded tail
+  std::int32_t stage;  // if direct: the place of its piece of a padded tail
 };
 
 struct TileUniform {
   std::uint16_t slot;
-  std::int32_t offset;  // of its register
+  std::int32_t offset;  // the place of its register
   std::uint32_t stream;
 };
 
 // The widest vector of any instruction set, in floats.
 inline constexpr int kMaxVector = 16;
-// Scratch memory of an evaluation, on the stack so that it is warm: half of a usual L1 cache.
+// Scratch memory of an evaluation, half of a usual L1 cache. It lies on the stack, so that it is in
+// the cache.
 inline constexpr int kTileScratchFloats = 6144;
 inline constexpr int kTileMaxSlots = 512;
-// Room for a padded tail, and what a register has beyond the tile (uniform starts unaligned).
+// The room for a padded tail, and the room of a register beyond the tile, which `uniform` needs
+// since it may begin before the tile.
 inline constexpr int kTileStage = 2 * kMaxVector;
 inline constexpr int kTileSlack = 4 * kMaxVector;
 
-// The result of an instruction that is the same for all elements: one vector.
+// The result of an instruction that is the same for all elements, as one vector.
 struct TileScalar {
   std::uint16_t slot;
   std::int32_t offset;
 };
 
-// Slots: constants, then registers, then what inputs, outputs, ... name.
+// A compiled program. Slots are numbered: constants first, then registers, then the slots that
+// inputs, outputs, ... name.
 struct TileProgramView {
   // The first `scalar_count` instructions run once, before the first tile.
   const TileInstruction* instructions;
@@ -95,10 +99,10 @@ struct TileProgramView {
   const std::int32_t* registers;  // their offsets
   std::int32_t instruction_count, input_count, output_count, uniform_count, constant_count;
   std::int32_t register_count, scalar_count;
-  std::int32_t range_slot;    // of range_value; -1: not used
+  std::int32_t range_slot;    // the slot of range_value; -1 if it is not used
   std::int32_t range_offset;  // one vector
   std::int32_t tile;          // floats, a multiple of kMaxVector
-  // An element is stored only where all outputs are finite; no output is direct then.
+  // If true, an element is stored only if all outputs are finite; no output is direct then.
   bool keeps_finite;
 };
 
@@ -115,7 +119,8 @@ struct TileArguments {
 
 enum class Reduction : std::uint8_t { sum, max, min };
 
-// y[m, n] = op(a) op(b) + bias, and relu: for products too small for a library call.
+// The product y[m, n] = op(a) op(b) + bias, with relu if asked for, when it is too small for a
+// library call.
 struct SmallMatMul {
   std::int64_t m, n, k;
   bool transpose_a, transpose_b, relu;
@@ -127,17 +132,18 @@ struct SmallMatMul {
 
 struct KernelTable {
   const char* name;
-  // Elements [begin, end) of a pointwise program.
+  // Evaluates elements [begin, end) of a pointwise program.
   void (*evaluate)(const TileProgramView& program, const TileArguments& arguments,
                    std::int64_t begin, std::int64_t end);
-  // A contiguous run to one number. max and min of nothing are -inf and inf; NaN stays.
+  // Reduces a contiguous run to one number. max and min of nothing are -inf and inf; a NaN makes
+  // the result NaN.
   double (*reduce)(Reduction kind, const float* x, std::int64_t count);
-  // into[c] = into[c] op x[0, c] op x[1, c] ...
+  // Computes into[c] = into[c] op x[0, c] op x[1, c] ...
   void (*reduce_rows)(Reduction kind, float* into, const float* x, std::int64_t rows,
                       std::int64_t columns);
   void (*softmax)(const float* x, float* y, std::int64_t rows, std::int64_t columns, bool log);
-  // loss [rows] and gradient [rows, columns]. Labels outside [0, columns) give zeros; returns the
-  // first such row, or -1.
+  // Computes loss [rows] and gradient [rows, columns]. Labels outside [0, columns) give zeros; the
+  // first such row is returned, or -1.
   std::int64_t (*cross_entropy_sparse)(const float* logits, const std::int32_t* labels, float* loss,
                                        float* gradient, std::int64_t rows, std::int64_t columns);
   void (*cross_entropy_dense)(const float* logits, const float* labels, float* loss,

@@ -1,5 +1,5 @@
-// Functions that need more than float32 inside: one lane in double, written without branches so
-// that a loop over lanes becomes vector code.
+// Functions that need more than float32 inside. Each computes one lane in double, without branches,
+// so that a loop over lanes becomes vector code.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace stoker::backend::cpu::STOKER_ISA {
 // Adding it to a double rounds to whole numbers, which then stand in the low bits.
 inline constexpr double kRoundDouble = 0x1.8p52;
 
-// sin(x + quadrants pi/2) for |x| up to kSineLimit. Reduction by Cody and Waite with pi/2 in two
-// parts (the first has 33 bits); Taylor polynomials.
+// Computes sin(x + quadrants pi/2) for |x| up to kSineLimit. The argument is reduced by Cody and
+// Waite's method with pi/2 in two parts (the first has 33 bits); the polynomials are Taylor's.
 inline constexpr float kSineLimit = 0x1.0p19f;
 [[gnu::always_inline]] inline std::int32_t is_large_angle(float x) {
   return __builtin_fabsf(x) <= kSineLimit ? 0 : 1;
@@ -37,7 +37,7 @@ inline constexpr float kSineLimit = 0x1.0p19f;
   return static_cast<float>(double_of(word ^ ((quadrant & 2U) << 62)));
 }
 
-// a^b for a > 0 and finite, through log and exp to 1e-10.
+// Computes a^b for a that is above 0 and finite, by log and exp, to 1e-10.
 [[gnu::always_inline]] inline double power_of_positive(double a, double b) {
   // a = 2^e m, where m stands between sqrt(1/2) and sqrt(2); the exponent is made a double by
   // putting it into the low bits of 2^52.
@@ -66,8 +66,8 @@ inline constexpr float kSineLimit = 0x1.0p19f;
   return exp_r * double_of((bits_of(shifted) + 1023U) << 52);
 }
 
-// What the vector code of pow leaves to the C library: zeros, infinities, NaN, and exponents that
-// are not small enough to tell whole numbers apart.
+// Returns whether the vector code of pow leaves this pair to the C library: zeros, infinities, NaN,
+// and exponents that are too large to tell whole numbers apart.
 [[gnu::always_inline]] inline std::int32_t is_special_power(float a, float b) {
   const std::uint32_t a_word = __builtin_bit_cast(std::uint32_t, a) & 0x7fffffffU;
   const std::uint32_t b_word = __builtin_bit_cast(std::uint32_t, b) & 0x7fffffffU;
@@ -77,7 +77,7 @@ inline constexpr float kSineLimit = 0x1.0p19f;
 }
 [[gnu::always_inline]] inline float power(float a, float b) {
   const double y = power_of_positive(__builtin_fabsf(a), b);
-  // Negative a: NaN unless b is whole, and the sign of (-1)^b.
+  // For a negative `a` the result is NaN unless b is whole, and has the sign of (-1)^b.
   const double shifted = b + kRoundDouble;
   const double whole = shifted - kRoundDouble;
   const double a_double = a;

@@ -1,4 +1,4 @@
-// Small matrix products on Eigen: one thread, no memory of its own.
+// Small matrix products on Eigen, on one thread and without memory of their own.
 #include <Eigen/Core>
 
 #include "backend/cpu/kernels/isa.h"

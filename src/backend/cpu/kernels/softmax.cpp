@@ -19,8 +19,8 @@ class Row {
 
   float max() const { return max_; }
 
-  // exp(x - max) into y, all but the tail. Returns the sum; not adding it to a running float for
-  // the whole of a long row keeps its error small.
+  // Writes exp(x - max) to y for all but the tail, and returns the sum. A long row is summed in
+  // pieces and not into one running float, which keeps the error small.
   template <bool kStore>
   float exponentials(float* y) {
     double total = 0.0;
@@ -38,13 +38,13 @@ class Row {
     return static_cast<float>(total + static_cast<double>(sum_of_lanes(sum)));
   }
 
-  // y = y * factor, where y holds the exponentials.
+  // Multiplies y, which holds the exponentials, by `factor`.
   void scale(float* y, float factor) {
     for (std::int64_t i = 0; i < full_; i += kWidth) store(y + i, load(y + i) * factor);
     if (rest_ != 0) store_some(y + full_, tail_exp_ * factor, rest_);
   }
 
-  // y = x - max - offset
+  // Computes y = x - max - offset.
   void shift(float* y, float offset) {
     for (std::int64_t i = 0; i < full_; i += kWidth) {
       store(y + i, (load(x_ + i) - max_) - offset);
@@ -99,7 +99,7 @@ std::int64_t cross_entropy_sparse(const float* logits, const std::int32_t* label
   return first_bad;
 }
 
-// loss = sum t (log sum exp(x - max) - (x - max)), gradient = softmax(x) sum t - t.
+// Computes loss = sum t (log sum exp(x - max) - (x - max)) and gradient = softmax(x) sum t - t.
 void cross_entropy_dense(const float* logits, const float* labels, float* loss, float* gradient,
                          std::int64_t rows, std::int64_t columns) {
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -110,7 +110,7 @@ void cross_entropy_dense(const float* logits, const float* labels, float* loss, 
     for (std::int64_t c = 0; c < columns; ++c) {
       const float distance = logits[c] - row.max();
       weight += labels[c];
-      // A class without weight adds nothing, though its logit be -inf.
+      // A class without weight adds nothing, even if its logit is -inf.
       total += labels[c] == 0.0f ? 0.0f : labels[c] * (log_sum - distance);
     }
     loss[r] = total;

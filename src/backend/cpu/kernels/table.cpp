@@ -1,4 +1,4 @@
-// This instruction set's row for backend/cpu/runtime/dispatch.cpp.
+// This instruction set's table of kernels, for backend/cpu/runtime/dispatch.cpp.
 #include "backend/cpu/kernels/isa.h"
 #include "backend/cpu/kernels/kernels.h"
 

@@ -12,7 +12,7 @@
 namespace stoker::backend::cpu::STOKER_ISA {
 namespace {
 
-// The place of an operand's floats; a step of 0 repeats the first vector.
+// Where an operand's floats are; a step of 0 repeats the first vector.
 struct Slot {
   float* at;
   std::int64_t step;  // kWidth or 0
@@ -44,8 +44,8 @@ template <class F>
 
 Floats one_where(Ints condition) { return select(condition, all(1.0f), 0.0f); }
 
-// A stretch of operands for the functions that work in double. Long enough that the compiler
-// makes vector code of a loop over it instead of unrolling it.
+// The functions that work in double take this many operands at a time. The number is large enough
+// that the compiler makes vector code of a loop over them instead of unrolling it.
 constexpr std::int64_t kStretch = 64;
 struct Stretch {
   alignas(kVectorBytes) float x[kStretch];
@@ -89,7 +89,7 @@ void powers(Slot a, Slot b, float* to, std::int64_t n) {
 
 // ---- 16-bit types ------------------------------------------------------------------------------
 
-// Functions of this instruction set, for loops that are given one.
+// Conversions in this instruction set, as functions that loops can be given.
 float from_half(std::uint16_t bits) { return detail::from_float16_bits(bits); }
 std::uint16_t to_half(float x) { return detail::to_float16_bits(x); }
 float from_bfloat16(std::uint16_t bits) { return detail::from_bfloat16_bits(bits); }
@@ -193,7 +193,7 @@ void convert(const T* from, float* to, std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
 }
 
-// `count` contiguous elements, starting `first` elements behind `from`.
+// Loads `count` contiguous elements, which begin `first` elements after `from`.
 void load_as_floats(TileType type, const void* from, std::int64_t first, float* to,
                     std::int64_t count) {
   switch (type) {
@@ -219,7 +219,7 @@ void convert_back(const float* from, T* to, std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
 }
 
-// A float that no integer of the type stands for becomes the nearest one that there is.
+// Returns the nearest number to x in [low, high], the range of an integer type; 0 for NaN.
 float within(float x, float low, float high) {
   return x < low ? low : x > high ? high : x == x ? x : 0.0f;
 }
@@ -258,11 +258,11 @@ std::uint32_t overflow_bits(TileType type) {
 
 std::uint32_t magnitude_bits(float x) { return detail::bits_of(x) & 0x7fffffffU; }
 
-// Whether one of the floats is infinite, or NaN, as it is stored in the type.
+// Returns whether one of the floats is infinite or NaN when it is stored in the type.
 bool overflows(TileType type, const float* x, std::int64_t n) {
   std::int64_t i = 0;
   if (type == TileType::float32) {
-    Floats products[4] = {};  // of x and 0: NaN where x is infinite or NaN
+    Floats products[4] = {};  // x * 0 is NaN where x is infinite or NaN
     for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
       for (int k = 0; k < 4; ++k) products[k] += load(x + i + k * kWidth) * 0.0f;
     }
@@ -287,7 +287,8 @@ float load_one(TileType type, const void* from, std::int64_t index) {
   return value;
 }
 
-// Elements first .. first + count of a broadcast input, walked like an odometer.
+// Loads elements [first, first + count) of a broadcast input; the indices of its axes count up like
+// the digits of a number.
 void load_strided(const TileInput& input, const void* from, std::int64_t first, float* to,
                   std::int64_t count) {
   std::int64_t position[kTileMaxRank];
@@ -323,8 +324,8 @@ void load_strided(const TileInput& input, const void* from, std::int64_t first, 
 void fill_uniform(float* to, std::int64_t first_block, std::int64_t blocks, std::uint64_t seed,
                   std::uint32_t stream, std::uint32_t step) {
   const auto first = static_cast<std::uint64_t>(first_block);
-  // Straight-line rounds, so that the loop over blocks is the one that becomes vector code. Block
-  // numbers of 2^32 and more would be 64 GiB into a tensor; only their low half runs.
+  // The rounds are unrolled, so that the loop over blocks becomes vector code. Only the low half of
+  // the block's number counts up: numbers from 2^32 on would be 64 GiB into a tensor.
   const auto low = static_cast<std::uint32_t>(first);
   const auto high = static_cast<std::uint32_t>(first >> 32);
   std::uint32_t k0[10], k1[10];
@@ -372,10 +373,10 @@ class Evaluation {
   }
 
  private:
-  // Prepares what is the same for all tiles.
+  // Prepares everything that is the same for all tiles.
   void prepare(std::int64_t total) {
     for (int i = 0; i < program_.constant_count; ++i) {
-      // Slots are written through nowhere but in registers and outputs.
+      // The cast is safe, since only the slots of registers and outputs are written to.
       slots_[i] = {const_cast<float*>(program_.constants) + i * kMaxVector, 0};
     }
     for (int i = 0; i < program_.register_count; ++i) {
@@ -411,7 +412,7 @@ class Evaluation {
     }
   }
 
-  // A tile may begin anywhere in the period.
+  // Fills the register so that a tile may begin anywhere in the period.
   void expand(const TileInput& input, const void* memory, float* to, std::int64_t total) {
     const std::int64_t period = input.period;
     load_as_floats(input.type, memory, 0, to, period);
@@ -468,7 +469,7 @@ class Evaluation {
     return found;
   }
 
-  // Stores element by element, which is rare, so that its speed does not matter.
+  // Stores element by element. That is rare, so that its speed does not matter.
   void store_finite(std::int64_t begin, std::int64_t n) {
     for (std::int64_t k = 0; k < n; ++k) {
       bool is_finite = true;

@@ -55,7 +55,7 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 [[gnu::always_inline]] inline Floats with_sign_of(Floats magnitude, Floats sign) {
   return from_bits((bits(magnitude) & 0x7fffffffU) | (bits(sign) & 0x80000000U));
 }
-// A NaN in either operand comes out.
+// If an operand is NaN, so is the result.
 [[gnu::always_inline]] inline Floats minimum(Floats a, Floats b) {
   return select((a < b) | (a != a), a, b);
 }
@@ -81,7 +81,7 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 [[gnu::always_inline]] inline Floats sqrt(Floats x) {
 #if defined(__AVX512F__)
-  // The form without a mask makes g++ 12 warn of its own header.
+  // The form without a mask makes g++ 12 warn about its own header.
   return _mm512_maskz_sqrt_ps(0xffff, x);
 #elif defined(__AVX__)
   return _mm256_sqrt_ps(x);
@@ -100,7 +100,7 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
   return select(absolute(x) < 0x1.0p23f, with_sign_of(down, x), x);
 }
 
-// 2^n for -126 <= n <= 127.
+// Returns 2^n for -126 <= n <= 127.
 [[gnu::always_inline]] inline Floats power_of_two(Ints n) {
   return from_bits(reinterpret_cast<Words>(n + 127) << 23);
 }
@@ -165,8 +165,8 @@ struct ExpParts {
   return select(x == kInfinity, x, y);
 }
 
-// Kahan: the rounding of 1 + x is divided out again (Goldberg, "What every computer scientist
-// should know about floating-point arithmetic", theorem 4).
+// By Kahan's method the rounding of 1 + x is divided out again (Goldberg, "What every computer
+// scientist should know about floating-point arithmetic", theorem 4).
 [[gnu::always_inline]] inline Floats log1p(Floats x) {
   const Floats u = x + 1.0f;
   const Floats rounded = u - 1.0f;
@@ -184,7 +184,7 @@ struct ExpParts {
   return select(x < 0.0f, t, all(1.0f)) / (t + 1.0f);
 }
 
-// Two Chebyshev fits: of erf(x) / x - 1 in x^2, and of log(1 - erf(x)) beyond 0.925.
+// There are two Chebyshev fits: of erf(x) / x - 1 in x^2, and of log(1 - erf(x)) beyond 0.925.
 [[gnu::always_inline]] inline Floats erf(Floats x) {
   const Floats magnitude = absolute(x);
   const Floats s = x * x;
@@ -211,7 +211,7 @@ struct ExpParts {
 
 // ---- Lanes of one vector ----
 
-// The sum goes by halves, as a tree.
+// The lanes are added up as a tree, half to half.
 [[gnu::always_inline]] inline float sum_of_lanes(Floats x) {
   float lanes[kWidth];
   store(lanes, x);
@@ -232,7 +232,8 @@ struct ExpParts {
   return lanes[0];
 }
 
-// The first `count` lanes from memory, the others `rest`; and back.
+// These load the first `count` lanes from memory, where the others get `rest`, and store the first
+// `count` lanes.
 [[gnu::always_inline]] inline Floats load_some(const float* from, std::int64_t count, float rest) {
   float lanes[kWidth];
   store(lanes, all(rest));

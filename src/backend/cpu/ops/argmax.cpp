@@ -6,7 +6,7 @@
 namespace stoker::backend::cpu {
 namespace {
 
-// The first NaN counts as the largest, as NumPy has it.
+// As in NumPy, the first NaN counts as the largest.
 std::int32_t position_of_largest(const float* x, std::int64_t count) {
   std::int64_t best = 0;
   for (std::int64_t i = 1; i < count; ++i) {

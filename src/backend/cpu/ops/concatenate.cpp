@@ -1,4 +1,4 @@
-// Op concatenate: every outer row of the result is a block of each input's.
+// Op concatenate: every outer row of the result consists of a block of each input.
 #include <cstring>
 
 #include "backend/cpu/ops/kernel.h"

@@ -1,6 +1,6 @@
-// conv2d and its backward ops on oneDNN. Activations stay NHWC; kernels are HWIO in the flat
-// parameter buffer and are brought into oneDNN's blocked layout once per step, where the step's
-// update has just changed them.
+// conv2d and its backward ops on oneDNN. Activations stay NHWC. Kernels are HWIO in the flat
+// parameter buffer; each step reorders them into oneDNN's blocked layout, since the update changes
+// them in each step.
 #include <algorithm>
 #include <initializer_list>
 #include <optional>
@@ -32,7 +32,7 @@ memory::desc kernel_plain(const graph::ValueType& kernel, std::int64_t groups) {
   return strided(kernel_dims(hwio, groups), grouped, kernel.dtype);
 }
 
-// The common part of the three ops: their values by the roles that they have in the forward one.
+// The common part of the three ops: their values, by the roles that these have in the forward op.
 struct Problem {
   graph::ValueType x, kernel, y;
   std::optional<DType> bias;
@@ -81,17 +81,18 @@ Problem read(const graph::Graph& graph, const graph::Node& node) {
   return p;
 }
 
-// These are empty where oneDNN has no implementation of bfloat16; of float32 it always has.
+// The descriptions below are empty if oneDNN has no implementation for bfloat16; for float32 it
+// always has one.
 
 dnnl::convolution_forward::primitive_desc describe_forward(const Problem& p) {
   const dnnl::primitive_attr attributes = p.relu ? with_relu() : user_scratchpad();
-  if (p.bias) {
+  const auto describe = [&](const auto&... bias) -> dnnl::convolution_forward::primitive_desc {
     return {dnn_engine(),
             dnnl::prop_kind::forward_training,
             dnnl::algorithm::convolution_direct,
             p.image_x(),
             p.weights(),
-            p.bias_vector(),
+            bias...,
             p.image_y(),
             p.strides,
             p.dilations,
@@ -99,22 +100,11 @@ dnnl::convolution_forward::primitive_desc describe_forward(const Problem& p) {
             p.after,
             attributes,
             p.is_bfloat16()};
-  }
-  return {dnn_engine(),
-          dnnl::prop_kind::forward_training,
-          dnnl::algorithm::convolution_direct,
-          p.image_x(),
-          p.weights(),
-          p.image_y(),
-          p.strides,
-          p.dilations,
-          p.before,
-          p.after,
-          attributes,
-          p.is_bfloat16()};
+  };
+  return p.bias ? describe(p.bias_vector()) : describe();
 }
 
-// The backward ones take a forward one as a hint.
+// The backward descriptions take a forward one as a hint.
 using Hint = dnnl::convolution_forward::primitive_desc;
 
 dnnl::convolution_backward_data::primitive_desc describe_backward_data(const Problem& p,
@@ -129,33 +119,23 @@ dnnl::convolution_backward_data::primitive_desc describe_backward_data(const Pro
 
 dnnl::convolution_backward_weights::primitive_desc describe_backward_weights(const Problem& p,
                                                                              const Hint& hint) {
-  if (p.bias) {
-    return {dnn_engine(),
-            dnnl::algorithm::convolution_direct,
-            p.image_x(),
-            p.weights(),
-            p.bias_vector(),
-            p.image_y(),
-            p.strides,
-            p.dilations,
-            p.before,
-            p.after,
-            hint,
-            user_scratchpad(),
+  const auto describe =
+      [&](const auto&... bias) -> dnnl::convolution_backward_weights::primitive_desc {
+    return {dnn_engine(),   dnnl::algorithm::convolution_direct,
+            p.image_x(),    p.weights(),
+            bias...,        p.image_y(),
+            p.strides,      p.dilations,
+            p.before,       p.after,
+            hint,           user_scratchpad(),
             p.is_bfloat16()};
-  }
-  return {dnn_engine(),      dnnl::algorithm::convolution_direct,
-          p.image_x(),       p.weights(),
-          p.image_y(),       p.strides,
-          p.dilations,       p.before,
-          p.after,           hint,
-          user_scratchpad(), p.is_bfloat16()};
+  };
+  return p.bias ? describe(p.bias_vector()) : describe();
 }
 
-// The first of oneDNN's implementations whose name begins so, where values are bfloat16: those that
-// gave right results where this was tested, which was on emulated processors. Not: jit_bf16 for
-// forward convolutions of few channels, and brgconv_bwd_w on AMX, which each got half of the
-// channels wrong there. Empty if there is none.
+// For bfloat16, returns the first of oneDNN's implementations whose name begins with one of
+// `names`; empty if there is none. The callers name those that gave right results in tests on
+// emulated processors. There jit_bf16 got half of the channels wrong in forward convolutions of few
+// channels, and so did brgconv_bwd_w on AMX.
 template <class Desc>
 Desc chosen(const Problem& p, Desc desc, std::initializer_list<const char*> names) {
   if (!p.is_bfloat16()) return desc;
@@ -185,7 +165,7 @@ dnnl::convolution_backward_weights::primitive_desc choose_backward_weights(const
   return chosen(p, describe_backward_weights(p, hint), {"jit_bf16"});
 }
 
-// Forward and backward data: both read a kernel, which is reordered first.
+// The base of forward and backward data, which both read a kernel that is reordered first.
 class Conv2DWithKernel : public Kernel {
  public:
   explicit Conv2DWithKernel(const graph::Node& node) : node_(node) {}
@@ -310,7 +290,7 @@ bool backward_data_takes_bfloat16(const graph::Graph& graph, const graph::Node& 
 bool backward_weights_takes_bfloat16(const graph::Graph& graph, const graph::Node& node) {
   Problem p = read(graph, node);
   if (!choose_backward_weights(p).get(true)) return false;
-  p.bias = DType::float32;  // as plan::fuse_bias_gradients has it
+  p.bias = DType::float32;  // the type that plan::fuse_bias_gradients uses
   return choose_backward_weights(p).get(true);
 }
 

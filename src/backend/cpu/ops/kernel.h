@@ -1,5 +1,5 @@
-// What a CPU kernel is: made once per node when a plan is compiled, run every step. One file an op
-// (or a family) in backend/cpu/ops/; ops.def lists them all.
+// The interface of a CPU kernel, which is made once for each node when a plan is compiled, and run
+// in every step. Each op (or family of ops) has a file in backend/cpu/ops/; ops.def lists them all.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,11 @@
 
 namespace stoker::backend::cpu {
 
-// One run of a program, with the places of its values this time.
+// One run of a program, with the places that its values have in this run.
 struct Run {
   void* const* values;  // by ValueId
   plan::Scalars* scalars;
-  std::byte* workspace;  // this kernel's own, while it runs
+  std::byte* workspace;  // for this kernel alone while it runs
 
   float* floats(graph::ValueId id) const { return static_cast<float*>(values[id]); }
 };
@@ -26,9 +26,10 @@ class Kernel {
   // The executable calls it on a thread inside the compute arena. It allocates nothing and throws
   // nothing.
   virtual void run(const Run& run) = 0;
-  // Bytes of scratch memory that run() needs, aligned to 64.
+  // Returns the bytes of scratch memory that run() needs, aligned to 64.
   virtual std::size_t workspace_bytes() const { return 0; }
-  // The number of oneDNN primitives that one run executes (each allocates inside the library).
+  // Returns the number of oneDNN primitives that one run executes (each allocates inside the
+  // library).
   virtual int primitives() const { return 0; }
 };
 
@@ -42,8 +43,8 @@ struct KernelRequest {
   const graph::ValueInfo& output(std::size_t i) const { return graph.info(node.outputs[i]); }
 };
 
-// What the CPU backend knows of an op; it stands in the op's file. What has no safe default
-// has none: whoever adds an op decides.
+// The CPU backend's description of an op, which stands in the op's file. Members without a safe
+// default have none, so that whoever adds an op decides.
 struct CpuOp {
   using MakeKernel = std::unique_ptr<Kernel> (*)(const KernelRequest& request);
   using TakesBfloat16 = bool (*)(const graph::Graph& graph, const graph::Node& node);
@@ -54,20 +55,20 @@ struct CpuOp {
       : make_kernel(make), takes_bfloat16(takes), takes_tail(tail) {}
 
   MakeKernel make_kernel;
-  // Whether the kernel of a node whose values are all bfloat16 computes on them as they are, also
-  // with what plan::optimize may move into the node: a bias and relu. plan::widen has the other
-  // nodes compute in float32. Asked only where the processor has the instructions; an op that moves
-  // values of any type is not asked.
+  // Returns whether the kernel of a node whose values are all bfloat16 computes on them as they
+  // are, even after plan::optimize has moved a bias and relu into the node. plan::widen makes other
+  // nodes compute in float32. The function is called only if the processor has the instructions,
+  // and not for ops that move values of any type.
   TakesBfloat16 takes_bfloat16;
-  // Whether the node is computed with the tail that it has (ops/tail.h); null: none, and plan/
-  // leaves that arithmetic to pointwise nodes.
+  // Returns whether the kernel computes the node together with its tail (ops/tail.h). Null means
+  // that it takes no tail; plan/ then leaves that arithmetic to pointwise nodes.
   TakesTail takes_tail;
 };
 
 inline bool never_in_bfloat16(const graph::Graph& /*graph*/, const graph::Node& /*node*/) {
   return false;
 }
-// CpuOp::make_kernel of a kernel that is made from its request alone.
+// A CpuOp::make_kernel for a kernel that is made from its request alone.
 template <class K>
 std::unique_ptr<Kernel> make(const KernelRequest& request) {
   return std::make_unique<K>(request);
@@ -80,7 +81,7 @@ std::unique_ptr<Kernel> make(const KernelRequest& request) {
 
 const CpuOp& cpu_op(const graph::Node& node);
 
-// Whether the node as it stands computes on bfloat16 on this processor.
+// Returns whether the node as it stands computes on bfloat16 on this processor.
 bool runs_in_bfloat16(const graph::Graph& graph, const graph::Node& node);
 bool takes_tail(const graph::Graph& graph, const graph::Node& node);
 

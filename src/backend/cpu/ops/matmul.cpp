@@ -1,4 +1,4 @@
-// matmul: oneDNN; products too small for its overhead go to our own loops.
+// Op matmul on oneDNN. Products that are too small for its overhead go to our own loops.
 #include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/runtime/dispatch.h"
 #include "backend/cpu/runtime/dnn.h"
@@ -7,7 +7,8 @@
 namespace stoker::backend::cpu {
 namespace {
 
-// Measured break-even with oneDNN's matmul, which takes a few microseconds to start.
+// From this size on oneDNN's matmul, which takes a few microseconds to start, was measured to be
+// faster.
 constexpr std::int64_t kSmallMatMulOperations = std::int64_t{32} * 1024;
 
 struct Problem {
@@ -38,7 +39,7 @@ Problem read(const graph::Graph& graph, const graph::Node& node) {
           tail.relu};
 }
 
-// The result is empty where oneDNN has none and may say so.
+// The result is empty if oneDNN has no implementation and `may_be_empty` allows that.
 dnnl::matmul::primitive_desc describe(const Problem& p, bool may_be_empty = false) {
   const auto a = p.transpose_a ? strided({p.m, p.k}, {1, p.m}, p.a) : plain({p.m, p.k}, p.a);
   const auto b = p.transpose_b ? strided({p.k, p.n}, {1, p.k}, p.b) : plain({p.k, p.n}, p.b);

@@ -78,7 +78,7 @@ class PointwiseKernel : public Kernel {
     }
   }
 
-  // Several threads may each have found an overflow: the smallest stays.
+  // Several threads may each have found an overflow; the smallest place is kept.
   void note_overflow(plan::Scalars& scalars, std::int64_t element) const {
     const std::int64_t found = first_place_ + element;
     const std::atomic_ref<std::int64_t> first(scalars.overflow);
@@ -88,10 +88,10 @@ class PointwiseKernel : public Kernel {
   }
 
   TileProgram program_;
-  std::int64_t first_place_;  // of its first element, in plan::Scalars::overflow
+  std::int64_t first_place_;  // the place of its first element in plan::Scalars::overflow
   ops::Guard guard_;
   std::vector<ops::Range> ranges_;
-  std::vector<std::int64_t> starts_;  // of each range, counted through all of them
+  std::vector<std::int64_t> starts_;  // the first element of each range, counted through all ranges
   std::int64_t total_ = 0;
   std::int64_t grain_ = 1;
 };

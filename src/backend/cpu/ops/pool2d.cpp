@@ -1,5 +1,5 @@
-// pool2d on oneDNN. Its workspace of max pooling is what our op calls the second output: an index
-// within the window for each output.
+// Op pool2d on oneDNN. oneDNN's workspace of max pooling is our op's second output: an index within
+// the window for each output.
 #include <stdexcept>
 
 #include "backend/cpu/ops/kernel.h"
@@ -32,8 +32,8 @@ dnnl::pooling_forward::primitive_desc describe_forward(const Shape& x, const Sha
           user_scratchpad()};
 }
 
-// oneDNN's indices are bytes up to windows of 255; larger windows get wider ones, in a workspace
-// of their own (pool2d_backward refuses them).
+// oneDNN's indices are bytes for windows of up to 255 pixels. Larger windows get wider indices,
+// which go into a workspace of the kernel (pool2d_backward refuses such windows).
 class Pool2D final : public Kernel {
  public:
   explicit Pool2D(const KernelRequest& request) : node_(request.node) {

@@ -1,7 +1,7 @@
-// Op reduce. Reduced axes are joined to [outer, reduced, inner] where they are neighbours, which
-// covers sums over everything, rows, columns (bias gradients) and images; what does not fit is
-// walked element by element. The work is cut into parts whose borders depend on the shape alone,
-// and the parts are combined in order: the same bits for any number of threads.
+// Op reduce. Neighbouring axes are joined to [outer, reduced, inner] if possible, which covers sums
+// over everything, rows, columns (bias gradients) and images; other reductions go element by
+// element. The work is cut into parts whose borders depend on the shape alone, and the parts are
+// combined in order, so that any number of threads gives the same bits.
 #include <algorithm>
 #include <cstddef>
 #include <limits>
@@ -47,7 +47,8 @@ T combine(Reduction kind, T a, T b) {
   return a;
 }
 
-// The shape that inputs broadcast to, as alternating runs of kept and reduced axes.
+// An axis of the shape that inputs broadcast to, once it is joined to alternating runs of kept and
+// reduced axes.
 struct Axis {
   std::int64_t extent;
   bool is_reduced;
@@ -112,12 +113,12 @@ class ReduceKernel : public Kernel {
       }
     }
     if (shape_.elements() == 0) reduced_ = 0;
-    // Parts of about 64 Ki elements, at most 64 of them for one output.
+    // Parts have about 64 Ki elements, and there are at most 64 of them for one output.
     rows_ = std::max<std::int64_t>(1, kElementsPerPart / std::max<std::int64_t>(1, inner_));
     rows_ = std::max(rows_, (reduced_ + kMaxParts - 1) / kMaxParts);
     if (inner_ > 1) rows_ = (rows_ + 3) / 4 * 4;
     parts_ = std::max<std::int64_t>(1, (reduced_ + rows_ - 1) / rows_);
-    // Narrow rows are joined to wider ones, to be folded at the end.
+    // Narrow rows are joined to wider ones, whose sums are folded at the end.
     if (inner_ > 1 && inner_ < kNarrow) fold_ = kNarrow / inner_;
   }
 
@@ -163,7 +164,7 @@ class ReduceKernel : public Kernel {
     return {{output_, DType::float32, shape_}};
   }
 
-  // The value to read directly when the expression is nothing but an input in float32.
+  // Returns the value to read directly if the expression is nothing but an input in float32.
   std::int32_t plain_source(const KernelRequest& request,
                             const ops::ReduceAttributes& attributes) const {
     const auto& expression = attributes.expression;
@@ -287,7 +288,7 @@ class ReduceKernel : public Kernel {
     const std::int64_t width = inner_ * fold_;
     std::fill(sums, sums + width, static_cast<float>(start_of(kind_)));
     const std::int64_t begin = row * inner_, end = (row + rows) * inner_;
-    // A stretch is whole joined rows, several of them if they fit.
+    // A stretch consists of whole joined rows, as many as fit.
     const std::int64_t stretch =
         width > kBuffer ? kBuffer : std::max<std::int64_t>(1, kBuffer / width) * width;
     for_values(job, begin, end, stretch,
@@ -345,7 +346,7 @@ class ReduceKernel : public Kernel {
     }
   }
 
-  // The output element at which the next run along the last axis begins.
+  // Returns the output element at which the next run along the last axis begins.
   std::int64_t next_target(std::int64_t* position) const {
     for (std::size_t d = axes_.size() - 1; d-- > 0;) {
       if (++position[d] < axes_[d].extent) break;
@@ -368,9 +369,9 @@ class ReduceKernel : public Kernel {
   std::int64_t outputs_;
   bool is_general_ = false;
   std::int64_t outer_ = 1, reduced_ = 1, inner_ = 1;
-  std::int64_t rows_ = 1;   // reduced rows of a part
-  std::int64_t parts_ = 1;  // of one outer index
-  std::int64_t fold_ = 1;   // rows joined to one
+  std::int64_t rows_ = 1;   // the reduced rows of a part
+  std::int64_t parts_ = 1;  // the parts of one outer index
+  std::int64_t fold_ = 1;   // rows that are joined to one
 };
 
 std::unique_ptr<Kernel> make_reduce(const KernelRequest& request) {

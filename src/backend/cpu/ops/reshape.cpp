@@ -1,4 +1,4 @@
-// Op reshape: the output shares the input's memory, as a rule.
+// Op reshape, whose output shares the input's memory as a rule.
 #include <cstring>
 
 #include "backend/cpu/ops/kernel.h"

@@ -31,7 +31,8 @@ class ClassNumbers {
                      : static_cast<const std::int32_t*>(data_)[i];
   }
 
-  // No label is truncated into the range from below; NaN and what int32 cannot hold is no class.
+  // Rounds a label down, so that a negative one does not become class 0. NaN and values that int32
+  // cannot hold give -1, which is no class.
   static std::int32_t truncated(float label) {
     constexpr float kLimit = 2147483648.0f;
     return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(std::floor(label)) : -1;
@@ -42,7 +43,8 @@ class ClassNumbers {
   bool is_float_;
 };
 
-// The lowest row that any thread reports: the same one however the rows were shared out.
+// Finds the lowest row that any thread reports, which is the same one however the rows were shared
+// out.
 class FirstBadRow {
  public:
   void report(std::int64_t row) {
@@ -51,7 +53,7 @@ class FirstBadRow {
     }
   }
 
-  // Records the row once all threads are done. The first error of a step stays.
+  // Records the row once all threads are done, unless the step has recorded an error before.
   template <class Labels>
   void record(plan::Scalars& scalars, graph::NodeId node, const Labels& labels) const {
     const std::int64_t row = row_.load(std::memory_order_relaxed);

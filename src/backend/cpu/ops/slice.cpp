@@ -7,8 +7,8 @@
 namespace stoker::backend::cpu {
 namespace {
 
-// The slice's place in the whole, in bytes: of each of `outer` rows of `row` bytes, `block` bytes
-// at `offset` are the slice's.
+// The slice's place in the whole tensor, which has `outer` rows of `row` bytes. In each of them
+// `block` bytes from `offset` on belong to the slice.
 struct Layout {
   std::int64_t outer = 1;
   std::size_t row = 0, offset = 0, block = 0;

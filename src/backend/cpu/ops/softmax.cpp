@@ -19,7 +19,7 @@ class SoftmaxKernel : public Kernel {
     const float* x = run.floats(input_);
     float* y = run.floats(output_);
     const std::int64_t columns = rows_.columns;
-    // The exponential costs as much as several times the memory.
+    // The exponential takes as long as several times as much memory would.
     parallel_for(rows_.count, grain_for(16 * columns), [&](std::int64_t begin, std::int64_t end) {
       table_.softmax(x + begin * columns, y + begin * columns, end - begin, columns, log_);
     });

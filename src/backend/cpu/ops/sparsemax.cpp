@@ -9,17 +9,17 @@
 namespace stoker::backend::cpu {
 namespace {
 
-// The threshold by which softmax's sparse relative, the projection on the simplex, shifts a row:
-// sum max(x - threshold, 0) = 1. Michelot, "A finite algorithm for finding the projection of a
-// point onto the canonical simplex of R^n", 1986: no sorting, no memory. NaN for a row that is not
-// finite.
+// Returns the threshold by which the projection on the simplex shifts a row: sum max(x - threshold,
+// 0) = 1. The algorithm is that of Michelot, "A finite algorithm for finding the projection of a
+// point onto the canonical simplex of R^n", 1986, which needs neither sorting nor memory. A row
+// that is not finite gives NaN.
 double simplex_threshold(const float* x, std::int64_t columns) {
   double threshold = -std::numeric_limits<double>::infinity();
   for (std::int64_t before = -1;;) {
     double sum = 0.0;
     std::int64_t above = 0;
     for (std::int64_t c = 0; c < columns; ++c) {
-      if (x[c] <= threshold) continue;  // a NaN stays in
+      if (x[c] <= threshold) continue;  // false for a NaN, which so stays in the sum
       sum += x[c];
       ++above;
     }

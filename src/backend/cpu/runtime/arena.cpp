@@ -52,7 +52,7 @@ void ComputeArena::execute_erased(void (*body)(void*), void* context) {
 int default_threads() {
   const std::optional<std::int64_t> threads =
       check::integer_from_environment("STOKER_THREADS", check::closed(1, kMostThreads));
-  // TBB reads the process's affinity mask where nothing is set.
+  // Without the variable TBB goes by the process's affinity mask.
   if (!threads) return std::max(1, tbb::this_task_arena::max_concurrency());
   return static_cast<int>(*threads);
 }

@@ -1,14 +1,14 @@
-// The compute arena: one for the process's CPU backend, of fixed concurrency. Primitives are
-// created and run inside it, so oneDNN's partition of the work and our own always fit it.
+// The compute arena of the CPU backend, whose concurrency is fixed. Primitives are created and run
+// inside it, so that oneDNN's partition of the work and our own always fit it.
 #pragma once
 
 #include <memory>
 
 namespace stoker::backend::cpu {
 
-// While one lives, results on its thread that are too small for a normal float32 (below 1.2e-38)
-// become 0, and such operands count as 0. Processors take a hundred times as long over them, and
-// Adam's averages of gradients that have died away are full of them.
+// While an object of this class lives, results on its thread that are too small for a normal
+// float32 (below 1.2e-38) become 0, and such operands count as 0. Processors take a hundred times
+// as long for such numbers, and Adam's averages of gradients that have faded away are full of them.
 class FlushDenormals {
  public:
   FlushDenormals();
@@ -30,7 +30,7 @@ class ComputeArena {
 
   int threads() const { return threads_; }
 
-  // Runs body() in the arena, on the calling thread; no allocation of ours.
+  // Runs body() in the arena, on the calling thread. Our side of the call does not allocate.
   template <class F>
   void execute(F&& body) {
     auto& reference = body;
@@ -46,11 +46,11 @@ class ComputeArena {
   int threads_;
 };
 
-// No machine has so many: a larger number is a mistake, and would exhaust memory.
+// No machine has more threads than this. A larger number is a mistake, and would exhaust memory.
 inline constexpr int kMostThreads = 4096;
 
-// What STOKER_THREADS says, else the cores that this process may run on. Throws ValueError when the
-// variable is no number of threads.
+// Returns the number of threads in STOKER_THREADS, or otherwise the number of cores that this
+// process may run on. Throws ValueError if the variable is no number of threads.
 int default_threads();
 
 }  // namespace stoker::backend::cpu

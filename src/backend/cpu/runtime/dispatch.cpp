@@ -17,8 +17,8 @@ namespace stoker::backend::cpu {
 namespace {
 
 #ifdef STOKER_X86_KERNELS
-// Conversions from and to float16. clang 14 does not know the name in __builtin_cpu_supports; the
-// bit is number 29 of ECX in leaf 1 (Intel's manual, volume 2A, CPUID).
+// Returns whether the processor converts from and to float16. clang 14 does not know the name in
+// __builtin_cpu_supports; the bit is number 29 of ECX in leaf 1 (Intel's manual, volume 2A, CPUID).
 bool has_f16c() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & (1U << 29)) != 0;

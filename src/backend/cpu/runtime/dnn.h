@@ -1,5 +1,5 @@
-// oneDNN behind what our kernels need of it: a primitive with its arguments, made once, executed
-// without allocating. The only header that includes dnnl.hpp.
+// The part of oneDNN that our kernels need: a primitive with its arguments, which is made once and
+// executed without allocating. No other header includes dnnl.hpp.
 #pragma once
 
 #include <cstddef>
@@ -18,29 +18,32 @@ namespace stoker::backend::cpu {
 
 const dnnl::engine& dnn_engine();
 
-// Descriptions of memory of float32 or bfloat16: plain() is dense in C order, strided() has the
-// strides that it is given.
+// These describe memory of float32 or bfloat16: plain() is dense in C order, strided() has the
+// given strides.
 dnnl::memory::desc plain(const dnnl::memory::dims& dims, DType dtype = DType::float32);
 dnnl::memory::desc strided(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides,
                            DType dtype = DType::float32);
-// A description whose layout oneDNN chooses.
+// Returns a description whose layout oneDNN chooses.
 dnnl::memory::desc any_layout(const dnnl::memory::dims& dims, DType dtype = DType::float32);
-// An image batch: oneDNN's dims are (N, C, H, W) whatever the layout; ours is NHWC.
+// Describes a batch of images. oneDNN's dims are (N, C, H, W) whatever the layout; our layout is
+// NHWC.
 dnnl::memory::desc image(const Shape& nhwc, DType dtype = DType::float32);
 
-// Attributes by which scratch memory comes from our arena.
+// Returns attributes by which a primitive takes its scratch memory from our arena.
 dnnl::primitive_attr user_scratchpad();
-// The same attributes, and relu of what is written.
+// Returns the same attributes, with relu applied to the result.
 dnnl::primitive_attr with_relu();
 
-// Whether this processor multiplies and adds bfloat16, and oneDNN may do so (the environment
-// variable ONEDNN_MAX_CPU_ISA takes it away).
+// Returns whether this processor multiplies and adds bfloat16, and oneDNN may do so (the
+// environment variable ONEDNN_MAX_CPU_ISA can forbid it).
 bool has_bfloat16_products();
 
-// Which implementation oneDNN found, say "brgconv:avx512_core_bf16"; empty if none.
+// Returns the name of the implementation that oneDNN found, for example "brgconv:avx512_core_bf16";
+// empty if there is none.
 std::string implementation_of(const dnnl::primitive_desc_base& desc);
 
-// A primitive and the memory it works on. Arguments are numbered in the order they are given.
+// A primitive and the memory it works on. Arguments are numbered in the order in which they are
+// given.
 class Primitive {
  public:
   Primitive() = default;
@@ -49,7 +52,8 @@ class Primitive {
 
   // Sets the place of an argument, which is cheap when it has not changed.
   void set(std::size_t argument, const void* data);
-  // Calls the C interface: dnnl.hpp's execute() would build a map and a vector each time.
+  // Executes the primitive through the C interface, since dnnl.hpp's execute() would build a map
+  // and a vector each time.
   void execute();
   explicit operator bool() const { return static_cast<bool>(primitive_.get(true)); }
 
@@ -61,7 +65,7 @@ class Primitive {
   std::vector<const void*> data_;
 };
 
-// Copies between layouts; empty when they are the same.
+// Makes a primitive that copies between layouts; it is empty if they are the same.
 Primitive make_reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to);
 
 // Hands out parts of a kernel's workspace, each with cache lines of its own.

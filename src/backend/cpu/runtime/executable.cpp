@@ -1,4 +1,5 @@
-// Runs a program on the CPU: kernels made once, pointers resolved once, then one call a node.
+// Runs a program on the CPU. Kernels are made once and pointers resolved once; then a step is one
+// call for each node.
 #include <algorithm>
 #include <cstring>
 
@@ -14,8 +15,8 @@ namespace stoker::backend {
 namespace cpu {
 namespace {
 
-// Below this many multiply-adds and bytes a node is faster on one thread than on two: waking a
-// worker costs a few microseconds.
+// A node with fewer multiply-adds and bytes than this is faster on one thread than on two, since
+// waking a worker takes a few microseconds.
 constexpr double kParallelOperations = 400e3;
 constexpr double kParallelBytes = 128.0 * 1024.0;
 
@@ -46,7 +47,8 @@ class CpuExecutable final : public Executable, private device::Work {
                                         bytes_of(*graph, node) > kParallelBytes);
     };
     const bool any_wide = std::any_of(graph->nodes().begin(), graph->nodes().end(), is_wide);
-    // A library's primitive sizes its work for the arena that it is made in: it has to run there.
+    // A library's primitive divides its work for the arena that it is made in, so it has to run
+    // there.
     arena_ = any_wide ? &parallel : &serial;
     arena_->execute([&] {
       for (graph::NodeId id = 0; id < count; ++id) {
@@ -75,7 +77,7 @@ class CpuExecutable final : public Executable, private device::Work {
     for (std::size_t v = 0; v < values_.size(); ++v) {
       graph::Home home = graph.info(static_cast<graph::ValueId>(v)).home;
       home.offset = program_.offsets[v];
-      values_[v] = memory.at(home);  // null for inputs: run() sets them
+      values_[v] = memory.at(home);  // null for inputs, which run() sets
     }
     scalars_ = memory.scalars;
     workspaces_.resize(kernels_.size());
@@ -85,7 +87,7 @@ class CpuExecutable final : public Executable, private device::Work {
   }
 
   void run(device::Stream& stream, device::RingState* ring) override {
-    // A step on another ring waits, just as a captured graph would have to be captured again.
+    // A step on another ring first waits for the steps before it, which read ring_.
     if (ring != ring_) {
       stream.synchronize();
       ring_ = ring;
@@ -109,7 +111,7 @@ class CpuExecutable final : public Executable, private device::Work {
   }
 
  private:
-  // device::Work
+  // This overrides device::Work.
   void run() override {
     if (!ingest()) return;
     const auto all = [this] {
@@ -123,8 +125,8 @@ class CpuExecutable final : public Executable, private device::Work {
     }
   }
 
-  // Finds the batch at the ring's cursor. A slot that holds another one is an error of the feed:
-  // recorded, and the step does not happen.
+  // Finds the batch at the ring's cursor. A slot that holds another batch is an error of the feed,
+  // which is recorded; the step is then left out, and the function returns false.
   bool ingest() {
     std::byte* block = ring_->blocks[ring_->cursor % static_cast<std::uint64_t>(ring_->slots)];
     const auto* header = reinterpret_cast<const device::SlotHeader*>(block);
@@ -153,7 +155,7 @@ class CpuExecutable final : public Executable, private device::Work {
     for (const std::size_t v : inputs_) values_[v] = input + program_.offsets[v];
   }
 
-  ComputeArena* arena_ = nullptr;  // the backend's, where the kernels were made and run
+  ComputeArena* arena_ = nullptr;  // the backend's arena in which the kernels are made and run
   plan::Program program_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<void*> values_;

@@ -9,8 +9,9 @@
 
 namespace stoker::backend::cpu::detail {
 
-// Parts for each thread: enough for the others to take over what a thread that the system has put
-// aside leaves behind, few enough that handing them out costs nothing that shows.
+// The number of parts for each thread. There are enough of them for other threads to take over the
+// parts of a thread that the system has suspended, and few enough that handing them out takes no
+// noticeable time.
 constexpr std::int64_t kPartsPerThread = 4;
 
 void parallel_for(std::int64_t count, std::int64_t grain, LoopBody body, const void* context) {

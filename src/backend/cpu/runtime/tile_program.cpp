@@ -54,7 +54,7 @@ TileOp tile_op(ExprOp op) {
 }
 
 // Decides how an input of shape `from` is read as if it had shape `to`: neighbouring axes are
-// joined, and what is left tells the kind.
+// joined, and the axes that are left determine the kind.
 TileInput classify(const TileOperand& operand, const Shape& to) {
   const Shape& from = operand.shape;
   TileInput input{};
@@ -122,7 +122,7 @@ class TileCompiler {
     }
     collect_steps();
     find_lifetimes();
-    // The longest tile for which everything fits into the scratch memory.
+    // The program takes the longest tile for which everything fits into the scratch memory.
     for (const int tile : {512, 256, 128, 64, 32, 16}) {
       if (lay_out(tile)) return finish(tile);
     }
@@ -130,13 +130,14 @@ class TileCompiler {
   }
 
  private:
-  // One instruction of the program to be; operands are instruction numbers of the expression.
+  // One instruction of the program that is being made; its operands are instruction numbers of the
+  // expression.
   struct Step {
     TileOp op;
     std::int32_t a = -1, b = -1, c = -1;
-    std::int32_t result = -1;                // instruction number; -1 for a copy to an output
-    std::optional<std::size_t> output = {};  // that this step writes
-    std::size_t last_use = 0;                // step number
+    std::int32_t result = -1;                // an instruction number; -1 for a copy to an output
+    std::optional<std::size_t> output = {};  // the output that this step writes
+    std::size_t last_use = 0;                // a step number
   };
   static constexpr std::size_t kEnd = static_cast<std::size_t>(-1);
 
@@ -145,7 +146,8 @@ class TileCompiler {
   }
   bool is_leaf(std::int32_t id) const { return operand_count(instruction(id).op) == 0; }
 
-  // Whether an instruction gives the same for all elements, its operands being marked.
+  // Returns whether an instruction gives the same for all elements, once its operands have been
+  // marked.
   bool is_scalar(const Instruction& in) const {
     if (in.op == ExprOp::uniform) return false;
     if (in.op == ExprOp::input) return inputs_[at(in.index)].source == TileSource::scalar;
@@ -166,7 +168,7 @@ class TileCompiler {
     }
     for (const std::int32_t output : expression_.outputs()) ++uses_[at(output)];
 
-    // Products that go into a sum leave no step of their own.
+    // A product that is fused into a sum gets no step of its own.
     std::vector<bool> is_fused(instructions.size());
     std::vector<Step> steps;
     for (std::size_t id = 0; id < instructions.size(); ++id) {
@@ -212,7 +214,7 @@ class TileCompiler {
     return {.op = op, .a = in.a, .b = in.b, .c = in.c, .result = id};
   }
 
-  // A step writes the first output that wants its result; other outputs are copied to at the end.
+  // A step writes the first output that takes its result; other outputs get a copy at the end.
   void assign_outputs() {
     for (std::size_t j = 0; j < expression_.outputs().size(); ++j) {
       const std::int32_t id = expression_.outputs()[j];
@@ -235,7 +237,8 @@ class TileCompiler {
     }
   }
 
-  // An output is written in place unless a later step still reads what may lie there.
+  // Returns whether the step may write straight to its output: not if a later step still reads an
+  // input that may share that memory.
   bool is_direct(std::size_t step) const {
     const std::size_t output = *steps_[step].output;
     if (keeps_finite_ || output_operands_[output].dtype != DType::float32) return false;
@@ -276,7 +279,8 @@ class TileCompiler {
     program_.view_.range_slot = -1;
     slot_of_.assign(expression_.instructions().size(), 0);
     lay_out_constants();
-    // Registers' slots follow the constants'; how many there are is known after a first pass.
+    // The slots of registers follow those of constants; assign_registers() returns how many there
+    // are.
     const int first_register = slots_;
     slots_ += assign_registers(first_register);
     for (int i = first_register; i < slots_; ++i) {
@@ -307,7 +311,7 @@ class TileCompiler {
 
   // Gives every result that is not written straight to an output a register; returns how many.
   int assign_registers(int first) {
-    std::vector<std::size_t> busy_until;  // by register: the last step that needs it
+    std::vector<std::size_t> busy_until;  // by register: the last step that needs its value
     for (std::size_t s = scalar_steps_; s < steps_.size(); ++s) {
       Step& step = steps_[s];
       const bool is_output = step.output.has_value();
@@ -431,7 +435,7 @@ class TileCompiler {
   }
 
   TileProgram& program_;
-  std::vector<int> kept_;  // before expression_, which fills it
+  std::vector<int> kept_;  // declared before expression_, whose initializer fills it
   Expression expression_;
   std::span<const TileOperand> operands_;
   std::span<const TileOperand> output_operands_;
@@ -443,10 +447,10 @@ class TileCompiler {
   std::vector<int> uses_;          // by instruction
   std::vector<bool> is_scalar_;    // by instruction
   std::vector<Step> steps_;
-  std::size_t scalar_steps_ = 0;          // the first of them
+  std::size_t scalar_steps_ = 0;          // the number of scalar steps, which come first
   std::vector<std::size_t> step_of_;      // by instruction
   std::vector<std::uint16_t> slot_of_;    // by instruction
-  std::vector<std::uint16_t> step_slot_;  // by step: where it writes
+  std::vector<std::uint16_t> step_slot_;  // by step: the slot that it writes to
   int slots_ = 0;
   std::int64_t scratch_ = 0;
 };
@@ -462,7 +466,7 @@ bool homes_may_overlap(const graph::ValueInfo& input, const graph::ValueInfo& ou
   const graph::Home& a = input.home;
   const graph::Home& b = output.home;
   if (a.space != b.space || a.index != b.index) return false;
-  // plan/ lays the arena out after it has made the nodes.
+  // Places in the arena are not known yet, since plan/ lays it out after it has made the nodes.
   if (a.space == graph::Space::arena) return true;
   const auto bytes = [](const graph::ValueInfo& info) {
     return info.type.shape.elements() * static_cast<std::int64_t>(size_of(info.type.dtype));

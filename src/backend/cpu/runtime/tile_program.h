@@ -1,7 +1,7 @@
-// A pointwise expression made ready for the tile interpreter (kernels/tiles.cpp): registers given
-// out by lifetime, broadcasts understood, what is the same for all elements taken out of the loop,
-// outputs written in place where that is safe. Made once,
-// when a plan is compiled.
+// A pointwise expression, compiled for the tile interpreter (kernels/tiles.cpp): registers are
+// assigned by lifetime, broadcasts are classified, values that are the same for all elements are
+// taken out of the loop, and outputs are written in place where that is safe. A program is made
+// once, when a plan is compiled.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,14 @@ struct TileOperand {
   Shape shape;
 };
 
-// Whether output number `output` may lie where input number `input` does.
+// Returns whether output number `output` may share memory with input number `input`.
 using MayAlias = std::function<bool(std::size_t input, std::size_t output)>;
 
 class TileProgram {
  public:
-  // `keeps_finite`: ops::PointwiseAttributes. Throws ShapeError where an input does not broadcast
-  // to `shape`, and ValueError for an expression with more live values than there is scratch memory
-  // for.
+  // `keeps_finite` is that of ops::PointwiseAttributes. Throws ShapeError if an input does not
+  // broadcast to `shape`, and ValueError for an expression with more live values than there is
+  // scratch memory for.
   TileProgram(const graph::Expression& expression, std::span<const TileOperand> inputs,
               std::span<const TileOperand> outputs, const Shape& shape, const MayAlias& may_alias,
               bool keeps_finite = false);
@@ -44,7 +44,8 @@ class TileProgram {
   bool uses_random() const { return !uniforms_.empty(); }
   std::int64_t elements() const { return elements_; }
   int tile() const { return view_.tile; }
-  // Memory that an element costs, to tell how much work makes a task.
+  // Returns the bytes of memory that an element reads and writes, from which the size of a task
+  // follows.
   std::int64_t bytes_per_element() const { return bytes_per_element_; }
 
   TileProgram(const TileProgram&) = delete;  // view_ points into the vectors
@@ -66,7 +67,8 @@ class TileProgram {
   std::int64_t bytes_per_element_ = 0;
 };
 
-// The conservative answer from the homes of two values: parts of the arena may be shared.
+// Returns whether the homes of two values may overlap. Values in the arena may always overlap,
+// since they may share parts of it.
 bool homes_may_overlap(const graph::ValueInfo& input, const graph::ValueInfo& output);
 
 }  // namespace stoker::backend::cpu

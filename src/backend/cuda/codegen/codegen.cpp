@@ -16,7 +16,8 @@ namespace stoker::backend::cuda {
 
 namespace {
 
-// FNV-1a: the same on every machine, for names that outlive a process in caches.
+// The hash is FNV-1a, which is the same on every machine, since the names made of it outlive a
+// process in caches.
 std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -43,7 +44,7 @@ std::string with_name(const std::string& source, const std::string& name) {
   return result;
 }
 
-// `number` tells the nodes of one kernel apart.
+// Generates the text of a node; `number` tells the nodes of one kernel apart.
 GeneratedNode generate_node(const graph::Graph& graph, graph::NodeId id, std::size_t number,
                             Parameters& parameters, Resources& resources) {
   const graph::Node& node = graph.node(id);
@@ -54,7 +55,7 @@ GeneratedNode generate_node(const graph::Graph& graph, graph::NodeId id, std::si
   return op.generate(graph, id, number, parameters, resources);
 }
 
-// The kernel itself: which blocks work for which node.
+// Returns the kernel itself, which assigns each node its blocks.
 std::string kernel_text(const std::vector<GeneratedNode>& nodes) {
   std::string text = format("extern \"C\" __global__ void __launch_bounds__(", kThreads, ") ",
                             kNamePlace, "(const ", kNamePlace, "_params p) {\n");

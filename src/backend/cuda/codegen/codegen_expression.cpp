@@ -9,8 +9,8 @@
 #include <limits>
 #include <utility>
 
+#include "backend/cuda/codegen/codegen_op.h"
 #include "core/format.h"
-#include "stoker/error.h"
 
 namespace stoker::backend::cuda {
 
@@ -21,86 +21,8 @@ namespace {
 
 std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
-// Functions of kernels/numbers.cuh, or of CUDA's library where that is accurate; nullptr for
-// operators.
-const char* function_name(ExprOp op) {
-  switch (op) {
-    case ExprOp::abs:
-      return "fabsf";
-    case ExprOp::sign:
-      return "gen::sign";
-    case ExprOp::floor:
-      return "floorf";
-    case ExprOp::exp:
-      return "expf";
-    case ExprOp::expm1:
-      return "expm1f";
-    case ExprOp::log:
-      return "logf";
-    case ExprOp::log1p:
-      return "log1pf";
-    case ExprOp::sqrt:
-      return "sqrtf";
-    case ExprOp::tanh:
-      return "tanhf";
-    case ExprOp::sigmoid:
-      return "gen::sigmoid";
-    case ExprOp::relu:
-      return "gen::relu";
-    case ExprOp::erf:
-      return "erff";
-    case ExprOp::sin:
-      return "sinf";
-    case ExprOp::cos:
-      return "cosf";
-    case ExprOp::is_finite:
-      return "gen::is_finite";
-    case ExprOp::to_bfloat16:
-      return "gen::rounded<gen::Bfloat16>";
-    case ExprOp::to_float16:
-      return "gen::rounded<gen::Float16>";
-    case ExprOp::minimum:
-      return "gen::minimum";
-    case ExprOp::maximum:
-      return "gen::maximum";
-    case ExprOp::pow:
-      return "powf";
-    default:
-      return nullptr;
-  }
-}
-
-std::string operator_text(ExprOp op, const std::string& a, const std::string& b,
-                          const std::string& c) {
-  switch (op) {
-    case ExprOp::neg:
-      return "-" + a;
-    case ExprOp::rsqrt:
-      return "1.0f / sqrtf(" + a + ")";
-    case ExprOp::reciprocal:
-      return "1.0f / " + a;
-    case ExprOp::add:
-      return a + " + " + b;
-    case ExprOp::sub:
-      return a + " - " + b;
-    case ExprOp::mul:
-      return a + " * " + b;
-    case ExprOp::div:
-      return a + " / " + b;
-    case ExprOp::less:
-      return a + " < " + b + " ? 1.0f : 0.0f";
-    case ExprOp::less_equal:
-      return a + " <= " + b + " ? 1.0f : 0.0f";
-    case ExprOp::equal:
-      return a + " == " + b + " ? 1.0f : 0.0f";
-    case ExprOp::select:
-      return a + " != 0.0f ? " + b + " : " + c;
-    default:
-      throw ValueError(format("codegen: no text for ", name_of(op)));
-  }
-}
-
-// The axes of `from` as it broadcasts to `to`, joined where it is walked alike.
+// Returns the axes of `from` as it broadcasts to `to`; neighbouring axes are joined where one
+// stride steps through both.
 std::vector<IndexAxis> broadcast_axes(const Shape& from, const Shape& to) {
   std::vector<IndexAxis> reversed;
   std::int64_t stride = 1;
@@ -163,7 +85,8 @@ std::string index_literal(std::int64_t value) {
 }
 
 std::string index_type(std::int64_t elements) {
-  // A loop may step over the end by as much as there are threads.
+  // A loop's index may pass the end by as many elements as there are threads, and must not
+  // overflow.
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   return elements <= kMost ? "gen::u32" : "gen::u64";
 }
@@ -181,7 +104,8 @@ std::string index_text(const std::string& index, const std::vector<IndexAxis>& a
       if (!text.empty()) term.append(" + ").append(text);
       text = std::move(term);
     }
-    below *= std::max<std::int64_t>(1, axis.extent);  // an empty shape has no element to find
+    // An empty shape has no element, but the division needs a divisor.
+    below *= std::max<std::int64_t>(1, axis.extent);
   }
   return text.empty() ? "0u" : text;
 }
@@ -251,9 +175,8 @@ bool ExpressionCode::is_heavy() const {
   for (std::size_t id = 0; id < is_scalar_.size(); ++id) {
     if (is_scalar_[id]) continue;
     const ExprOp op = expression_.instructions()[id].op;
-    const bool is_cheap = op == ExprOp::input || op == ExprOp::range_value ||
-                          (function_name(op) == nullptr && op != ExprOp::uniform);
-    weight += is_cheap ? 1 : 6;
+    const bool is_costly = is_call(op) || op == ExprOp::uniform;
+    weight += is_costly ? 6 : 1;
   }
   return weight > 12;
 }
@@ -263,15 +186,11 @@ std::string ExpressionCode::operand(std::int32_t id) const {
   return in.op == ExprOp::constant ? float_literal(in.value) : "v" + std::to_string(id);
 }
 
-// The right-hand side of instruction `id`, which is no leaf.
+// Returns the right-hand side of instruction `id`, which is no leaf.
 std::string ExpressionCode::value_text(std::int32_t id) const {
   const Instruction& in = instruction(id);
   const auto text = [&](std::int32_t other) { return other < 0 ? std::string() : operand(other); };
-  const std::string a = text(in.a), b = text(in.b), c = text(in.c);
-  if (const char* function = function_name(in.op)) {
-    return format(function, "(", a, b.empty() ? "" : ", ", b, ")");
-  }
-  return operator_text(in.op, a, b, c);
+  return op_text(in.op, {text(in.a), text(in.b), text(in.c)});
 }
 
 std::string ExpressionCode::members() const {
@@ -287,7 +206,7 @@ std::string ExpressionCode::members() const {
   return text;
 }
 
-// What is the same for all elements is computed here, once a thread.
+// Values that are the same for all elements are computed in the constructor, once in each thread.
 std::string ExpressionCode::constructor() const {
   std::string text;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
@@ -312,7 +231,7 @@ std::string ExpressionCode::functions() const {
   return apply_function() + one_function() + pack_function();
 }
 
-// apply(leaves, range, outputs): the arithmetic.
+// The generated function apply(range, leaves, outputs) does the arithmetic of one element.
 std::string ExpressionCode::apply_function() const {
   std::string text = "  __device__ __forceinline__ void apply(float range";
   std::string body;

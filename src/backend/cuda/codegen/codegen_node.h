@@ -1,5 +1,5 @@
-// One node of a generated launch as a struct of CUDA C++: what the loops of
-// kernels/pointwise_loops.cuh and kernels/reduce_loops.cuh are given.
+// One node of a generated launch as a struct of CUDA C++, which the loops of
+// kernels/pointwise_loops.cuh and kernels/reduce_loops.cuh take.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@
 
 namespace stoker::backend::cuda {
 
-// Stands in a source for the kernel's name until that is known.
+// This stands in a source for the kernel's name until that is known.
 inline constexpr char kNamePlace[] = "@";
 
 // The pointers that a kernel is given, each once.
 class Parameters {
  public:
-  // The text of the member that holds `operand`.
+  // Returns the text of the member that holds `operand`.
   std::string pointer(const Operand& operand);
-  // The struct's definition, and its bytes.
+  // These return the struct's definition, and its bytes with the pointers to be filled in.
   std::string text() const;
   Arguments arguments() const;
 
@@ -29,12 +29,12 @@ class Parameters {
 };
 
 struct GeneratedNode {
-  std::string text;           // struct @_<number>, with tables before it
-  std::string loop;           // the function for it
+  std::string text;           // the struct @_<number>, with its tables before it
+  std::string loop;           // the function that loops over the node's work
   unsigned blocks = 0;        // 0: there is nothing to compute, and no text
-  bool takes_blocks = false;  // whether the function is told how many blocks there are
+  bool takes_blocks = false;  // whether the function takes the number of blocks
   bool has_barriers = false;
-  bool takes_shared = false;  // and the function gets the block's shared memory
+  bool takes_shared = false;  // whether the function takes the block's shared memory
 };
 
 }  // namespace stoker::backend::cuda

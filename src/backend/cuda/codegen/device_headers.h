@@ -1,4 +1,4 @@
-// The free-standing headers that generated kernels include, as text: the library holds them, so
+// The free-standing headers that generated kernels include, as text. The library holds them, so
 // that NVRTC needs no files. cmake/CudaBackend.cmake lists them.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the device's streams launch themselves.
+// The kernel that a device's stream launches itself, outside of any step.
 #include "backend/cuda/frame/gather_rows.h"
 
 #include <cuda_runtime_api.h>

@@ -1,4 +1,4 @@
-// A batch out of tensors that lie on the device.
+// The kernel gathers a batch from tensors that lie on the device.
 #pragma once
 
 #include "backend/cuda/frame/gather_rows.h"

@@ -1,5 +1,5 @@
-// A batch out of tensors that lie on the device. No node's: device::Stream::gather_rows() launches
-// it.
+// Parameters of the kernel that gathers a batch from tensors that lie on the device. It belongs to
+// no node: device::Stream::gather_rows() launches it.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace stoker::backend::cuda {
 
-// Row rows[i] of `from` becomes row i of `to`.
+// The kernel copies row rows[i] of `from` to row i of `to`.
 struct gather_rows_params {
   const std::byte* from = {};
   std::byte* to = {};

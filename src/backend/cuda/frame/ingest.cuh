@@ -29,7 +29,7 @@ STOKER_KERNEL(ingest) {
   STOKER_UNROLL_4
   for (std::int64_t i = p.begin / 16 + thread_of_grid(); i < end; i += step) to[i] = from[i];
 
-  // Every thread has read the cursor by now.
+  // Every thread of the grid has read the cursor once the last block is here.
   if (is_last_block(p.counter, gridDim.x) && threadIdx.x == 0) p.ring->cursor = cursor + 1;
 }
 

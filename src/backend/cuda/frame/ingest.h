@@ -1,4 +1,4 @@
-// The first launch of every step.
+// Parameters of ingest, the first launch of every step.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,13 @@
 
 namespace stoker::backend::cuda {
 
-// Copies the batch at the ring's cursor into the step's fixed input buffer, checks the block's
-// header, and moves the cursor on (the last block to finish does).
+// The kernel copies the batch at the ring's cursor into the step's fixed input buffer and checks
+// the header of the slot's memory. Its last block to finish moves the cursor on.
 struct ingest_params {
   device::RingState* ring = {};
   plan::Scalars* scalars = {};
-  std::byte* to = {};       // the input space: fields at the offsets that they have in the block
-  std::int64_t begin = {};  // bytes of the block to copy, multiples of 16
+  std::byte* to = {};       // the input space, in which fields have the same offsets as in the slot
+  std::int64_t begin = {};  // bytes [begin, end) of the slot are copied; multiples of 16
   std::int64_t end = {};
   std::uint32_t* counter = {};
 };

@@ -1,4 +1,4 @@
-// What the threads of a block, and the blocks of a grid, do together. Free-standing.
+// Cooperation of the threads of a block, and of the blocks of a grid. This header is free-standing.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,9 @@
 
 namespace stoker::backend::cuda {
 
-// Whether this block is the last of `blocks` to come here: to all its threads, which then see what
-// all threads of those blocks wrote before. The counter is zero again after the last one.
+// Returns to all threads of a block whether it is the last of `blocks` blocks to call this. The
+// threads of the last one then see what all threads of the others wrote before. The counter is zero
+// again after the last call.
 __device__ __forceinline__ bool is_last_block(std::uint32_t* counter, unsigned blocks) {
   __threadfence();
   __syncthreads();

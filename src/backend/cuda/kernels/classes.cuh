@@ -1,4 +1,4 @@
-// Class numbers, and recording the first one that there is not.
+// Reads class numbers, and records the first one that is outside of the classes.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
@@ -6,25 +6,26 @@
 
 namespace stoker::backend::cuda {
 
-// Truncated, but never into the range from below; NaN and what int32 cannot hold is no class.
+// Rounds a label down, so that a negative one does not become class 0. NaN and values that int32
+// cannot hold give -1, which is no class.
 __device__ __forceinline__ std::int32_t class_number(float label) {
   constexpr float kLimit = 2147483648.0f;
   return label >= -kLimit && label < kLimit ? static_cast<std::int32_t>(floorf(label)) : -1;
 }
-// `kind` is not float_rows.
+// Returns class number i; `kind` is not float_rows.
 __device__ __forceinline__ std::int32_t class_at(const void* labels, Labels kind, std::int64_t i) {
   return kind == Labels::int32_classes ? static_cast<const std::int32_t*>(labels)[i]
                                        : class_number(static_cast<const float*>(labels)[i]);
 }
 
-// Rows with a bad label, as a number that is larger for an earlier row, and 0 for none. So a
-// counter that is zero between launches collects them with a maximum.
+// Returns a number above 0 that is larger for an earlier row, so that a counter that is zero
+// between launches can find the first row with a bad label by a maximum.
 __device__ __forceinline__ std::uint32_t code_of_row(std::int64_t row) {
   return ~static_cast<std::uint32_t>(row);
 }
 
 // Records the first bad row, however the blocks were scheduled, unless an error is recorded
-// already. All blocks call it at their end, with the largest code that each thread found.
+// already. All blocks call this at their end, each thread with the largest code that it found.
 // label_of(row) gives the detail.
 template <class LabelOf>
 __device__ __forceinline__ void record_bad_label(std::uint32_t found, std::uint32_t* counters,

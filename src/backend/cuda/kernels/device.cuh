@@ -1,12 +1,13 @@
-// What all kernels share. nvcc compiles them for GPUs; g++ compiles the same source for the
-// emulator of the tests.
+// Helpers that all kernels share. nvcc compiles kernels for GPUs; g++ compiles the same source for
+// the emulator of the tests.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 
-// Under g++ the language is the emulator's, a header of the tests that stands before this one.
+// Under g++ a header of the tests, included before this one, defines CUDA's keywords and functions
+// for the emulator.
 #include "backend/cuda/kernels/blocks.cuh"
 #include "backend/cuda/kernels/kernel.h"
 #include "backend/cuda/kernels/numbers.cuh"
@@ -19,8 +20,8 @@
 #define STOKER_UNROLL_4
 #endif
 
-// Begins the definition of kernel x, which takes x_params p. Two blocks on a multiprocessor: at
-// most 128 registers a thread. The emulator has a definition of its own.
+// Begins the definition of kernel x, which takes x_params p. Two blocks must fit on a
+// multiprocessor, which limits a thread to 128 registers. The emulator has a definition of its own.
 #if defined(__CUDACC__)
 #define STOKER_KERNEL(x) \
   __global__ void __launch_bounds__(kBlockThreads, 2) x##_kernel(const x##_params p)
@@ -47,9 +48,9 @@ __device__ __forceinline__ std::int64_t threads_of_grid() {
   return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
 }
 
-// f(i) for all i below `count`, shared out among the threads of the grid. Of 32 bits where that is
-// enough, for a division of 64 takes some 100 instructions; the loop may step over the end by as
-// much as there are threads.
+// Calls f(i) for all i below `count`, shared out among the threads of the grid. i has 32 bits where
+// that is enough, since a division of 64 bits takes some 100 instructions. It is unsigned, since it
+// may pass the end by as much as there are threads.
 template <class F>
 __device__ __forceinline__ void each_index(std::int64_t count, F f) {
   if (count <= INT32_MAX) {
@@ -77,7 +78,8 @@ struct Largest {
   }
 };
 
-// The order of a reduction is fixed, and all threads get the same bits.
+// A team of threads within a warp. The order of a reduction is fixed, and all threads get the same
+// bits.
 class WarpTeam {
  public:
   // `size` is a power of two.
@@ -102,7 +104,7 @@ class WarpTeam {
   unsigned mask_;
 };
 
-// One of 8 bytes for each warp.
+// Shared memory of 8 bytes for each warp.
 using TeamScratch = unsigned long long[kBlockThreads / 32];
 
 class BlockTeam {
@@ -127,7 +129,7 @@ class BlockTeam {
   TeamScratch& scratch_;
 };
 
-// f(team, row) for all rows; a team comes to the end of a row before it begins the next one.
+// Calls f(team, row) for all rows; a team comes to the end of a row before it begins the next one.
 template <class F>
 __device__ __forceinline__ void each_row(std::int64_t rows, int columns, TeamScratch& scratch,
                                          F f) {
@@ -142,7 +144,7 @@ __device__ __forceinline__ void each_row(std::int64_t rows, int columns, TeamScr
   }
 }
 
-// f(column) for the columns where this thread's packs begin.
+// Calls f(column) for the columns where this thread's packs begin.
 template <int N, class Team, class F>
 __device__ __forceinline__ void each_pack(const Team& team, int columns, F f) {
   for (int c = team.rank() * N; c < columns; c += team.size() * N) f(c);

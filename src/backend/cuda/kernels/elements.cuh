@@ -1,11 +1,11 @@
-// Kernels whose elements are of a type that their parameters name.
+// Helpers of kernels whose parameters name the type of their elements.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
 
 namespace stoker::backend::cuda {
 
-// f(T{}) for the type that `element` names.
+// Calls f(T{}) for the type T that `element` names.
 template <class F>
 __device__ __forceinline__ void with_type(Element element, F f) {
   switch (element) {
@@ -22,7 +22,8 @@ template <int N>
 struct Width {
   static constexpr int value = N;
 };
-// f(Width<N>{}) for N elements of kBytes each at once: pack_width(columns, kBytes).
+// Calls f(Width<N>{}), where N = pack_width(columns, kBytes) elements of kBytes each are loaded at
+// once.
 template <int kBytes, class F>
 __device__ __forceinline__ void with_width(std::int64_t columns, F f) {
   if constexpr (kBytes == 2) {
@@ -32,7 +33,7 @@ __device__ __forceinline__ void with_width(std::int64_t columns, F f) {
   f(Width<1>{});
 }
 
-// N elements of type T, in one access, as floats. Offsets are in elements.
+// These load and store N elements of type T in one access, as floats. Offsets are in elements.
 template <class T, int N>
 __device__ __forceinline__ Floats<N> load_as(const void* from, std::int64_t offset) {
   const Vector<T, N> stored = load<N>(static_cast<const T*>(from) + offset);

@@ -1,5 +1,5 @@
-// Along rows: the maximum, then the sum of exponentials. A row is in the cache after its first
-// pass.
+// The maximum of a row, then the sum of its exponentials. The second pass finds the row in the
+// cache.
 #pragma once
 
 #include "backend/cuda/kernels/elements.cuh"
@@ -7,8 +7,8 @@
 namespace stoker::backend::cuda {
 
 struct Exponentials {
-  float largest;  // of the row
-  float sum;      // of exp(x - largest)
+  float largest;  // the largest x of the row
+  float sum;      // the sum of exp(x - largest)
 };
 
 template <int N, class T, class Team>

@@ -1,5 +1,5 @@
-// How launches are cut into blocks. Nothing depends on the device: the same sums in the same order
-// on every GPU.
+// How launches are cut into blocks. The device has no influence, so that every GPU adds up the same
+// sums in the same order.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,18 @@
 
 namespace stoker::backend::cuda {
 
-// More than any GPU runs at once. Kernels loop over what is left.
+// No GPU runs as many blocks as this at once. Kernels loop over the work that is left.
 inline constexpr std::int64_t kMostBlocks = 4096;
 
-// So many blocks, but at least one.
+// Returns a grid of so many blocks, but at least one and at most kMostBlocks.
 Grid blocks_of(std::int64_t blocks);
-// One thread for each piece of work.
+// Returns a grid with one thread for each piece of work.
 Grid threads_for(std::int64_t work);
-// Teams of threads_per_row(columns) for rows.
+// Returns a grid with a team of threads_per_row(columns) threads for each row.
 Grid teams_for(std::int64_t rows, std::int32_t columns);
 
-// How many bytes an access moves in a kernel that copies: `sizes` are all sizes and offsets, or-ed.
+// Returns how many bytes an access of a copying kernel moves; `sizes` is the bitwise or of all
+// sizes and offsets.
 std::int64_t access_bytes(std::int64_t sizes);
 
 constexpr std::int64_t product(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) {
@@ -28,7 +29,7 @@ constexpr std::int64_t product(std::int64_t a, std::int64_t b, std::int64_t c, s
 
 inline int bytes_of(Element element) { return element == Element::float32 ? 4 : 2; }
 
-// Counters (of 4 bytes) that kernels with class numbers need (classes.cuh).
+// The number of counters (of 4 bytes) that kernels with class numbers need (classes.cuh).
 inline constexpr int kLabelCounters = 2;
 
 }  // namespace stoker::backend::cuda

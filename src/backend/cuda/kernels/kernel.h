@@ -1,8 +1,8 @@
-// A kernel of ours as the host sees it. Beside each stands a header with its parameters, x_params:
-// a plain struct, passed by value, read by nvcc, by the host compiler where launches are made, and
-// by the emulator of the tests. float32 unless said otherwise; images NHWC, convolution kernels
-// HWIO; matrices row by row. Tensors begin at multiples of 16 bytes. Counters are zero when a
-// kernel begins and when it has ended.
+// A kernel of ours as the host sees it. Each kernel x has a header with its parameters, x_params: a
+// plain struct that is passed by value. nvcc, the host compiler where launches are made, and the
+// emulator of the tests all compile it. Tensors are float32 unless said otherwise; images are NHWC,
+// convolution kernels HWIO, and matrices are stored row by row. Tensors begin at multiples of 16
+// bytes. Counters are zero when a kernel begins and when it has ended.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +17,10 @@ struct Scalars;
 
 namespace stoker::backend::cuda {
 
-// How a tensor's elements are stored; arithmetic is float32's.
+// How a tensor's elements are stored; kernels compute in float32.
 enum class Element : std::int32_t { float32, bfloat16, float16 };
 
-// How labels are given.
+// How labels are given: as class numbers, or as rows of floats with one value for each class.
 enum class Labels : std::int32_t { int32_classes, float_classes, float_rows };
 
 struct Grid {
@@ -29,24 +29,25 @@ struct Grid {
   unsigned shared_bytes = 0;
 };
 
-// Whether the threads of a block wait for each other. The emulator runs those that do not as a
-// loop, and says where that is wrong.
+// Whether the threads of a block wait for each other. The emulator runs the threads of a kernel
+// that says `alone` as a loop, and reports a kernel that waits all the same.
 enum class Threads : std::uint8_t { alone, meet };
-// Whether global memory is read 128 bits at a time where shapes allow it; tests/backend/cuda/
-// ptxas_check.py holds a kernel to that.
+// Whether global memory is read 128 bits at a time where shapes allow it;
+// tests/backend/cuda/ptxas_check.py checks that.
 enum class Loads : std::uint8_t { wide, single };
 
 struct Kernel {
   const char* name;
-  const void* (*function)();  // as the CUDA runtime knows it
+  const void* (*function)();  // the function as the CUDA runtime identifies it
   Threads threads;
   Loads loads;
 };
 
 }  // namespace stoker::backend::cuda
 
-// Defines kernel_of(const x_params&), beside grid_of() in the file that launches the kernel:
-// x_kernel of a .cuh, which on the host is a function that launches it.
+// Defines kernel_of(const x_params&); it stands beside grid_of() in the file that launches the
+// kernel. The kernel itself is x_kernel of a .cuh, which on the host is a function that launches
+// it.
 #define STOKER_CUDA_KERNEL(x, threads, loads)                                                      \
   void x##_kernel(x##_params params);                                                              \
   const Kernel& kernel_of(const x##_params&) {                                                     \

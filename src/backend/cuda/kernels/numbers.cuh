@@ -1,6 +1,6 @@
 // Elements as they are stored, and the arithmetic of expressions. Kernels compute in float32, and
-// load and store any type; the bits are those of stoker::bfloat16 and stoker::float16.
-// Free-standing, for kernels that NVRTC compiles.
+// load and store any type; the bits are those of stoker::bfloat16 and stoker::float16. This header
+// is free-standing, for kernels that NVRTC compiles.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace stoker::backend::cuda {
 
-// Indices; CUDA's functions have overloads for these types.
+// The types of indices; CUDA's functions have overloads for them.
 using u32 = unsigned;
 using u64 = unsigned long long;
 
@@ -29,7 +29,7 @@ __device__ __forceinline__ float to_float(std::uint8_t x) { return static_cast<f
 __device__ __forceinline__ float to_float(Bfloat16 x) { return detail::from_bfloat16_bits(x.bits); }
 __device__ __forceinline__ float to_float(Float16 x) { return detail::from_float16_bits(x.bits); }
 
-// Of a float that no integer of the type stands for, the nearest one that there is; 0 of NaN.
+// Returns the nearest number to x in [low, high], the range of an integer type; 0 for NaN.
 __device__ __forceinline__ float within(float x, float low, float high) {
   return x < low ? low : x > high ? high : x == x ? x : 0.0f;
 }
@@ -45,7 +45,7 @@ __device__ __forceinline__ void put(float x, Bfloat16& to) {
 }
 __device__ __forceinline__ void put(float x, Float16& to) { to.bits = detail::to_float16_bits(x); }
 
-// x as it is once it has been stored as a T.
+// Returns x as it is after it has been stored as a T and loaded.
 template <class T>
 __device__ __forceinline__ float rounded(float x) {
   T stored;
@@ -53,7 +53,8 @@ __device__ __forceinline__ float rounded(float x) {
   return to_float(stored);
 }
 
-// Whether x is finite when it is stored in the type.
+// Returns whether x is finite when it is stored in the type whose smallest infinite magnitude has
+// the bits `overflow`.
 __device__ __forceinline__ bool is_below(float x, std::uint32_t overflow) {
   return (detail::bits_of(x) & 0x7fffffffU) < overflow;
 }

@@ -1,4 +1,5 @@
-// Uniform random numbers by element, as graph/expression.h defines them. Free-standing.
+// Uniform random numbers by element, as graph/expression.h defines them. This header is
+// free-standing.
 #pragma once
 
 #include "backend/cuda/kernels/numbers.cuh"
@@ -7,7 +8,7 @@
 
 namespace stoker::backend::cuda {
 
-// Of four elements; the first is a multiple of four.
+// Draws the numbers of four elements, the first of which, `element`, is a multiple of four.
 __device__ __forceinline__ void uniform_four(u64 element, u32 stream, const Scalars* scalars,
                                              float (&to)[4]) {
   const u64 block = element / 4;

@@ -1,4 +1,4 @@
-// A thread computes a pack of channels of one pixel.
+// Pixels of images, for kernels in which a thread computes a pack of channels of one pixel.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
@@ -10,8 +10,8 @@ struct Pixel {
   int y, x, c;
 };
 
-// The i-th pack of N channels of images [.., height, width, channels]. Index is unsigned, and as
-// wide as it has to be.
+// Returns the place of the i-th pack of N channels in images [.., height, width, channels]. Index
+// is unsigned, of 32 or 64 bits.
 template <int N, class Index>
 __device__ __forceinline__ Pixel pixel_of(Index i, int height, int width, int channels) {
   const auto rest_of = [&i](int extent) {

@@ -3,7 +3,7 @@
 //   one(i, range, y)   the expression's outputs for element i
 //   pack(i, range, y)  the same for the elements of a pack: four, or eight where that is 16 bytes
 //                      of a 16-bit type; i is a multiple of that
-// Free-standing: NVRTC compiles it, and the emulator of the tests.
+// This header is free-standing, since NVRTC compiles it, and so does the emulator of the tests.
 #pragma once
 
 #include "backend/cuda/kernels/numbers.cuh"
@@ -13,17 +13,17 @@
 
 namespace stoker::backend::cuda {
 
-// A part of the elements, cut into units of a pack; the first and the last unit may lie in it only
-// partly.
+// A part of the elements, cut into units of one pack each. The first and the last unit may lie in
+// the part only partly.
 template <class Index>
 struct Part {
-  Index units;       // of the parts before it
+  Index units;       // the units of the parts before it
   Index first_unit;  // begin / Node::kPack
   Index begin, end;  // elements
   float value;
 };
 
-// The last part that begins at `unit` or before it.
+// Returns the last part that begins at `unit` or before it.
 template <class Index>
 __device__ __forceinline__ Part<Index> part_of(const Part<Index>* parts, u32 count, Index unit) {
   u32 low = 0;
@@ -38,7 +38,8 @@ __device__ __forceinline__ Part<Index> part_of(const Part<Index>* parts, u32 cou
   return parts[low];
 }
 
-// All inputs of a unit are read before its outputs are written, so these may lie over those.
+// All inputs of a unit are read before its outputs are written, so an output may share the memory
+// of an input.
 template <class Node>
 __device__ __forceinline__ void pointwise(const Node& node, u32 block, u32 blocks) {
   using Index = typename Node::Index;

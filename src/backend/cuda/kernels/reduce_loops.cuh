@@ -1,8 +1,9 @@
 // The loops of op reduce. A node is as in pointwise_loops.cuh, has one output, and says by
-// constants how its work is cut: codegen_reduce.cpp. Free-standing.
+// constants how its work is cut (ops/reduce.cpp). This header is free-standing.
 //
-// The order of every sum is fixed by the shape. Each thread adds up a few totals, threads are
-// combined as a tree, parts in order: no chain of additions is long.
+// The order of every sum is fixed by the shape. Each thread adds up a few totals, the totals of
+// threads are combined as a tree, and parts are combined in order, so that no chain of additions is
+// long.
 #pragma once
 
 #include "backend/cuda/kernels/blocks.cuh"
@@ -31,7 +32,7 @@ struct Shared {
 template <class Node>
 struct Values {
   using Index = typename Node::Index;
-  // Element i, or four from there on.
+  // Read element i, or the four elements from there on.
   static __device__ __forceinline__ void read(const Node& node, Index i, float (&to)[1]) {
     node.one(i, 0.0f, to);
   }
@@ -42,9 +43,9 @@ struct Values {
   }
 };
 
-// Into totals[j]: element j of the stretches of kWide elements at at(0), at(1), ... at(count - 1),
-// of which this thread takes number `lane` and every lanes-th after it. kUnroll of them are read
-// before the first is used.
+// Reduces stretches of kWide elements, which begin at at(0), at(1), ... at(count - 1): element j of
+// each goes into totals[j]. This thread takes stretch number `lane` and every lanes-th after it.
+// kUnroll of them are read before the first is used.
 template <class Node, int kWide, class At>
 __device__ __forceinline__ void accumulate(const Node& node, typename Node::Index lane,
                                            typename Node::Index lanes, typename Node::Index count,
@@ -84,7 +85,8 @@ struct RowAt {
   }
 };
 
-// A thread's share of elements [begin, end) of a row; begin is a multiple of kWide.
+// Returns the total of this thread's share of elements [begin, end) of a row; `begin` is a multiple
+// of kWide.
 template <class Node>
 __device__ __forceinline__ float share_of_row(const Node& node, typename Node::Index row,
                                               typename Node::Index begin, typename Node::Index end,
@@ -110,14 +112,14 @@ __device__ __forceinline__ float share_of_row(const Node& node, typename Node::I
   }
 }
 
-// Rows that are short or many: kLanes threads of a warp reduce one.
+// Reduces rows that are short or many; kLanes threads of a warp reduce one row.
 template <class Node>
 __device__ __forceinline__ void reduce_short_rows(const Node& node, u32 block, u32 blocks) {
   using Index = typename Node::Index;
   constexpr u32 kLanes = Node::kLanes;
   constexpr u32 kAtOnce = kThreads / kLanes;
   const u32 lane = threadIdx.x % kLanes;
-  // All threads of a warp stay until its last row is done.
+  // All threads of a warp stay until its last row is done, since they exchange values.
   for (Index first = static_cast<Index>(block) * kAtOnce; first < Node::kRows;
        first += static_cast<Index>(blocks) * kAtOnce) {
     const Index row = first + threadIdx.x / kLanes;
@@ -132,7 +134,7 @@ __device__ __forceinline__ void reduce_short_rows(const Node& node, u32 block, u
   }
 }
 
-// The total of all threads, given to each.
+// Combines the totals of a block's threads, and returns the result to each of them.
 template <class Node>
 __device__ __forceinline__ float combine_block(float total, Shared& shared) {
   STOKER_UNROLL for (int step = 16; step > 0; step /= 2) {
@@ -147,11 +149,11 @@ __device__ __forceinline__ float combine_block(float total, Shared& shared) {
       v[w] = combine<Node>(v[w], v[w + step]);
     }
   }
-  __syncthreads();  // the next total may be written
+  __syncthreads();  // after this, the memory may take the next total
   return v[0];
 }
 
-// Long rows: a block reduces one, or a part of it.
+// Reduces long rows; a block reduces one row, or a part of it.
 template <class Node>
 __device__ __forceinline__ void reduce_long_rows(const Node& node, Shared& shared, u32 block) {
   using Index = typename Node::Index;
@@ -201,12 +203,12 @@ __device__ __forceinline__ void combine_down(float (&totals)[Node::kWide], Share
         totals[j] = combine<Node>(totals[j], shared.values[j * kThreads + threadIdx.x + step]);
       }
     }
-    // The next step writes below what this one reads, so one barrier is enough.
+    // The next step writes to places below those that this step reads, so one barrier is enough.
   }
 }
 
-// What is kept lies innermost: kAcross threads side by side, each with kWide columns, and
-// kThreads / kAcross rows at a time.
+// Reduces where the innermost axes are kept: kAcross threads side by side have kWide columns each,
+// and the block reads kThreads / kAcross rows at a time.
 template <class Node>
 __device__ __forceinline__ void reduce_columns(const Node& node, Shared& shared, u32 block) {
   using Index = typename Node::Index;

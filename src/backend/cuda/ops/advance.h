@@ -8,13 +8,13 @@
 
 namespace stoker::backend::cuda {
 
-// ops::advance. `largest_gradient` may be null. One thread.
+// The kernel of ops::advance, which runs on one thread. `largest_gradient` may be null.
 struct advance_params {
   const float* loss = {};
   const float* largest_gradient = {};
   plan::Scalars* scalars = {};
   std::int32_t node = {};          // for Scalars::error_node
-  std::int32_t growth_steps = {};  // of the loss scale; 0: it is not scaled
+  std::int32_t growth_steps = {};  // steps until the loss scale grows; 0 if the loss is not scaled
 };
 
 Grid grid_of(const advance_params& params);

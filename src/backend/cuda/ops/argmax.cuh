@@ -5,8 +5,9 @@
 
 namespace stoker::backend::cuda {
 
-// Orders values, then columns backwards: the first largest has the largest key. As NumPy, NaN is
-// larger than all numbers; the two zeros are equal.
+// Returns a key that orders by value and then by column backwards, so that the first of the largest
+// values has the largest key. As in NumPy, NaN is larger than all numbers, and the two zeros are
+// equal.
 __device__ __forceinline__ unsigned long long key_of(float value, int column) {
   const unsigned bits = __float_as_uint(value == 0.0f ? 0.0f : value);
   unsigned order = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;

@@ -15,11 +15,12 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
-// Blocks that a sum over rows is spread over: a large GPU full once or twice. Each costs partial
-// sums, which one block adds up.
+// The number of blocks that a sum over rows is spread over, which fill a large GPU once or twice.
+// More blocks would leave more partial sums, which one block adds up.
 constexpr std::int64_t kReducingBlocks = 512;
 
-// In whole rows of blocks: the kernel takes the tiles from the number of blocks.
+// Returns a grid that has the same number of blocks for each tile of channels, as the kernel
+// expects.
 Grid channel_grid(std::int64_t rows, std::int32_t channels, Element element) {
   const ChannelTiling tiling(channels, pack_width(channels, bytes_of(element)));
   const std::int64_t most = std::max<std::int64_t>(1, kMostBlocks / tiling.tiles);
@@ -44,7 +45,7 @@ Operand partials(Lowering& lowering, std::int64_t rows, std::int32_t channels) {
   return Operand::workspace(lowering.id(), lowering.take_workspace(lowering.id(), bytes));
 }
 
-// Inputs x, gamma, beta, and a residual when it adds one.
+// The inputs are x, gamma, beta, and a residual if the node adds one.
 void lower_batch_norm(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
   const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
@@ -79,9 +80,9 @@ void lower_batch_norm(Lowering& lowering, const Node& node) {
   lowering.launch(apply, pack);
 }
 
-// Inputs x, gamma, mean, variance, and dy or what the head makes it of: two parts of it, and relu's
-// result, by which they are masked. Outputs dx, dgamma, dbeta, and dy as a whole where there is a
-// head.
+// The inputs are x, gamma, mean, variance, and dy, or what the head makes dy of: its two parts, and
+// relu's result, which masks them. The outputs are dx, dgamma, dbeta, and, where there is a head,
+// the whole of dy.
 void lower_batch_norm_backward(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::BatchNormAttributes>(node);
   const float epsilon = attributes.epsilon;
@@ -157,7 +158,8 @@ Grid grid_of(const batch_norm_backward_apply_params& p) {
 }
 
 int batch_norm_parts(std::int64_t rows, std::int32_t channels) {
-  constexpr std::int64_t kRowsOfThread = 8;  // at least, before another block pays
+  // A thread needs at least so many for another block to pay.
+  constexpr std::int64_t kRowsOfThread = 8;
   const ChannelTiling tiling = tiling_of_sums(channels);
   const std::int64_t most = std::max<std::int64_t>(1, kReducingBlocks / tiling.tiles);
   return static_cast<int>(

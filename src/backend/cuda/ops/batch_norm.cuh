@@ -1,5 +1,5 @@
-// Over the rows of x [rows, channels], in the tiles of ChannelTiling. Block (tile, part) works on
-// one part of the rows; all sums have a fixed order.
+// The kernels go over the rows of x [rows, channels], in the tiles of ChannelTiling. Block (tile,
+// part) works on one part of the rows; all sums have a fixed order.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
@@ -8,7 +8,7 @@
 
 namespace stoker::backend::cuda {
 
-// This thread's place in its tile.
+// The place of this thread in its tile.
 template <int N>
 struct ChannelThread {
   ChannelTiling tiling;
@@ -23,8 +23,8 @@ struct ChannelThread {
         channel((tile * tiling.lanes + lane) * N) {}
 };
 
-// What a part of the rows gives for a pack of channels: Items can be merged. Merges those of all
-// threads of a lane; row 0 gets the result.
+// Merges the Items of all threads of a lane; the thread in row 0 gets the result. An Item holds
+// what some of the rows give for a pack of channels.
 template <class Item>
 __device__ __forceinline__ Item merge_rows(Item mine, Item* scratch, const ChannelTiling& tiling) {
   const auto thread = static_cast<int>(threadIdx.x);
@@ -40,8 +40,8 @@ __device__ __forceinline__ Item merge_rows(Item mine, Item* scratch, const Chann
   return mine;
 }
 
-// Merges over the block, then over the parts, in the last block of the tile. True in the threads
-// that then hold the result for their channels.
+// Merges over the block and then, in the last block of the tile, over the parts. Returns true in
+// the threads that then hold the result for their channels.
 template <int N, class Item, class LoadPart>
 __device__ __forceinline__ bool merge_all(Item& mine, Item* scratch, const ChannelThread<N>& at,
                                           int channels, int parts, float* partials,
@@ -71,13 +71,13 @@ __device__ __forceinline__ std::int64_t first_row(std::int64_t rows, int part, i
 }
 
 // ---- Statistics ---------------------------------------------------------------------------------
-// Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-// variances", 1979. No difference of large sums: the variance survives a mean that is large beside
-// it.
+// The algorithm is that of Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for
+// computing sample variances", 1979. It takes no difference of large sums, so that the variance is
+// accurate even if the mean is large beside it.
 template <int N>
 struct Moments {
   Floats<N> first;   // mean
-  Floats<N> second;  // sum of squared distances from it
+  Floats<N> second;  // the sum of squared distances from the mean
   float count;
 
   __device__ static Moments none() { return {all<N>(0.0f), all<N>(0.0f), 0.0f}; }
@@ -119,12 +119,12 @@ template <class T, int N>
 __device__ __forceinline__ void batch_norm_statistics(const batch_norm_statistics_params& p,
                                                       Moments<N>* scratch) {
   const ChannelThread<N> at(p.channels);
-  // All are computed relative to the first row: means of parts keep the digits in which they
+  // All means are computed relative to the first row, so that they keep the digits in which they
   // differ.
   Floats<N> shift = all<N>(0.0f);
   Moments<N> moments = Moments<N>::none();
   if (at.channel < p.channels) {
-    constexpr int kRows = 4;  // at a time: one division for all of them
+    constexpr int kRows = 4;  // taken at a time, with one division for all of them
     const T* x = static_cast<const T*>(p.x) + at.channel;
     const std::int64_t channels = p.channels;
     const std::int64_t end = first_row(p.rows, at.part + 1, p.parts);
@@ -165,7 +165,7 @@ STOKER_KERNEL(batch_norm_statistics) {
   });
 }
 
-// f(offset of a pack) for the rows of this thread's channels.
+// Calls f(offset of a pack) for this thread's rows and channels.
 template <int N, class F>
 __device__ __forceinline__ void each_row_of_channels(const ChannelThread<N>& at, std::int64_t rows,
                                                      std::int64_t channels, F f) {
@@ -228,7 +228,8 @@ struct Sums {
   }
 };
 
-// The gradient of the result, of up to two parts, behind relu; kept for whoever reads it next.
+// Returns the gradient of the result, which has up to two parts and may be masked by relu's result.
+// If it is not dy alone, it is also stored in p.sum for other nodes.
 template <class T, int N>
 __device__ __forceinline__ Floats<N> gather_gradient(const batch_norm_backward_sums_params& p,
                                                      std::int64_t offset) {
@@ -243,7 +244,8 @@ __device__ __forceinline__ Floats<N> gather_gradient(const batch_norm_backward_s
     STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] = mask.at[i] != 0.0f ? dy.at[i] : 0.0f;
   }
   store_as<T, N>(p.sum, offset, dy);
-  STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] = rounded<T>(dy.at[i]);  // as it is read then
+  // The other kernels read the gradient as it is stored, so this one uses the same rounded values.
+  STOKER_UNROLL for (int i = 0; i < N; ++i) dy.at[i] = rounded<T>(dy.at[i]);
   return dy;
 }
 

@@ -8,10 +8,11 @@
 
 namespace stoker::backend::cuda {
 
-// Over rows of x [rows, channels]. Images are of `element`, what a channel has is float32. Sums go
-// through partials [parts, 2, channels]: each block writes those of its part of the rows, and the
-// last block of a tile of channels adds them in order. How many parts and counters (one a tile):
-// batch_norm_parts() and batch_norm_counters().
+// The kernels work on the rows of x [rows, channels]. Images are of type `element`, values of a
+// channel are float32. Sums go through partials [parts, 2, channels]: each block writes the sums of
+// its part of the rows, and the last block of a tile of channels adds them in order.
+// batch_norm_parts() and batch_norm_counters() give the numbers of parts and of counters (one for
+// each tile).
 struct batch_norm_statistics_params {
   const void* x = {};
   float* mean = {};
@@ -41,8 +42,8 @@ struct batch_norm_backward_sums_params {
   const void* x = {};
   const void* dy = {};
   const void* dy_2 = {};  // added to dy, or null
-  const void* mask = {};  // where it is 0 the gradient is; or null
-  void* sum = {};         // that gradient; null without dy_2 and mask
+  const void* mask = {};  // the gradient is 0 where this is 0; or null
+  void* sum = {};         // the gradient made of the three; null without dy_2 and mask
   const float* mean = {};
   const float* variance = {};
   float* dgamma = {};
@@ -79,8 +80,8 @@ const Kernel& kernel_of(const batch_norm_backward_sums_params& params);
 Grid grid_of(const batch_norm_backward_apply_params& params);
 const Kernel& kernel_of(const batch_norm_backward_apply_params& params);
 
-// Of batch_norm_statistics and batch_norm_backward_sums: parts of the rows, bytes of partial sums,
-// and counters.
+// These give the sizes that batch_norm_statistics and batch_norm_backward_sums need: parts of the
+// rows, bytes of partial sums, and counters.
 int batch_norm_parts(std::int64_t rows, std::int32_t channels);
 std::size_t batch_norm_partials_bytes(std::int64_t rows, std::int32_t channels);
 int batch_norm_counters(std::int32_t channels);

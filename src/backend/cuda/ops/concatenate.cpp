@@ -11,7 +11,7 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
-// As many inputs as a launch takes, until all are there.
+// Each launch copies as many inputs as it can take, until all are copied.
 void lower_concatenate(Lowering& lowering, const Node& node) {
   const auto axis =
       static_cast<std::size_t>(ops::attributes_of<ops::ConcatenateAttributes>(node).axis);

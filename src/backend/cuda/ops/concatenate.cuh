@@ -14,7 +14,8 @@ __device__ __forceinline__ void put_side_by_side(const concatenate_params& p) {
     const auto quotient = i / static_cast<decltype(i)>(width);
     const auto outer = static_cast<std::int64_t>(quotient);
     const std::int64_t at = p.begin / kUnit + static_cast<std::int64_t>(i) - outer * width;
-    // Whose block this is; constant indices keep the parameters out of local memory.
+    // Finds the input that the unit belongs to; constant indices keep the parameters out of local
+    // memory.
     const void* from = p.x[0];
     std::int64_t begin = p.begin;
     std::int64_t end = p.ends[0];

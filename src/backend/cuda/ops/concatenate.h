@@ -8,14 +8,15 @@
 
 namespace stoker::backend::cuda {
 
-// Blocks of up to kConcatenated inputs into rows of y, in bytes: input i [outer, ends[i] -
-// ends[i - 1]] comes at ends[i - 1] of a row, the first one at `begin`.
+// The kernel copies blocks of up to kConcatenated inputs into rows of y. All sizes are in bytes:
+// input i, of shape [outer, ends[i] - ends[i - 1]], goes to place ends[i - 1] of each row, and the
+// first one to `begin`.
 inline constexpr int kConcatenated = 8;
 struct concatenate_params {
   const void* x[kConcatenated] = {};
   void* y = {};
   std::int64_t outer = {}, row = {}, begin = {};
-  std::int64_t ends[kConcatenated] = {};  // those of no input: as the last one's
+  std::int64_t ends[kConcatenated] = {};  // entries beyond the inputs repeat the last end
 };
 
 Grid grid_of(const concatenate_params& params);

@@ -1,4 +1,4 @@
-// Op conv2d and its gradients: cuDNN's, or our own kernels where cuDNN refuses.
+// Op conv2d and its gradients, which cuDNN computes, or our own kernels where cuDNN refuses.
 #include "backend/cuda/ops/conv2d.h"
 
 #include "backend/cuda/kernels/grids.h"

@@ -1,4 +1,4 @@
-// Convolutions for where cuDNN refuses: direct sums, each result by one thread or block.
+// Convolutions that cuDNN refuses, as direct sums: one thread or block computes each result.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
@@ -7,7 +7,7 @@
 
 namespace stoker::backend::cuda {
 
-// Output channels that a thread takes at once: of one group.
+// Returns how many output channels, all of one group, a thread takes at once.
 __device__ __forceinline__ int output_pack(const Convolution& at) {
   return pack_width(at.o / at.groups);
 }
@@ -67,14 +67,15 @@ STOKER_KERNEL(conv2d) {
 }
 
 // ---- Backward: data -----------------------------------------------------------------------------
-// Where the kernel's element at `reach` stood when it read this pixel; negative: nowhere.
+// Returns the place of the result for which the kernel's element at `reach` read this pixel;
+// negative if there is none.
 __device__ __forceinline__ int place_of(int pixel, int before, int reach, int stride, int places) {
   const int from = pixel + before - reach;
   if (from < 0 || from % stride != 0 || from / stride >= places) return -1;
   return from / stride;
 }
 
-// N output channels at a time.
+// The sum takes N output channels at a time.
 template <int N>
 __device__ __forceinline__ float gradient_of_image(const conv2d_backward_data_params& p,
                                                    const Pixel& to) {

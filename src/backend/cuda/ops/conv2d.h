@@ -1,4 +1,5 @@
-// Parameters of op conv2d and its gradients where cuDNN refuses them: right, not fast.
+// Parameters of the kernels of op conv2d and its gradients for what cuDNN refuses. They are simple
+// rather than fast.
 #pragma once
 
 #include <cstddef>

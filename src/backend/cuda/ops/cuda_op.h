@@ -1,5 +1,5 @@
-// What the CUDA backend knows of an op. It stands in the op's file beside the lowering; ops.def
-// makes a table of all of them, where one that is missing is a link error.
+// The CUDA backend's description of an op. It stands in the op's file beside the lowering; a table
+// of all of them is made of ops.def, and one that is missing is a link error.
 #pragma once
 
 #include <cstddef>
@@ -21,27 +21,28 @@ enum class Elements : std::uint8_t { float32_only, any_type };
 struct CudaOp {
   // Appends the launches that compute the node.
   using Lower = void (*)(Lowering& lowering, const graph::Node& node);
-  // The node as a part of a generated kernel, which may do the work of several nodes.
+  // Generates the node as a part of a kernel that may do the work of several nodes.
   using Generate = GeneratedNode (*)(const graph::Graph& graph, graph::NodeId id,
                                      std::size_t number, Parameters& parameters,
                                      Resources& resources);
-  // What cuDNN is asked for.
+  // Returns what cuDNN is asked for.
   using Spec = DnnSpec (*)(const graph::Graph& graph, const graph::Node& node,
                            const DnnTypes& types);
 
-  // Whether the node is computed with the tail, or head, that it has (ops/tail.h).
+  // Returns whether the op's kernel computes the node together with its tail or head (ops/tail.h).
   using TakesTail = bool (*)(const graph::Graph& graph, const graph::Node& node,
                              const Accepts& accepts);
 
-  Lower lower = nullptr;        // null where `generate` is not
-  Generate generate = nullptr;  // an op whose kernels are made from expressions
-  Spec spec = nullptr;          // an op that cuDNN computes, and `lower` where cuDNN refuses
-  Elements elements;            // of `lower` and `generate`; cuDNN is asked
-  TakesTail takes_tail =
-      nullptr;  // null: none, and plan/ leaves that arithmetic to pointwise nodes
+  Lower lower = nullptr;        // null if `generate` is set
+  Generate generate = nullptr;  // set for an op whose kernels are made from expressions
+  Spec spec = nullptr;  // set for an op that cuDNN computes; `lower` does what cuDNN refuses
+  Elements elements;    // the types that `lower` and `generate` take; cuDNN is asked
+  // Null if the op takes no tail; plan/ then leaves that arithmetic to pointwise nodes.
+  TakesTail takes_tail = nullptr;
 };
 
-// One of these describes an op. What has no safe default has none: whoever adds an op decides.
+// Each of these makes the description of an op. Arguments without a safe default have none, so that
+// whoever adds an op decides.
 constexpr CudaOp with_kernels(CudaOp::Lower lower, Elements elements,
                               CudaOp::TakesTail takes_tail = nullptr) {
   return {.lower = lower,
@@ -62,7 +63,7 @@ constexpr CudaOp by_cudnn(CudaOp::Spec spec, CudaOp::Lower where_refused, Elemen
           .takes_tail = takes_tail};
 }
 
-// CudaOp::takes_tail of products that cuDNN computes.
+// Values of CudaOp::takes_tail for products that cuDNN computes.
 bool takes_bias_and_relu(const graph::Graph& graph, const graph::Node& node,
                          const Accepts& accepts);
 bool takes_relu_gradient(const graph::Graph& graph, const graph::Node& node,

@@ -1,4 +1,5 @@
-// Ops embedding, rows of a table by number, and embedding_backward, which sorts the numbers first.
+// Op embedding, which looks up rows of a table by number, and embedding_backward, which sorts the
+// numbers first.
 #include "backend/cuda/ops/embedding.h"
 
 #include <algorithm>
@@ -43,7 +44,8 @@ void lower_embedding_backward(Lowering& lowering, const Node& node) {
   const auto at = [&](std::size_t bytes) {
     return Operand::workspace(lowering.id(), workspace + static_cast<std::int64_t>(bytes));
   };
-  // Keys and uses: a pass reads the pair that the one before has written.
+  // There are two pairs of keys and uses, since a pass reads the pair that the pass before has
+  // written, and writes the other one.
   const Operand keys[]{at(0), at(2 * sort.numbers_bytes)};
   const Operand uses_of[]{at(sort.numbers_bytes), at(3 * sort.numbers_bytes)};
   const Operand places = at(4 * sort.numbers_bytes);
@@ -112,12 +114,14 @@ Grid grid_of(const embedding_backward_params& p) {
 }
 
 EmbeddingSort::EmbeddingSort(std::int64_t uses, std::int32_t entries) {
-  constexpr std::int64_t kChunk = 8 * kBlockThreads;  // at least
-  constexpr std::int64_t kMostChunks = 512;           // the last block goes through all of them
+  constexpr std::int64_t kChunk = 8 * kBlockThreads;  // the fewest uses of a chunk
+  // There are no more chunks than this, since the last block goes through all of them.
+  constexpr std::int64_t kMostChunks = 512;
   const std::int64_t tiles =
       divide_up(std::max(divide_up(uses, kMostChunks), kChunk), kBlockThreads);
   chunk = static_cast<std::int32_t>(tiles * kBlockThreads);
-  const int bits = std::bit_width(static_cast<std::uint32_t>(entries));  // `entries` is no id's key
+  // The largest key is `entries`, which stands for ids outside of the table.
+  const int bits = std::bit_width(static_cast<std::uint32_t>(entries));
   passes = (bits + kDigitBits - 1) / kDigitBits;
   const auto aligned = [](std::int64_t bytes) {
     return static_cast<std::size_t>(divide_up(bytes, 16) * 16);

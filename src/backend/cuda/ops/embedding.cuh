@@ -6,7 +6,7 @@
 
 namespace stoker::backend::cuda {
 
-// Zeros where there is no row to copy.
+// Writes zeros where there is no row to copy.
 template <class Unit, class Team>
 __device__ __forceinline__ void copy_row(const std::byte* from, std::byte* to,
                                          std::int64_t row_bytes, const Team& team) {
@@ -41,9 +41,9 @@ STOKER_KERNEL(embedding) {
 }
 
 // ---- Gradient: uses sorted by id, then the sum of each id's -------------------------------------
-// Satish, Harris, Garland, "Designing efficient sorting algorithms for manycore GPUs", 2009, in its
-// plainest form. Work grows with the number of uses, whichever ids they name, and everything has an
-// order of its own, so the sums have the same bits each time.
+// The sort is the plainest form of Satish, Harris, Garland, "Designing efficient sorting algorithms
+// for manycore GPUs", 2009. The work grows with the number of uses, whichever ids they name, and
+// every step has a fixed order, so that the sums have the same bits each time.
 
 __device__ __forceinline__ std::uint32_t key_of_use(const EmbeddingUses& from, std::int64_t i) {
   if (from.keys != nullptr) return from.keys[i];
@@ -54,7 +54,7 @@ __device__ __forceinline__ int digit_of(std::uint32_t key, int shift) {
   return static_cast<int>(key >> shift) & (kDigits - 1);
 }
 
-// f(first, end) for the chunks of this block, one after the other.
+// Calls f(first, end) for the chunks of this block, one after the other.
 template <class F>
 __device__ __forceinline__ void each_chunk(const EmbeddingUses& of, F f) {
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * of.chunk;
@@ -64,7 +64,7 @@ __device__ __forceinline__ void each_chunk(const EmbeddingUses& of, F f) {
   }
 }
 
-// The sum of the values of all threads before this one.
+// Returns the sum of the values of all threads before this one.
 __device__ __forceinline__ std::uint32_t sum_before(std::uint32_t value, std::uint32_t* scratch) {
   const auto thread = static_cast<int>(threadIdx.x);
   std::uint32_t sum = value;
@@ -92,7 +92,8 @@ STOKER_KERNEL(embedding_count) {
     __syncthreads();
   });
   if (!is_last_block(p.counter, gridDim.x)) return;
-  // A digit's keys come behind those of smaller digits, a chunk's behind those of earlier chunks.
+  // Keys are placed after those of smaller digits and, for the same digit, after those of earlier
+  // chunks.
   const std::int64_t chunks = divide_up(p.from.count, p.from.chunk);
   std::uint32_t all_of_digit = 0;
   STOKER_UNROLL_4
@@ -105,7 +106,7 @@ STOKER_KERNEL(embedding_count) {
   }
 }
 
-// The lanes of this warp whose digit is the same, among those that have one.
+// Returns the lanes of this warp that have the same digit, among those that have one.
 __device__ __forceinline__ unsigned lanes_of_digit(int digit, bool has_digit) {
   unsigned lanes = __ballot_sync(0xffffffffU, has_digit ? 1 : 0);
   for (int bit = 0; bit < kDigitBits; ++bit) {
@@ -118,8 +119,9 @@ __device__ __forceinline__ unsigned lanes_of_digit(int digit, bool has_digit) {
 
 STOKER_KERNEL(embedding_place) {
   constexpr int kWarps = kBlockThreads / 32;
-  __shared__ std::uint32_t next[kDigits];              // where the next key of a digit goes
-  __shared__ std::uint32_t of_warps[kWarps][kDigits];  // first how many, then where
+  __shared__ std::uint32_t next[kDigits];  // the place of the next key of each digit
+  // At first the number of keys, then their place.
+  __shared__ std::uint32_t of_warps[kWarps][kDigits];
   const auto thread = static_cast<int>(threadIdx.x);
   const int warp = thread / 32;
   const unsigned before = (1U << (thread % 32)) - 1U;
@@ -152,8 +154,9 @@ STOKER_KERNEL(embedding_place) {
   });
 }
 
-// dy of the uses from `begin` on that have the same key: this warp takes 32 of them in turn, `step`
-// apart. They stand side by side, so the first others end it. Its threads lie along the columns.
+// Returns the sum of dy over the uses from `begin` on that have this key, of which this warp takes
+// groups of 32, `step` apart. Uses of a key stand side by side, so that a group with fewer than 32
+// of them is the last. The threads of the warp lie along the columns.
 template <class T, int N>
 __device__ __forceinline__ Floats<N> sum_of_uses(const embedding_backward_params& p,
                                                  std::uint32_t key, std::int64_t begin, int step,
@@ -176,8 +179,9 @@ __device__ __forceinline__ Floats<N> sum_of_uses(const embedding_backward_params
   return sum;
 }
 
-// Each warp of a block takes a place among the sorted uses. Where an id begins there, it sums that
-// id's; those of more than 32 uses the block sums together afterwards.
+// Each warp of a block takes a place among the sorted uses. If the uses of an id begin there and
+// are at most 32, the warp sums them. If they are more, all warps of the block sum them together
+// afterwards.
 template <class T, int N>
 __device__ __forceinline__ void embedding_backward(const embedding_backward_params& p,
                                                    Floats<N> (*of_warps)[32]) {

@@ -8,7 +8,8 @@
 
 namespace stoker::backend::cuda {
 
-// Rows of table [entries, ..] by the class numbers in ids [count]; elements of any type.
+// The kernel copies rows of table [entries, ..] by the class numbers in ids [count]; elements may
+// be of any type.
 struct embedding_params {
   const void* table = {};
   const void* ids = {};
@@ -21,20 +22,21 @@ struct embedding_params {
   Labels kind = {};  // int32_classes or float_classes
   std::int32_t node = {};
 };
-// Which uses of a table are whose. An id is its own key; one that the table does not have gets the
-// key `entries`. A pass sorts by one digit of the keys and keeps the order of equal ones, so that
-// after all of them uses of an id stand side by side, in their order.
+// The uses of a table's rows, with the keys that they are sorted by. An id is its own key; one that
+// the table does not have gets the key `entries`. A pass sorts by one digit of the keys and keeps
+// the order of equal ones, so that after all passes the uses of an id stand side by side, in their
+// order.
 struct EmbeddingUses {
-  const void* ids = {};            // of the first pass
-  const std::uint32_t* keys = {};  // of the others: as the pass before has placed them
+  const void* ids = {};            // the keys of the first pass
+  const std::uint32_t* keys = {};  // the keys of later passes, as the pass before has placed them
   const std::uint32_t* uses = {};
   std::int64_t count = {};  // less than 2^32 - 1
   std::int32_t entries = {};
-  std::int32_t chunk = {};  // how many a block has: a multiple of its threads
-  std::int32_t shift = {};  // of the digit
+  std::int32_t chunk = {};  // uses of a block, a multiple of its threads
+  std::int32_t shift = {};  // the place of the digit's lowest bit
   Labels kind = {};
 };
-// Where each chunk's keys of each digit go: places [chunks, kDigits].
+// The kernel computes the place of each chunk's first key of each digit: places [chunks, kDigits].
 struct embedding_count_params {
   EmbeddingUses from = {};
   std::uint32_t* places = {};
@@ -47,11 +49,11 @@ struct embedding_place_params {
   std::uint32_t* keys = {};
   std::uint32_t* uses = {};
 };
-// Writes the rows of dtable [entries, columns] that keys name; the others are zero before.
+// The kernel writes the rows of dtable [entries, columns] that keys name; all rows are zero before.
 struct embedding_backward_params {
   const void* dy = {};             // [count, columns], of `element`
   const std::uint32_t* keys = {};  // sorted
-  const std::uint32_t* uses = {};  // the rows of dy that they belong to
+  const std::uint32_t* uses = {};  // the rows of dy that the keys belong to
   float* dtable = {};
   std::int64_t count = {};
   std::int32_t entries = {};
@@ -68,14 +70,14 @@ const Kernel& kernel_of(const embedding_place_params& params);
 Grid grid_of(const embedding_backward_params& params);
 const Kernel& kernel_of(const embedding_backward_params& params);
 
-// How the uses of a table are sorted by id for its gradient, in launches of embedding_count and
-// embedding_place by turns. Memory, in this order: numbers_bytes each for keys and uses, twice, for
-// a pass reads the one pair and writes the other; then counts.
+// The sizes of the sort by id for a table's gradient, which launches embedding_count and
+// embedding_place by turns. Its memory holds, in this order, two pairs of keys and uses of
+// numbers_bytes each, since a pass reads the one pair and writes the other, and then the counts.
 struct EmbeddingSort {
   EmbeddingSort(std::int64_t uses, std::int32_t entries);
 
   int passes = 1;
-  std::int32_t chunk = 0;  // uses a block has
+  std::int32_t chunk = 0;  // uses of a block
   std::size_t numbers_bytes = 0;
   std::size_t counts_bytes = 0;
 

@@ -1,4 +1,4 @@
-// Op matmul: cuDNN's, or our own kernel where cuDNN refuses.
+// Op matmul, which cuDNN computes, or our own kernel where cuDNN refuses.
 #include "backend/cuda/ops/matmul.h"
 
 #include "backend/cuda/kernels/grids.h"

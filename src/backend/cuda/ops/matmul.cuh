@@ -1,5 +1,5 @@
-// The matrix product for where cuDNN refuses: a block computes tiles of kTile x kTile through
-// shared memory, each thread 4 x 4 of them.
+// The matrix products that cuDNN refuses. A block computes tiles of kTile x kTile elements through
+// shared memory, and each thread 4 x 4 elements of a tile.
 #pragma once
 
 #include "backend/cuda/kernels/device.cuh"
@@ -7,10 +7,11 @@
 
 namespace stoker::backend::cuda {
 
-// By depth. Rows are padded by a pack, so that they stay aligned and stores spread over the banks.
+// A tile is stored by depth. Its rows are padded by a pack, so that they stay aligned and stores
+// spread over the banks.
 using MatrixTile = float[kTileDepth][kTile + 4];
 
-// A matrix that is read along `depth`, which is its rows' direction or not.
+// A matrix that is read along `depth`, which is the direction of its rows or of its columns.
 struct TileSource {
   const float* from;
   int extent, depth;
@@ -21,7 +22,7 @@ struct TileSource {
     return depth_is_minor ? from[static_cast<std::int64_t>(i) * depth + k]
                           : from[static_cast<std::int64_t>(k) * extent + i];
   }
-  // Neighbouring threads read neighbouring elements.
+  // In either direction neighbouring threads read neighbouring elements.
   __device__ void load_tile(MatrixTile& tile, int first_i, int first_k) const {
     STOKER_UNROLL for (int j = 0; j < kTile * kTileDepth / kBlockThreads; ++j) {
       const int e = static_cast<int>(threadIdx.x) + j * kBlockThreads;

@@ -1,4 +1,4 @@
-// Parameters of op matmul where cuDNN refuses it: right, not fast.
+// Parameters of the kernel of op matmul for what cuDNN refuses. It is simple rather than fast.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace stoker::backend::cuda {
 
-// y[m, n] = epilogue(sum_k a b + bias).
+// The kernel computes y[m, n] = epilogue(sum_k a b + bias).
 struct matmul_params {
   const float* a = {};
   const float* b = {};

@@ -1,4 +1,4 @@
-// Op pointwise as text.
+// Op pointwise as the text of a generated kernel.
 #include <algorithm>
 #include <cstddef>
 
@@ -14,10 +14,11 @@ namespace stoker::backend::cuda {
 namespace {
 
 constexpr std::int64_t kMostBlocks = 1024;
-// As many parts are told apart by comparisons; more of them by a table in memory.
+// The kernel finds an element's part by comparisons if there are at most so many parts, and by a
+// table in memory if there are more.
 constexpr std::size_t kMostCompared = 16;
 
-// gen::Part.
+// An entry of the table, gen::Part in the generated text.
 struct Part {
   std::int64_t units, first_unit, begin, end;
   float value;
@@ -57,7 +58,8 @@ class PointwiseCode {
   }
 
  private:
-  // Eight where that makes accesses of 16 bytes and nothing is left over.
+  // Returns the pack's size: eight where that makes accesses of 16 bytes and divides the elements,
+  // and otherwise four.
   static int pack_of(const graph::Graph& graph, const graph::Node& node,
                      const ops::PointwiseAttributes& attributes, const Shape& shape) {
     if (!attributes.ranges.empty() || shape.elements() % 8 != 0) return 4;
@@ -141,7 +143,8 @@ class PointwiseCode {
                   is_guarded ? "refused" : "false", "; }\n", part_function(), "};\n");
   }
 
-  // What comes before an element is stored: one that is not finite is noted instead.
+  // Returns the text before the store of an element: if the element is not finite, it is noted and
+  // not stored.
   std::string keep_finite_one() const {
     std::string condition;
     for (std::size_t j = 0; j < node_.outputs.size(); ++j) {
@@ -153,7 +156,8 @@ class PointwiseCode {
     return format("    if (!(", condition, ")) {\n      gen::note_overflow(overflows, ", first,
                   "ll + i);\n      return;\n    }\n");
   }
-  // A pack of elements is stored at once where all of them are finite.
+  // Returns the text before the store of a pack: unless all of its elements are finite, they are
+  // stored one by one.
   std::string keep_finite_pack() const {
     const std::size_t outputs = node_.outputs.size();
     std::string condition, element;
@@ -189,12 +193,12 @@ class PointwiseCode {
   const ops::PointwiseAttributes& attributes_;
   const Shape shape_;
   const std::string name_;
-  const int pack_;  // elements a unit
+  const int pack_;  // elements of a unit
   const ExpressionCode expression_;
   Parameters& parameters_;
   std::vector<Part> parts_;
   std::int64_t units_ = 0;
-  bool is_whole_ = true;  // all units lie wholly in their parts
+  bool is_whole_ = true;  // whether all units lie wholly in their parts
 };
 
 GeneratedNode generate(const graph::Graph& graph, graph::NodeId id, std::size_t number,

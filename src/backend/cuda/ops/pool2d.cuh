@@ -6,18 +6,18 @@
 
 namespace stoker::backend::cuda {
 
-// Pixels [begin, end) of one axis.
+// Places [begin, end) along one axis.
 struct Interval {
   int begin, end;
   __device__ int size() const { return end - begin; }
 };
-// Those of the image in the window at `place`.
+// Returns the pixels of the image that the window at `place` covers.
 __device__ __forceinline__ Interval pixels_of(int place, int window, int stride, int before,
                                               int size) {
   const int first = place * stride - before;
   return {max(first, 0), min(first + window, size)};
 }
-// The windows that cover `pixel`.
+// Returns the windows that cover `pixel`.
 __device__ __forceinline__ Interval windows_over(int pixel, int window, int stride, int before,
                                                  int places) {
   const int last = pixel + before;
@@ -30,7 +30,7 @@ __device__ __forceinline__ void pool_max(const pool2d_params& p, std::int64_t to
                                          const Interval& ys, const Interval& xs) {
   const Window& w = p.at;
   Floats<N> largest = all<N>(-INFINITY);
-  // The first one of the image, should none be larger.
+  // The window's first pixel of the image stays if no pixel is larger than -inf.
   const int top = at.y * w.stride_h - w.before_h, left = at.x * w.stride_w - w.before_w;
   const int first = (ys.begin - top) * w.window_w + xs.begin - left;
   int where[N];
@@ -93,7 +93,7 @@ STOKER_KERNEL(pool2d) {
   });
 }
 
-// Gathers what the windows over a pixel give to it: no atomics, and a fixed order.
+// Sums the gradients that the windows over a pixel give it, without atomics and in a fixed order.
 template <class T, int N>
 __device__ __forceinline__ Floats<N> gradient_of_pixel(const pool2d_backward_params& p,
                                                        const Pixel& at) {

@@ -1,4 +1,4 @@
-// Matrix products and convolutions by cuDNN.
+// The launches of matrix products and convolutions that cuDNN computes.
 #include <string>
 #include <utility>
 
@@ -13,14 +13,15 @@ using graph::Graph;
 using graph::Node;
 
 bool lower_by_cudnn(Lowering& lowering, const Node& node) {
-  // cuDNN does not sum a bias gradient along; graphs that are optimized do not ask for it.
+  // cuDNN does not compute a bias gradient beside the kernel's; graphs that are optimized do not
+  // ask for it.
   if (node.outputs.size() > 1) return false;
   const auto product =
       accepted_product(spec_of(lowering.graph(), node, lowering.options().tf32), lowering.dnn());
   if (!product) return false;
   const DnnSpec& spec = product->spec;
   const auto workspace = lowering.dnn().workspace_of(spec);
-  // Of a kernel's gradient cuDNN takes dy first, we the image.
+  // For the gradient of a kernel, cuDNN takes dy first and our op the image.
   const bool weights = spec.kind == DnnKind::conv_backward_weights;
   const bool swapped = weights != product->swapped;
   DnnLaunch launch;
@@ -49,8 +50,9 @@ DnnSpec spec_of(const Graph& graph, const Node& node, bool tf32) {
 
 bool takes_bias_and_relu(const Graph& graph, const Node& node, const Accepts& accepts) {
   if (!ops::has_bias_and_relu(graph, node)) return false;
-  // A product that cuDNN takes alone is worth more than a tail that costs no launch; one that it
-  // refuses either way is ours, with the tail.
+  // If cuDNN takes the product only without the tail, it computes the product, since that is worth
+  // more than a tail without a launch of its own. If it refuses both, our kernel computes the
+  // product with the tail.
   return accepts(spec_of(graph, node)) || !accepts(spec_of(graph, ops::without_tail(node)));
 }
 

@@ -1,5 +1,6 @@
-// Op reduce as text: which of the loops of kernels/reduce_loops.cuh, and how the work is cut. All
-// of it follows from shapes alone, so the order of a sum does too.
+// Op reduce as the text of a generated kernel. It chooses among the loops of
+// kernels/reduce_loops.cuh and cuts the work into blocks, from the shapes alone, so that the order
+// of a sum depends on nothing else.
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -14,13 +15,13 @@
 namespace stoker::backend::cuda {
 namespace {
 
-constexpr std::int64_t kWantedBlocks = 512;  // that a launch is cut into, where there is the work
+constexpr std::int64_t kWantedBlocks = 512;  // blocks of a launch with enough work
 constexpr std::int64_t kMostBlocks = 2048;
-// Rows of this length are worth a block of their own, unless there are very many.
+// A row of at least this length gets a block of its own, unless there are very many rows.
 constexpr std::int64_t kLongRow = 512;
 constexpr std::int64_t kVeryLongRow = 16384;
 constexpr std::int64_t kManyRows = 2048;
-// Elements, or rows of columns, that a thread shall have before the work is cut further.
+// The work is not cut further once a thread has no more elements, or rows of columns, than this.
 constexpr std::int64_t kShare = 16;
 
 std::int64_t power_of_two_from(std::int64_t x) {
@@ -83,8 +84,8 @@ class ReduceCode {
   }
 
  private:
-  // Kept and reduced axes, each with its stride in the whole shape; neighbours of a kind joined.
-  // Columns: what is kept innermost.
+  // Finds the kept and the reduced axes, each with its stride in the whole shape; neighbouring axes
+  // of the same kind are joined. Kept axes that are innermost become the columns.
   void find_axes() {
     struct Run {
       std::int64_t extent, stride;
@@ -115,14 +116,16 @@ class ReduceCode {
         kept_ *= run.extent;
       }
     }
-    // Then every stretch of four elements that a thread reads begins at a multiple of four.
+    // Under either condition every stretch of four elements that a thread reads begins at a
+    // multiple of four.
     const bool is_one_row = kept_ == 1 && columns_ == 1 && reduced_axes_.size() == 1;
     const bool is_wide = !runs.empty() && runs[0].extent % 4 == 0;
     wide_ = is_wide || is_one_row ? 4 : 1;
     if (columns_ == 1 && reduced_axes_.empty()) wide_ = 1;
   }
 
-  // Many outputs of little work each, the neighbours of which lie side by side.
+  // Returns whether each thread should compute an output alone: there are many outputs of little
+  // work each, and neighbours lie side by side.
   bool is_column_a_thread() const {
     if (columns_ == 1 || kept_ == 1 || kept_ * columns_ < 4096) return false;
     return reduced_ <= 4 * kShare || columns_ / wide_ * reduced_ < 4 * kThreads;
@@ -158,8 +161,8 @@ class ReduceCode {
 
   void cut_columns() {
     const std::int64_t units = columns_ / wide_;
-    // At least as many threads side by side as fill a warp's access; as many rows at a time as
-    // leave a few to each thread.
+    // There are at least as many threads side by side as fill a warp's access. A block reads no
+    // more rows at a time than leave a few to each thread.
     across_ = std::min<std::int64_t>(32, power_of_two_from(units));
     while (across_ < kThreads && across_ < units && reduced_ < 4 * kThreads / across_) across_ *= 2;
     tiles_ = divide_up(units, across_);
@@ -249,11 +252,11 @@ class ReduceCode {
   Parameters& parameters_;
   Resources& resources_;
 
-  std::vector<IndexAxis> kept_axes_, reduced_axes_;  // without the columns
+  std::vector<IndexAxis> kept_axes_, reduced_axes_;  // both without the columns
   std::int64_t kept_ = 1, reduced_ = 1, columns_ = 1;
   int wide_ = 1;  // elements, or columns, that a thread reads at once
   int unroll_ = 1;
-  std::int64_t lanes_ = 0;  // of a warp, for one short row; 0: rows are long
+  std::int64_t lanes_ = 0;  // threads of a warp for one short row; 0 if rows are long
   std::int64_t parts_ = 1, part_length_ = 1;
   std::int64_t across_ = 1, tiles_ = 1;
   std::int64_t counters_ = 0;

@@ -9,7 +9,7 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
-// A view needs no work; one that was placed outside of its input is a copy.
+// A view needs no launch; an output that was placed outside of its input needs a copy.
 void lower_reshape(Lowering& lowering, const Node& node) {
   const graph::ValueInfo& out = lowering.graph().info(node.outputs[0]);
   if (out.home.space == graph::Space::arena ||

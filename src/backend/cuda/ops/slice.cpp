@@ -11,7 +11,7 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
-// How many accesses move `elements` of a slice.
+// Returns how many accesses move `elements` of a slice.
 template <class Params>
 std::int64_t accesses(const Params& p, std::int64_t element_bytes, std::int64_t elements) {
   const std::int64_t inner = p.inner * element_bytes;

@@ -5,8 +5,8 @@
 
 namespace stoker::backend::cuda {
 
-// `outer` rows of `row` units in the whole, from which `block` at `offset` is the slice's. A unit
-// is what one access moves.
+// The layout of the whole tensor, as `outer` rows of `row` units. In each of them `block` units
+// from `offset` on belong to the slice. A unit is what one access moves.
 struct SliceLayout {
   std::int64_t outer, row, offset, block;
 

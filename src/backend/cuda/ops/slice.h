@@ -12,7 +12,8 @@ struct Node;
 
 namespace stoker::backend::cuda {
 
-// x [outer, from, inner] <-> y [outer, extent, inner]; elements of 1, 2 or 4 bytes.
+// The kernels copy between x [outer, from, inner] and y [outer, extent, inner]; elements have 1, 2
+// or 4 bytes.
 struct slice_params {
   const void* x = {};
   void* y = {};
@@ -32,7 +33,7 @@ Grid grid_of(const slice_backward_params& params);
 const Kernel& kernel_of(const slice_backward_params& params);
 
 class Lowering;
-// The launch of a slice; pointers are the node's first input and output.
+// Appends the launch of a slice from the node's first input to its first output.
 void copy_slice(Lowering& lowering, const graph::Node& node, const slice_params& params);
 
 }  // namespace stoker::backend::cuda

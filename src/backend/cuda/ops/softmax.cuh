@@ -1,4 +1,4 @@
-// y may be x.
+// y and x may be the same memory.
 #pragma once
 
 #include "backend/cuda/kernels/elements.cuh"

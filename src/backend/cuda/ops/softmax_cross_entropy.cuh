@@ -1,4 +1,4 @@
-// The gradient may lie over the logits.
+// The gradient and the logits may be the same memory.
 #pragma once
 
 #include "backend/cuda/kernels/classes.cuh"
@@ -18,7 +18,7 @@ __device__ __forceinline__ void cross_entropy_of_class(const softmax_cross_entro
     if (team.rank() == 0) p.loss[row] = 0.0f;
     return;
   }
-  const float x_of_label = x[label];  // before a gradient is written over it
+  const float x_of_label = x[label];  // read before a gradient may overwrite it
   const Exponentials e = exponentials<N>(x, p.columns, team);
   if (team.rank() == 0) p.loss[row] = logf(e.sum) - (x_of_label - e.largest);
   const float factor = 1.0f / e.sum;
@@ -31,7 +31,7 @@ __device__ __forceinline__ void cross_entropy_of_class(const softmax_cross_entro
   });
 }
 
-// loss = sum t (log sum exp(x - max) - (x - max)), gradient = softmax(x) sum t - t.
+// Computes loss = sum t (log sum exp(x - max) - (x - max)) and gradient = softmax(x) sum t - t.
 template <int N, class Team>
 __device__ __forceinline__ void cross_entropy_of_row(const softmax_cross_entropy_params& p,
                                                      std::int64_t row, const Team& team) {
@@ -47,7 +47,7 @@ __device__ __forceinline__ void cross_entropy_of_row(const softmax_cross_entropy
     STOKER_UNROLL for (int i = 0; i < N; ++i) {
       const float t = label.at[i];
       weight += t;
-      // A class without weight adds nothing, though its logit be -inf.
+      // A class without weight adds nothing, even if its logit is -inf.
       loss += t == 0.0f ? 0.0f : t * (log_sum - (pack.at[i] - e.largest));
     }
   });

@@ -5,10 +5,10 @@
 
 namespace stoker::backend::cuda {
 
-// The threshold by which the projection on the simplex shifts a row: sum max(x - threshold, 0) = 1.
-// Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex of
-// R^n", 1986. In float64, as on the CPU: the support is settled by differences. NaN for a row that
-// is not finite.
+// Returns the threshold by which the projection on the simplex shifts a row: sum max(x - threshold,
+// 0) = 1. The algorithm is that of Michelot, "A finite algorithm for finding the projection of a
+// point onto the canonical simplex of R^n", 1986. It computes in float64, as on the CPU, since
+// small differences decide which elements stay above 0. A row that is not finite gives NaN.
 template <int N, class Team>
 __device__ __forceinline__ double simplex_threshold(const float* x, int columns, const Team& team) {
   double threshold = -INFINITY;
@@ -18,7 +18,7 @@ __device__ __forceinline__ double simplex_threshold(const float* x, int columns,
     each_pack<N>(team, columns, [&](int c) {
       const Floats<N> pack = load<N>(x + c);
       STOKER_UNROLL for (int i = 0; i < N; ++i) {
-        if (pack.at[i] <= threshold) continue;  // a NaN stays in
+        if (pack.at[i] <= threshold) continue;  // false for a NaN, which so stays in the sum
         sum += pack.at[i];
         ++above;
       }

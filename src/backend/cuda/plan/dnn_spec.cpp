@@ -26,7 +26,7 @@ void write(std::ostream& out, const std::vector<std::int64_t>& extents) {
   for (std::size_t i = 0; i < extents.size(); ++i) out << (i == 0 ? "" : ",") << extents[i];
 }
 
-// " a=float32(1,32,10)/320,10,1": extents, then strides.
+// Writes " a=float32(1,32,10)/320,10,1": extents, then strides.
 void write(std::ostream& out, const char* name, const DnnTensor& tensor) {
   out << ' ' << name << '=' << stoker::name_of(tensor.dtype) << '(';
   write(out, tensor.dims);

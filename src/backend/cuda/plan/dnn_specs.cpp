@@ -7,7 +7,8 @@ namespace {
 
 using Attributes = ops::Conv2DAttributes;
 
-// rows x columns of a matrix that is stored row by row, or, transposed, column by column.
+// Returns the tensor of a matrix, rows x columns, that is stored row by row or, if transposed,
+// column by column.
 DnnTensor matrix(DType dtype, std::int64_t rows, std::int64_t columns, bool transposed = false) {
   DnnTensor tensor{.dtype = dtype, .dims = {1, rows, columns}, .strides = {rows * columns, 1, 1}};
   tensor.strides[transposed ? 2 : 1] = transposed ? rows : columns;
@@ -82,7 +83,7 @@ std::optional<DnnProduct> as_convolution(const DnnSpec& matmul) {
   };
   DnnProduct product{.spec = matmul};
   DnnSpec& spec = product.spec;
-  if (stored(matmul.a, false)) {  // each row of a is a pixel
+  if (stored(matmul.a, false)) {  // each row of a becomes a pixel
     spec.kind = DnnKind::conv_forward;
     spec.a = pixels(matmul.a, m, k);
     spec.b = kernel_tensor(matmul.b.dtype, {1, 1, k, n});
@@ -95,7 +96,8 @@ std::optional<DnnProduct> as_convolution(const DnnSpec& matmul) {
   if (!stored(matmul.b, false) || matmul.bias || matmul.epilogue != DnnEpilogue::none) {
     return std::nullopt;
   }
-  // The sum over pixels of a gradient of weights: b is dy, and a, as it is stored, the image.
+  // The product becomes the sum over pixels in a gradient of weights: b is dy, and a, as it is
+  // stored, is the image.
   product.swapped = true;
   spec.kind = DnnKind::conv_backward_weights;
   spec.a = pixels(matmul.b, k, n);

@@ -1,6 +1,6 @@
-// What the ops matmul and conv2d and the gradients of conv2d ask cuDNN for. Bias and epilogue
-// are the tail of the op's attributes. Nothing is packed or transposed first: strides say how
-// Keras's layouts are to be read.
+// The requests to cuDNN for the ops matmul and conv2d and the gradients of conv2d. Bias and
+// epilogue are the tail of the op's attributes. Nothing is packed or transposed first: strides say
+// how Keras's layouts are to be read.
 #pragma once
 
 #include <optional>
@@ -22,27 +22,28 @@ struct DnnTypes {
   }
 };
 
-// Shapes as they are stored: [K, M] for a transposed a.
+// `a` and `b` are the shapes as stored: [K, M] for a transposed a.
 DnnSpec matmul_spec(const Shape& a, const Shape& b, const ops::MatMulAttributes& attributes,
                     const DnnTypes& types = {});
-// The same product over 1x1 images, for cuDNN multiplies
-// matrices on tensor cores only, but has convolutions of plain float32. Of a product with a
-// transposed a (a gradient of weights) a and b change places: `swapped` says so. Nullopt where no
-// convolution does it.
+// A matrix product as a convolution over 1x1 images, since cuDNN multiplies matrices on tensor
+// cores only, but has convolutions of plain float32. In a product with a transposed a (a gradient
+// of weights), a and b change places, and `swapped` is true. as_convolution() returns nullopt where
+// no convolution computes the product.
 struct DnnProduct {
   DnnSpec spec;
   bool swapped = false;
 };
 std::optional<DnnProduct> as_convolution(const DnnSpec& matmul);
 
-// x [N, H, W, C], kernel [KH, KW, C / groups, O].
+// The shapes are x [N, H, W, C] and kernel [KH, KW, C / groups, O].
 DnnSpec conv2d_spec(const Shape& x, const Shape& kernel, const ops::Conv2DAttributes& attributes,
                     const DnnTypes& types = {});
-// a is dy and b the kernel. Of the tails only relu's gradient is the gradient's own.
+// In the spec, a is dy and b the kernel. The only tail that this gradient can have is relu's
+// gradient.
 DnnSpec conv2d_backward_data_spec(const Shape& x, const Shape& kernel,
                                   const ops::Conv2DAttributes& attributes,
                                   const DnnTypes& types = {});
-// a is dy and b the image. The gradient of the bias is none of cuDNN's business.
+// In the spec, a is dy and b the image. cuDNN is not asked for the gradient of the bias.
 DnnSpec conv2d_backward_weights_spec(const Shape& x, const Shape& kernel,
                                      const ops::Conv2DAttributes& attributes,
                                      const DnnTypes& types = {});

@@ -1,7 +1,8 @@
 // A step as a GPU runs it: launches in order, each with its grid and with arguments whose pointers
-// are named, not known. Made from a graph without a GPU and without CUDA's headers, so that all
-// decisions (what fuses, which kernel, what cuDNN is asked for) can be tested, counted and printed
-// anywhere. executable.cpp runs it on a GPU, tests/backend/cuda/emulation/ on the CPU.
+// are named but not yet known. A plan is made from a graph without a GPU and without CUDA's
+// headers, so that all decisions (what fuses, which kernel, what cuDNN is asked for) can be tested,
+// counted and printed anywhere. executable.cpp runs it on a GPU, tests/backend/cuda/emulation/ on
+// the CPU.
 #pragma once
 
 #include <cstddef>
@@ -18,21 +19,22 @@
 
 namespace stoker::backend::cuda {
 
-// What a pointer will point to once memory is bound.
+// Names what a pointer will point to once memory is bound.
 struct Operand {
   enum class Place : std::uint8_t {
     null,
-    value,      // of the graph
-    workspace,  // of a node, while it runs; its contents are undefined when the node begins
+    value,      // a value of the graph
+    workspace,  // a node's scratch memory while it runs; undefined when the node begins
     input,      // the step's fixed copy of the batch
-    counters,   // of the program: zero before the first step, and left zero by every launch
-    scalars,    // plan::Scalars
-    ring,       // device::RingState
+    // The program's counters: zero before the first step, and zero again after every launch.
+    counters,
+    scalars,  // plan::Scalars
+    ring,     // device::RingState
   };
   Place place = Place::null;
   graph::ValueId value = graph::kNone;
-  graph::NodeId node = -1;  // of workspace
-  std::int64_t offset = 0;  // bytes, added
+  graph::NodeId node = -1;  // whose workspace it is
+  std::int64_t offset = 0;  // bytes that are added
 
   static Operand of(graph::ValueId value, std::int64_t offset = 0) {
     return {.place = Place::value, .value = value, .offset = offset};
@@ -49,8 +51,8 @@ struct Operand {
   friend bool operator==(const Operand&, const Operand&) = default;
 };
 
-// A kernel takes one parameter, a struct by value: its bytes, and which of its members are pointers
-// to be filled in.
+// The argument of a kernel, which takes a struct by value: the struct's bytes, and which of its
+// members are pointers to be filled in.
 struct Arguments {
   struct Pointer {
     std::size_t at = 0;  // byte offset in the struct
@@ -77,12 +79,12 @@ class Pack {
   Pack& point(T* Params::*member, const Operand& to) {
     return point_at(&(probe_.*member), to);
   }
-  // One of an array of pointers.
+  // Fills in one of an array of pointers.
   template <class T, std::size_t N>
   Pack& point(T* (Params::*member)[N], std::size_t index, const Operand& to) {
     return point_at(&(probe_.*member)[index], to);
   }
-  // One of a struct that is a member.
+  // Fills in a pointer of a struct that is a member.
   template <class Part, class T>
   Pack& point(Part Params::*part, T* Part::*member, const Operand& to) {
     return point_at(&(probe_.*part.*member), to);
@@ -96,28 +98,29 @@ class Pack {
     return *this;
   }
 
-  const Params probe_{};  // tells where its members lie
+  const Params probe_{};  // an object whose members tell their offsets
   Arguments arguments_;
 };
 
-// One of our kernels.
+// A launch of one of our kernels.
 struct KernelLaunch {
   const Kernel* kernel = nullptr;
   Grid grid;
   Arguments arguments;
 };
 
-// A kernel generated from expressions: `source` defines `extern "C" __global__ void NAME(Params)`,
-// with its parameters as struct `NAME_params`; it needs generated_prelude() before it.
+// A launch of a kernel generated from expressions: `source` defines `extern "C" __global__ void
+// NAME(Params)`, with its parameters as struct `NAME_params`; it needs generated_prelude() before
+// it.
 struct GeneratedLaunch {
   std::string name;  // derived from the source, so that equal kernels are one
   std::string source;
   Grid grid;
   Arguments arguments;
-  bool has_barriers = false;  // threads of a block cooperate
+  bool has_barriers = false;  // whether threads of a block wait for each other
 };
 
-// A graph of cuDNN's. Operands in the order of DnnSpec's tensors: a, b, bias, aux, y.
+// A launch of a graph of cuDNN's. Its operands are DnnSpec's tensors: a, b, bias, aux, y.
 struct DnnLaunch {
   DnnSpec spec;
   Operand a, b, bias, aux, y;
@@ -131,10 +134,11 @@ struct ZeroLaunch {
 
 struct Launch {
   std::variant<KernelLaunch, GeneratedLaunch, DnnLaunch, ZeroLaunch> what;
-  // The nodes whose work it does, or ends; -1: it belongs to none.
+  // The first and the last of the nodes whose work this launch does or completes; -1 if it belongs
+  // to none.
   graph::NodeId first = -1;
   graph::NodeId last = -1;
-  std::string label;  // for people: matmul  Dense "dense"
+  std::string label;  // for people to read: matmul  Dense "dense"
 };
 
 struct LaunchPlan {
@@ -145,7 +149,7 @@ struct LaunchPlan {
   std::int64_t input_begin = 0;
   std::int64_t input_end = 0;
 
-  // One line a launch: number, what, grid, label.
+  // Returns a line for each launch: number, what it is, grid, label.
   std::string text() const;
 };
 

@@ -1,4 +1,5 @@
-// The frame of a step; the launches of single ops are made by the files of ops/.
+// The launches around those of ops, and how they are put together; the files of ops/ make the
+// launches of single ops.
 #include "backend/cuda/plan/lower.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// How a graph becomes a list of launches: what lower.cpp and the files of ops/ share.
+// The state of turning a graph into a list of launches, which lower.cpp and the files of ops/
+// share.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ inline Element element_of(DType dtype) {
   }
 }
 
-// An array seen as rows of its last axis.
+// An array as rows of its last axis.
 struct Rows {
   explicit Rows(const Shape& shape)
       : columns(shape.rank() == 0 ? 1 : shape.back()),
@@ -38,7 +39,7 @@ struct Rows {
   std::int64_t count;
 };
 
-// Extents before and after an axis.
+// Returns the products of the extents before and after an axis.
 inline std::pair<std::int64_t, std::int64_t> around(const Shape& shape, std::int64_t axis) {
   std::int64_t outer = 1;
   std::int64_t inner = 1;
@@ -67,7 +68,7 @@ class Lowering final : public Resources {
   std::int64_t take_counters(int count) override;
   std::int64_t take_workspace(NodeId node, std::size_t bytes) override;
 
-  // For the lowering of one node.
+  // The functions below serve the lowering of one node.
   const graph::Graph& graph() const { return graph_; }
   NodeId id() const { return id_; }
   DnnCompiler& dnn() { return dnn_; }
@@ -77,15 +78,15 @@ class Lowering final : public Resources {
   std::int32_t bytes_of_element(ValueId value) const {
     return int32(static_cast<std::int64_t>(size_of(dtype(value))));
   }
-  // How class numbers are given.
+  // Returns how class numbers are given.
   Labels classes_of(ValueId numbers) const {
     return dtype(numbers) == DType::int32 ? Labels::int32_classes : Labels::float_classes;
   }
 
   using What = std::variant<KernelLaunch, GeneratedLaunch, DnnLaunch, ZeroLaunch>;
-  // A launch of the node that is being lowered.
+  // Appends a launch of the node that is being lowered.
   void append(What what, std::string name) { append(std::move(what), std::move(name), id_, id_); }
-  // One of our kernels, by its parameters.
+  // Appends the launch of one of our kernels, chosen by the type of its parameters.
   template <class Params>
   void launch(const Params& params, const Pack<Params>& pack) {
     const Kernel& kernel = kernel_of(params);
@@ -106,7 +107,7 @@ class Lowering final : public Resources {
   NodeId id_ = 0;  // of the node that is being lowered
 };
 
-// Appends cuDNN's launch for a node whose op has a spec; false where cuDNN refuses it.
+// Appends cuDNN's launch for a node whose op has a spec. Returns false if cuDNN refuses it.
 bool lower_by_cudnn(Lowering& lowering, const graph::Node& node);
 
 }  // namespace stoker::backend::cuda

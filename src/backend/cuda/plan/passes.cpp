@@ -26,7 +26,7 @@ bool overlap(const Region& a, const Region& b) {
          a.home.offset < b.home.offset + b.bytes && b.home.offset < a.home.offset + a.bytes;
 }
 
-// What a node touches outside of the arena, where values have no places yet.
+// Returns the memory of values outside of the arena. Values in the arena have no places yet.
 std::vector<Region> regions(const Graph& graph, const std::vector<ValueId>& values) {
   std::vector<Region> result;
   for (const ValueId value : values) {
@@ -52,7 +52,7 @@ bool reads_scalars(const Graph& graph, const Node& node) {
   return reads != nullptr && reads(node);
 }
 
-// Whether `early`, which stands before `late`, must also run before it.
+// Returns whether `early`, which stands before `late`, must also run before it.
 bool must_precede(const Graph& graph, const Node& early, const Node& late) {
   for (const ValueId output : early.outputs) {
     if (plan::contains(late.inputs, output)) return true;

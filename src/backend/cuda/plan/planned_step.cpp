@@ -33,7 +33,8 @@ PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<Val
     asked.tf32 = options.tf32;
     return accepted_product(asked, dnn).has_value();
   };
-  // The gradient of a bias stays a reduce: cuDNN does not sum it along, and reduces share launches.
+  // The gradient of a bias stays a reduce, since cuDNN does not compute it beside the kernel's
+  // gradient, and reduces share launches.
   const plan::Target target{.runs_in_16_bits =
                                 [&](const graph::Graph& asked, const graph::Node& node) {
                                   const CudaOp& op = cuda_op(node);

@@ -1,5 +1,5 @@
-// A step that is planned but for the pointers: the program with its layout in memory, and the
-// launches that compute it. What CUDA runs and what the tests' emulation runs is the same.
+// A step in which only the pointers are missing: the program with its layout in memory, and the
+// launches that compute it. CUDA and the tests' emulation run the same planned step.
 #pragma once
 
 #include <cstdint>
@@ -19,29 +19,30 @@ namespace stoker::backend::cuda {
 struct PlannedStep {
   plan::Program program;
   LaunchPlan plan;
-  std::int64_t input_offset = 0;  // in the arena: where the step's copy of the batch lies
+  std::int64_t input_offset = 0;  // the place of the step's copy of the batch in the arena
 };
 
-// Runs the passes, lowers and lays out. `keep`: values that are read after the step.
+// Runs the passes, lowers the graph and lays out memory. `keep` lists the values that are read
+// after the step.
 PlannedStep plan_step(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
                       const CompileOptions& options, DnnCompiler& dnn);
 
-// A launch's arguments with the pointers in.
+// A launch's arguments with their pointers filled in.
 struct BoundLaunch {
-  std::vector<std::byte> arguments;  // of a kernel
+  std::vector<std::byte> arguments;  // for a kernel
   DnnPointers dnn;
   std::byte* zero = nullptr;
 };
 
-// What a launch took on the device, for measurements.
+// The time of a launch on the device, for measurements.
 struct TimedLaunch {
   std::string label;
   std::string engine;  // who computes: "kernel", "generated", "memset", or cuDNN's engine
   double seconds = 0.0;
 };
 
-// What is alike wherever the launches run. A child says how one launch is enqueued, and calls run
-// its own way.
+// The part of an executable that does not depend on where launches run. A derived class says how
+// one launch is enqueued, and implements run() itself.
 class StepExecutable : public Executable {
  public:
   const plan::Program& program() const override { return step_.program; }
@@ -52,25 +53,26 @@ class StepExecutable : public Executable {
   int primitives() const override { return static_cast<int>(step_.plan.launches.size()); }
 
   const LaunchPlan& launches() const { return step_.plan; }
-  // A step launch by launch, with a timed event between them. `occupy` enqueues what keeps the
-  // stream busy until all of them are: otherwise short launches would take as long as the host
-  // needs to enqueue the next one. Blocks until the step has run.
+  // Runs a step launch by launch, with a timed event between them, and blocks until the step has
+  // run. `occupy` enqueues work that keeps the stream busy until all launches are enqueued:
+  // otherwise short launches would seem to take as long as the host needs to enqueue the next one.
   std::vector<TimedLaunch> run_timed(device::Device& device, device::Stream& stream,
                                      device::RingState* ring, const std::function<void()>& occupy);
 
  protected:
-  // `counters`: plan.counter_bytes of zeros on the device; the child keeps them.
+  // `counters` are plan.counter_bytes of zeros on the device, which the derived class owns.
   StepExecutable(PlannedStep step, std::byte* counters);
 
   // Enqueues launch number `index`.
   virtual void enqueue(device::Stream& stream, std::size_t index) = 0;
-  // cuDNN's name of the engine of launch number `index`, a DnnLaunch.
+  // Returns cuDNN's name of the engine of launch number `index`, which is a DnnLaunch.
   virtual std::string dnn_engine(std::size_t index) const = 0;
-  // Whether memory or the ring have changed since the pointers were put in.
+  // Returns whether memory or the ring have changed since the pointers were filled in.
   bool is_stale(device::RingState* ring) const { return !is_resolved_ || ring != ring_; }
-  // Replaces the pointers where is_stale() says so.
+  // Replaces the pointers if they are stale.
   void resolve(device::RingState* ring);
-  // Counts how often that was done: what was made of the pointers before is stale.
+  // Returns how often the pointers were replaced. When that number changes, everything that was
+  // made of the former pointers is stale.
   std::uint64_t binding() const { return binding_; }
   const BoundLaunch& bound(std::size_t index) const { return bound_[index]; }
 

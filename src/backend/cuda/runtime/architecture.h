@@ -1,4 +1,4 @@
-// Which code NVRTC is to make for a GPU.
+// Chooses the code that NVRTC is to make for a GPU.
 #pragma once
 
 #include <span>
@@ -6,9 +6,10 @@
 
 namespace stoker::backend::cuda {
 
-// capability: 90 is 9.0; `supported`: what NVRTC knows. Machine code ("sm_90") where it knows the
-// GPU. Otherwise PTX ("compute_90") of the latest before it, which the driver compiles for a GPU
-// that is newer than the toolkit; empty for one that is older than all of them.
+// A capability of 90 is 9.0; `supported` lists the capabilities that NVRTC knows. Returns machine
+// code ("sm_90") if NVRTC knows the GPU. Otherwise it returns PTX ("compute_90") of the latest
+// capability before it, which the driver compiles for a GPU that is newer than the toolkit, or an
+// empty text for a GPU that is older than all of them.
 inline std::string architecture_for(std::span<const int> supported, int capability) {
   int latest = 0;
   for (const int one : supported) {

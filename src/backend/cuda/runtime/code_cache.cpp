@@ -24,7 +24,7 @@ namespace {
 constexpr char kMagic[8] = {'s', 't', 'o', 'k', 'e', 'r', 'K', '1'};
 constexpr std::string_view kSuffix = ".kernels";
 
-// FNV-1a.
+// The hash is FNV-1a.
 std::uint64_t hash_of(std::string_view bytes) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const char byte : bytes) {
@@ -37,7 +37,7 @@ std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// A file: this, then the key, then the code.
+// The header of a file; the key and then the code follow it.
 struct Header {
   char magic[8];
   std::uint64_t key_bytes;
@@ -60,9 +60,9 @@ class Descriptor {
   int descriptor_;
 };
 
-// What is in the file will run in this process. So it must be a file that this user alone could
-// write, and not another name of a file that was written for something else. A pipe or a device in
-// its place must not make the opening wait.
+// Opens a file whose code will run in this process. It must therefore be a file that only this user
+// could write, and not another name of a file that was written for something else. A pipe or a
+// device in its place must not make the opening wait.
 Descriptor open_trusted(const std::string& path) {
   Descriptor file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat found {};
@@ -96,7 +96,7 @@ bool write_all(int descriptor, const void* from, std::size_t bytes) {
   return true;
 }
 
-// Those folders of the path that are not there, for this user alone whatever the umask is.
+// Makes the missing folders of the path, for this user alone, whatever the umask is.
 bool make_private_folders(const fs::path& path) {
   std::error_code failed;
   if (fs::is_directory(path, failed)) return true;
@@ -160,7 +160,7 @@ std::optional<std::vector<std::byte>> CodeCache::find(const std::string& key) co
       hash_of(text_of(code)) != header.code_hash) {
     return std::nullopt;
   }
-  futimens(file.get(), nullptr);  // the time of its last use, for trim()
+  futimens(file.get(), nullptr);  // trim() goes by the time of the last use
   return code;
 }
 
@@ -172,16 +172,16 @@ void CodeCache::store(const std::string& key, const std::vector<std::byte>& code
   std::string temporary = path + ".XXXXXX";
   bool is_whole = false;
   {
-    // Under a name that is new, and of mode 0600 whatever the umask is.
+    // mkostemp() chooses a new name and mode 0600, whatever the umask is.
     const Descriptor file(mkostemp(temporary.data(), O_CLOEXEC));
     if (!file) return;
     is_whole = write_all(file.get(), &header, sizeof(header)) &&
                write_all(file.get(), key.data(), key.size()) &&
                write_all(file.get(), code.data(), code.size());
   }
-  // A file that a crash of the machine cut short does not have its checksum, so nothing is synced.
+  // Nothing is synced, because a file that a crash of the machine cut short fails its checksum.
   if (!is_whole || rename(temporary.c_str(), path.c_str()) != 0) {
-    unlink(temporary.c_str());  // a full disk, say: then it is compiled again next time
+    unlink(temporary.c_str());  // the disk is full, say, and the code is compiled again next time
     return;
   }
   trim();
@@ -197,7 +197,8 @@ void CodeCache::trim() const {
   std::uint64_t total = 0;
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(folder_, failed)) {
-    // Also what a crash has left half written, which has more behind the suffix.
+    // The search also finds files that a crash has left half written, whose names go on after the
+    // suffix.
     if (entry.path().filename().string().find(kSuffix) == std::string::npos) continue;
     if (!fs::is_regular_file(entry.symlink_status(failed))) continue;
     const auto bytes = entry.file_size(failed);

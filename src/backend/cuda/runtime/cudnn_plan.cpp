@@ -1,6 +1,7 @@
 #include "backend/cuda/runtime/cudnn_plan.h"
 
-// Nothing links libcudnn; and without the JSON library this file compiles in half the time.
+// cuDNN is loaded at run time, so that nothing links to it. Without the JSON library this file
+// compiles in half the time.
 #define NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
 #include <cudnn_frontend.h>
@@ -24,7 +25,7 @@ namespace {
 namespace fe = cudnn_frontend;
 using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 
-// Ids of tensors; with them pointers find their way into a plan.
+// Ids of tensors, by which a plan is given its pointers.
 enum Id : std::int64_t { kA = 1, kB, kBias, kAux, kY };
 
 fe::DataType_t type_of(DType dtype) {
@@ -49,7 +50,8 @@ class Graph : public fe::graph::Graph {
     set_io_data_type(type_of(spec.a.dtype));
     set_intermediate_data_type(fe::DataType_t::FLOAT);
     set_compute_data_type(fe::DataType_t::FLOAT);
-    // Plans outlive the CUDA graphs that launch them, so no CUDA graph needs a share of a plan.
+    // Plans outlive the CUDA graphs that launch them, so that a CUDA graph need not keep its plans
+    // alive.
     set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);
     Tensor result = product(spec, input(spec.a, kA), input(spec.b, kB));
     result->set_dim(spec.y.dims).set_stride(spec.y.strides);
@@ -65,8 +67,9 @@ class Graph : public fe::graph::Graph {
         .set_data_type(type_of(spec.y.dtype));
   }
 
-  // What heuristics propose, best first. The frontend's own loop over them compiles as it goes, and
-  // its execute() wants libcudart.so; so the loop here and DnnPlan::run take the steps one by one.
+  // Returns the engines that heuristics propose, best first. The frontend's own loop over them
+  // compiles as it goes, and its execute() needs libcudart.so; therefore DnnPlan::make and
+  // DnnPlan::run take the steps one by one.
   fe::graph::Execution_plan_list& proposals() { return plans; }
 
  private:
@@ -111,13 +114,13 @@ class Graph : public fe::graph::Graph {
   }
 };
 
-// Notes that an engine must not have.
+// Returns the notes that an engine must not have.
 std::vector<fe::NumericalNote_t> barred(const DnnSpec& spec, const DnnOptions& options) {
   std::vector<fe::NumericalNote_t> notes{fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
   if (!options.tensor_cores) notes.push_back(fe::NumericalNote_t::TENSOR_CORE);
   if (options.deterministic) notes.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
   if (spec.a.dtype == DType::float32 && !spec.tf32) {
-    using Note = fe::NumericalNote_t;  // plain sums of float32 products, and nothing cleverer
+    using Note = fe::NumericalNote_t;  // only engines that add up plain float32 products are left
     notes.insert(notes.end(),
                  {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD});
   }
@@ -158,7 +161,7 @@ struct DnnTarget::Impl {
 
 namespace {
 
-// Plans are written and read by the frontend and cuDNN, each of a version.
+// Adds the versions of the frontend and of cuDNN, which determine how plans are written and read.
 std::string with_versions(std::string model) {
   return format(std::move(model), "\ncudnn ", device::cudnn().version, " frontend ",
                 CUDNN_FRONTEND_VERSION);
@@ -207,7 +210,7 @@ struct DnnPlan::Impl {
 
 namespace {
 
-// Up to the list of proposals.
+// Takes the graph up to the list of proposals.
 fe::error_t propose(Graph& graph, cudnnHandle_t handle,
                     const std::shared_ptr<const fe::DeviceProperties>& properties) {
   if (properties) graph.set_device_properties(properties);
@@ -245,7 +248,7 @@ std::unique_ptr<DnnPlan> DnnPlan::make(const DnnSpec& spec, const DnnTarget& tar
     status = proposals.filter_behavior_notes({fe::BehaviorNote_t::CUBLASLT_DEPENDENCY}, false);
     if (status.is_bad()) return refuse(status.get_message());
   }
-  // cuDNN bars engines from its list of proposals; what is asked for here is the rest of that list.
+  // In spite of its name, this function returns the engines of the list that have not been barred.
   auto engines = proposals.get_barred_engine_configs();
   std::string tried = format(engines.size(), " of ", graph->get_execution_plan_count(),
                              " engines compute as asked");
@@ -277,7 +280,7 @@ std::unique_ptr<DnnPlan> DnnPlan::make(const DnnSpec& spec, const DnnTarget& tar
   return refuse(tried);
 }
 
-// Engine and workspace in a line, then cuDNN's text.
+// The text is a line with engine and workspace, then cuDNN's own.
 std::string DnnPlan::serialized() const {
   if (!impl_->plan) return {};
   try {
@@ -303,7 +306,7 @@ std::unique_ptr<DnnPlan> DnnPlan::from_text(const std::string& text, const DnnSp
                           : fe::detail::create_cudnn_execution_plan(made->plan, json, to.handle,
                                                                     fe::CudaGraphRetention_t::NONE);
   if (status.is_bad()) return nullptr;
-  // What memory was laid out for must be what it takes.
+  // The plan must take the workspace that memory was laid out for.
   const auto workspace = static_cast<std::size_t>(made->plan->getWorkspaceSize());
   if (workspace > made->workspace_bytes) return nullptr;
   made->ids = ids_of(spec);
@@ -320,7 +323,7 @@ void DnnPlan::run(void* cudnn_handle, const DnnPointers& pointers) const {
   const void* const all[]{nullptr, pointers.a, pointers.b, pointers.bias, pointers.aux, pointers.y};
   std::array<void*, 5> used{};
   for (std::size_t i = 0; i < impl_->ids.size(); ++i) {
-    used[i] = const_cast<void*>(all[impl_->ids[i]]);  // cuDNN's table is of void*
+    used[i] = const_cast<void*>(all[impl_->ids[i]]);  // cuDNN's table holds void*
   }
   const std::lock_guard lock(impl_->mutex);
   check(fe::detail::execute(static_cast<cudnnHandle_t>(cudnn_handle), impl_->plan.get(),

@@ -26,7 +26,7 @@ using device::CudaStream;
 
 CudaStream& cuda_stream(device::Stream& stream) { return static_cast<CudaStream&>(stream); }
 
-// A handle of cuDNN's. Whoever holds plans holds it longer.
+// A handle of cuDNN's, which must outlive the plans that are made for it.
 class Handle {
  public:
   explicit Handle(CudaDevice& device) : device_(device) {
@@ -58,8 +58,9 @@ class Handle {
   cudnnHandle_t handle_ = nullptr;
 };
 
-// What the process's plans for a device are made for: a handle that nobody runs on, since models
-// that run on theirs at the same time share the plans. It lives as long as the plans, for good.
+// Returns the target that the process's plans for a device are made for. It has a handle of its own
+// that nothing runs on, since models share the plans while each runs on its own handle. Like the
+// plans, it lives until the process ends.
 DnnTarget target_of(CudaDevice& device) {
   static std::mutex& mutex = *new std::mutex;
   struct Kept {
@@ -80,7 +81,7 @@ DnnTarget target_of(CudaDevice& device) {
       .first->second.target;
 }
 
-// What all programs of a model share: a handle to run on, and whom to ask for plans.
+// The parts that all programs of a model share: a handle to run on, and the source of plans.
 class Session {
  public:
   explicit Session(std::shared_ptr<device::Device> device)
@@ -103,9 +104,10 @@ class Session {
   CudnnCompiler compiler_;
 };
 
-// STOKER_TF32=0: float32 products without TF32. STOKER_CUDNN=0: kernels of ours in cuDNN's place.
-// STOKER_CUDA_GRAPHS=0: each step launch by launch. For tests, and to find out who is to blame;
-// read whenever a program is compiled.
+// Returns whether an environment variable switches something off. STOKER_TF32=0 computes float32
+// products without TF32, STOKER_CUDNN=0 runs our own kernels in cuDNN's place, and
+// STOKER_CUDA_GRAPHS=0 runs each step launch by launch. Tests use them, and they help to find the
+// cause of a fault. They are read whenever a program is compiled.
 bool is_off(const char* variable) { return check::switch_from_environment(variable) == false; }
 
 class RefusesAll final : public DnnCompiler {
@@ -113,9 +115,9 @@ class RefusesAll final : public DnnCompiler {
   std::optional<std::size_t> workspace_of(const DnnSpec&) override { return std::nullopt; }
 };
 
-// All generated kernels of a plan as one source.
+// Returns all generated kernels of a plan as one source.
 std::string source_of(const LaunchPlan& plan) {
-  std::map<std::string, const std::string*> sources;  // equal kernels once
+  std::map<std::string, const std::string*> sources;  // by name, so that equal kernels appear once
   for (const Launch& launch : plan.launches) {
     if (const auto* generated = std::get_if<GeneratedLaunch>(&launch.what)) {
       sources.emplace(generated->name, &generated->source);
@@ -144,19 +146,20 @@ class CudaExecutable final : public StepExecutable {
     const device::NvtxRange range("step");
     CudaStream& cuda = cuda_stream(stream);
     resolve(ring);
-    if (binding() != graph_binding_) {  // here, or in a run that looked at each launch
+    if (binding() != graph_binding_) {  // replaced by this run, or by run_checked() or run_timed()
       drop_graph();
       is_warm_ = false;
       graph_binding_ = binding();
     }
-    // A graph that is instantiated knows its device; kernels that are launched or captured do not.
+    // An instantiated graph knows its device; launched or captured kernels go to the current one.
     if (graph_ != nullptr) {
       cuda.device().attach();
     } else {
       cuda.device().make_current();
     }
     if (!is_warm_ || !uses_graph_) {
-      // cuDNN loads its kernels at their first launch, which a capture does not allow.
+      // The first run is not captured, since cuDNN loads its kernels at their first launch, which a
+      // capture does not allow.
       enqueue_all(stream);
       is_warm_ = true;
       return;
@@ -216,7 +219,8 @@ class CudaExecutable final : public StepExecutable {
     for (std::size_t i = 0; i < kernels_.size(); ++i) enqueue(stream, i);
   }
 
-  // Thread-local: the feed's threads may allocate pinned memory and query events meanwhile.
+  // The capture is thread-local, because the feed's threads may allocate pinned memory and query
+  // events meanwhile.
   void capture(CudaStream& stream) {
     CudaDevice& device = stream.device();
     device.check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal),
@@ -225,7 +229,7 @@ class CudaExecutable final : public StepExecutable {
     try {
       enqueue_all(stream);
     } catch (...) {
-      cudaStreamEndCapture(stream.handle(), &graph);  // the first error is the one to tell
+      cudaStreamEndCapture(stream.handle(), &graph);  // the first error is the one to report
       if (graph != nullptr) cudaGraphDestroy(graph);
       throw;
     }
@@ -241,15 +245,17 @@ class CudaExecutable final : public StepExecutable {
     graph_ = nullptr;
   }
 
-  // In this order, for what comes later goes first: plans before the handle that they run on.
+  // The order matters, since later members are destroyed first: plans go before the handle that
+  // they run on.
   std::shared_ptr<Session> session_;
   std::unique_ptr<device::Buffer> counters_;
   std::unique_ptr<Module> module_;
-  // By launch: a kernel, or a plan of cuDNN's, which the captured graph needs as long as it lives.
+  // Each launch has a kernel, or a plan of cuDNN's, which the captured graph needs as long as it
+  // lives.
   std::vector<const void*> kernels_;
   std::vector<std::shared_ptr<const DnnPlan>> dnn_plans_;
   cudaGraphExec_t graph_ = nullptr;
-  std::uint64_t graph_binding_ = 0;  // whose pointers it has
+  std::uint64_t graph_binding_ = 0;  // the binding whose pointers the graph has
   bool is_warm_ = false;
   const bool uses_graph_ = !is_off("STOKER_CUDA_GRAPHS");
 };
@@ -266,7 +272,7 @@ class CudaBackend final : public Backend {
     DnnCompiler& dnn =
         is_off("STOKER_CUDNN") ? static_cast<DnnCompiler&>(refuses_all) : session_->compiler();
     options.tf32 = options.tf32 && !is_off("STOKER_TF32");
-    session_->device().make_current();  // plans load code into this thread's device
+    session_->device().make_current();  // plans load their code into the thread's current device
     PlannedStep step = plan_step(std::move(graph), keep, options, dnn);
     auto counters = session_->device().allocate(step.plan.counter_bytes);
     return std::make_unique<CudaExecutable>(session_, std::move(step), std::move(counters));

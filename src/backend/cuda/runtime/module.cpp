@@ -33,7 +33,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Machine code for "sm_90", PTX for "compute_90".
+  // Returns machine code for "sm_90", PTX for "compute_90".
   std::vector<std::byte> compile(const std::string& architecture) {
     const std::string option = "--gpu-architecture=" + architecture;
     const char* options[] = {option.c_str(), "--std=c++17", "-default-device"};

@@ -1,4 +1,5 @@
-// Generated source as kernels of a device: compiled by NVRTC, kept on disk for the next time.
+// Generated source as kernels of a device. NVRTC compiles the source, and the result is kept on
+// disk for the next time.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,11 +12,11 @@
 
 namespace stoker::backend::cuda {
 
-// Code for `capability` (90 is 9.0), from the cache or from NVRTC: PTX for a GPU that NVRTC does
-// not know yet. Throws DeviceError with NVRTC's log where the source does not compile.
+// Returns code for `capability` (90 is 9.0), from the cache or from NVRTC; it is PTX for a GPU that
+// NVRTC does not know yet. Throws DeviceError with NVRTC's log if the source does not compile.
 std::vector<std::byte> compile_source(const std::string& source, int capability);
 
-// Kernels that are loaded until this goes.
+// Kernels that stay loaded as long as this object lives.
 class Module {
  public:
   Module(device::CudaDevice& device, const std::vector<std::byte>& code);
@@ -23,7 +24,7 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // For cudaLaunchKernelExC.
+  // Returns the kernel as cudaLaunchKernelExC takes it.
   const void* kernel(const std::string& name) const;
 
  private:

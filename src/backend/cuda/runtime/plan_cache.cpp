@@ -19,7 +19,8 @@ std::string text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// What any process needs to know before it takes a plan for its own.
+// Returns the key of a plan on disk, which names everything that must be the same for a process to
+// use it.
 std::string key_on_disk(const DnnSpec& spec, const DnnTarget& target, const DnnOptions& options) {
   return format("cudnn plan\n", target.model(), '\n', options.text(), '\n', spec.text());
 }
@@ -55,7 +56,8 @@ PlanCache::Found PlanCache::make(const DnnSpec& spec, const DnnTarget& target,
   Found found;
   found.plan = DnnPlan::make(spec, target, options, &found.refusal);
   ++made_;
-  // A refusal is not kept on disk: another process may have more luck, or a mended cuDNN.
+  // A refusal is not kept on disk, since it may not hold for another process, for example with a
+  // newer cuDNN.
   if (found.plan) {
     found.refusal.clear();
     if (const std::string text = found.plan->serialized(); !text.empty()) {
@@ -65,7 +67,7 @@ PlanCache::Found PlanCache::make(const DnnSpec& spec, const DnnTarget& target,
   return found;
 }
 
-// Drops what was not used for longest, and is held by nobody.
+// Drops the entries that were not used for longest, except those that somebody holds.
 void PlanCache::trim() {
   while (entries_.size() > limit_) {
     auto oldest = entries_.end();

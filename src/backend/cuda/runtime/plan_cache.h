@@ -1,5 +1,5 @@
-// cuDNN's plans, made once. A plan costs up to a second, so all models of the process share them,
-// and what cuDNN lets be serialised is kept on disk for the next process.
+// A cache of cuDNN's plans. Making a plan takes up to a second, so that all models of the process
+// share plans, and those that cuDNN can serialise are kept on disk for the next process.
 #pragma once
 
 #include <cstddef>
@@ -15,23 +15,24 @@
 
 namespace stoker::backend::cuda {
 
-// For several threads: one makes a plan while the others wait.
+// Several threads may use the cache; one makes a plan while the others wait.
 class PlanCache {
  public:
-  // More than this many plans and refusals are not kept, but for those that somebody holds.
+  // The cache keeps at most this many plans and refusals, unless somebody holds more of them.
   static constexpr std::size_t kDefaultLimit = 1024;
 
   explicit PlanCache(CodeCache disk, std::size_t limit = kDefaultLimit)
       : disk_(std::move(disk)), limit_(limit) {}
 
   struct Found {
-    std::shared_ptr<const DnnPlan> plan;  // null where cuDNN refuses the spec
+    std::shared_ptr<const DnnPlan> plan;  // null if cuDNN refuses the spec
     std::string refusal;                  // why
   };
-  // By the target's place and model, the options and the spec.
+  // Finds a plan by the target's place and model, the options and the spec, or makes it.
   Found find(const DnnSpec& spec, const DnnTarget& target, const DnnOptions& options);
 
-  // Plans and refusals that this cache has made, and plans that it has read from disk.
+  // These count the plans and refusals that this cache has made, and the plans that it has read
+  // from disk.
   std::int64_t made() const;
   std::int64_t loaded() const;
   std::size_t size() const;
@@ -53,11 +54,11 @@ class PlanCache {
   std::int64_t loaded_ = 0;
 };
 
-// The process's, on CodeCache::standard(). It is never destroyed: plans may not outlive cuDNN, and
-// nothing orders that when a process ends.
+// Returns the process's cache, on CodeCache::standard(). It is never destroyed: plans must not
+// outlive cuDNN, and at the end of a process nothing orders the two.
 PlanCache& plans_of_process();
 
-// What lowering asks, answered by a cache.
+// Answers the questions of lowering from a cache of plans.
 class CudnnCompiler final : public DnnCompiler {
  public:
   explicit CudnnCompiler(DnnTarget target, DnnOptions options = {},
@@ -65,9 +66,9 @@ class CudnnCompiler final : public DnnCompiler {
       : target_(std::move(target)), options_(options), cache_(cache) {}
 
   std::optional<std::size_t> workspace_of(const DnnSpec& spec) override;
-  // Null where cuDNN refuses the spec.
+  // Returns null if cuDNN refuses the spec.
   std::shared_ptr<const DnnPlan> plan(const DnnSpec& spec);
-  // Why it does; empty where it does not.
+  // Returns why cuDNN refuses the spec; empty if it does not.
   std::string refusal(const DnnSpec& spec);
 
  private:
