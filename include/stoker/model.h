@@ -1,7 +1,8 @@
 // Models: layers, an optimizer, a loss and metrics; fit, evaluate, predict. Names, argument order
 // and defaults are Keras 3's. One thread uses a model at a time, but for reading its weights and
-// counters: a call while another one trains or computes on it throws ValueError. Every method of a
-// model that was moved from throws ValueError.
+// counters: a call while another one trains or computes on it throws ValueError. Models that share
+// layers may compute at a time, but while one trains or sets weights, calls of the others throw
+// too. Every method of a model that was moved from throws ValueError.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +24,13 @@
 #include "stoker/memory_report.h"
 #include "stoker/metrics.h"
 #include "stoker/optimizers.h"
+#include "stoker/predictor.h"
 #include "stoker/several.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
 
 class Config;
-
-namespace train {
-class StackedLayers;
-struct LazyModel;
-}  // namespace train
 
 struct ModelOptions {
   std::string name{};  // "sequential" or "functional" when empty
@@ -224,6 +221,9 @@ class Model {
   std::vector<Tensor> predict_outputs(const Tensors& x, PredictOptions options = {});
   std::vector<Tensor> predict_outputs(SourceHandle source, PredictOptions options = {});
 
+  // A handle for predictions by another thread, with memory of its own and these weights.
+  Predictor predictor(PredictorOptions options = {}) const;
+
   // One step on one batch; loss and metrics of this batch alone. (Keras 3 returns their running
   // mean until reset_metrics(); here nothing runs on.)
   Logs train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
@@ -273,7 +273,8 @@ class Model {
   // compiles that step, for inputs as the model declares them, and neither runs nor allocates.
   MemoryReport memory_report(std::int64_t batch_size) const;
 
-  struct Impl;  // opaque
+  struct Impl;  // opaque, as is the next
+  struct Lazy;
 
  protected:
   // Of a Sequential, whose weights and memory are made when they are first needed, or by make().
@@ -288,9 +289,10 @@ class Model {
  private:
   friend class Layer;
   friend Model clone_model(const Model& model);
+  Impl& impl(const char* what) const;
   std::shared_ptr<layers::LayerBase> as_layer() const;
 
-  std::unique_ptr<train::LazyModel> lazy_;
+  std::unique_ptr<Lazy> lazy_;
 };
 
 // A model of the same layers and options with weights of its own, which start from the seed. As in
@@ -315,10 +317,11 @@ class Sequential : public Model {
   void add(const Layer& layer);
 
  private:
+  struct Stack;
   void stack();
 
   ModelOptions options_;
-  std::unique_ptr<train::StackedLayers> layers_;
+  std::unique_ptr<Stack> layers_;
 };
 
 }  // namespace stoker

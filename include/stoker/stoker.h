@@ -27,6 +27,7 @@
 #include "stoker/model.h"
 #include "stoker/npy.h"
 #include "stoker/optimizers.h"
+#include "stoker/predictor.h"
 #include "stoker/random.h"
 #include "stoker/report.h"
 #include "stoker/sequence.h"

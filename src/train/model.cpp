@@ -14,6 +14,7 @@
 #include "losses/loss.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
+#include "train/in_use.h"
 #include "train/interrupt.h"
 #include "train/model_config.h"
 #include "train/model_impl.h"
@@ -25,12 +26,11 @@ namespace stoker {
 
 using train::Access;
 using train::InterruptScope;
+using train::InUse;
 using train::Mode;
 
-namespace train {
-
 // The model behind the public face, made when somebody first needs it.
-struct LazyModel {
+struct Model::Lazy {
   std::vector<Value> inputs;
   std::vector<Value> outputs;
   ModelOptions options;
@@ -39,7 +39,7 @@ struct LazyModel {
   std::unique_ptr<Model::Impl> impl{};
   // The model as a layer of others, from the first time that it is one.
   std::mutex layer_mutex{};
-  std::shared_ptr<ModelLayer> layer{};
+  std::shared_ptr<train::ModelLayer> layer{};
 
   const char* class_name() const { return is_sequential ? "Sequential" : "Functional"; }
   Model::Impl& get() {
@@ -47,7 +47,8 @@ struct LazyModel {
       if (outputs.empty()) {
         throw ValueError("Sequential: expected layers, received none; add(Input(shape)) first");
       }
-      const std::string name = options.name.empty() ? snake_case(class_name()) : options.name;
+      const std::string name =
+          options.name.empty() ? train::snake_case(class_name()) : options.name;
       auto fresh = std::make_unique<Model::Impl>(
           name, std::make_shared<train::Topology>(inputs, outputs), options);
       fresh->is_sequential = is_sequential;
@@ -57,35 +58,14 @@ struct LazyModel {
   }
 };
 
-}  // namespace train
-
-namespace {
-
-Model::Impl& require(const std::unique_ptr<train::LazyModel>& lazy, const char* what) {
-  if (lazy) return lazy->get();
-  throw ValueError(format("Model: ", what, ": this one was moved from; use the one it went to"));
-}
-
-// The model behind the public face, for the length of a call.
-class InUse {
- public:
-  InUse(const std::unique_ptr<train::LazyModel>& lazy, const char* what, Access access)
-      : InUse(require(lazy, what), what, access) {}
-  InUse(Model::Impl& model, const char* what, Access access)
-      : model_(model), use_(model_.state.store(), {model_.name, what, &model_}, access) {
-    if (access == Access::read) reading_ = std::unique_lock(model_.reading);
-    model_.follow_store();
-  }
-  Model::Impl* operator->() const { return &model_; }
-  Model::Impl& operator*() const { return model_; }
-
- private:
-  Model::Impl& model_;
-  train::StoreUse use_;
-  std::unique_lock<std::mutex> reading_;
+struct Sequential::Stack : train::StackedLayers {
+  using StackedLayers::StackedLayers;
 };
 
-}  // namespace
+Model::Impl& Model::impl(const char* what) const {
+  if (lazy_) return lazy_->get();
+  throw ValueError(format("Model: ", what, ": this one was moved from; use the one it went to"));
+}
 
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
@@ -105,8 +85,8 @@ Model::Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions
 
 Model::Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options,
              bool is_sequential)
-    : lazy_(std::make_unique<train::LazyModel>(std::move(inputs), std::move(outputs),
-                                               std::move(options), is_sequential)) {}
+    : lazy_(std::make_unique<Lazy>(std::move(inputs), std::move(outputs), std::move(options),
+                                   is_sequential)) {}
 
 void Model::make() {
   if (lazy_->outputs.empty()) throw ValueError("Model: expected one output or more, received none");
@@ -115,20 +95,20 @@ void Model::make() {
 
 void Model::replace(std::vector<Value> inputs, std::vector<Value> outputs,
                     const ModelOptions& options) {
-  lazy_ = std::make_unique<train::LazyModel>(std::move(inputs), std::move(outputs), options, true);
+  lazy_ = std::make_unique<Lazy>(std::move(inputs), std::move(outputs), options, true);
 }
 
 void Model::require_unused(const char* what) const {
   if (lazy_ && lazy_->impl) const InUse nobody_else(*lazy_->impl, what, Access::write);
 }
 
-const std::string& Model::name() const { return require(lazy_, "name").name; }
+const std::string& Model::name() const { return impl("name").name; }
 
 // ---- A model as a layer ------------------------------------------------------------------------
 Layer::Layer(const Model& model) : base_(model.as_layer()) {}
 
 std::shared_ptr<layers::LayerBase> Model::as_layer() const {
-  const Impl& model = require(lazy_, "a call as a layer");
+  const Impl& model = impl("a call as a layer");
   const std::lock_guard lock(lazy_->layer_mutex);
   std::shared_ptr<train::ModelLayer>& layer = lazy_->layer;
   if (!layer) {
@@ -146,14 +126,14 @@ std::vector<Value> Model::call(const std::vector<Value>& inputs) const {
 
 std::vector<Layer> Model::layers() const {
   std::vector<Layer> layers;
-  for (const auto& layer : require(lazy_, "layers").network.topology().layers()) {
+  for (const auto& layer : impl("layers").network.topology().layers()) {
     layers.emplace_back(layer);
   }
   return layers;
 }
 
 Layer Model::get_layer(const std::string& name) const {
-  const train::Topology& topology = require(lazy_, "get_layer").network.topology();
+  const train::Topology& topology = impl("get_layer").network.topology();
   std::vector<std::string_view> known;
   for (const auto& layer : topology.layers()) {
     if (topology.name_of(*layer) == name) return Layer(layer);
@@ -164,27 +144,27 @@ Layer Model::get_layer(const std::string& name) const {
 }
 
 void Model::set_trainable(bool trainable) {
-  for (const auto& layer : require(lazy_, "set_trainable").network.topology().layers()) {
+  for (const auto& layer : impl("set_trainable").network.topology().layers()) {
     layer->set_trainable(trainable);
   }
 }
 
 void Model::summary() const { summary(std::cout); }
 void Model::summary(std::ostream& out) const {
-  const Impl& model = require(lazy_, "summary");
+  const Impl& model = impl("summary");
   train::print_summary(out, model.name, model.network, model.compiled ? &*model.compiled : nullptr);
 }
 
 void Model::compile(CompileOptions options) {
   return with_own_errors<DeviceError>("compile", [&] {
-    const InUse model(lazy_, "compile", Access::compute);
+    const InUse model(impl("compile"), "compile", Access::compute);
     model->compile(std::move(options));
   });
 }
 
 History Model::fit(const Tensors& x, const Tensors& y, FitOptions options) {
   return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(lazy_, "fit", Access::write);
+    const InUse model(impl("fit"), "fit", Access::write);
     return model->fit_tensors(x, y, options, interrupt);
   });
 }
@@ -196,14 +176,14 @@ History Model::fit(SourceHandle source, FitOptions options) {
         "its weights as a field, and validation_generator is a source of its own");
   }
   return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(lazy_, "fit", Access::write);
+    const InUse model(impl("fit"), "fit", Access::write);
     return model->fit(source.source(), options, interrupt);
   });
 }
 
 Logs Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(lazy_, "evaluate", Access::compute);
+    const InUse model(impl("evaluate"), "evaluate", Access::compute);
     const train::Arrays given = model->arrays(x, y, {}, "evaluate");
     return model->evaluate(
         borrow_arrays(given.inputs, given.targets, {}, {.batch_size = options.batch_size}), options,
@@ -214,7 +194,7 @@ Logs Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options
 
 Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(lazy_, "evaluate", Access::compute);
+    const InUse model(impl("evaluate"), "evaluate", Access::compute);
     return model->evaluate(source.source(), options, interrupt);
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
@@ -222,7 +202,7 @@ Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
 
 std::vector<Tensor> Model::predict_outputs(const Tensors& x, PredictOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(lazy_, "predict", Access::compute);
+    const InUse model(impl("predict"), "predict", Access::compute);
     const train::Arrays given = model->arrays(x, {}, {}, "predict");
     return model->predict(borrow_arrays(given.inputs, {}, {}, {.batch_size = options.batch_size}),
                           options, interrupt);
@@ -232,56 +212,56 @@ std::vector<Tensor> Model::predict_outputs(const Tensors& x, PredictOptions opti
 
 std::vector<Tensor> Model::predict_outputs(SourceHandle source, PredictOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
-    const InUse model(lazy_, "predict", Access::compute);
+    const InUse model(impl("predict"), "predict", Access::compute);
     return model->predict(source.source(), options, interrupt);
   };
   return train::interruptible("predict", options.on_interrupt, work);
 }
 
 Tensor Model::predict(const Tensors& x, PredictOptions options) {
-  require(lazy_, "predict").require_one_output("predict");
+  impl("predict").require_one_output("predict");
   return std::move(predict_outputs(x, std::move(options))[0]);
 }
 
 Tensor Model::predict(SourceHandle source, PredictOptions options) {
-  require(lazy_, "predict").require_one_output("predict");
+  impl("predict").require_one_output("predict");
   return std::move(predict_outputs(std::move(source), std::move(options))[0]);
 }
 
 Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
   return with_own_errors<DeviceError>("train_on_batch", [&] {
-    const InUse model(lazy_, "train_on_batch", Access::write);
+    const InUse model(impl("train_on_batch"), "train_on_batch", Access::write);
     return model->run_on_batch(Mode::train, x, y, sample_weight);
   });
 }
 
 Logs Model::test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
   return with_own_errors<DeviceError>("test_on_batch", [&] {
-    const InUse model(lazy_, "test_on_batch", Access::compute);
+    const InUse model(impl("test_on_batch"), "test_on_batch", Access::compute);
     return model->run_on_batch(Mode::evaluate, x, y, sample_weight);
   });
 }
 
 std::vector<Tensor> Model::predict_on_batch_outputs(const Tensors& x) {
   return with_own_errors<DeviceError>("predict_on_batch", [&] {
-    const InUse model(lazy_, "predict_on_batch", Access::compute);
+    const InUse model(impl("predict_on_batch"), "predict_on_batch", Access::compute);
     return model->predict_on_batch(x);
   });
 }
 
 Tensor Model::predict_on_batch(const Tensors& x) {
-  require(lazy_, "predict_on_batch").require_one_output("predict_on_batch");
+  impl("predict_on_batch").require_one_output("predict_on_batch");
   return std::move(predict_on_batch_outputs(x)[0]);
 }
 
 FeedReport Model::take_on_batch_report() {
-  const InUse model(lazy_, "take_on_batch_report", Access::compute);
+  const InUse model(impl("take_on_batch_report"), "take_on_batch_report", Access::compute);
   return model->take_on_batch_report();
 }
 
 std::vector<Tensor> Model::get_weights() const {
   return with_own_errors<DeviceError>("get_weights", [&] {
-    const InUse model(lazy_, "get_weights", Access::read);
+    const InUse model(impl("get_weights"), "get_weights", Access::read);
     std::vector<Tensor> weights;
     for (const auto& weight : model->network.weights())
       weights.push_back(model->state.read(weight));
@@ -291,7 +271,7 @@ std::vector<Tensor> Model::get_weights() const {
 
 void Model::set_weights(const std::vector<Tensor>& weights) {
   return with_own_errors<DeviceError>("set_weights", [&] {
-    const InUse model(lazy_, "set_weights", Access::write);
+    const InUse model(impl("set_weights"), "set_weights", Access::write);
     const auto& own = model->network.weights();
     if (weights.size() != own.size()) {
       throw ShapeError(
@@ -313,7 +293,7 @@ void Model::set_weights(const std::vector<Tensor>& weights) {
 
 std::vector<std::string> Model::weight_names() const {
   std::vector<std::string> names;
-  for (const auto& weight : require(lazy_, "weight_names").network.weights()) {
+  for (const auto& weight : impl("weight_names").network.weights()) {
     names.push_back(weight.path);
   }
   return names;
@@ -321,18 +301,18 @@ std::vector<std::string> Model::weight_names() const {
 
 std::int64_t Model::count_params() const {
   std::int64_t count = 0;
-  for (const auto& weight : require(lazy_, "count_params").network.weights()) count += weight.count;
+  for (const auto& weight : impl("count_params").network.weights()) count += weight.count;
   return count;
 }
 
 double Model::learning_rate() const {
-  const InUse model(lazy_, "learning_rate", Access::read);
+  const InUse model(impl("learning_rate"), "learning_rate", Access::read);
   model->require_compiled("learning_rate");
   return model->state.read_scalars().learning_rate;
 }
 
 void Model::set_learning_rate(double learning_rate) {
-  const InUse model(lazy_, "set_learning_rate", Access::compute);
+  const InUse model(impl("set_learning_rate"), "set_learning_rate", Access::compute);
   model->require_compiled("set_learning_rate");
   check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
                  check::at_least(0));
@@ -342,16 +322,16 @@ void Model::set_learning_rate(double learning_rate) {
 }
 
 std::int64_t Model::iterations() const {
-  return InUse(lazy_, "iterations", Access::read)->state.read_scalars().iterations;
+  return InUse(impl("iterations"), "iterations", Access::read)->state.read_scalars().iterations;
 }
 
 double Model::loss_scale() const {
-  return InUse(lazy_, "loss_scale", Access::read)->state.read_scalars().loss_scale;
+  return InUse(impl("loss_scale"), "loss_scale", Access::read)->state.read_scalars().loss_scale;
 }
 
 Config Model::config() const {
   return with_own_errors<DeviceError>("config", [&] {
-    const InUse model(lazy_, "config", Access::read);
+    const InUse model(impl("config"), "config", Access::read);
     std::optional<double> learning_rate;
     if (model->compiled) learning_rate = model->state.read_scalars().learning_rate;
     return train::config_of(*model, learning_rate);
@@ -384,12 +364,12 @@ Model Model::from_config(const Config& config, ModelOptions options, bool compil
 
 Model clone_model(const Model& model) {
   const Config config = model.config();
-  return Model::from_config(config, require(model.lazy_, "clone_model").options, false);
+  return Model::from_config(config, model.impl("clone_model").options, false);
 }
 
 std::string Model::graph_dump(std::int64_t batch_size) {
   return with_own_errors<DeviceError>("graph_dump", [&] {
-    const InUse model(lazy_, "graph_dump", Access::compute);
+    const InUse model(impl("graph_dump"), "graph_dump", Access::compute);
     model->require_compiled("graph_dump");
     check::require("graph_dump", "a batch_size", batch_size, check::at_least(1));
     const BatchSpec spec = model->declared_batch(batch_size);
@@ -401,13 +381,13 @@ std::string Model::graph_dump(std::int64_t batch_size) {
 }
 
 MemoryReport Model::memory_report() const {
-  const InUse model(lazy_, "memory_report", Access::read);
+  const InUse model(impl("memory_report"), "memory_report", Access::read);
   return std::as_const(*model).memory_report();
 }
 
 MemoryReport Model::memory_report(std::int64_t batch_size) const {
   return with_own_errors<DeviceError>("memory_report", [&] {
-    const InUse model(lazy_, "memory_report", Access::compute);
+    const InUse model(impl("memory_report"), "memory_report", Access::compute);
     return model->memory_report(batch_size);
   });
 }
@@ -418,7 +398,7 @@ Sequential::Sequential(std::initializer_list<Layer> layers, ModelOptions options
 
 Sequential::Sequential(const std::vector<Layer>& layers, ModelOptions options)
     : Sequential(std::move(options)) {
-  layers_ = std::make_unique<train::StackedLayers>(layers);
+  layers_ = std::make_unique<Stack>(layers);
   stack();
   make();
 }
@@ -426,7 +406,7 @@ Sequential::Sequential(const std::vector<Layer>& layers, ModelOptions options)
 Sequential::Sequential(ModelOptions options)
     : Model({}, {}, options, true),
       options_(std::move(options)),
-      layers_(std::make_unique<train::StackedLayers>()) {}
+      layers_(std::make_unique<Stack>()) {}
 
 Sequential::Sequential(Sequential&&) noexcept = default;
 Sequential& Sequential::operator=(Sequential&&) noexcept = default;

@@ -31,8 +31,8 @@ constexpr std::size_t kMostPlans = 32;
 // from the slot's whole batch and not from the rows that are there.
 std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                      std::int64_t rows) {
-  std::string key = format(static_cast<int>(mode), '/', rows, '/', spec.inputs.size(), '/',
-                           spec.targets.size());
+  std::string key =
+      format(static_cast<int>(mode), '/', rows, '/', spec.inputs.size(), '/', spec.targets.size());
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     const Field& field = spec.field(i);
     key += format('/', field.dtype, field.shape.without_batch(), '@', offsets[i]);

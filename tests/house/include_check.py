@@ -82,6 +82,7 @@ PUBLIC_HEADERS = {
     "report.h": "feed",
     "memory_report.h": "train",
     "model.h": "train",
+    "predictor.h": "train",
 }
 UMBRELLA = "stoker.h"  # includes all of them; for users, not for us
 
