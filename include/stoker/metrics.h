@@ -70,6 +70,7 @@ class OutputMetrics {
   OutputMetrics(const char* metric) : entries_{Entry(metric)} {}
   OutputMetrics(Metric metric) : entries_{Entry(std::move(metric))} {}
   OutputMetrics(std::initializer_list<Entry> entries) : entries_(entries) {}
+  OutputMetrics(std::vector<Entry> entries) : entries_(std::move(entries)) {}
   OutputMetrics(const std::vector<Metric>& metrics) : entries_(metrics.begin(), metrics.end()) {}
   OutputMetrics(const std::vector<std::vector<Metric>>& by_output)
       : entries_(by_output.begin(), by_output.end()) {}

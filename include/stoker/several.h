@@ -36,6 +36,9 @@ class Several {
   Several(std::initializer_list<std::pair<const std::string, T>> named) {
     for (const auto& [name, value] : named) add(name, value);
   }
+  Several(const std::vector<std::pair<std::string, T>>& named) {
+    for (const auto& [name, value] : named) add(name, value);
+  }
   Several(const std::map<std::string, T>& named) {
     for (const auto& [name, value] : named) add(name, value);
   }

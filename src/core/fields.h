@@ -13,7 +13,6 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -244,9 +243,9 @@ struct FieldType<Several<T>> {
     if (!config.is_map() || config.find("class_name") != nullptr) {
       return FieldType<T>::read(config);
     }
-    std::map<std::string, T> named;
+    std::vector<std::pair<std::string, T>> named;
     for (const auto& [name, value] : config.members()) {
-      named.emplace(name, Fields::with_place(name, [&] { return FieldType<T>::read(value); }));
+      named.emplace_back(name, Fields::with_place(name, [&] { return FieldType<T>::read(value); }));
     }
     return named;
   }

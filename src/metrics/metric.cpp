@@ -92,9 +92,9 @@ Config list_of(const std::vector<Metric>& metrics) {
 OutputMetrics FieldType<OutputMetrics>::read(const Config& config) {
   if (config.is_null()) return {};
   if (config.is_map() && config.find("class_name") == nullptr) {
-    std::map<std::string, std::vector<Metric>> named;
+    std::vector<OutputMetrics::Entry> named;
     for (const auto& [name, value] : config.members()) {
-      named.emplace(name, Fields::with_place(name, [&] { return several_metrics(value); }));
+      named.emplace_back(name, Fields::with_place(name, [&] { return several_metrics(value); }));
     }
     return named;
   }
