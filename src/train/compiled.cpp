@@ -1,6 +1,7 @@
 #include "train/compiled.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/check.h"
 #include "core/format.h"
@@ -160,6 +161,9 @@ std::vector<OutputFields> fields_of_outputs(const Compiled& compiled, const Batc
 void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec& spec) {
   const std::vector<OutputFields> fields = fields_of_outputs(compiled, spec);
   const bool has_several = compiled.outputs.size() > 1;
+  const auto losses =
+      std::count_if(compiled.outputs.begin(), compiled.outputs.end(),
+                    [](const CompiledOutput& output) { return static_cast<bool>(output.loss); });
   compiled.tracked.clear();
   std::size_t next = 0;
   const auto track = [&](Tracked tracked) {
@@ -168,10 +172,15 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
     compiled.tracked.push_back(std::move(tracked));
   };
   track({.name = "loss", .first_total = 0, .totals = 2});
-  for (std::size_t i = 0; has_several && i < compiled.outputs.size(); ++i) {
+  // As in Keras, one loss alone is not tracked beside the whole.
+  for (std::size_t i = 0; losses > 1 && i < compiled.outputs.size(); ++i) {
     if (!compiled.outputs[i].loss) continue;
     track({.name = compiled.outputs[i].name + "_loss", .first_total = 0, .totals = 2, .output = i});
   }
+  // Keras's names where several metrics have one: mae, mae_1, and of weighted ones weighted_mae,
+  // weighted_mae_1.
+  std::map<std::string, int> uses;
+  for (const Tracked& loss : compiled.tracked) uses[loss.name] = 1;
   const auto add = [&](std::size_t output, const Metric& metric, bool is_weighted) {
     const Shape y_true = spec.targets[*fields[output].target].shape;
     const Shape y_pred = network.topology().output(output).value.shape;
@@ -179,9 +188,8 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
     if (resolved == nullptr) resolved = metric.base();
     const std::string prefix = has_several ? compiled.outputs[output].name + "_" : "";
     std::string name = prefix + metric.name();
-    const bool is_taken = std::any_of(compiled.tracked.begin(), compiled.tracked.end(),
-                                      [&](const Tracked& tracked) { return tracked.name == name; });
-    if (is_taken && is_weighted) name = prefix + "weighted_" + metric.name();
+    if (is_weighted && uses.contains(name)) name = prefix + "weighted_" + metric.name();
+    if (const int earlier = uses[name]++; earlier > 0) name = format(name, "_", earlier);
     track({.name = std::move(name),
            .first_total = 0,
            .totals = static_cast<std::size_t>(resolved->totals()),

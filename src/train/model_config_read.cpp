@@ -211,6 +211,12 @@ class FunctionalReader {
     return history.node >= 0 && history.node < static_cast<std::int64_t>(made.size());
   }
 
+  bool is_functional(const std::string& name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.name == name && entry.layer.class_name() == "Functional";
+    });
+  }
+
   // Of a call that has been made.
   const Value& value_of(const History& history) const {
     const auto& outputs = made_.at(history.layer)[static_cast<std::size_t>(history.node)];
@@ -231,12 +237,16 @@ class FunctionalReader {
 
   Value value(const Config& config, const char* key) {
     return Fields::with_place(key, [&]() -> Value {
-      const History history = history_of(config);
+      History history = history_of(config);
       require_known(history.layer);
+      // Here Keras counts the calls of a functional model from 1, though not among the arguments
+      // of calls.
+      const std::int64_t first = is_functional(history.layer) ? 1 : 0;
+      history.node -= first;
       if (!is_call(history)) {
-        throw ValueError(format("expected a call of \"", history.layer, "\" from 0 to ",
-                                static_cast<std::int64_t>(made_.at(history.layer).size()) - 1,
-                                ", received ", history.node));
+        const auto calls = static_cast<std::int64_t>(made_.at(history.layer).size());
+        throw ValueError(format("expected a call of \"", history.layer, "\" from ", first, " to ",
+                                first + calls - 1, ", received ", first + history.node));
       }
       return value_of(history);
     });

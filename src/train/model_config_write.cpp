@@ -74,7 +74,7 @@ class Writer {
     Config inputs = Config::list();
     for (const std::size_t input : topology_.inputs()) inputs.append(history({input, 0}));
     Config outputs = Config::list();
-    for (const ValueRef& output : topology_.outputs()) outputs.append(history(output));
+    for (const ValueRef& output : topology_.outputs()) outputs.append(history_of_output(output));
     return Config::map({{"name", name_},
                         {"trainable", true},
                         {"layers", std::move(layers)},
@@ -99,6 +99,13 @@ class Writer {
                       [&](const Call& earlier) { return earlier.layer == layer; });
     return Config::list({topology_.name_of(*layer), static_cast<std::int64_t>(index),
                          static_cast<std::int64_t>(value.output)});
+  }
+  // Among a model's outputs, Keras counts the calls of a functional model from 1.
+  Config history_of_output(const ValueRef& value) const {
+    const Config of_value = history(value);
+    const auto* model = dynamic_cast<const ModelLayer*>(calls_[value.call].layer.get());
+    const std::int64_t first = model != nullptr && !model->is_sequential() ? 1 : 0;
+    return Config::list({of_value.at(0), of_value.at(1).integer() + first, of_value.at(2)});
   }
   std::string dtype(const ValueRef& value) const {
     const layers::LayerBase& layer = *calls_[value.call].layer;

@@ -52,14 +52,26 @@ class StepContext final : public layers::BuildContext {
     auto& leaf = leaves_[static_cast<std::size_t>(&weight - network_.weights().data())];
     if (!leaf) {
       leaf = graph_.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
-      if (weight.spec.regularizer) add_loss(layers::penalty(weight.spec.regularizer, leaf));
+      // Keras penalises trainable weights alone.
+      if (weight.spec.regularizer && trainable()) {
+        add_loss(layers::penalty(weight.spec.regularizer, leaf));
+      }
+    }
+    // A layer that is called again goes on from what its earlier calls made of its state.
+    if (const Value* moved = pending_update(weight.home)) {
+      return spec.autocast ? ops::cast(*moved, compute_dtype()) : *moved;
     }
     const bool is_copied = weight.spec.trainable && network_.copy_dtype() == compute_dtype();
     if (!spec.autocast) return leaf;
     return is_copied ? copy_of(weight) : ops::cast(leaf, compute_dtype());
   }
   void update(const layers::WeightSpec& spec, Value value) override {
-    updates_.push_back({network_.weight(layer(), spec.name).home, value});
+    const Home home = network_.weight(layer(), spec.name).home;
+    if (Value* earlier = pending_update(home)) {
+      *earlier = value;
+    } else {
+      updates_.push_back({home, value});
+    }
   }
   void add_loss(Value loss) override { losses_.push_back(loss); }
 
@@ -89,6 +101,14 @@ class StepContext final : public layers::BuildContext {
   const std::vector<Value>& losses() const { return losses_; }
 
  private:
+  // The value that a weight has after the step, as far as it is built; null: that from before.
+  Value* pending_update(const Home& home) {
+    for (auto& [updated, value] : updates_) {
+      if (updated == home) return &value;
+    }
+    return nullptr;
+  }
+
   Value copy_of(const Weight& weight) {
     auto& copy = copies_[static_cast<std::size_t>(&weight - network_.weights().data())];
     if (!copy) {

@@ -1,10 +1,15 @@
 // Whole trainings against Keras, through Model alone: the loss of each step or epoch, the final
-// weights, a prediction.
+// weights, predictions.
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/device_under_test.h"
@@ -13,8 +18,54 @@
 namespace stoker::test {
 namespace {
 
+// The value of a map of maps, with another one at the end of the path.
+Config with(const Config& config, std::span<const char* const> path, Config value) {
+  if (path.empty()) return value;
+  return Config(config).set(path[0], with(config.at(path[0]), path.subspan(1), std::move(value)));
+}
+
+// Learning rate schedules are not offered yet. Where the optimizer has an ExponentialDecay, the
+// model is compiled with its initial rate, and each step is given the schedule's.
+class Schedule {
+ public:
+  explicit Schedule(const GoldenCase& golden) {
+    const Config& rate = golden.info["compile"]["optimizer"]["config"]["learning_rate"];
+    if (!rate.is_map()) return;
+    if (rate["class_name"] != Config("ExponentialDecay") ||
+        rate["config"]["staircase"] != Config(false)) {
+      throw std::runtime_error(golden.label + ": the test has no such schedule");
+    }
+    own_ = &rate["config"];
+  }
+
+  Config compile_config(const Config& config) const {
+    if (own_ == nullptr) return config;
+    constexpr const char* kPath[] = {"optimizer", "config", "learning_rate"};
+    return with(config, kPath, own_->at("initial_learning_rate"));
+  }
+  void prepare_step(Model& model, std::int64_t step) const {
+    if (own_ == nullptr) return;
+    const double decays = static_cast<double>(step) / own_->at("decay_steps").number();
+    model.set_learning_rate(own_->at("initial_learning_rate").number() *
+                            std::pow(own_->at("decay_rate").number(), decays));
+  }
+
+ private:
+  const Config* own_ = nullptr;  // null: the rate is constant
+};
+
 Model model_from(const GoldenCase& golden, const ModelOptions& options) {
-  return Model::from_config(golden.object().set("compile_config", golden.info["compile"]), options);
+  const Config compiled = Schedule(golden).compile_config(golden.info["compile"]);
+  return Model::from_config(golden.object().set("compile_config", compiled), options);
+}
+
+// The names of the weights are Keras's, in Keras's order.
+void expect_names_of_weights(const Model& model, const GoldenCase& golden) {
+  std::vector<std::string> names;
+  for (const Config& weight : golden.info["weights"].list_items()) {
+    names.push_back(weight["name"].string());
+  }
+  EXPECT_EQ(model.weight_names(), names);
 }
 
 void set_initial_weights(Model& model, const GoldenCase& golden) {
@@ -42,53 +93,97 @@ std::map<std::int64_t, double> class_weights(const Config& options) {
   return weights;
 }
 
-// Batch `t` of a tensor of shape (batches, batch size, ...).
-Tensor batch_of(const Tensor& batches, std::int64_t t) {
-  const std::int64_t i = t % batches.shape()[0];
-  return batches.rows(i, i + 1).reshaped(batches.shape().without_batch());
+// The tensor of that name, or those of it that are numbered: x0, x1, ...
+std::vector<Tensor> tensors_of(const GoldenCase& golden, const std::string& name) {
+  if (golden.has(name)) return {golden.tensor(name)};
+  std::vector<Tensor> tensors;
+  while (golden.has(name + std::to_string(tensors.size()))) {
+    tensors.push_back(golden.tensor(name + std::to_string(tensors.size())));
+  }
+  return tensors;
+}
+
+// Batch `t` of tensors of shape (batches, batch size, ...).
+std::vector<Tensor> batch_of(std::vector<Tensor> batches, std::int64_t t) {
+  for (Tensor& tensor : batches) {
+    const std::int64_t i = t % tensor.shape()[0];
+    tensor = tensor.rows(i, i + 1).reshaped(tensor.shape().without_batch());
+  }
+  return batches;
 }
 
 // The weights of a batch's samples: given, by their classes, or none.
-Tensor sample_weights(const GoldenCase& golden, const Tensor& y, std::int64_t t) {
-  if (golden.has("sample_weight")) return batch_of(golden.tensor("sample_weight"), t);
+std::vector<Tensor> sample_weights(const GoldenCase& golden, const std::vector<Tensor>& y,
+                                   std::int64_t t) {
   const auto by_class = class_weights(golden.info);
-  if (by_class.empty()) return {};
-  Tensor weights(y.shape());
-  for (std::int64_t i = 0; i < y.size(); ++i) {
+  if (by_class.empty()) return batch_of(tensors_of(golden, "sample_weight"), t);
+  Tensor weights(y.at(0).shape());
+  for (std::int64_t i = 0; i < weights.size(); ++i) {
     const auto row = static_cast<std::size_t>(i);
-    weights.data<float>()[row] = static_cast<float>(by_class.at(y.data<std::int32_t>()[row]));
+    weights.data<float>()[row] = static_cast<float>(by_class.at(y[0].data<std::int32_t>()[row]));
   }
-  return weights;
+  return {weights};
+}
+
+// The name of a step's loss, or another of its logs, among the expected tensors. The other ones
+// are not in every case.
+std::string name_of_log(const std::string& key) { return key == "loss" ? key : "log/" + key; }
+
+bool expects_all_logs(const GoldenCase& golden) {
+  const auto& expected = golden.info["expected"].members();
+  return std::any_of(expected.begin(), expected.end(),
+                     [](const auto& entry) { return entry.first.starts_with("log/"); });
 }
 
 void train_by_steps(Model& model, const GoldenCase& golden, GoldenComparison& comparison) {
-  std::vector<float> losses;
+  const Schedule schedule(golden);
+  const std::vector<Tensor> x = tensors_of(golden, "x"), y = tensors_of(golden, "y");
+  std::map<std::string, std::vector<float>> logs;
   for (std::int64_t t = 0; t < golden.info["steps"].integer(); ++t) {
-    const Tensor y = batch_of(golden.tensor("y"), t);
-    const Logs logs =
-        model.train_on_batch(batch_of(golden.tensor("x"), t), y, sample_weights(golden, y, t));
-    losses.push_back(static_cast<float>(logs.loss()));
+    schedule.prepare_step(model, t);
+    const std::vector<Tensor> targets = batch_of(y, t);
+    for (const auto& [key, value] :
+         model.train_on_batch(batch_of(x, t), targets, sample_weights(golden, targets, t))) {
+      logs[key].push_back(static_cast<float>(value));
+    }
   }
-  comparison.expect("loss", losses);
-  const Tensor prediction = model.predict(batch_of(golden.tensor("x"), 0));
-  comparison.expect("prediction", prediction.data<float>());
+  for (const auto& [key, values] : logs) {
+    if (key == "loss" || expects_all_logs(golden)) comparison.expect(name_of_log(key), values);
+  }
+  const std::vector<Tensor> predictions = model.predict_outputs(batch_of(x, 0));
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    const std::string number = predictions.size() > 1 ? std::to_string(i) : "";
+    comparison.expect("prediction" + number, predictions[i].data<float>());
+  }
 }
 
 void train_by_fit(Model& model, const GoldenCase& golden, GoldenComparison& comparison) {
   const Config& fit = golden.info["fit"];
   const History history =
-      model.fit(golden.tensor("x"), golden.tensor("y"),
+      model.fit(tensors_of(golden, "x"), tensors_of(golden, "y"),
                 {.epochs = fit["epochs"].integer(),
                  .verbose = 0,
                  .batch_size = fit["batch_size"].integer(),
-                 .validation_data =
-                     ValidationData{golden.tensor("validation_x"), golden.tensor("validation_y")},
+                 .validation_data = ValidationData{tensors_of(golden, "validation_x"),
+                                                   tensors_of(golden, "validation_y")},
                  .shuffle = fit["shuffle"].boolean(),
                  .class_weight = class_weights(fit)});
   for (const auto& [name, values] : history.history) {
     if (name.starts_with("feed_")) continue;  // ours alone
     comparison.expect("history/" + name, std::vector<float>(values.begin(), values.end()));
   }
+}
+
+void expect_trains_as_keras(Model& model, const GoldenCase& golden) {
+  GoldenComparison comparison(golden);
+  expect_names_of_weights(model, golden);
+  set_initial_weights(model, golden);
+  if (golden.info.find("fit") != nullptr) {
+    train_by_fit(model, golden, comparison);
+  } else {
+    train_by_steps(model, golden, comparison);
+  }
+  compare_final_weights(model, comparison);
 }
 
 class GoldenTrajectory : public ::testing::TestWithParam<std::string> {};
@@ -101,16 +196,18 @@ TEST_P(GoldenTrajectory, TrainsAsKerasDoes) {
                                    {.threads = 1, .device = Device(device_under_test().device)}};
   for (const ModelOptions& options : variants) {
     SCOPED_TRACE(options.device.name() + ", threads: " + std::to_string(options.threads));
-    GoldenComparison comparison(golden);
     Model model = model_from(golden, options);
-    set_initial_weights(model, golden);
-    if (golden.info.find("fit") != nullptr) {
-      train_by_fit(model, golden, comparison);
-    } else {
-      train_by_steps(model, golden, comparison);
-    }
-    compare_final_weights(model, comparison);
+    expect_trains_as_keras(model, golden);
   }
+}
+
+TEST_P(GoldenTrajectory, TrainsAsKerasDoesAfterItsOwnJsonWasRead) {
+  const GoldenCase golden = load_golden("trajectories", GetParam());
+  const ModelOptions options{.threads = 1, .device = Device::cpu()};
+  const std::string json = model_from(golden, options).to_json();
+  Model model = Model::from_json(json, options);
+  EXPECT_EQ(model.to_json(), json);
+  expect_trains_as_keras(model, golden);
 }
 
 INSTANTIATE_TEST_SUITE_P(Keras, GoldenTrajectory, ::testing::ValuesIn(golden_names("trajectories")),

@@ -2,7 +2,7 @@
 // exchange_with_keras.py FOLDER, then stoker_keras_exchange read FOLDER.
 //
 // For each model: <name>.json, its weights and inputs (<name>.weight.0.npy, <name>.input.0.npy,
-// ...) and what it predicts (<name>.output.npy). Keras answers with <name>.back.json and
+// ...) and what it predicts (<name>.output.0.npy, ...). Keras answers with <name>.back.json and
 // <name>.back.npz.
 #include <stoker/stoker.h>
 
@@ -75,17 +75,65 @@ Exchanged functional(const std::string& policy) {
            numbers}};
 }
 
+// Two outputs, compiled by name: one with a metric of each kind, and the other with two.
+Exchanged several(const std::string& policy) {
+  const Value first = Input({6}, {.name = "first"});
+  const Value second = Input({4}, {.name = "second"});
+  const Value wide = Dense(7, {.activation = "tanh", .name = "wide"})(first);
+  const Value both = Concatenate(-1, {.name = "both"})({second, wide});
+  const Value kind = Dense(3, {.activation = "softmax", .name = "kind"})(both);
+  const Value price = Dense(2, {.name = "price"})(Dense(5, {.activation = "elu"})(both));
+  Model model({first, second}, {kind, price}, {.dtype_policy = policy});
+  model.compile({.optimizer = Adam({.learning_rate = kLearningRate}),
+                 .loss = {{"price", "mse"}, {"kind", SparseCategoricalCrossentropy()}},
+                 .loss_weights = {{"kind", 0.75}, {"price", 2.0}},
+                 .metrics = {{"price", {"mae", "mse"}}, {"kind", {"accuracy"}}},
+                 .weighted_metrics = {{"kind", {"accuracy"}}}});
+  return {std::move(model),
+          {Tensor::normal({kRows, 6}, 0.0f, 1.0f, 4), Tensor::normal({kRows, 4}, 0.0f, 1.0f, 5)}};
+}
+
+// Models in a model: a stack, one of two outputs that is called twice, a frozen one within one, and
+// one that gives the output.
+Exchanged nested(const std::string& policy) {
+  const ModelOptions options{.dtype_policy = policy};
+  const auto named = [&](const char* name) {
+    ModelOptions with_name = options;
+    with_name.name = name;
+    return with_name;
+  };
+  Sequential stack({Input({5}), Dense(6, {.activation = "relu"}), BatchNormalization(), Dense(5)},
+                   named("stack"));
+  const Value half_input = Input({5});
+  const Value half = Dense(4, {.activation = "tanh"})(half_input);
+  Model halves(half_input, {half, Dense(3)(half)}, named("halves"));
+  Sequential still({Input({4}), Dense(4), Dropout(0.5)}, named("still"));
+  still.set_trainable(false);
+  const Value tail_input = Input({4});
+  Model tail(tail_input, Dense(2, {.activation = "tanh"})(still(tail_input)), named("tail"));
+
+  const Value x = Input({5}, {.name = "x"});
+  const std::vector<Value> first = halves.call({x});
+  const std::vector<Value> again = halves.call({stack(x)});
+  const Value sides = Dense(4)(Concatenate()({first[1], again[1]}));
+  Model model(x, tail(Add()({first[0], again[0], sides})), options);
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  return {std::move(model), {Tensor::normal({kRows, 5}, 0.0f, 1.0f, 6)}};
+}
+
 std::map<std::string, Exchanged> models() {
   std::map<std::string, Exchanged> made;
   for (const std::string policy : {"float32", "mixed_bfloat16", "mixed_float16"}) {
     made.emplace("sequential_" + policy, sequential(policy));
     made.emplace("functional_" + policy, functional(policy));
+    made.emplace("several_" + policy, several(policy));
+    made.emplace("nested_" + policy, nested(policy));
   }
   return made;
 }
 
-Tensor predicted(Model& model, const std::vector<Tensor>& inputs) {
-  return model.predict(array_source(inputs, {}, std::nullopt, {.batch_size = kRows}));
+std::vector<Tensor> predicted(Model& model, const std::vector<Tensor>& inputs) {
+  return model.predict_outputs(array_source(inputs, {}, std::nullopt, {.batch_size = kRows}));
 }
 
 // Also biases and moving statistics become numbers of which each counts.
@@ -101,17 +149,24 @@ void scatter_weights(Model& model) {
   model.set_weights(weights);
 }
 
+fs::path file_of(const fs::path& folder, const std::string& name, const std::string& what,
+                 std::size_t number) {
+  return folder / (name + "." + what + "." + std::to_string(number) + ".npy");
+}
+
 void write(const fs::path& folder) {
   for (auto& [name, exchanged] : models()) {
     auto& [model, inputs] = exchanged;
-    const auto put = [&, &name = name](const std::string& what, const Tensor& tensor) {
-      write_npy((folder / (name + "." + what + ".npy")).string(), tensor);
+    const auto put = [&, &name = name](const std::string& what,
+                                       const std::vector<Tensor>& tensors) {
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        write_npy(file_of(folder, name, what, i).string(), tensors[i]);
+      }
     };
     scatter_weights(model);
     std::ofstream(folder / (name + ".json")) << model.to_json(1);
-    const std::vector<Tensor> weights = model.get_weights();
-    for (std::size_t i = 0; i < weights.size(); ++i) put("weight." + std::to_string(i), weights[i]);
-    for (std::size_t i = 0; i < inputs.size(); ++i) put("input." + std::to_string(i), inputs[i]);
+    put("weight", model.get_weights());
+    put("input", inputs);
     put("output", predicted(model, inputs));
   }
 }
@@ -139,16 +194,18 @@ std::string fault_of(const fs::path& folder, const std::string& name,
   const std::map<std::string, Tensor> back = read_npz((folder / (name + ".back.npz")).string());
   std::vector<Tensor> weights;
   for (std::size_t i = 0; i < model.get_weights().size(); ++i) {
-    const std::string number = std::to_string(i);
-    weights.push_back(back.at("weight_" + number));
-    if (!are_equal(weights.back(),
-                   read_npy((folder / (name + ".weight." + number + ".npy")).string()))) {
-      return "weight " + number + " is another one";
+    weights.push_back(back.at("weight_" + std::to_string(i)));
+    if (!are_equal(weights.back(), read_npy(file_of(folder, name, "weight", i).string()))) {
+      return "weight " + std::to_string(i) + " is another one";
     }
   }
   model.set_weights(weights);
-  const Tensor expected = read_npy((folder / (name + ".output.npy")).string());
-  return are_equal(predicted(model, inputs), expected) ? "" : "it predicts something else";
+  const std::vector<Tensor> outputs = predicted(model, inputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor expected = read_npy(file_of(folder, name, "output", i).string());
+    if (!are_equal(outputs[i], expected)) return "it predicts something else";
+  }
+  return "";
 }
 
 int read(const fs::path& folder) {

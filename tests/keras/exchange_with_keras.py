@@ -21,23 +21,40 @@ def numbered(folder: pathlib.Path, name: str, what: str) -> list[numpy.ndarray]:
     return [numpy.load(folder / f"{name}.{what}.{i}.npy") for i in range(count)]
 
 
+def models_and_layers(model: keras.Model) -> tuple[list[keras.Model], list[keras.Layer]]:
+    """The model with those inside it, and the layers that are no models."""
+    models, layers = [model], []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            inner = models_and_layers(layer)
+            models += inner[0]
+            layers += inner[1]
+        else:
+            layers.append(layer)
+    return models, layers
+
+
 def exchange(folder: pathlib.Path, name: str) -> str:
     """What is wrong, or nothing."""
     model = keras.models.model_from_json((folder / f"{name}.json").read_text(encoding="utf-8"))
     if not model.compiled:
         return "it is not compiled"
     policy = name.partition("_")[2]
-    if model.layers[-1].dtype_policy.name != policy:
-        return f"its dtype policy is {model.layers[-1].dtype_policy.name}"
+    models, layers = models_and_layers(model)
+    if layers[-1].dtype_policy.name != policy:
+        return f"its dtype policy is {layers[-1].dtype_policy.name}"
     # Keras's Sequential.from_config() drops the model's own policy; its layers have theirs.
-    model.dtype_policy = policy
+    for one in models:
+        one.dtype_policy = policy
     model.set_weights(numbered(folder, name, "weight"))
     inputs = numbered(folder, name, "input")
-    output = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-    expected = numpy.load(folder / f"{name}.output.npy")
-    if output.shape != expected.shape:
-        return f"it predicts {output.shape}, expected {expected.shape}"
-    difference = float(numpy.max(numpy.abs(output - expected)))
+    outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    expected = numbered(folder, name, "output")
+    shapes = [[output.shape for output in side] for side in (outputs, expected)]
+    if shapes[0] != shapes[1]:
+        return f"it predicts {shapes[0]}, expected {shapes[1]}"
+    difference = max(float(numpy.max(numpy.abs(a - b))) for a, b in zip(outputs, expected))
     print(f"{name}: {model.count_params()} weights, its outputs differ by {difference:.2g}")
     (folder / f"{name}.back.json").write_text(model.to_json(), encoding="utf-8")
     weights = {f"weight_{i}": weight for i, weight in enumerate(model.get_weights())}
@@ -52,7 +69,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 2
     folder = pathlib.Path(arguments[0])
-    names = sorted(path.name[: -len(".output.npy")] for path in folder.glob("*.output.npy"))
+    names = sorted(path.name[: -len(".output.0.npy")] for path in folder.glob("*.output.0.npy"))
     print(f"Keras {keras.version()}, NumPy {numpy.__version__}: {len(names)} models")
     faults = [f"{name}: {fault}" for name in names if (fault := exchange(folder, name))]
     for fault in faults:

@@ -1,0 +1,172 @@
+"""The models of which make_trajectories.py makes cases."""
+
+import dataclasses
+import typing
+
+import keras
+
+kl = keras.layers
+
+# The options of optimizers are numbers that float32 holds exactly: else float64 would train with
+# other ones, of which 1 - beta_2 ** step shows the difference a thousandfold.
+LEARNING_RATE = 2.0**-7
+ADAM = {"learning_rate": LEARNING_RATE, "beta_1": 0.875, "beta_2": 1 - 2.0**-10}
+RMSPROP = {"learning_rate": LEARNING_RATE, "rho": 0.875}
+
+
+@dataclasses.dataclass
+class Case:
+    build: typing.Callable
+    # By the name of the tensor: the shape of a row and how many classes it holds; 0: real numbers.
+    data: dict[str, tuple[tuple[int, ...], int]]
+    is_fit: bool = False
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(is_fit=False, **data):
+    def mark(build):
+        CASES[build.__name__.replace("_", "-")] = Case(build, data, is_fit)
+        return build
+
+    return mark
+
+
+@case(x0=((6,), 0), x1=((4,), 0), y0=((), 3), y1=((2,), 0))
+def several_outputs_adam():
+    first = keras.Input((6,), name="first")
+    second = keras.Input((4,), name="second")
+    wide = kl.Dense(7, activation="tanh", name="wide")(first)
+    both = kl.Concatenate(name="both")([second, wide])
+    kind = kl.Dense(3, activation="softmax", name="kind")(both)
+    price = kl.Dense(2, name="price")(kl.Dense(5, activation="tanh", name="deep")(both))
+    model = keras.Model([first, second], [kind, price], name="several")
+    model.compile(
+        optimizer=keras.optimizers.Adam(**ADAM),
+        loss={"price": "mse", "kind": "sparse_categorical_crossentropy"},
+        loss_weights={"kind": 0.75, "price": 0.3},
+        metrics={"price": ["mae"], "kind": ["accuracy"]},
+    )
+    return model
+
+
+@case(
+    x0=((6,), 0),
+    x1=((4,), 0),
+    y0=((2,), 0),
+    y1=((1,), 2),
+    sample_weight0=((), 0),
+    sample_weight1=((), 0),
+)
+def several_outputs_lists():
+    first = keras.Input((6,), name="first")
+    second = keras.Input((4,), name="second")
+    shared = kl.Dense(4, activation="tanh", name="shared")
+    narrowed = kl.Dense(4, activation="elu", kernel_regularizer="l2", name="narrow")(first)
+    both = kl.Add(name="both")([shared(second), shared(narrowed)])
+    price = kl.Dense(2, name="price")(both)
+    sold = kl.Dense(1, activation="sigmoid", name="sold")(kl.Multiply(name="x")([both, second]))
+    model = keras.Model([first, second], [price, sold], name="several")
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(**RMSPROP),
+        loss=["mse", keras.losses.BinaryCrossentropy()],
+        loss_weights=[0.5, 2.0],
+        metrics=[["mae"], ["mse"]],
+        weighted_metrics=[["mae"], ["binary_accuracy"]],
+    )
+    return model
+
+
+@case(is_fit=True, x0=((6,), 0), x1=((4,), 0), y0=((), 3), y1=((), 0))
+def several_outputs_fit_history():
+    first = keras.Input((6,), name="first")
+    second = keras.Input((4,), name="second")
+    hidden = kl.Dense(7, activation="tanh", name="hidden")(kl.Concatenate(name="c")([first, second]))
+    outputs = [
+        kl.Dense(3, activation="softmax", name="a")(hidden),
+        kl.Flatten(name="b")(kl.Dense(1, name="before_b")(hidden)),
+    ]
+    model = keras.Model([first, second], outputs, name="several")
+    model.compile(
+        optimizer=keras.optimizers.Adam(**ADAM),
+        loss=["sparse_categorical_crossentropy", "mse"],
+        loss_weights={"a": 1.0, "b": 0.25},
+        metrics={"a": "accuracy", "b": ["mae", "mse"]},
+    )
+    return model
+
+
+@case(x0=((5,), 0), x1=((5,), 0), y=((2,), 0))
+def nested_adam():
+    inner_input = keras.Input((5,), name="inner_input")
+    inner = kl.Dense(6, activation="tanh", name="dense")(inner_input)
+    inner = kl.BatchNormalization(momentum=0.9, name="norm")(inner)
+    side = kl.Dense(4, activation="tanh", name="side")(inner)
+    encoder = keras.Model(inner_input, [inner, side], name="encoder")
+    # The layers of both inner models have the same names.
+    head = keras.Sequential(
+        [
+            keras.Input((8,), name="head_input"),
+            kl.Dense(4, activation="tanh", name="dense"),
+            kl.BatchNormalization(name="norm"),
+            kl.Dense(6, activation="tanh", name="last"),
+        ],
+        name="head",
+    )
+    first = keras.Input((5,), name="first")
+    second = keras.Input((5,), name="second")
+    encoded, side = encoder(first)
+    encoded_again, side_again = encoder(second)  # It has the weights of the first call.
+    sides = kl.Concatenate(name="sides")([side, side_again])
+    all_of_it = kl.Add(name="sum")([encoded, encoded_again, head(sides)])
+    model = keras.Model([first, second], kl.Dense(2, name="out")(all_of_it), name="outer")
+    model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
+    return model
+
+
+@case(x=((5,), 0), y=((), 4))
+def branches_sgd():
+    x = keras.Input((5,), name="x")
+    # Keras lists layers by their distance from the output: this one, made first, comes late.
+    short = kl.Dense(4, activation="tanh", name="short")(x)
+    middle = kl.Dense(4, activation="elu", name="middle_1")(x)
+    middle = kl.Dense(4, activation="tanh", name="middle_2")(middle)
+    long = kl.Dense(3, activation="tanh", name="long_1")(x)
+    long = kl.Dense(4, activation="tanh", name="long_2")(long)
+    again = kl.Dense(4, activation="tanh", name="again")  # It stands at two distances.
+    long = again(long)
+    short = again(short)
+    merged = kl.Concatenate(name="merged")([short, middle, long])
+    merged = kl.BatchNormalization(momentum=0.9, name="norm")(merged)
+    out = kl.Dense(4, name="out")(kl.Average(name="mean")([kl.Dense(4, name="side")(merged), short]))
+    model = keras.Model(x, out, name="branches")
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.0625, momentum=0.875, nesterov=True),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def frozen_nested():
+    inner_input = keras.Input((6,), name="inner_input")
+    inner = kl.Dense(6, activation="tanh", kernel_regularizer="l2", name="dense")(inner_input)
+    inner = kl.BatchNormalization(name="norm")(inner)  # Frozen, it uses its moving statistics.
+    frozen = keras.Model(inner_input, kl.Dense(4, name="last")(inner), name="frozen")
+    frozen.trainable = False
+    half = keras.Sequential(
+        [
+            keras.Input((4,), name="half_input"),
+            kl.Dense(4, activation="tanh", name="still", trainable=False),
+            kl.Dense(4, activation="tanh", name="moving"),
+        ],
+        name="half",
+    )
+    x = keras.Input((5,), name="x")
+    before = kl.Dense(6, activation="tanh", name="before")(x)
+    tail_input = keras.Input((4,), name="tail_input")
+    tail = keras.Model(tail_input, kl.Dense(3, name="out")(tail_input), name="tail")
+    model = keras.Model(x, tail(half(frozen(before))), name="outer")
+    model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
+    return model
