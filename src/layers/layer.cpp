@@ -183,13 +183,14 @@ std::vector<MaskedValue> MergeLayer::build(BuildContext& context,
   return {{y, has_mask ? merge_masks(values, masks) : graph::Value{}}};
 }
 
-// Keras: where one input has no mask, none of the merged steps is masked.
+// Where one input has no mask, none of the merged steps is masked.
 graph::Value MergeLayer::merge_masks(std::span<const graph::Value>,
                                      std::span<const graph::Value> masks) {
   graph::Value merged;
   for (const graph::Value& mask : masks) {
     if (!mask) return {};
-    merged = merged ? ops::multiply(merged, mask) : mask;
+    merged = merged ? ops::map(merged, mask, [](graph::Expr a, graph::Expr b) { return max(a, b); })
+                    : mask;
   }
   return merged;
 }

@@ -99,6 +99,11 @@ Value reduce_weighted(Value values, Value sample_weight, const std::string& redu
   return sum_scaled(values, static_cast<float>(1.0 / elements));
 }
 
+Value masked_weight(Value sample_weight, Value mask) {
+  if (!sample_weight || !mask) return sample_weight ? sample_weight : mask;
+  return ops::multiply(mask, aligned_weight(mask, ops::to_float(sample_weight)));
+}
+
 Value compute(const LossBase& loss, Value y_true, Value y_pred, Value sample_weight,
               Value prediction_mask) {
   const graph::Scope scope(*y_pred.graph,

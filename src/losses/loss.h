@@ -54,6 +54,8 @@ void describe_common(Fields& fields, const char* name, std::string& reduction);
 // no mask).
 graph::Value compute(const LossBase& loss, graph::Value y_true, graph::Value y_pred,
                      graph::Value sample_weight, graph::Value prediction_mask = {});
+// Returns the sample weights of what a mask lets count; either may be invalid.
+graph::Value masked_weight(graph::Value sample_weight, graph::Value mask);
 // Weights and reduces values as compute() does, for Keras's metrics and for callers that have
 // values already.
 graph::Value reduce_weighted(graph::Value values, graph::Value sample_weight,

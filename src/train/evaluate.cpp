@@ -220,7 +220,10 @@ BatchSpec batch_of(const train::Arrays& arrays, const char* what) {
            field.shape[0] == spec.inputs[0].shape[0];
     shapes += format(i > 0 ? ", " : "", field.name, " ", field.shape);
   }
-  if (!fits) throw ShapeError(format(what, ": expected as many rows of all, received ", shapes));
+  if (!fits) {
+    throw ShapeError(
+        format(what, ": expected as many rows of x, y and sample_weight, received ", shapes));
+  }
   return spec;
 }
 

@@ -236,7 +236,8 @@ std::vector<Value> append_metrics(Graph& graph, const Compiled& compiled,
     }
     const OutputValues& output = outputs[*tracked.output];
     const graph::Scope inner(graph, {Origin::Kind::metric, format("metric ", tracked.name)});
-    const Value weight = tracked.is_weighted ? output.sample_weight : Value{};
+    const Value weight = losses::masked_weight(tracked.is_weighted ? output.sample_weight : Value{},
+                                               output.predicted.mask);
     for (const Value& value :
          tracked.metric->build(output.target, output.predicted.value, weight)) {
       additions.push_back(value);

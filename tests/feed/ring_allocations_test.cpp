@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "feed/feed.h"
@@ -17,22 +18,23 @@ namespace {
 
 using test::AllocationCounter;
 
+// The functions are called and not `new`, whose pairs with `delete` a compiler may drop.
 TEST(AllocationCounter, counts_every_kind_of_allocation) {
-  struct alignas(64) Aligned {
-    char bytes[64];
-  };
+  constexpr std::align_val_t kAlignment{64};
   const AllocationCounter allocations;
-  const auto small = std::make_unique<int>(1);
+  void* volatile small = ::operator new(8);
   EXPECT_EQ(allocations.count(), 1U);
-  const std::vector<int> many(100);
+  void* volatile many = ::operator new[](100);
   EXPECT_EQ(allocations.count(), 2U);
-  const auto aligned = std::make_unique<Aligned>();
+  void* volatile aligned = ::operator new(64, kAlignment);
   EXPECT_EQ(allocations.count(), 3U);
-  // Volatile, so that the compiler cannot drop the pair.
   void* volatile memory = std::malloc(8);
-  std::free(memory);
   EXPECT_EQ(allocations.count(), 4U);
   EXPECT_EQ(allocations.count_of_this_thread(), 4U);
+  std::free(memory);
+  ::operator delete(aligned, kAlignment);
+  ::operator delete[](many);
+  ::operator delete(small);
 }
 
 std::int64_t run_epoch(Feed& feed) {

@@ -43,7 +43,7 @@ TEST(GoldenComparison, FailsForATensorThatWasNotCompared) {
 }
 
 TEST(GoldenCases, AreAllThere) {
-  EXPECT_EQ(golden_names("layers").size(), 82u);
+  EXPECT_EQ(golden_names("layers").size(), 84u);
   EXPECT_EQ(golden_names("losses").size(), 22u);
   EXPECT_EQ(golden_names("metrics").size(), 8u);
   EXPECT_EQ(golden_names("optimizers").size(), 18u);

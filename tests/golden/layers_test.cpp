@@ -47,13 +47,14 @@ class CaseContext final : public layers::BuildContext {
   const bool training_;
 };
 
-// The layer's one output.
-Value output_of(const Layer& layer, CaseContext& context, const std::vector<Value>& inputs) {
+// The layer's one output, and its mask.
+layers::MaskedValue output_of(const Layer& layer, CaseContext& context,
+                              const std::vector<Value>& inputs) {
   std::vector<layers::MaskedValue> values;
   for (const Value& input : inputs) values.push_back({input});
   const auto outputs = context.call(*layer.base(), values);
   EXPECT_EQ(outputs.size(), 1u);
-  return outputs.at(0).value;
+  return outputs.at(0);
 }
 
 // The values to compare, by the names of the expected tensors.
@@ -119,8 +120,9 @@ void check_call(const GoldenCase& golden, const Layer& layer, const Variant& var
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
   const std::vector<Value> inputs = inputs_of(golden, program);
-  const Value y = output_of(layer, context, inputs);
+  const auto [y, mask] = output_of(layer, context, inputs);
   Results results{{"y", y}};
+  if (comparison.expects("y_mask")) results["y_mask"] = mask;
   if (context.loss) results["layer_loss"] = context.loss;
   for (const auto& [name, value] : context.updates) results["after/" + name] = value;
   add_gradients(golden, program, context, inputs, y, results);
@@ -132,7 +134,7 @@ void check_inference(const GoldenCase& golden, const Layer& layer, const Variant
                      GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
-  const Value y = output_of(layer, context, inputs_of(golden, program));
+  const Value y = output_of(layer, context, inputs_of(golden, program)).value;
   run(program, {{"y_infer", y}}, variant, comparison);
 }
 

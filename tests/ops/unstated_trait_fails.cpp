@@ -1,4 +1,4 @@
-// expect: (Traits|Stated)
+// expect: (Traits|Stated|no matching function for call to 'define_without_gradient')
 #include "ops/common.h"
 
 namespace stoker::ops {

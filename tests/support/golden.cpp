@@ -77,7 +77,15 @@ void GoldenComparison::expect(const std::string& name, std::span<const float> re
   const double relative = tolerance["rtol"].number();
   const double absolute = tolerance["atol"].number();
   const Tensor& tensor = golden_.tensor(name);
-  const std::span<const float> expected = tensor.data<float>();
+  // Masks and counts are whole numbers there.
+  std::vector<float> expected;
+  if (tensor.dtype() == DType::int32) {
+    const auto whole = tensor.data<std::int32_t>();
+    expected.assign(whole.begin(), whole.end());
+  } else {
+    const auto data = tensor.data<float>();
+    expected.assign(data.begin(), data.end());
+  }
   ASSERT_EQ(received.size(), expected.size()) << golden_.label << ": elements of " << name;
 
   std::size_t failures = 0;

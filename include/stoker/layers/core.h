@@ -33,15 +33,25 @@ Layer Dense(std::int64_t units, DenseOptions options = {});
 
 // A row of the table (input_dim, output_dim) for each id: x (...) -> (..., output_dim). Ids are
 // whole numbers in [0, input_dim), int32, uint8 or float32 (truncated); another one ends the step
-// with a DataError that names it, before any weight has changed. Masks (Keras's mask_zero) are not
-// offered.
+// with a DataError that names it, before any weight has changed. With mask_zero the id 0 stands for
+// no word: a mask travels beside the output, and what has it as input leaves such steps out.
 struct EmbeddingOptions {
   Initializer embeddings_initializer = "uniform";
   Regularizer embeddings_regularizer{};
   Regularizer activity_regularizer{};
+  bool mask_zero = false;
   std::string name{};
   std::string dtype{};
 };
 Layer Embedding(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options = {});
+
+// x (..., features) with zeros in the steps whose features all equal `mask_value`, and a mask that
+// leaves these steps out.
+struct MaskingOptions {
+  double mask_value = 0.0;
+  std::string name{};
+  std::string dtype{};
+};
+Layer Masking(MaskingOptions options = {});
 
 }  // namespace stoker

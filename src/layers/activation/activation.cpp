@@ -21,7 +21,9 @@ void describe(Fields& fields, ActivationArguments& arguments) {
 class ActivationLayer final : public layers::DescribedLayer<ActivationArguments> {
  public:
   explicit ActivationLayer(ActivationArguments arguments)
-      : DescribedLayer("Activation", std::move(arguments)) {}
+      : DescribedLayer("Activation", std::move(arguments)) {
+    supports_masking = true;
+  }
 
   graph::Value apply(layers::BuildContext&, graph::Value x) override {
     return layers::activate(x, arguments_.activation);
@@ -42,6 +44,7 @@ void describe(Fields& fields, ReLUArguments& arguments) {
 class ReLULayer final : public layers::DescribedLayer<ReLUArguments> {
  public:
   explicit ReLULayer(ReLUArguments arguments) : DescribedLayer("ReLU", std::move(arguments)) {
+    supports_masking = true;
     const ReLUOptions& options = arguments_.options;
     if (options.max_value) {
       check::require(label(), "a max_value", *options.max_value, check::at_least(0));

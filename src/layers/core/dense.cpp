@@ -21,6 +21,7 @@ void describe(Fields& fields, DenseArguments& dense) {
 class DenseLayer final : public layers::DescribedLayer<DenseArguments> {
  public:
   explicit DenseLayer(DenseArguments arguments) : DescribedLayer("Dense", std::move(arguments)) {
+    supports_masking = true;
     layers::require_positive(*this, "units", units_);
   }
 

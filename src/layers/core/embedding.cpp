@@ -1,4 +1,4 @@
-// Embedding: a vector of the table for each id.
+// Embedding: a vector of the table for each id, and a mask where the id 0 is none.
 #include "layers/fields.h"
 #include "layers/registry.h"
 #include "ops/common.h"
@@ -19,7 +19,8 @@ void describe(Fields& fields, EmbeddingArguments& embedding) {
   fields("embeddings_initializer", embedding.options.embeddings_initializer);
   fields("embeddings_regularizer", embedding.options.embeddings_regularizer);
   fields("activity_regularizer", embedding.options.activity_regularizer);
-  fields.never({"embeddings_constraint", "mask_zero", "lora_rank", "quantization_config"});
+  fields("mask_zero", embedding.options.mask_zero);
+  fields.never({"embeddings_constraint", "lora_rank", "quantization_config"});
 }
 
 class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
@@ -31,6 +32,17 @@ class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
     casts_inputs = false;  // an id above 256 is none in bfloat16
   }
 
+  std::vector<layers::MaskedValue> build(layers::BuildContext& context,
+                                         std::span<const layers::MaskedValue> inputs) override {
+    std::vector<layers::MaskedValue> outputs = DescribedLayer::build(context, inputs);
+    if (options_.mask_zero) {
+      outputs[0].mask = ops::map(ops::to_float(inputs[0].value),
+                                 [](graph::Expr id) { return 1.0f - equal(id, 0.0f); });
+    }
+    return outputs;
+  }
+
+ protected:
   graph::Value apply(layers::BuildContext& context, graph::Value x) override {
     const graph::Value table = context.weight({"embeddings",
                                                {input_dim_, output_dim_},

@@ -105,6 +105,27 @@ class ConcatenateLayer final
     return ops::concatenate(std::move(inputs), axis_);
   }
 
+  // As Keras has it: masks are spread over their inputs, those that are not there being all ones,
+  // and a step counts where any feature of it does.
+  graph::Value merge_masks(std::span<const graph::Value> given,
+                           std::span<const graph::Value> masks) override {
+    std::vector<graph::Value> spread;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      const graph::Value x = ops::to_float(given[i]);
+      if (!masks[i]) {
+        spread.push_back(ops::map(x, [](Expr e) {
+          return Expr{e.expression, e.expression->constant(1.0f)};
+        }));
+        continue;
+      }
+      Shape shape = masks[i].shape();
+      if (shape.rank() < x.shape().rank()) shape.push_back(1);
+      spread.push_back(
+          ops::map(x, ops::reshape(masks[i], shape), [](Expr, Expr mask) { return mask; }));
+    }
+    return ops::reduce(ops::ReduceKind::max, ops::concatenate(std::move(spread), axis_), {-1});
+  }
+
  private:
   const std::int64_t axis_ = arguments_.axis;
 };

@@ -21,6 +21,7 @@ class RescalingLayer final : public layers::DescribedLayer<RescalingArguments> {
  public:
   explicit RescalingLayer(RescalingArguments arguments)
       : DescribedLayer("Rescaling", std::move(arguments)) {
+    supports_masking = true;
     check::require(label(), "a scale", scale_, check::finite());
     check::require(label(), "an offset", offset_, check::finite());
   }

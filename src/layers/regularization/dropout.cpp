@@ -32,6 +32,7 @@ class DropoutLayer final : public layers::DescribedLayer<DropoutArguments> {
  public:
   explicit DropoutLayer(DropoutArguments arguments)
       : DescribedLayer("Dropout", std::move(arguments)) {
+    supports_masking = true;
     check::require(label(), "a rate", rate_, check::half_open(0, 1));
   }
 
