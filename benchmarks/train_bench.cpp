@@ -250,7 +250,7 @@ class Training {
     model_.state.prepare_training(model_.network, slots_);
     // But for the learning rate: it stays 0. What learns 512 samples by heart ends with denormal
     // gradients, and those are slow.
-    model_.compiled.emplace().options = std::move(options);
+    model_.compiled = train::compiled_of(std::move(options), model_.network);
 
     fit(workload.steps / 4 + 2);  // makes the plan, and what it is bound to
     slot_ = model_.state.device().allocate_pinned(layout_.bytes);
