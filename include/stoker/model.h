@@ -178,6 +178,14 @@ class Model {
   Value operator()(const std::vector<Value>& inputs) const;
   std::vector<Value> call(const std::vector<Value>& inputs) const;
 
+  // The values that the model was made of, and what the first call of a layer in it gave: what
+  // other models on the same layers are made of. Throws ValueError, with the nearest name, where
+  // there is no such layer.
+  //   Model encoder(autoencoder.inputs(), autoencoder.layer_output("code"));
+  std::vector<Value> inputs() const;
+  std::vector<Value> outputs() const;
+  Value layer_output(const std::string& layer) const;
+
   // In Keras's order: by their distance from the outputs, the farthest first.
   std::vector<Layer> layers() const;
   // Throws ValueError, with the nearest name, where there is none.

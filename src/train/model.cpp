@@ -1,25 +1,22 @@
-// The public face: Model and Sequential.
+// The public face: Model.
 #include "stoker/model.h"
 
 #include <iostream>
-#include <mutex>
 #include <utility>
 
 #include "core/check.h"
 #include "core/fields.h"
 #include "core/foreign.h"
 #include "core/format.h"
-#include "core/nearest.h"
 #include "data/array_source.h"
 #include "losses/loss.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
 #include "train/in_use.h"
 #include "train/interrupt.h"
+#include "train/lazy_model.h"
 #include "train/model_config.h"
 #include "train/model_impl.h"
-#include "train/model_layer.h"
-#include "train/stacked_layers.h"
 #include "train/summary.h"
 
 namespace stoker {
@@ -28,39 +25,6 @@ using train::Access;
 using train::InterruptScope;
 using train::InUse;
 using train::Mode;
-
-// The model behind the public face, made when somebody first needs it.
-struct Model::Lazy {
-  std::vector<Value> inputs;
-  std::vector<Value> outputs;
-  ModelOptions options;
-  bool is_sequential = false;
-  std::once_flag made{};
-  std::unique_ptr<Model::Impl> impl{};
-  // The model as a layer of others, from the first time that it is one.
-  std::mutex layer_mutex{};
-  std::shared_ptr<train::ModelLayer> layer{};
-
-  const char* class_name() const { return is_sequential ? "Sequential" : "Functional"; }
-  Model::Impl& get() {
-    std::call_once(made, [&] {
-      if (outputs.empty()) {
-        throw ValueError("Sequential: expected layers, received none; add(Input(shape)) first");
-      }
-      const std::string name =
-          options.name.empty() ? train::snake_case(class_name()) : options.name;
-      auto fresh = std::make_unique<Model::Impl>(
-          name, std::make_shared<train::Topology>(inputs, outputs), options);
-      fresh->is_sequential = is_sequential;
-      impl = std::move(fresh);
-    });
-    return *impl;
-  }
-};
-
-struct Sequential::Stack : train::StackedLayers {
-  using StackedLayers::StackedLayers;
-};
 
 Model::Impl& Model::impl(const char* what) const {
   if (lazy_) return lazy_->get();
@@ -103,51 +67,6 @@ void Model::require_unused(const char* what) const {
 }
 
 const std::string& Model::name() const { return impl("name").name; }
-
-// ---- A model as a layer ------------------------------------------------------------------------
-Layer::Layer(const Model& model) : base_(model.as_layer()) {}
-
-std::shared_ptr<layers::LayerBase> Model::as_layer() const {
-  const Impl& model = impl("a call as a layer");
-  const std::lock_guard lock(lazy_->layer_mutex);
-  std::shared_ptr<train::ModelLayer>& layer = lazy_->layer;
-  if (!layer) {
-    layer = std::make_shared<train::ModelLayer>(lazy_->class_name(), lazy_->options.name,
-                                                model.network.shared_topology());
-  }
-  return layer;
-}
-
-Value Model::operator()(const Value& x) const { return Layer(*this)(x); }
-Value Model::operator()(const std::vector<Value>& inputs) const { return Layer(*this)(inputs); }
-std::vector<Value> Model::call(const std::vector<Value>& inputs) const {
-  return Layer(*this).call(inputs);
-}
-
-std::vector<Layer> Model::layers() const {
-  std::vector<Layer> layers;
-  for (const auto& layer : impl("layers").network.topology().layers()) {
-    layers.emplace_back(layer);
-  }
-  return layers;
-}
-
-Layer Model::get_layer(const std::string& name) const {
-  const train::Topology& topology = impl("get_layer").network.topology();
-  std::vector<std::string_view> known;
-  for (const auto& layer : topology.layers()) {
-    if (topology.name_of(*layer) == name) return Layer(layer);
-    known.push_back(topology.name_of(*layer));
-  }
-  throw ValueError(format("Model \"", this->name(), "\": get_layer: there is no layer \"", name,
-                          "\"", did_you_mean(name, known)));
-}
-
-void Model::set_trainable(bool trainable) {
-  for (const auto& layer : impl("set_trainable").network.topology().layers()) {
-    layer->set_trainable(trainable);
-  }
-}
 
 void Model::summary() const { summary(std::cout); }
 void Model::summary(std::ostream& out) const {
@@ -395,36 +314,5 @@ MemoryReport Model::memory_report(std::int64_t batch_size) const {
     return model->memory_report(batch_size);
   });
 }
-
-// ---- Sequential --------------------------------------------------------------------------------
-Sequential::Sequential(std::initializer_list<Layer> layers, ModelOptions options)
-    : Sequential(std::vector<Layer>(layers), std::move(options)) {}
-
-Sequential::Sequential(const std::vector<Layer>& layers, ModelOptions options)
-    : Sequential(std::move(options)) {
-  layers_ = std::make_unique<Stack>(layers);
-  stack();
-  make();
-}
-
-Sequential::Sequential(ModelOptions options)
-    : Model({}, {}, options, true),
-      options_(std::move(options)),
-      layers_(std::make_unique<Stack>()) {}
-
-Sequential::Sequential(Sequential&&) noexcept = default;
-Sequential& Sequential::operator=(Sequential&&) noexcept = default;
-Sequential::~Sequential() = default;
-
-void Sequential::add(const Layer& layer) {
-  if (!layers_) {
-    throw ValueError("Model: add: this one was moved from; use the one it went to");
-  }
-  require_unused("add");
-  layers_->add(layer);
-  stack();
-}
-
-void Sequential::stack() { replace({layers_->input()}, {layers_->output()}, options_); }
 
 }  // namespace stoker

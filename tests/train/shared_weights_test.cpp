@@ -89,6 +89,17 @@ TEST(SharedWeights, ASequentialTakesAnotherModelsLayers) {
   EXPECT_EQ(weights(features)[0], weights(model)[0]);
 }
 
+TEST(SharedWeights, AModelIsMadeOfAnothersInputsAndALayersOutput) {
+  Sequential model({Input({6}), Dense(4, {.name = "a"}), Dense(2, {.name = "b"})}, seeded());
+  Model features(model.inputs(), model.layer_output("a"), seeded());
+  EXPECT_EQ(features.predict(data()).shape(), (Shape{24, 4}));
+  EXPECT_EQ(weights(features)[0], weights(model)[0]);
+  EXPECT_EQ(values(Model(model.inputs(), model.outputs(), seeded()).predict(data())),
+            values(model.predict(data())));
+  EXPECT_EQ(message_of<ValueError>([&] { model.layer_output("aa"); }),
+            "Model \"sequential\": layer_output: there is no layer \"aa\"");
+}
+
 // Two models of their own, the same ones with a third that joins them, and what each is then.
 struct Pair {
   Value a_in = Input({6}), b_in = Input({3});
