@@ -170,3 +170,29 @@ def frozen_nested():
     model = keras.Model(x, tail(half(frozen(before))), name="outer")
     model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
     return model
+
+
+@case(x0=((5,), 4), x1=((5,), 4), y=((5,), 3), sample_weight=((5,), 0))
+def masks_adam():
+    inputs = [keras.Input((5,), dtype="int32", name=name) for name in ("first", "second")]
+    a, b = [
+        kl.Embedding(4, 6, mask_zero=True, name=f"embedding_{x.name}")(x) for x in inputs
+    ]
+    merged = [
+        layer(name=layer.__name__.lower())([a, b])
+        for layer in (kl.Add, kl.Multiply, kl.Average, kl.Maximum, kl.Minimum)
+    ]
+    # One input without a mask.
+    free = kl.Embedding(4, 6, name="free")(inputs[0])
+    merged += [kl.Multiply(name="times_free")([a, free]), kl.Maximum(name="max_free")([free, b])]
+    merged.append(kl.Minimum(name="min_three")([a, b, a]))
+    hidden = kl.Dense(6, activation="tanh", name="hidden")(kl.Concatenate(name="all")(merged))
+    hidden = kl.Multiply(name="masked_again")([hidden, a])
+    model = keras.Model(inputs, kl.Dense(3, activation="softmax", name="out")(hidden), name="masks")
+    model.compile(
+        optimizer=keras.optimizers.Adam(**ADAM),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
+    )
+    return model
