@@ -134,6 +134,8 @@ struct EvaluateOptions {
   std::optional<std::int64_t> steps{};
   int verbose = 1;
   std::int64_t batch_size = 32;
+  // (rows), of tensors, for all outputs or for each; generators have fields for them.
+  Several<Tensor> sample_weight{};
   int max_queue_size = 10;
   int workers = 1;  // as fit's
   int max_workers = 64;

@@ -184,15 +184,19 @@ History Model::fit(SourceHandle source, FitOptions options) {
 Logs Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
     const InUse model(impl("evaluate"), "evaluate", Access::compute);
-    const train::Arrays given = model->arrays(x, y, {}, "evaluate");
-    return model->evaluate(
-        borrow_arrays(given.inputs, given.targets, {}, {.batch_size = options.batch_size}), options,
-        interrupt);
+    const train::Arrays given = model->arrays(x, y, options.sample_weight, "evaluate");
+    return model->evaluate(borrow_arrays(given.inputs, given.targets, given.sample_weights,
+                                         {.batch_size = options.batch_size}),
+                           options, interrupt);
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
 }
 
 Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
+  if (!options.sample_weight.empty()) {
+    throw ValueError(
+        "evaluate: sample_weight belongs to tensors; a generator gives its weights as a field");
+  }
   const auto work = [&](const InterruptScope& interrupt) {
     const InUse model(impl("evaluate"), "evaluate", Access::compute);
     return model->evaluate(source.source(), options, interrupt);

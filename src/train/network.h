@@ -22,8 +22,10 @@ struct Weight {
   graph::Home home;
   // In the model's gradients, and in each slot of its optimizer; counts for parameters.
   std::int64_t gradient_offset;
-  std::int64_t count;    // elements
-  std::uint32_t stream;  // of the random numbers that it starts from
+  std::int64_t count;  // elements
+  // Of the random numbers that it starts from. It depends on the path alone, so that adding a layer
+  // elsewhere does not change where a weight starts.
+  std::uint32_t stream;
 };
 
 class Network {

@@ -15,19 +15,18 @@ namespace {
 using test::contains;
 using test::message_of;
 
-ModelOptions cpu(const char* name = "") {
-  return {.name = name, .threads = 1, .device = Device::cpu()};
-}
+// On the device that the program is run for.
+ModelOptions named(const char* name = "") { return {.name = name, .threads = 1}; }
 
 bool same(const Tensor& a, const Tensor& b) {
   return std::ranges::equal(a.data<float>(), b.data<float>());
 }
 
 TEST(NestedModels, AreLayersWithTheirOwnWeights) {
-  Sequential encoder({Input({4}), Dense(3, {.activation = "tanh", .name = "e"})}, cpu("encoder"));
-  Sequential decoder({Input({3}), Dense(4, {.name = "d"})}, cpu("decoder"));
+  Sequential encoder({Input({4}), Dense(3, {.activation = "tanh", .name = "e"})}, named("encoder"));
+  Sequential decoder({Input({3}), Dense(4, {.name = "d"})}, named("decoder"));
   const Value x = Input({4});
-  Model whole(x, decoder(encoder(x)), cpu());
+  Model whole(x, decoder(encoder(x)), named());
   EXPECT_EQ(whole.weight_names(), (std::vector<std::string>{"encoder/e/kernel", "encoder/e/bias",
                                                             "decoder/d/kernel", "decoder/d/bias"}));
   const Tensor data = Tensor::normal({10, 4}, 0, 1, 1);
@@ -39,9 +38,9 @@ TEST(NestedModels, AreLayersWithTheirOwnWeights) {
 }
 
 TEST(NestedModels, CalledTwiceUseTheirWeightsTwice) {
-  Sequential tower({Input({4}), Dense(3, {.name = "t"})}, cpu("tower"));
+  Sequential tower({Input({4}), Dense(3, {.name = "t"})}, named("tower"));
   const Value a = Input({4}), b = Input({4});
-  Model twins({a, b}, Subtract()({tower(a), tower(b)}), cpu());
+  Model twins({a, b}, Subtract()({tower(a), tower(b)}), named());
   EXPECT_EQ(twins.weight_names().size(), 2u);
   const Tensor x = Tensor::normal({5, 4}, 0, 1, 1);
   const Tensor difference = twins.predict({x, x});
@@ -49,21 +48,21 @@ TEST(NestedModels, CalledTwiceUseTheirWeightsTwice) {
 }
 
 TEST(NestedModels, StandInASequential) {
-  Sequential inner({Input({4}), Dense(3)}, cpu("inner"));
-  Sequential outer({Input({4}), inner, Dense(2)}, cpu());
+  Sequential inner({Input({4}), Dense(3)}, named("inner"));
+  Sequential outer({Input({4}), inner, Dense(2)}, named());
   EXPECT_EQ(outer.count_params(), 4 * 3 + 3 + 3 * 2 + 2);
   EXPECT_EQ(outer.weight_names()[0], "inner/dense/kernel");
 }
 
 TEST(NestedModels, AreWrittenAsJsonAndReadAgain) {
   const Value x = Input({4}, {.name = "x"});
-  Sequential inner({Input({4}, {.name = "i"}), Dense(3, {.name = "d"})}, cpu("inner"));
+  Sequential inner({Input({4}, {.name = "i"}), Dense(3, {.name = "d"})}, named("inner"));
   const Value u = Input({3}, {.name = "u"}), v = Input({3}, {.name = "v"});
   const Model functional(
-      {u, v}, {Add({.name = "sum"})({u, v}), Multiply({.name = "product"})({u, v})}, cpu("both"));
+      {u, v}, {Add({.name = "sum"})({u, v}), Multiply({.name = "product"})({u, v})}, named("both"));
   const auto both = functional.call({inner(x), inner(x)});
-  Model model(x, {both[1], Dense(1, {.name = "head"})(both[0])}, cpu());
-  Model read = Model::from_json(model.to_json(), cpu());
+  Model model(x, {both[1], Dense(1, {.name = "head"})(both[0])}, named());
+  Model read = Model::from_json(model.to_json(), named());
   EXPECT_EQ(read.to_json(), model.to_json());
   EXPECT_EQ(read.weight_names(), model.weight_names());
   read.set_weights(model.get_weights());
@@ -74,9 +73,9 @@ TEST(NestedModels, AreWrittenAsJsonAndReadAgain) {
 }
 
 TEST(NestedModels, FrozenAsAWholeKeepTheirWeights) {
-  Sequential inner({Input({4}), Dense(3)}, cpu("inner"));
+  Sequential inner({Input({4}), Dense(3)}, named("inner"));
   inner.set_trainable(false);
-  Sequential outer({Input({4}), inner, Dense(4)}, cpu());
+  Sequential outer({Input({4}), inner, Dense(4)}, named());
   outer.compile({.optimizer = "sgd", .loss = "mse"});
   const Tensor x = Tensor::normal({6, 4}, 0, 1, 2);
   const auto before = outer.get_weights();
@@ -86,7 +85,7 @@ TEST(NestedModels, FrozenAsAWholeKeepTheirWeights) {
 }
 
 TEST(NestedModels, RefuseWhatTheyDoNotTake) {
-  Sequential inner({Input({4}), Dense(3)}, cpu("inner"));
+  Sequential inner({Input({4}), Dense(3)}, named("inner"));
   const Value x = Input({5});
   EXPECT_EQ(message_of<ShapeError>([&] { inner(x); }),
             "Sequential \"inner\": expected a value of (None, 4) for its input \"input_layer\", "
@@ -96,7 +95,7 @@ TEST(NestedModels, RefuseWhatTheyDoNotTake) {
             }),
             "Sequential \"inner\": expected 1 input, received 2");
   const Value a = Input({3});
-  const Model two(a, {Dense(1)(a), Dense(2)(a)}, cpu("two"));
+  const Model two(a, {Dense(1)(a), Dense(2)(a)}, named("two"));
   EXPECT_EQ(
       message_of<ShapeError>([&] { two(a); }),
       "Functional \"two\": expected a layer of one output, received 2 outputs; call() returns "
@@ -106,10 +105,10 @@ TEST(NestedModels, RefuseWhatTheyDoNotTake) {
 }
 
 TEST(NestedModels, DropDifferentElementsInEachCall) {
-  Sequential drop({Input({64}), Dropout(0.5)}, cpu("drop"));
+  Sequential drop({Input({64}), Dropout(0.5)}, named("drop"));
   const Value x = Input({64});
   const Value first = drop(x), second = drop(x);
-  Model model(x, Subtract()({first, second}), cpu());
+  Model model(x, Subtract()({first, second}), named());
   model.compile({.optimizer = "sgd", .loss = "mse"});
   const Logs logs = model.train_on_batch(Tensor::full({16, 64}, 1), Tensor({16, 64}));
   EXPECT_GT(logs.loss(), 0.5);  // about 2, and 0 where both calls drop the same
@@ -150,7 +149,7 @@ TEST(Masks, LeaveStepsOutOfTheLossAndOfMetrics) {
   const Value ids = Input({3}, {.dtype = "int32"});
   const Value y =
       Dense(1, {.kernel_initializer = "zeros"})(Embedding(10, 2, {.mask_zero = true})(ids));
-  Model model(ids, y, cpu());
+  Model model(ids, y, named());
   model.compile({.optimizer = "sgd", .loss = "mse", .metrics = {"mae"}});
   const Tensor x = Tensor::from<std::int32_t>({2, 3}, {1, 0, 0, 2, 3, 0});
   const Tensor target = Tensor::from<float>({2, 3, 1}, {1, 100, 100, 2, 3, 100});

@@ -37,7 +37,7 @@ Model two_outputs() {
   const Value h = Dense(4, {.activation = "tanh", .name = "h"})(Concatenate()({a, b}));
   const Value price = Dense(1, {.name = "price"})(h);
   const Value kind = Dense(3, {.activation = "softmax", .name = "kind"})(h);
-  return Model({a, b}, {price, kind}, {.threads = 1, .device = Device::cpu()});
+  return Model({a, b}, {price, kind}, {.threads = 1});
 }
 
 CompileOptions by_name() {
@@ -141,11 +141,25 @@ TEST(SeveralOutputs, SampleWeightsAreForAllOrForEach) {
   EXPECT_EQ(loss_of({{"kind", none}}).loss(), 0.5 * plain["price_loss"]);
 }
 
+TEST(SeveralOutputs, EvaluationsTakeSampleWeightsToo) {
+  Model model = two_outputs();
+  model.compile(by_name());
+  const Tensor none({kRows}), ones = Tensor::full({kRows}, 1);
+  const Logs logs =
+      model.evaluate({data().x1, data().x2}, {data().price, data().kind},
+                     {.verbose = 0, .sample_weight = {{"price", none}, {"kind", ones}}});
+  EXPECT_EQ(logs["price_loss"], 0.0);
+  EXPECT_GT(logs["kind_loss"], 0.0);
+  const auto batches = array_source(data().x1, data().price);
+  EXPECT_EQ(message_of<ValueError>([&] { model.evaluate(batches, {.sample_weight = ones}); }),
+            "evaluate: sample_weight belongs to tensors; a generator gives its weights as a field");
+}
+
 TEST(SeveralOutputs, OneMayHaveNoLoss) {
   Model model = two_outputs();
   model.compile({.optimizer = "sgd", .loss = {"mse", Loss()}});
   const Logs logs = model.train_on_batch({data().x1, data().x2}, data().price);
-  EXPECT_EQ(names(logs), (std::vector<std::string>{"loss"}));
+  EXPECT_EQ(names(logs), (std::vector<std::string>{"loss"}));  // which is the only one
   // A target for each output is taken too.
   model.train_on_batch({data().x1, data().x2}, {data().price, data().kind});
 }
@@ -170,7 +184,7 @@ TEST(SeveralOutputs, PredictOnBatchGivesWhatPredictGives) {
 TEST(SeveralOutputs, OneValueTwiceIsTwoOutputs) {
   const Value x = Input({3});
   const Value y = Dense(2, {.name = "y"})(x);
-  Model model(x, {y, y, x}, {.device = Device::cpu()});
+  Model model(x, {y, y, x});
   const auto outputs = model.predict_outputs(data().x1);
   EXPECT_TRUE(std::ranges::equal(outputs[0].data<float>(), outputs[1].data<float>()));
   EXPECT_TRUE(std::ranges::equal(outputs[2].data<float>(), data().x1.data<float>()));
@@ -179,7 +193,7 @@ TEST(SeveralOutputs, OneValueTwiceIsTwoOutputs) {
 TEST(SeveralOutputs, AreWrittenAsJsonAndReadAgain) {
   Model model = two_outputs();
   model.compile(by_name());
-  Model read = Model::from_json(model.to_json(), {.threads = 1, .device = Device::cpu()});
+  Model read = Model::from_json(model.to_json(), {.threads = 1});
   EXPECT_EQ(read.to_json(), model.to_json());
   model.train_on_batch({data().x1, data().x2}, {data().price, data().kind});
   read.train_on_batch({data().x1, data().x2}, {data().price, data().kind});

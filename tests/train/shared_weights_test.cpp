@@ -13,9 +13,8 @@ namespace {
 
 using test::message_of;
 
-ModelOptions cpu(std::uint64_t seed = 0) {
-  return {.seed = seed, .threads = 1, .device = Device::cpu()};
-}
+// On the device that the program is run for.
+ModelOptions seeded(std::uint64_t seed = 0) { return {.seed = seed, .threads = 1}; }
 
 const Tensor& data() {
   static const Tensor x = Tensor::normal({24, 6}, 0, 1, 3);
@@ -48,18 +47,18 @@ struct Autoencoder {
 
 TEST(SharedWeights, AnEncoderMadeAfterTrainingHasTheTrainedWeights) {
   const Autoencoder parts;
-  Model autoencoder(parts.input, parts.output, cpu());
+  Model autoencoder(parts.input, parts.output, seeded());
   autoencoder.compile({.optimizer = Adam({.learning_rate = 0.1}), .loss = "mse"});
   train(autoencoder, data(), data());
-  Model encoder(parts.input, parts.code, cpu(7));
+  Model encoder(parts.input, parts.code, seeded(7));
   const auto all = weights(autoencoder);
   EXPECT_EQ(weights(encoder), (std::vector<std::vector<float>>(all.begin(), all.begin() + 4)));
 }
 
 TEST(SharedWeights, AnEncoderMadeBeforeTrainingFollowsIt) {
   const Autoencoder parts;
-  Model encoder(parts.input, parts.code, cpu(7));
-  Model autoencoder(parts.input, parts.output, cpu());
+  Model encoder(parts.input, parts.code, seeded(7));
+  Model autoencoder(parts.input, parts.output, seeded());
   autoencoder.compile({.optimizer = Adam({.learning_rate = 0.1}), .loss = "mse"});
   const Tensor before = encoder.predict(data());
   train(autoencoder, data(), data());
@@ -72,18 +71,18 @@ TEST(SharedWeights, LayersKeepThemWhenTheirModelHasGone) {
   const Autoencoder parts;
   std::vector<std::vector<float>> trained;
   {
-    Model autoencoder(parts.input, parts.output, cpu());
+    Model autoencoder(parts.input, parts.output, seeded());
     autoencoder.compile({.optimizer = "sgd", .loss = "mse"});
     train(autoencoder, data(), data());
     trained = weights(autoencoder);
   }
-  EXPECT_EQ(weights(Model(parts.input, parts.output, cpu(5))), trained);
+  EXPECT_EQ(weights(Model(parts.input, parts.output, seeded(5))), trained);
 }
 
 TEST(SharedWeights, ASequentialTakesAnotherModelsLayers) {
-  Sequential model({Input({6}), Dense(4, {.name = "a"}), Dense(2, {.name = "b"})}, cpu());
+  Sequential model({Input({6}), Dense(4, {.name = "a"}), Dense(2, {.name = "b"})}, seeded());
   const Layer first = model.get_layer("a");
-  Sequential features({Input({6}), first}, cpu());
+  Sequential features({Input({6}), first}, seeded());
   EXPECT_EQ(weights(features)[0], weights(model)[0]);
   model.compile({.optimizer = "sgd", .loss = "mse"});
   train(model, data(), Tensor({24, 2}));
@@ -96,7 +95,7 @@ struct Pair {
   Layer a1 = Dense(5, {.activation = "relu", .name = "a1"}), a2 = Dense(3, {.name = "a2"});
   Layer b1 = Dense(4, {.activation = "relu", .name = "b1"}), b2 = Dense(1, {.name = "b2"});
   Value a_out = a2(a1(a_in)), b_out = b2(b1(b_in));
-  Model a{a_in, a_out, cpu(1)}, b{b_in, b_out, cpu(2)};
+  Model a{a_in, a_out, seeded(1)}, b{b_in, b_out, seeded(2)};
 };
 
 TEST(SharedWeights, TwoModelsJoinedLaterByAThirdKeepTheirsAndTrainOnAsBefore) {
@@ -109,7 +108,7 @@ TEST(SharedWeights, TwoModelsJoinedLaterByAThirdKeepTheirsAndTrainOnAsBefore) {
     train(pair->a, data(), a_y);
     train(pair->b, b_x, b_y);
   }
-  Model c(joined.a_in, joined.b2(joined.b1(joined.a_out)), cpu());
+  Model c(joined.a_in, joined.b2(joined.b1(joined.a_out)), seeded());
   EXPECT_EQ(weights(joined.a), weights(apart.a));
   EXPECT_EQ(weights(joined.b), weights(apart.b));
   for (Pair* pair : {&apart, &joined}) {
@@ -137,9 +136,9 @@ TEST(SharedWeights, WeightsThatLieApartTrainAsThoseThatLieTogether) {
     const Value h = first(input);
     if (with_middle) {
       const Value middle = Dense(4, {.name = "middle"})(h);
-      const Model all(input, {last(middle), middle}, cpu(3));
+      const Model all(input, {last(middle), middle}, seeded(3));
     }
-    return Model(input, last(h), cpu(3));
+    return Model(input, last(h), seeded(3));
   };
   for (const Optimizer& optimizer :
        {Optimizer(Adam({.learning_rate = 0.05})),
@@ -161,12 +160,12 @@ struct Gan {
     const Layer d1 = Dense(4, {.activation = "relu", .name = "d1"});
     const Layer d2 = Dense(1, {.activation = "sigmoid", .name = "d2"});
     const auto make_discriminator = [&] {
-      discriminator = std::make_unique<Model>(sample, d2(d1(sample)), cpu(1));
+      discriminator = std::make_unique<Model>(sample, d2(d1(sample)), seeded(1));
       discriminator->compile(
           {.optimizer = Adam({.learning_rate = 0.05}), .loss = "binary_crossentropy"});
     };
     const auto make_combined = [&] {
-      combined = std::make_unique<Model>(noise, d2(d1(g(noise))), cpu(1));
+      combined = std::make_unique<Model>(noise, d2(d1(g(noise))), seeded(1));
       Layer frozen1 = d1, frozen2 = d2;
       frozen1.set_trainable(false);
       frozen2.set_trainable(false);
@@ -213,8 +212,8 @@ TEST(SharedWeights, AreFrozenByTheModelThatWasCompiledSo) {
   const Value input = Input({6});
   Layer shared = Dense(4, {.name = "shared"});
   const Value h = shared(input);
-  Model one(input, Dense(1, {.name = "head1"})(h), cpu());
-  Model other(input, Dense(1, {.name = "head2"})(h), cpu());
+  Model one(input, Dense(1, {.name = "head1"})(h), seeded());
+  Model other(input, Dense(1, {.name = "head2"})(h), seeded());
   one.compile({.optimizer = "sgd", .loss = "mse"});
   shared.set_trainable(false);
   other.compile({.optimizer = "sgd", .loss = "mse"});
@@ -231,7 +230,7 @@ TEST(SharedWeights, AreFrozenByTheModelThatWasCompiledSo) {
 }
 
 TEST(SharedWeights, AreNotAClones) {
-  Sequential model({Input({6}), Dense(2)}, cpu());
+  Sequential model({Input({6}), Dense(2)}, seeded());
   Model clone = clone_model(model);
   model.compile({.optimizer = "sgd", .loss = "mse"});
   const auto before = weights(clone);
@@ -241,7 +240,8 @@ TEST(SharedWeights, AreNotAClones) {
 
 TEST(SharedWeights, SetInOneModelAreSetInTheOther) {
   const Autoencoder parts;
-  Model autoencoder(parts.input, parts.output, cpu()), encoder(parts.input, parts.code, cpu());
+  Model autoencoder(parts.input, parts.output, seeded()),
+      encoder(parts.input, parts.code, seeded());
   std::vector<Tensor> ones;
   for (const Tensor& weight : encoder.get_weights())
     ones.push_back(Tensor::full(weight.shape(), 1));
@@ -252,7 +252,7 @@ TEST(SharedWeights, SetInOneModelAreSetInTheOther) {
 TEST(SharedWeights, MovingStatisticsAreShared) {
   const Value input = Input({6});
   const Value normed = BatchNormalization({.name = "norm"})(input);
-  Model model(input, Dense(1)(normed), cpu()), features(input, normed, cpu());
+  Model model(input, Dense(1)(normed), seeded()), features(input, normed, seeded());
   model.compile({.optimizer = "sgd", .loss = "mse"});
   const auto before = weights(features);
   train(model, data(), Tensor({24, 1}));
@@ -261,7 +261,7 @@ TEST(SharedWeights, MovingStatisticsAreShared) {
 
 TEST(SharedWeights, HaveOneDeviceAndOnePolicy) {
   const Autoencoder parts;
-  const Model autoencoder(parts.input, parts.output, cpu());
+  const Model autoencoder(parts.input, parts.output, {.device = Device::cpu()});
   EXPECT_EQ(message_of<ValueError>(
                 [&] { Model(parts.input, parts.code, {.device = Device::simulated()}); }),
             "Model \"functional\": Dense \"hidden\" has its weights on cpu, where another model "
@@ -278,7 +278,8 @@ TEST(SharedWeights, HaveOneDeviceAndOnePolicy) {
 
 TEST(SharedWeights, OfAModelThatTrainsAreNobodyElsesMeanwhile) {
   const Autoencoder parts;
-  Model autoencoder(parts.input, parts.output, cpu()), encoder(parts.input, parts.code, cpu());
+  Model autoencoder(parts.input, parts.output, seeded()),
+      encoder(parts.input, parts.code, seeded());
   autoencoder.compile({.optimizer = "sgd", .loss = "mse"});
   std::string message;
   const auto asks = generator<float, float>(
@@ -295,11 +296,11 @@ TEST(SharedWeights, OfAModelThatTrainsAreNobodyElsesMeanwhile) {
 TEST(SharedWeights, TwoLayersThatGotTheSameNameAreToldApartByAThirdModel) {
   const Value a = Input({6}), b = Input({6});
   const Layer of_a = Dense(2), of_b = Dense(2);
-  const Model first(a, of_a(a), cpu(1)), second(b, of_b(b), cpu(2));
+  const Model first(a, of_a(a), seeded(1)), second(b, of_b(b), seeded(2));
   EXPECT_EQ(first.weight_names()[0], "dense/kernel");
   EXPECT_EQ(second.weight_names()[0], "dense/kernel");
   const Value x = Input({6});
-  const Model both(x, {of_a(x), of_b(x)}, cpu());
+  const Model both(x, {of_a(x), of_b(x)}, seeded());
   EXPECT_EQ(both.weight_names(), (std::vector<std::string>{"dense/kernel", "dense/bias",
                                                            "dense_1/kernel", "dense_1/bias"}));
   EXPECT_EQ(weights(both)[0], weights(first)[0]);
@@ -308,7 +309,7 @@ TEST(SharedWeights, TwoLayersThatGotTheSameNameAreToldApartByAThirdModel) {
 
 // ---- Sequential::add ---------------------------------------------------------------------------
 TEST(SequentialAdd, KeepsTheWeightsOfTheLayersBelow) {
-  Sequential model({Input({6}), Dense(4)}, cpu());
+  Sequential model({Input({6}), Dense(4)}, seeded());
   const auto before = weights(model);
   model.add(Dense(2));
   EXPECT_EQ(weights(model)[0], before[0]);
@@ -316,7 +317,7 @@ TEST(SequentialAdd, KeepsTheWeightsOfTheLayersBelow) {
 }
 
 TEST(SequentialAdd, BeginsWithoutLayersAndChecksEachAtOnce) {
-  Sequential model(cpu());
+  Sequential model(seeded());
   EXPECT_EQ(message_of<ValueError>([&] { model.summary(); }),
             "Sequential: expected layers, received none; add(Input(shape)) first");
   EXPECT_NE(message_of<ValueError>([&] { model.add(Dense(2)); }).find("expected Input(shape)"),
@@ -335,7 +336,7 @@ TEST(SequentialAdd, BeginsWithoutLayersAndChecksEachAtOnce) {
 
 // ---- Predictors --------------------------------------------------------------------------------
 TEST(Predictors, GiveWhatTheModelGivesAsItIsByThen) {
-  Sequential model({Input({6}), Dense(4, {.activation = "tanh"}), Dense(2)}, cpu());
+  Sequential model({Input({6}), Dense(4, {.activation = "tanh"}), Dense(2)}, seeded());
   model.compile({.optimizer = Adam({.learning_rate = 0.1}), .loss = "mse"});
   Predictor predictor = model.predictor();
   EXPECT_EQ(values(predictor.predict(data())), values(model.predict(data(), {.batch_size = 24})));
@@ -349,19 +350,20 @@ TEST(Predictors, OutliveTheirModelAndFollowAJoinedStore) {
   std::optional<Predictor> predictor;
   Tensor expected;
   {
-    Model encoder(parts.input, parts.code, cpu());
+    Model encoder(parts.input, parts.code, seeded());
     predictor.emplace(encoder.predictor());
     expected = encoder.predict(data(), {.batch_size = 24});
   }
   EXPECT_EQ(values(predictor->predict(data())), values(expected));
   const Value first = Input({2});
-  const Model other(first, Dense(6)(first), cpu());  // whose store comes first in the next
-  const Model joined(first, parts.to_code(parts.hidden(other(first))), cpu());
+  const Model other(first, Dense(6)(first), seeded());  // whose store comes first in the next
+  const Model joined(first, parts.to_code(parts.hidden(other(first))), seeded());
   EXPECT_EQ(values(predictor->predict(data())), values(expected));
 }
 
 TEST(Predictors, ComputeInEightThreadsAtATime) {
-  Sequential model({Input({6}), Dense(16, {.activation = "relu"}), Dense(3)}, cpu());
+  Sequential model({Input({6}), Dense(16, {.activation = "relu"}), Dense(3)},
+                   {.threads = 1, .device = Device::cpu()});
   const Tensor expected = model.predict(data(), {.batch_size = 24});
   std::vector<Predictor> predictors;
   for (int i = 0; i < 8; ++i) predictors.push_back(model.predictor());
@@ -379,7 +381,7 @@ TEST(Predictors, ComputeInEightThreadsAtATime) {
 }
 
 TEST(Predictors, AreRefusedWhileTheModelTrains) {
-  Sequential model({Input({6}), Dense(6)}, cpu());
+  Sequential model({Input({6}), Dense(6)}, seeded());
   model.compile({.optimizer = "sgd", .loss = "mse"});
   Predictor predictor = model.predictor();
   std::string message;
