@@ -196,3 +196,16 @@ def masks_adam():
         weighted_metrics=["accuracy"],
     )
     return model
+
+
+@case(x0=((4,), 0), x1=((4,), 0), y=((2,), 0))
+def shared_state_sgd():
+    first = keras.Input((4,), name="first")
+    second = keras.Input((4,), name="second")
+    norm = kl.BatchNormalization(momentum=0.75, name="norm")
+    # Keras runs the second of these calls first, and the moving statistics show it.
+    a = kl.Dense(4, activation="tanh", name="a")(norm(first))
+    b = kl.Dense(4, activation="tanh", name="b")(norm(second))
+    model = keras.Model([first, second], kl.Dense(2, name="out")(kl.Add(name="sum")([a, b])))
+    model.compile(optimizer=keras.optimizers.SGD(0.0625), loss="mse")
+    return model
