@@ -82,7 +82,8 @@ def several_outputs_lists():
 def several_outputs_fit_history():
     first = keras.Input((6,), name="first")
     second = keras.Input((4,), name="second")
-    hidden = kl.Dense(7, activation="tanh", name="hidden")(kl.Concatenate(name="c")([first, second]))
+    both = kl.Concatenate(name="c")([first, second])
+    hidden = kl.Dense(7, activation="tanh", name="hidden")(both)
     outputs = [
         kl.Dense(3, activation="softmax", name="a")(hidden),
         kl.Flatten(name="b")(kl.Dense(1, name="before_b")(hidden)),
@@ -139,7 +140,8 @@ def branches_sgd():
     short = again(short)
     merged = kl.Concatenate(name="merged")([short, middle, long])
     merged = kl.BatchNormalization(momentum=0.9, name="norm")(merged)
-    out = kl.Dense(4, name="out")(kl.Average(name="mean")([kl.Dense(4, name="side")(merged), short]))
+    mean = kl.Average(name="mean")([kl.Dense(4, name="side")(merged), short])
+    out = kl.Dense(4, name="out")(mean)
     model = keras.Model(x, out, name="branches")
     model.compile(
         optimizer=keras.optimizers.SGD(0.0625, momentum=0.875, nesterov=True),
