@@ -179,8 +179,13 @@ std::vector<MaskedValue> MergeLayer::build(BuildContext& context,
     masks.push_back(input.mask);
     has_mask = has_mask || input.mask;
   }
-  const graph::Value y = merge(context, values);
-  return {{y, has_mask ? merge_masks(values, masks) : graph::Value{}}};
+  if (!has_mask) return {{merge(context, values)}};
+  return {{merge_masked(context, values, masks), merge_masks(values, masks)}};
+}
+
+graph::Value MergeLayer::merge_masked(BuildContext& context, std::span<const graph::Value> inputs,
+                                      std::span<const graph::Value>) {
+  return merge(context, inputs);
 }
 
 // Where one input has no mask, none of the merged steps is masked.

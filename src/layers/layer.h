@@ -184,8 +184,12 @@ class MergeLayer : public LayerBase {
 
  protected:
   virtual graph::Value merge(BuildContext& context, std::span<const graph::Value> inputs) = 0;
-  // The mask of the output, of which `masks` has one for each input, invalid where there is none.
-  // By default a step counts where it counts in all of them.
+  // The same where inputs have masks, of which `masks` has one for each, invalid where there is
+  // none. By default masked steps are merged as the others are.
+  virtual graph::Value merge_masked(BuildContext& context, std::span<const graph::Value> inputs,
+                                    std::span<const graph::Value> masks);
+  // The mask of the output. By default a step counts where it counts in any input, and all do
+  // where an input has no mask.
   virtual graph::Value merge_masks(std::span<const graph::Value> inputs,
                                    std::span<const graph::Value> masks);
 };

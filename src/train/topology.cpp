@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "core/format.h"
@@ -66,6 +68,24 @@ std::vector<std::string> name_layers(const std::vector<std::shared_ptr<LayerBase
 }
 
 // ---- Sorting -----------------------------------------------------------------------------------
+namespace {
+
+bool has_state(const LayerBase& layer) {
+  return std::ranges::any_of(layer.weights(), [](const auto& spec) { return !spec.trainable; }) ||
+         std::ranges::any_of(layer.children(),
+                             [](const auto& child) { return has_state(*child.layer); });
+}
+
+// Whether a layer that moves its state, as BatchNormalization does, is called more than once.
+bool has_state_that_calls_share(const std::vector<Call>& calls) {
+  std::map<const LayerBase*, int> counts;
+  for (const Call& call : calls) ++counts[call.layer.get()];
+  return std::ranges::any_of(
+      counts, [](const auto& entry) { return entry.second > 1 && has_state(*entry.first); });
+}
+
+}  // namespace
+
 // The walk from the outputs to the inputs.
 struct Topology::Sorting {
   std::map<const CallNode*, std::size_t> index;      // of a call
@@ -115,6 +135,8 @@ Topology::Topology(const std::vector<Value>& inputs, const std::vector<Value>& o
     }
   }
   names_ = train::name_layers(layers_);
+  build_order_.resize(calls_.size());
+  std::iota(build_order_.begin(), build_order_.end(), 0);
   sort_layers(sorting);
   name_outputs();
 }
@@ -122,14 +144,23 @@ Topology::Topology(const std::vector<Value>& inputs, const std::vector<Value>& o
 // The same order as Keras's Function: the depth of a layer is the longest way from its calls to an
 // output, and among layers of one depth the walk decides.
 void Topology::sort_layers(const Sorting& sorting) {
-  std::vector<std::int64_t> depth_of_call(calls_.size(), 0);
+  std::vector<std::optional<std::int64_t>> depth_of_call(calls_.size());
   std::map<const LayerBase*, std::int64_t> depth_of_layer;
+  std::vector<std::size_t> met;  // calls, as the way back from the outputs first comes to them
+  const auto meet = [&](std::size_t call, std::int64_t depth) {
+    if (!depth_of_call[call]) met.push_back(call);
+    depth_of_call[call] = std::max(depth_of_call[call].value_or(0), depth);
+  };
   for (std::size_t i = calls_.size(); i-- > 0;) {
     std::int64_t& of_layer = depth_of_layer[calls_[i].layer.get()];
-    of_layer = std::max(of_layer, depth_of_call[i]);
-    for (const ValueRef& input : calls_[i].inputs) {
-      depth_of_call[input.call] = std::max(depth_of_call[input.call], of_layer + 1);
-    }
+    meet(i, of_layer);
+    of_layer = *depth_of_call[i];
+    for (const ValueRef& input : calls_[i].inputs) meet(input.call, of_layer + 1);
+  }
+  if (has_state_that_calls_share(calls_)) {
+    std::ranges::stable_sort(met, std::greater(),
+                             [&](std::size_t call) { return *depth_of_call[call]; });
+    build_order_ = met;
   }
   const auto arrival_of = [&](const LayerBase* layer) {
     const auto found = sorting.arrival.find(layer);
@@ -183,7 +214,7 @@ std::vector<MaskedValue> Topology::build(layers::BuildContext& context,
                                          std::span<const MaskedValue> inputs) const {
   std::vector<std::vector<MaskedValue>> values(calls_.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) values[inputs_[i]] = {inputs[i]};
-  for (std::size_t i = 0; i < calls_.size(); ++i) {
+  for (const std::size_t i : build_order_) {
     const Call& call = calls_[i];
     if (call.inputs.empty()) continue;
     std::vector<MaskedValue> arguments;

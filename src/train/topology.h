@@ -65,6 +65,9 @@ class Topology {
   void name_outputs();
 
   std::vector<Call> calls_;
+  // The order in which calls are built: their own, or Keras's where it decides what becomes of a
+  // layer's state.
+  std::vector<std::size_t> build_order_;
   std::vector<std::size_t> inputs_;
   std::vector<ValueRef> outputs_;
   std::vector<std::shared_ptr<layers::LayerBase>> layers_;

@@ -47,7 +47,7 @@ TEST(GoldenCases, AreAllThere) {
   EXPECT_EQ(golden_names("losses").size(), 22u);
   EXPECT_EQ(golden_names("metrics").size(), 8u);
   EXPECT_EQ(golden_names("optimizers").size(), 18u);
-  EXPECT_EQ(golden_names("trajectories").size(), 13u);
+  EXPECT_EQ(golden_names("trajectories").size(), 15u);
 }
 
 }  // namespace

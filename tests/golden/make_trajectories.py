@@ -65,12 +65,12 @@ def numbers_from(seed: str) -> numpy.random.Generator:
 def rows_of(name: str, tensor: str, leading: tuple[int, ...]) -> numpy.ndarray:
     shape, classes = CASES[name].data[tensor.removeprefix("validation_")]
     numbers = numbers_from(f"{name}/{tensor}")
-    if classes > 0 and shape == ():
-        return numbers.integers(0, classes, leading).astype("int32")
     if classes > 0:
-        return numbers.integers(0, classes, leading + shape).astype("float32")
+        is_binary = classes == 2 and shape != ()  # For a loss that takes real numbers.
+        dtype = "float32" if is_binary else "int32"
+        return numbers.integers(0, classes, leading + shape).astype(dtype)
     if tensor.startswith("sample_weight"):
-        return numbers.uniform(0.25, 2.0, leading).astype("float32")
+        return numbers.uniform(0.25, 2.0, leading + shape).astype("float32")
     return numbers.normal(size=leading + shape).astype("float32")
 
 

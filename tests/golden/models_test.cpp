@@ -77,9 +77,10 @@ TEST(SavedModel, functional_with_shortcuts_is_connected_as_it_was) {
 }
 
 TEST(SavedModel, with_what_is_not_offered_names_the_first) {
-  EXPECT_TRUE(contains(message_of<ValueError>([&] { Model::from_json(saved("tagger")); }),
-                       "layers[2] (Bidirectional \"both\"): layer_from_config: there is no layer class "
-                       "\"Bidirectional\""));
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] { Model::from_json(saved("tagger")); }),
+               "layers[2] (Bidirectional \"both\"): layer_from_config: there is no layer class "
+               "\"Bidirectional\""));
   EXPECT_TRUE(contains(message_of<ValueError>([&] { Model::from_json(saved("transformer")); }),
                        "there is no layer class \"MultiHeadAttention\""));
 }

@@ -82,7 +82,8 @@ def several_outputs_lists():
 def several_outputs_fit_history():
     first = keras.Input((6,), name="first")
     second = keras.Input((4,), name="second")
-    hidden = kl.Dense(7, activation="tanh", name="hidden")(kl.Concatenate(name="c")([first, second]))
+    both = kl.Concatenate(name="c")([first, second])
+    hidden = kl.Dense(7, activation="tanh", name="hidden")(both)
     outputs = [
         kl.Dense(3, activation="softmax", name="a")(hidden),
         kl.Flatten(name="b")(kl.Dense(1, name="before_b")(hidden)),
@@ -139,7 +140,8 @@ def branches_sgd():
     short = again(short)
     merged = kl.Concatenate(name="merged")([short, middle, long])
     merged = kl.BatchNormalization(momentum=0.9, name="norm")(merged)
-    out = kl.Dense(4, name="out")(kl.Average(name="mean")([kl.Dense(4, name="side")(merged), short]))
+    mean = kl.Average(name="mean")([kl.Dense(4, name="side")(merged), short])
+    out = kl.Dense(4, name="out")(mean)
     model = keras.Model(x, out, name="branches")
     model.compile(
         optimizer=keras.optimizers.SGD(0.0625, momentum=0.875, nesterov=True),
@@ -169,4 +171,43 @@ def frozen_nested():
     tail = keras.Model(tail_input, kl.Dense(3, name="out")(tail_input), name="tail")
     model = keras.Model(x, tail(half(frozen(before))), name="outer")
     model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
+    return model
+
+
+@case(x0=((5,), 4), x1=((5,), 4), y=((5,), 3), sample_weight=((5,), 0))
+def masks_adam():
+    inputs = [keras.Input((5,), dtype="int32", name=name) for name in ("first", "second")]
+    a, b = [
+        kl.Embedding(4, 6, mask_zero=True, name=f"embedding_{x.name}")(x) for x in inputs
+    ]
+    merged = [
+        layer(name=layer.__name__.lower())([a, b])
+        for layer in (kl.Add, kl.Multiply, kl.Average, kl.Maximum, kl.Minimum)
+    ]
+    # One input without a mask.
+    free = kl.Embedding(4, 6, name="free")(inputs[0])
+    merged += [kl.Multiply(name="times_free")([a, free]), kl.Maximum(name="max_free")([free, b])]
+    merged.append(kl.Minimum(name="min_three")([a, b, a]))
+    hidden = kl.Dense(6, activation="tanh", name="hidden")(kl.Concatenate(name="all")(merged))
+    hidden = kl.Multiply(name="masked_again")([hidden, a])
+    model = keras.Model(inputs, kl.Dense(3, activation="softmax", name="out")(hidden), name="masks")
+    model.compile(
+        optimizer=keras.optimizers.Adam(**ADAM),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
+    )
+    return model
+
+
+@case(x0=((4,), 0), x1=((4,), 0), y=((2,), 0))
+def shared_state_sgd():
+    first = keras.Input((4,), name="first")
+    second = keras.Input((4,), name="second")
+    norm = kl.BatchNormalization(momentum=0.75, name="norm")
+    # Keras runs the second of these calls first, and the moving statistics show it.
+    a = kl.Dense(4, activation="tanh", name="a")(norm(first))
+    b = kl.Dense(4, activation="tanh", name="b")(norm(second))
+    model = keras.Model([first, second], kl.Dense(2, name="out")(kl.Add(name="sum")([a, b])))
+    model.compile(optimizer=keras.optimizers.SGD(0.0625), loss="mse")
     return model

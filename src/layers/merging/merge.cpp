@@ -1,5 +1,7 @@
 // Layers of several values: arithmetic between them, and Concatenate.
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "layers/fields.h"
 #include "layers/registry.h"
@@ -37,10 +39,36 @@ void describe(Fields& fields, MergeArguments& merge) {
   layers::describe_common(fields, merge.options);
 }
 
+// A mask with an extent for the features of a step of `x`.
+graph::Value per_feature(graph::Value mask, graph::Value x) {
+  Shape shape = mask.shape();
+  if (shape.rank() < x.shape().rank()) shape.push_back(1);
+  return ops::reshape(mask, shape);
+}
+
+// `x` where the mask is 1, and `other` elsewhere.
+graph::Value where(graph::Value mask, graph::Value x, graph::Value other) {
+  return ops::map(ops::to_float(x), per_feature(mask, x), ops::to_float(other),
+                  [](Expr value, Expr m, Expr o) { return select(equal(m, 0.0f), o, value); });
+}
+graph::Value where(graph::Value mask, graph::Value x, float other) {
+  return ops::map(ops::to_float(x), per_feature(mask, x), [other](Expr value, Expr m) {
+    return select(equal(m, 0.0f), Expr{m.expression, m.expression->constant(other)}, value);
+  });
+}
+
+// What an operation takes instead of a masked step, as in Keras.
+enum class AtMasked : std::uint8_t {
+  the_step,      // itself
+  other_inputs,  // that of the other inputs
+  one,           // and the result is 0 where all inputs are masked
+};
+
 struct Arithmetic {
   Expr (*combine)(Expr, Expr);
   bool of_two = false;
   bool averages = false;
+  AtMasked at_masked = AtMasked::the_step;
 };
 
 // One pointwise node, however many values.
@@ -69,7 +97,46 @@ class ArithmeticLayer final : public layers::DescribedLayer<MergeArguments, laye
     return context.to_compute(ops::pointwise(std::move(inputs), std::move(expression))[0]);
   }
 
+  graph::Value merge_masked(layers::BuildContext& context, std::span<const graph::Value> given,
+                            std::span<const graph::Value> masks) override {
+    switch (arithmetic_.at_masked) {
+      case AtMasked::other_inputs:
+        return merge_where_unmasked(context, given, masks);
+      case AtMasked::one:
+        return merge_with_ones(context, given, masks);
+      case AtMasked::the_step:
+        break;
+    }
+    return merge(context, given);
+  }
+
  private:
+  graph::Value merge_where_unmasked(layers::BuildContext& context,
+                                    std::span<const graph::Value> given,
+                                    std::span<const graph::Value> masks) {
+    require_several(*this, given);
+    graph::Value y = given[0];
+    for (std::size_t i = 1; i < given.size(); ++i) {
+      const graph::Value x = masks[i] ? where(masks[i], given[i], y) : given[i];
+      if (const graph::Value mask = merge_masks(given.first(i), masks.first(i))) {
+        y = where(mask, y, x);
+      }
+      y = merge(context, std::array{y, x});
+    }
+    return y;
+  }
+
+  graph::Value merge_with_ones(layers::BuildContext& context, std::span<const graph::Value> given,
+                               std::span<const graph::Value> masks) {
+    std::vector<graph::Value> inputs(given.begin(), given.end());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (masks[i]) inputs[i] = where(masks[i], inputs[i], 1.0f);
+    }
+    const graph::Value y = merge(context, inputs);
+    const graph::Value mask = merge_masks(given, masks);
+    return mask ? context.to_compute(where(mask, y, 0.0f)) : y;
+  }
+
   const Arithmetic arithmetic_;
 };
 
@@ -118,10 +185,7 @@ class ConcatenateLayer final
         }));
         continue;
       }
-      Shape shape = masks[i].shape();
-      if (shape.rank() < x.shape().rank()) shape.push_back(1);
-      spread.push_back(
-          ops::map(x, ops::reshape(masks[i], shape), [](Expr, Expr mask) { return mask; }));
+      spread.push_back(ops::map(x, per_feature(masks[i], x), [](Expr, Expr mask) { return mask; }));
     }
     return ops::reduce(ops::ReduceKind::max, ops::concatenate(std::move(spread), axis_), {-1});
   }
@@ -137,11 +201,16 @@ struct ArithmeticClass {
 const ArithmeticClass kAdd{"Add", {.combine = [](Expr a, Expr b) { return a + b; }}};
 const ArithmeticClass kSubtract{"Subtract",
                                 {.combine = [](Expr a, Expr b) { return a - b; }, .of_two = true}};
-const ArithmeticClass kMultiply{"Multiply", {.combine = [](Expr a, Expr b) { return a * b; }}};
+const ArithmeticClass kMultiply{
+    "Multiply", {.combine = [](Expr a, Expr b) { return a * b; }, .at_masked = AtMasked::one}};
 const ArithmeticClass kAverage{"Average",
                                {.combine = [](Expr a, Expr b) { return a + b; }, .averages = true}};
-const ArithmeticClass kMaximum{"Maximum", {.combine = [](Expr a, Expr b) { return max(a, b); }}};
-const ArithmeticClass kMinimum{"Minimum", {.combine = [](Expr a, Expr b) { return min(a, b); }}};
+const ArithmeticClass kMaximum{
+    "Maximum",
+    {.combine = [](Expr a, Expr b) { return max(a, b); }, .at_masked = AtMasked::other_inputs}};
+const ArithmeticClass kMinimum{
+    "Minimum",
+    {.combine = [](Expr a, Expr b) { return min(a, b); }, .at_masked = AtMasked::other_inputs}};
 
 Layer make(const ArithmeticClass& one, MergeArguments arguments) {
   return Layer(std::make_shared<ArithmeticLayer>(one.name, one.arithmetic, std::move(arguments)));
