@@ -1,4 +1,4 @@
-// The public face: Model and Sequential.
+// The public classes Model and Sequential.
 #include "stoker/model.h"
 
 #include <iostream>
@@ -29,7 +29,7 @@ using train::InterruptScope;
 using train::InUse;
 using train::Mode;
 
-// The model behind the public face, made when somebody first needs it.
+// Holds the model behind the public class, which is made when it is first needed.
 struct Model::Lazy {
   std::vector<Value> inputs;
   std::vector<Value> outputs;
@@ -37,7 +37,7 @@ struct Model::Lazy {
   bool is_sequential = false;
   std::once_flag made{};
   std::unique_ptr<Model::Impl> impl{};
-  // The model as a layer of others, from the first time that it is one.
+  // This is the model as a layer of others. It is made when the model is first used so.
   std::mutex layer_mutex{};
   std::shared_ptr<train::ModelLayer> layer{};
 

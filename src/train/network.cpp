@@ -11,8 +11,8 @@ namespace stoker::train {
 
 namespace {
 
-// FNV-1a: a stream that depends on the weight's path alone, so that adding a layer elsewhere does
-// not change where a weight starts.
+// Computes FNV-1a. The stream depends on the weight's path alone, so that adding a layer elsewhere
+// does not change the first values of a weight.
 std::uint32_t stream_of(const std::string& path) {
   std::uint32_t hash = 2166136261U;
   for (const char c : path) {
