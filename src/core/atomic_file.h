@@ -18,7 +18,6 @@ namespace stoker {
 // pipe, a character device, or one of this process's descriptors (/dev/null, /dev/stdout) is never
 // replaced: bytes go into it as they are written, without a promise about the whole. A pipe that
 // nobody has open for reading, a socket and a block device are refused.
-// that nobody has open for reading, a socket and a block device are refused.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
