@@ -262,8 +262,9 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                                   {.steps = fit_options.validation_steps,
                                    .verbose = 0,
                                    .max_queue_size = fit_options.max_queue_size,
-                                   // The training has warned once about workers of an impure
-                                   // source, so validation avoids the warning.
+                                   // An impure source gets one worker here, without the warning,
+                                   // which would come in every
+                                   // epoch.
                                    .workers = validation->pure() ? fit_options.workers : 1,
                                    .max_workers = fit_options.max_workers,
                                    .nan_policy = fit_options.nan_policy,

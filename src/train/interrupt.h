@@ -26,8 +26,8 @@ class InterruptScope {
   bool requested() const;
   // Ends the scope and returns whether a signal came while it lived. The last scope restores
   // SIGINT's default before the flag is read, so that no signal is lost between the last check and
-  // the end. It leaves our handler in place when a signal came and the program is `exiting`, so that
-  // the next signal ends the program at once.
+  // the end. It leaves our handler in place when a signal came and the program is `exiting`, so
+  // that the next signal ends the program at once.
   bool close(bool exiting);
   // Whether the thread had another scope when this one began. That one sees the signal too.
   bool is_nested() const { return is_nested_; }
