@@ -263,8 +263,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                                    .verbose = 0,
                                    .max_queue_size = fit_options.max_queue_size,
                                    // An impure source gets one worker here, without the warning,
-                                   // which would come in every
-                                   // epoch.
+                                   // which would come in every epoch.
                                    .workers = validation->pure() ? fit_options.workers : 1,
                                    .max_workers = fit_options.max_workers,
                                    .nan_policy = fit_options.nan_policy,
