@@ -254,7 +254,7 @@ class Training {
     model_.state.prepare_training(model_.network, slots_);
     // The learning rate is an exception: it stays 0, because a model that learns 512 samples by
     // heart ends with denormal gradients, which are slow.
-    model_.compiled.emplace().options = std::move(options);
+    model_.compiled = train::compiled_of(std::move(options), model_.network);
 
     fit(workload.steps / 4 + 2);  // This makes the plan and the memory that it is bound to.
     slot_ = model_.state.device().allocate_pinned(layout_.bytes);

@@ -75,6 +75,7 @@ Metric metric_from_config(const Config& config) {
 namespace {
 
 std::vector<Metric> several_metrics(const Config& config) {
+  if (config.is_null()) return {};
   if (!config.is_list()) return {metric_from_config(config)};
   std::vector<Metric> metrics;
   for (const Config& item : config.list_items()) metrics.push_back(metric_from_config(item));

@@ -96,10 +96,17 @@ History history_of(const Config& config) {
   return {config.at(0).string(), config.at(1).integer(), config.at(2).integer()};
 }
 
+// Whether an argument by name is not set: it is null, false, or a list of nulls, one for each input
+// of a model.
+bool is_unset(const Config& value) {
+  if (!value.is_list()) return value.is_null() || value == Config(false);
+  return std::ranges::all_of(value.list_items(), [](const Config& item) { return item.is_null(); });
+}
+
 // The values that a call takes as arguments.
 std::vector<History> arguments_of(const Config& node) {
   for (const auto& [name, value] : node.at("kwargs").members()) {
-    if (value.is_null() || value == Config(false)) continue;
+    if (is_unset(value)) continue;
     throw ValueError(format("kwargs.", name, ": expected null, received ", value.described()));
   }
   const Config& arguments = node.at("args");

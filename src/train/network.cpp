@@ -3,26 +3,12 @@
 #include <algorithm>
 
 #include "core/align.h"
+#include "core/fnv.h"
 #include "core/format.h"
 #include "stoker/error.h"
 #include "train/store.h"
 
 namespace stoker::train {
-
-namespace {
-
-// Computes FNV-1a. The stream depends on the weight's path alone, so that adding a layer elsewhere
-// does not change the first values of a weight.
-std::uint32_t stream_of(const std::string& path) {
-  std::uint32_t hash = 2166136261U;
-  for (const char c : path) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 16777619U;
-  }
-  return hash;
-}
-
-}  // namespace
 
 Network::Network(std::shared_ptr<const Topology> topology, DType compute_dtype)
     : topology_(std::move(topology)), compute_dtype_(compute_dtype) {
@@ -40,7 +26,7 @@ void Network::add(const std::shared_ptr<layers::LayerBase>& layer, const std::st
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
     const std::int64_t count = spec.shape.elements();
     const std::string name = path + "/" + spec.name;
-    weights_.push_back({layer.get(), spec, name, {space, 0, end}, end, count, stream_of(name)});
+    weights_.push_back({layer.get(), spec, name, {space, 0, end}, end, count, fnv1a(name)});
     end += aligned(count * static_cast<std::int64_t>(sizeof(float)));
   }
   for (const layers::Child& child : layer->children()) add(child.layer, path + "/" + child.name);

@@ -24,8 +24,10 @@ struct Weight {
   // The place in the model's gradients, and in each slot of its optimizer. It counts for parameters
   // only.
   std::int64_t gradient_offset;
-  std::int64_t count;    // elements
-  std::uint32_t stream;  // The stream of the random numbers for its first values.
+  std::int64_t count;  // elements
+  // The stream of the random numbers for its first values. It depends on the path alone, so that
+  // adding a layer elsewhere does not change these values.
+  std::uint32_t stream;
 };
 
 class Network {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <set>
-#include <string_view>
 
+#include "core/fnv.h"
 #include "core/format.h"
 #include "losses/loss.h"
 #include "metrics/metric.h"
@@ -23,16 +23,6 @@ using graph::Space;
 using graph::Value;
 
 namespace {
-
-// Continues an FNV-1a hash.
-std::uint32_t hashed(std::uint32_t hash, std::string_view text) {
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return hash;
-}
-std::uint32_t hashed(std::uint32_t hash, std::uint32_t number) {
-  for (int i = 0; i < 4; ++i) hash = (hash ^ (number >> 8 * i & 0xff)) * 16777619U;
-  return hash;
-}
 
 // The context that layers see while a step is built.
 class StepContext final : public layers::BuildContext {
@@ -84,9 +74,9 @@ class StepContext final : public layers::BuildContext {
     if (frames().size() == 1 && purpose < kPurposes) {
       return frames()[0].number * kPurposes + purpose + 1;
     }
-    std::uint32_t hash = hashed(2166136261U, purpose);
+    std::uint32_t hash = fnv1a(purpose, kFnvBasis);
     for (const Frame& frame : frames()) {
-      hash = hashed(hashed(hash, frame.layer->name()), frame.number);
+      hash = fnv1a(frame.number, fnv1a(frame.layer->name(), hash));
     }
     std::uint32_t stream = kFirstByPath | (hash & (kFirstByPath - 1));
     while (!streams_.insert(stream).second) stream = kFirstByPath | (stream + 1);

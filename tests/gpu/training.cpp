@@ -124,7 +124,7 @@ Training::Training(const Workload& workload)
     scalars.learning_rate = static_cast<float>(options.optimizer.base()->common().learning_rate);
     return scalars;
   }());
-  model_.compiled.emplace().options = std::move(options);
+  model_.compiled = train::compiled_of(std::move(options), model_.network);
 }
 
 Training::~Training() { model_.synchronize(); }
