@@ -96,8 +96,7 @@ History history_of(const Config& config) {
   return {config.at(0).string(), config.at(1).integer(), config.at(2).integer()};
 }
 
-// Whether an argument by name is not set: it is null, false, or a list of nulls, one for each input
-// of a model.
+// Whether an argument by name is unset, that is null, false, or a list of nulls.
 bool is_unset(const Config& value) {
   if (!value.is_list()) return value.is_null() || value == Config(false);
   return std::ranges::all_of(value.list_items(), [](const Config& item) { return item.is_null(); });
