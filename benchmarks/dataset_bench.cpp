@@ -1,4 +1,4 @@
-// What the stages of a Dataset cost beside a loop by hand that does the same: elements a second, on
+// Compares the stages of a Dataset with a loop by hand that does the same: elements a second, on
 // one thread, of a slot that is filled again and again.
 #include <benchmark/benchmark.h>
 #include <stoker/stoker.h>
@@ -22,7 +22,7 @@ struct Data {
   Tensor y;
 };
 
-// from_tensor_slices, shuffle, map, batch: the rows of the slot are written by the map.
+// The stages are from_tensor_slices, shuffle, map and batch. The map writes the rows of the slot.
 void pipeline(benchmark::State& state) {
   const Data data(state.range(0));
   const auto batches = Dataset<float, std::int32_t>::from_tensor_slices({data.x, data.y})

@@ -1,14 +1,15 @@
-// What the suite `feed` measures of Stoker; benchmarks/feed/bench.py runs it.
+// Measures Stoker for the suite `feed`; benchmarks/feed/bench.py runs it.
 //
 //   feed_bench SECTION [ITERATIONS SECONDS]
-//                            overlap, ring, article, article-simulated, twins or cores: prints a
-//                            row of JSON for each case
-//   feed_bench serve WORKERS trains the cnn on batches of 32 with that many workers, or "auto":
-//   reads
-//                            lines "steps N ITERATIONS", of steps and what a batch burns, answers
-//                            "seconds S"
-//   feed_bench calibrate     prints the iterations of burn() that take as long as a step, and the
-//                            seconds of the step: the two arguments that the others take
+//       SECTION is overlap, ring, article, article-simulated, twins or cores. Prints a row of JSON
+//       for each case.
+//   feed_bench serve WORKERS
+//       Trains the cnn on batches of 32 with that many workers, or "auto". Reads lines "steps N
+//       ITERATIONS", with the number of steps and the iterations that a batch burns, and answers
+//       "seconds S".
+//   feed_bench calibrate
+//       Prints the iterations of burn() that take as long as a step, and the seconds of the step:
+//       the two arguments of the other forms.
 #include <stoker/stoker.h>
 
 #include <algorithm>
@@ -26,7 +27,8 @@ using namespace stoker;         // NOLINT(google-build-using-namespace)
 using namespace stoker::bench;  // NOLINT(google-build-using-namespace)
 
 // ---- overlap ----
-// Generate, upload and step, each on a resource of its own: wall time against the slowest.
+// Generate, upload and step each have a resource of their own. The wall time is compared with the
+// slowest of the three.
 void overlap(const Calibration&) {
   constexpr std::int64_t kColumns = 2048;
   constexpr std::int64_t kRows = 32;
@@ -36,7 +38,8 @@ void overlap(const Calibration&) {
     for (const double u : {1.0, 2.0, 4.0}) {
       for (const double s : {1.0, 2.0, 4.0}) {
         const double slowest = std::max({g, u, s});
-        if (slowest < 4.0 && !(g == 2.0 && u == 2.0 && s == 2.0)) continue;  // the same ratios
+        // These cases have the same ratios as others.
+        if (slowest < 4.0 && !(g == 2.0 && u == 2.0 && s == 2.0)) continue;
         Sequential model({Input({kColumns}), Dense(1)},
                          {.threads = 1,
                           .device = Device::simulated({.upload_bytes_per_second = 1e3 * bytes / u,
@@ -45,9 +48,9 @@ void overlap(const Calibration&) {
         auto batches =
             generator<float, float>({.x = {kRows, kColumns}, .y = {kRows, 1}},
                                     [g](BatchContext&, std::span<float> x, std::span<float> y) {
-                                      // It ends by writing the batch: what then looks for NaNs in
-                                      // it finds it in the cache, as it does behind generators of
-                                      // more use.
+                                      // The generator ends by writing the batch, so that the scan
+                                      // for NaNs finds it in the cache, as it does behind useful
+                                      // generators.
                                       const double end = now() + 1e-3 * g;
                                       pass_time(1e-3 * g - 200e-6);
                                       std::ranges::fill(x, 0.5f);
@@ -61,7 +64,7 @@ void overlap(const Calibration&) {
                               {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = 3});
           return now() - begin;
         };
-        train(3);  // makes the plan
+        train(3);  // This makes the plan.
         const double wall = train(kSteps);
         row("overlap", text(g) + ":" + text(u) + ":" + text(s), "stoker",
             figure("of_the_slowest", wall / (1e-3 * slowest * static_cast<double>(kSteps))));
@@ -71,7 +74,7 @@ void overlap(const Calibration&) {
 }
 
 // ---- ring ----
-// Small batches from one producer that does nothing, taken by a consumer that does nothing.
+// Small batches from a producer without work, taken by a consumer without work.
 void ring(const Calibration&) {
   constexpr std::int64_t kBatches = 400'000;
   const auto device = device::make_cpu_device();
@@ -84,7 +87,7 @@ void ring(const Calibration&) {
   row("ring", "one producer", "stoker",
       figure("batches_per_s", kBatches / wall) + ", " +
           figure("us_per_batch", 1e6 * wall / kBatches));
-  // What uniform random images cost to draw.
+  // This measures what uniform random images cost to draw.
   std::vector<float> images(32 * kPixels);
   Random random(1);
   const double drawing = now();
@@ -96,8 +99,8 @@ void ring(const Calibration&) {
 }
 
 // ---- article ----
-// Three element types, what a batch costs, and five ways to feed it. "(a)" is what people begin
-// with: generate, hand over, train, in turn.
+// The article compares three element types, several costs of a batch, and five ways to feed it.
+// "(a)" is the way in which people begin: generate, hand over and train, in turn.
 struct Bed {
   std::string where;
   std::function<Model(bool rescales)> make_model;
@@ -124,7 +127,7 @@ double by_hand(Model& model, const Work<T>& work, std::int64_t steps) {
   return (now() - begin) / static_cast<double>(steps);
 }
 
-// Numbered rows, each of which costs its part of the batch.
+// Makes numbered rows, each of which costs its part of the batch.
 template <class T>
 SourceHandle pipeline_of(const Work<T>& work) {
   return range(16 * kBatch)
@@ -142,7 +145,7 @@ SourceHandle pipeline_of(const Work<T>& work) {
       .prefetch(AUTOTUNE);
 }
 
-// No batch is generated, whatever it would cost.
+// No batch is generated here, so its cost does not matter.
 template <class T>
 double cached(Model& model, const Work<T>& work, std::int64_t steps) {
   const Tensor y(Shape{16 * kBatch}, DType::int32);
@@ -193,7 +196,7 @@ void article(const Calibration& calibration) {
   article_on({"cpu", [](bool rescales) { return make_cnn(rescales); }, 20}, calibration);
 }
 
-// As a GPU would have it: the cores are the generator's, a step takes as long as the cnn's does on
+// Simulates a GPU: the generator has the cores to itself, a step takes as long as the cnn's does on
 // the CPU, and a batch of float32 uploads in half a step.
 void article_simulated(const Calibration& calibration) {
   const double bytes = 4.0 * static_cast<double>(kBatch * kPixels);
@@ -215,7 +218,8 @@ void article_simulated(const Calibration& calibration) {
 }
 
 // ---- twins ----
-// A source of double that costs nothing, against its twin of float: they take turns.
+// Compares a source of double that costs nothing with one of float that is otherwise the same. They
+// take turns.
 constexpr int kRounds = 7;
 
 std::string rounds_taken() { return ", \"rounds\": " + std::to_string(kRounds); }
@@ -239,9 +243,9 @@ void twins(const Calibration&) {
 }
 
 // ---- cores ----
-// A generator that takes half of a core, beside the step: what the step loses to it. The speed of a
-// shared machine changes within seconds, so each round has a price of its own: what a batch burns
-// on one core then, shared out over all of them.
+// A generator takes half of a core beside the step; the row says what the step loses to it. The
+// speed of a shared machine changes within seconds, so each round measures a fair price of its own:
+// the time that a batch burns on one core in that round, divided by the number of cores.
 void cores(const Calibration& calibration) {
   constexpr int kPairs = 31;
   Model model = make_cnn();

@@ -1,6 +1,7 @@
-// Forty situations: what the verdict calls each, what it advises first, and what came of that when
-// it was carried out. tests/report/matrix_test.cpp acts such situations out on a clock of its own;
-// here they run. Part of the suite `feed`; benchmarks/feed/bench.py runs it.
+// For each of forty situations this benchmark prints the verdict, its first advice, and the effect
+// of the advice when it was carried out. tests/report/matrix_test.cpp plays such situations on a
+// clock of its own; here they really run. This is a part of the suite `feed`;
+// benchmarks/feed/bench.py runs it.
 //
 //   feed_matrix_bench matrix [ITERATIONS SECONDS]
 #include <stoker/device_source.h>
@@ -30,8 +31,8 @@ class Bench {
  public:
   explicit Bench(const Calibration& calibration) : calibration_(calibration) {}
 
-  // A processor that others use changes its speed from one second to the next, so what is timed on
-  // it is repeated, before and after by turns; the row is the repetition of the median ratio.
+  // A shared processor changes its speed from one second to the next, so cases that run on it are
+  // repeated, with before and after by turns. The row shows the repetition with the median ratio.
   void run(const Case& one) {
     std::vector<Outcome> outcomes;
     for (int round = 0; round < (one.on_cpu ? kRounds : 1); ++round)
@@ -57,13 +58,13 @@ class Bench {
   static constexpr int kRounds = 5;
 
   struct Outcome {
-    std::string name;    // the class
-    std::string change;  // the first advice
+    std::string name;    // The verdict's class.
+    std::string change;  // The change that the first advice asks for.
     bool exact = false;
-    double before = 0.0;  // seconds a step, as are the next two
+    double before = 0.0;  // The seconds of a step, as are the next two.
     double predicted = 0.0;
     double after = 0.0;
-    double ratio = 0.0;  // the gain that was predicted over the one that came
+    double ratio = 0.0;  // The predicted gain divided by the measured one.
   };
 
   Outcome try_once(const Case& one) {
@@ -87,7 +88,7 @@ class Bench {
     return one.on_cpu ? cost * calibration_.step : 1e-3 * cost;
   }
 
-  // What a batch's rows cost, whoever asks for them.
+  // The work of generating a batch's rows, whatever kind of source asks for it.
   std::function<void(Random&)> work_of(const Case& one) const {
     const double seconds = seconds_of(one, one.cost.generate);
     const auto iterations = static_cast<double>(calibration_.iterations) / calibration_.step;
@@ -113,7 +114,7 @@ class Bench {
     std::ranges::fill(y, Y(1));
   }
 
-  // The source of a case, for fields of X and Y.
+  // Makes the source of a case, with fields of types X and Y.
   template <class X, class Y>
   SourceHandle source_of(const Case& one, const BatchShapes& shapes) const {
     const auto work = work_of(one);
@@ -183,7 +184,7 @@ class Bench {
     std::function<void(Random&)> work_;
   };
 
-  // A batch is one element, so that it costs what it costs elsewhere.
+  // One element is a whole batch, so that it costs the same as in other sources.
   template <class X, class Y>
   SourceHandle dataset_of(const Case& one, const BatchShapes& shapes,
                           const std::function<void(Random&)>& work) const {
@@ -235,7 +236,8 @@ class Bench {
         .feed_by_epoch[1];
   }
 
-  // The number behind the arrow of "workers 1 → 3 and max_queue_size ..."; 0 without one.
+  // Returns the number behind the arrow of "workers 1 → 3 and max_queue_size ...", or 0 where there
+  // is none.
   static int number_after(const std::string& change, const std::string& what) {
     const std::size_t begin = change.find(what);
     if (begin == std::string::npos) return 0;
@@ -259,7 +261,7 @@ class Bench {
       return train_simulated_on(cached, one, kRows).seconds_per_batch();
     }
     if (change.starts_with("a batch_size")) {
-      // Four steps in one, which is launched once.
+      // One large step holds four steps, and is launched once.
       one.cost.step *= 4.0;
       one.cost.generate *= 4.0;
       return train_simulated<float>(one, 4 * kRows).seconds_per_batch() / 4.0;

@@ -1,8 +1,8 @@
-// What the feed makes of its measurements: AUTOTUNE against fixed settings, and advice against what
-// came of it. Part of the suite `feed`; benchmarks/feed/bench.py runs it.
+// Measures how well the feed uses its measurements: AUTOTUNE against fixed settings, and advice
+// against its effect. This is a part of the suite `feed`; benchmarks/feed/bench.py runs it.
 //
-//   feed_tuning_bench autotune|autotune-waits|autotune-simulated|autotune-slow|advice [ITERATIONS
-//   SECONDS]
+//   feed_tuning_bench SECTION [ITERATIONS SECONDS]
+//       SECTION is autotune, autotune-waits, autotune-simulated, autotune-slow or advice.
 #include <stoker/stoker.h>
 
 #include <algorithm>
@@ -24,12 +24,13 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
-// Workers and queue, of which either may be AUTOTUNE.
+// The numbers of workers and of queue slots, of which either may be AUTOTUNE.
 using Setting = std::pair<int, int>;
 constexpr Setting kTuned{AUTOTUNE, AUTOTUNE};
 
-// Times of a setting, of fits that take turns with those of others, so that what else the machine
-// does meets all alike. Medians: the fastest of many would be luck.
+// The times of one setting. Fits of different settings take turns, so that other load on the
+// machine affects all alike. The typical time is the median, because the fastest of many would be
+// luck.
 struct Fits {
   std::vector<double> seconds;
   FeedReport last;
@@ -37,10 +38,10 @@ struct Fits {
   double typical() const { return median(seconds); }
 };
 
-// Chooses the best of the fixed settings, measuring those in reach of the best again; then, since
-// the best of several is one that was lucky too, it races AUTOTUNE anew. Each round has the best
-// setting before and after AUTOTUNE, since a shared machine changes its speed within seconds: what
-// these two differ by is the machine's.
+// Chooses the best of the fixed settings, and measures those close to the best again. The best of
+// several was also lucky, so it then races against AUTOTUNE in new fits. Each round runs the best
+// setting before and after AUTOTUNE, because a shared machine changes its speed within seconds: the
+// difference of these two is due to the machine.
 void compare(const std::string& section, const std::string& name, Model& model,
              const SourceHandle& source) {
   constexpr double kInReach = 1.08;
@@ -58,7 +59,7 @@ void compare(const std::string& section, const std::string& name, Model& model,
   for (const int workers : {1, 2, 4}) {
     for (const int queue : {2, 10}) measure({workers, queue}, tried[{workers, queue}]);
   }
-  Fits beside;  // of AUTOTUNE, while the best is chosen
+  Fits beside;  // The fits with AUTOTUNE while the best setting is chosen.
   for (int round = 0; round < kChoosing; ++round) {
     const double reach = kInReach * best()->second.typical();
     for (auto& [setting, fits] : tried) {
@@ -92,7 +93,7 @@ void compare(const std::string& section, const std::string& name, Model& model,
           "\", " + figure("ms_per_step", 1e3 * tuned.typical()));
 }
 
-// Generators that compute on the step's own cores.
+// These generators compute on the step's own cores.
 void autotune(const Calibration& calibration) {
   Model cnn = make_cnn();
   for (const double cost : {0.0, 0.5, 1.0, 2.0}) {
@@ -133,9 +134,9 @@ void autotune_simulated(const Calibration&) {
   }
 }
 
-// A batch takes a thousand times as long as a step, and hardly any of a core: many workers are
-// wanted. Where AUTOTUNE ends is compared, the last of some epochs: it takes the ones before to get
-// there. Fixed settings of 8 to 64 workers, each round with all of them.
+// A batch takes a thousand times as long as a step and hardly uses a core, so many workers are
+// wanted. Only the last of several epochs is compared, because AUTOTUNE takes the ones before to
+// settle. Each round runs all fixed settings of 8 to 64 workers.
 void slow(const std::string& name, Model& model) {
   constexpr int kRounds = 5;
   const SourceHandle source = generator<float, float>(
@@ -182,7 +183,7 @@ void autotune_slow(const Calibration&) {
 }
 
 // ---- advice ----
-// The first advice, carried out: predicted against measured.
+// Carries out the first advice and compares the predicted gain with the measured one.
 void advice_row(const std::string& name, const FeedReport& before, double after,
                 const std::string& wanted) {
   for (const Advice& advice : before.advice()) {
@@ -203,7 +204,7 @@ void advice_row(const std::string& name, const FeedReport& before, double after,
   row("advice", name, "stoker", "\"error\": \"no advice begins with " + wanted + "\"");
 }
 
-// Milliseconds of the stages on the simulated device, with 30% of jitter on each.
+// The milliseconds of the stages on the simulated device, with 30% of jitter on each.
 struct Stages {
   double generate, upload, step;
 };
@@ -236,7 +237,8 @@ FeedReport run_simulated(const Stages& stages, double bytes_per_second, int work
       .feed;
 }
 
-// The number behind the arrow of "workers 1 → 3 and max_queue_size ...".
+// Returns the number behind the arrow of "workers 1 → 3 and max_queue_size ...", or -1 where there
+// is none.
 int number_after(const std::string& change, const std::string& what) {
   const std::size_t begin = change.find(what);
   if (begin == std::string::npos) return -1;

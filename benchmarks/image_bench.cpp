@@ -1,6 +1,7 @@
-// Images a second and core from a folder: read, decoded, resized and put into a slot by the
-// library, against libjpeg-turbo and libpng called by hand, and the same resizing. Each side's
-// times vary with what else the machine does: --benchmark_enable_random_interleaving=true.
+// Measures images a second and core from a folder, which the library reads, decodes, resizes and
+// puts into a slot, against libjpeg-turbo and libpng called by hand, with the same resizing. Other
+// load on the machine changes the times of either side, which
+// --benchmark_enable_random_interleaving=true evens out.
 #include <benchmark/benchmark.h>
 #include <stoker/stoker.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #include <string>
 #include <vector>
 
-// Needs size_t and FILE from before it.
+// jpeglib.h needs size_t and FILE to be declared before it.
 #include <jpeglib.h>
 #include <png.h>
 
@@ -27,7 +28,7 @@ constexpr ImageSize kStored{375, 500, 3};
 constexpr ImageSize kWanted{224, 224, 3};
 constexpr std::int64_t kImages = 64;
 
-// Something between noise and a plain surface.
+// The picture is a mixture of noise and plain surface.
 std::vector<std::uint8_t> picture(std::int64_t number) {
   std::vector<std::uint8_t> pixels(kStored.elements());
   for (std::int64_t y = 0; y < kStored.height; ++y) {
@@ -67,7 +68,7 @@ void write_jpeg(const std::string& path, const std::vector<std::uint8_t>& pixels
   std::fclose(file);
 }
 
-// A folder of one class, gone when the program ends.
+// A folder of one class that is removed when the program ends.
 struct Folder {
   explicit Folder(bool jpeg)
       : path(std::filesystem::temp_directory_path() /
@@ -117,7 +118,7 @@ void decode_jpeg(const std::vector<char>& bytes, std::vector<std::uint8_t>& pixe
   jpeg_destroy_decompress(&info);
 }
 
-// By rows, as the library reads them; what is known of these files is not asked.
+// Decodes row by row, as the library does, and skips checks of what is known about these files.
 void decode_png(const std::vector<char>& bytes, std::vector<std::uint8_t>& pixels) {
   std::span<const char> left(bytes);
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
@@ -143,7 +144,8 @@ void by_hand(const std::string& path, bool jpeg, std::vector<std::uint8_t>& pixe
   resize(std::span<const std::uint8_t>(pixels), kStored, to, kWanted);
 }
 
-// Arguments: 1 for JPEG, 0 for PNG; 1 for the library, 0 by hand.
+// The first argument is 1 for JPEG and 0 for PNG; the second is 1 for the library and 0 for the
+// code by hand.
 void images(benchmark::State& state) {
   const bool jpeg = state.range(0) == 1;
   const Folder& stored = folder(jpeg);

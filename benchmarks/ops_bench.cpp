@@ -1,9 +1,9 @@
-// Every op by itself, on all cores: time, arithmetic and bytes a second.
+// Measures every op by itself, on all cores: time, and arithmetic and bytes a second.
 //
 //   ops_bench [--tests] [--benchmark_filter=conv2d/cnn ...]
 //
-// At the sizes of the benchmarks' workloads; with --tests also the small cases that the tests check
-// (where the tests are built).
+// The sizes are those of the benchmarks' workloads. With --tests the small cases that the tests
+// check are measured too, where the tests are built.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using namespace stoker;  // NOLINT(google-build-using-namespace)
 
 void measure(benchmark::State& state, const test::OpCase& c) {
   bench::OpProgram program(c);
-  program.run();  // fills the libraries' own pools
+  program.run();  // This run fills the libraries' own pools.
   for (auto _ : state) {
     program.run();
     benchmark::ClobberMemory();

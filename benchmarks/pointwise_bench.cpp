@@ -1,4 +1,5 @@
-// Pointwise, reduction and softmax kernels of the CPU backend, in GB/s of memory read and written.
+// Measures pointwise, reduction and softmax kernels of the CPU backend, in GB/s of memory read and
+// written.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -24,7 +25,7 @@ Value leaf(Graph& graph, Shape shape, DType dtype = DType::float32) {
   return graph.leaf("x", {dtype, shape}, {.space = graph::Space::input});
 }
 
-// The graph's last node on memory of its own.
+// Runs the graph's last node on memory of its own.
 class Node {
  public:
   using Maker = std::unique_ptr<Kernel> (*)(const backend::cpu::KernelRequest&);
@@ -49,7 +50,7 @@ class Node {
     values_[static_cast<std::size_t>(output.id)] = values_[static_cast<std::size_t>(input.id)];
   }
 
-  // An update that is not finite takes another, slow way.
+  // Values have to be finite, because an update that is not takes another, slow path.
   void set_to_one(Value value) {
     const graph::ValueType& type = graph_.info(value.id).type;
     void* memory = values_[static_cast<std::size_t>(value.id)];
@@ -98,7 +99,8 @@ void relu_backward(benchmark::State& state) {
 }
 BENCHMARK(relu_backward)->UseRealTime();
 
-// Parameters, gradients and both slots; learning rate and iteration number come from scalars.
+// The update works on parameters, gradients and both slots, and reads learning rate and iteration
+// number from the scalars.
 void adam(benchmark::State& state) {
   Graph graph;
   const std::int64_t n = 225'034;

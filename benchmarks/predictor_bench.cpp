@@ -1,5 +1,5 @@
-// Predictions of one model by several threads, each with a predictor of its own. What all threads
-// do in a second should grow with their number, up to that of the cores.
+// Measures predictions of one model by several threads, each with a predictor of its own. Their
+// common throughput should grow with the number of threads, up to that of the cores.
 #include <benchmark/benchmark.h>
 #include <stoker/stoker.h>
 
@@ -12,7 +12,7 @@ Sequential make_mlp() {
                     {.threads = 1, .device = Device::cpu()});
 }
 
-// Rows a second, of all threads together.
+// Measures the rows a second of all threads together.
 void predict(benchmark::State& state) {
   static Sequential model = make_mlp();
   const Tensor x = Tensor::normal({state.range(0), 784});

@@ -1,4 +1,4 @@
-// Random numbers: GB/s of words in blocks, of uniform floats in bulk, and one at a time.
+// Measures random numbers: GB/s of words in blocks, of uniform floats in bulk, and one at a time.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace {
 
-// A generator's batch of 32 images of 28 x 28, about 100 kB.
+// This is a generator's batch of 32 images of 28 x 28, about 100 kB.
 constexpr std::size_t kCount = std::size_t{32} * 28 * 28;
 
 void count_bytes(benchmark::State& state, std::size_t width) {

@@ -1,5 +1,6 @@
-// The ring's overhead: batches a second from one producer, and what a batch costs the step that
-// takes it. The aims: 200,000 small batches a second, at most 2 microseconds a batch.
+// Measures the ring's overhead: batches a second from one producer, and the time that a batch costs
+// the step that takes it. The aims are 200,000 small batches a second, and at most 2 microseconds a
+// batch.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -22,7 +23,7 @@ void work_for(std::int64_t nanoseconds) {
   }
 }
 
-// Batches of (1, 4) floats that take `generate_ns` each.
+// Makes batches of (1, 4) floats that take `generate_ns` each.
 feed::Feed make_feed(device::Device& device, std::int64_t generate_ns, int max_queue_size) {
   auto source = generator<float>({.x = {1, 4}}, [generate_ns](BatchContext&, std::span<float> x) {
                   work_for(generate_ns);
@@ -33,7 +34,8 @@ feed::Feed make_feed(device::Device& device, std::int64_t generate_ns, int max_q
           device};
 }
 
-// Nothing but the ring; arguments: nanoseconds to generate a batch and to compute on it, queue.
+// Measures the ring alone. The arguments are the nanoseconds to generate a batch, those to compute
+// on it, and the queue size.
 void batches(benchmark::State& state) {
   const auto device = device::make_cpu_device();
   feed::Feed feed = make_feed(*device, state.range(0), static_cast<int>(state.range(2)));
@@ -53,7 +55,8 @@ BENCHMARK(batches)
     ->Args({3000, 3000, 10})
     ->UseRealTime();
 
-// Only the time in next() and release(), with the producer ahead: what the step loses to the feed.
+// Measures only the time in next() and release(), with the producer ahead, which is the time that
+// the step loses to the feed.
 void cost_to_the_step(benchmark::State& state) {
   const auto device = device::make_cpu_device();
   feed::Feed feed = make_feed(*device, 1000, static_cast<int>(state.range(1)));

@@ -1,9 +1,10 @@
-// Where the time of a training step goes: one workload, measured in several ways, round after
-// round; the fastest round of each counts. benchmarks/train_bench.py runs it and makes the tables.
+// Shows where the time of a training step goes. One workload is measured in several ways, round
+// after round, and the fastest round of each counts. benchmarks/train_bench.py runs it and makes
+// the tables.
 //
-//   train_bench --list            names of the workloads
-//   train_bench WORKLOAD ROUNDS   lines "name<tab>value", and for every node of the step's program
-//                                 "node", microseconds, FLOP, bytes, op, shapes, where it came from
+//   train_bench --list            prints the names of the workloads
+//   train_bench WORKLOAD ROUNDS   prints lines "name<tab>value", and for every node of the step's
+//                                 program "node", microseconds, FLOP, bytes, op, shapes, origin
 #include <dlfcn.h>
 #include <dnnl.h>
 #include <stoker/stoker.h>
@@ -29,8 +30,8 @@
 
 namespace {
 
-// Allocations of the process, and of those the ones within oneDNN's execute calls, not ours. One
-// thread at a time executes; another may look.
+// Counts the allocations of the process, and those of them that happen within oneDNN's execute
+// calls and are thus not ours. One thread at a time executes; another may read the counts.
 class Allocations {
  public:
   struct Counts {
@@ -58,7 +59,8 @@ Allocations allocations;
 
 }  // namespace
 
-// Stands before the library's function of this name: the program's own calls come through here.
+// This function hides the library's function of the same name, so the program's own calls come
+// through here.
 extern "C" dnnl_status_t dnnl_primitive_execute(const_dnnl_primitive_t primitive,
                                                 dnnl_stream_t stream, int count,
                                                 const dnnl_exec_arg_t* arguments) {
@@ -75,7 +77,8 @@ namespace {
 using namespace stoker;  // NOLINT(google-build-using-namespace)
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kBatches = 16;  // in memory, used again and again, as in the suite peers
+// The batches are in memory and used again and again, as in the suite `peers`.
+constexpr std::int64_t kBatches = 16;
 
 // ---- Workloads ---------------------------------------------------------------------------------
 
@@ -84,11 +87,11 @@ Value tiny(const Value& x) { return Dense(4)(x); }
 struct Workload {
   const char* name;
   std::int64_t batch = 0;
-  std::int64_t steps = 0;  // in a round
+  std::int64_t steps = 0;  // The steps in a round.
   Shape input = {};
   Value (*network)(const Value&) = nullptr;
-  bool regression = false;   // the mean squared error by SGD; otherwise 10 classes by Adam
-  const char* missing = "";  // layers that Stoker has not got yet
+  bool regression = false;   // True: the mean squared error by SGD. False: 10 classes by Adam.
+  const char* missing = "";  // Names a layer that Stoker does not have yet.
 };
 
 const Workload all_workloads[] = {
@@ -103,7 +106,7 @@ const Workload all_workloads[] = {
     {"tiny-b1", 1, 2000, {4}, tiny, true},
 };
 
-// Batches in memory; counts allocations between two of them.
+// Holds batches in memory, and counts the allocations between two of them.
 class Batches final : public Source {
  public:
   explicit Batches(const Workload& workload) {
@@ -179,8 +182,8 @@ class Matmul {
   bench::OpProgram program_{square()};
 };
 
-// memcpy by all threads, each within a part of its own, in a block as large as what a step works
-// on: what fits a cache in a step does so here too.
+// Runs memcpy on all threads, each within a part of its own, in a block as large as the working set
+// of a step, so that it fits into the same caches.
 class Copy {
  public:
   Copy(std::size_t bytes, int threads)
@@ -190,7 +193,7 @@ class Copy {
     times_ = kBytes / block_.size() + 1;
   }
 
-  // Read and written.
+  // The bytes that are read and written in a run.
   double bytes() const { return static_cast<double>(times_ * block_.size()); }
   void run(backend::cpu::ComputeArena& arena) {
     arena.execute([&] {
@@ -209,14 +212,15 @@ class Copy {
   }
 
  private:
-  static constexpr std::size_t kBytes = std::size_t{64} << 20;  // in a run, at least
+  static constexpr std::size_t kBytes = std::size_t{64} << 20;  // A run copies at least this much.
 
   int threads_;
   std::size_t part_, times_ = 0;
   std::vector<std::byte> block_;
 };
 
-// What is measured of each node beside the node: entering the arena, and the clock.
+// The time that is measured with each node without belonging to it: entering the arena, and reading
+// the clock.
 double overhead_us(backend::cpu::ComputeArena& arena) {
   double fastest = kNever;
   for (int i = 0; i < 10'000; ++i) {
@@ -237,7 +241,7 @@ class Training {
                std::make_shared<train::Topology>(std::vector{input_},
                                                  std::vector{workload.network(input_)}),
                {.device = Device::cpu()}) {
-    // What Model::compile does; it would hide the program.
+    // This does what Model::compile does, which would hide the program.
     CompileOptions options;
     if (workload.regression) {
       options.optimizer = SGD();
@@ -248,18 +252,18 @@ class Training {
     }
     slots_ = options.optimizer.base()->slot_names().size();
     model_.state.prepare_training(model_.network, slots_);
-    // But for the learning rate: it stays 0. What learns 512 samples by heart ends with denormal
-    // gradients, and those are slow.
+    // The learning rate is an exception: it stays 0, because a model that learns 512 samples by
+    // heart ends with denormal gradients, which are slow.
     model_.compiled = train::compiled_of(std::move(options), model_.network);
 
-    fit(workload.steps / 4 + 2);  // makes the plan, and what it is bound to
+    fit(workload.steps / 4 + 2);  // This makes the plan and the memory that it is bound to.
     slot_ = model_.state.device().allocate_pinned(layout_.bytes);
     ring_.blocks[0] = slot_->data();
     node_us_.assign(graph().nodes().size(), kNever);
   }
 
   backend::Executable& executable() {
-    // The model keeps the plan, which is the only one.
+    // The model keeps the plan, so the executable outlives this call. It is the only plan.
     return *model_.plan(train::Mode::train, source_->spec(), layout_.offsets, workload_.batch)
                 ->executable;
   }
@@ -267,7 +271,7 @@ class Training {
   const std::vector<double>& node_us() const { return node_us_; }
   const Batches& source() const { return *source_; }
 
-  // Arena, batch, parameters, gradients and the optimizer's slots.
+  // The bytes of arena, batch, parameters, gradients and the optimizer's slots.
   std::size_t working_set() {
     return static_cast<std::size_t>(executable().program().arena_bytes) + layout_.bytes +
            static_cast<std::size_t>(model_.network.parameter_bytes()) * (2 + slots_);
@@ -278,7 +282,7 @@ class Training {
     model_.fit(source_, {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = queue}, none);
   }
 
-  // Few slots, so that the batches at which it counts are never far from the step.
+  // There are few slots, so that the batches at which it counts are close to the step.
   void count_allocations(std::int64_t steps) {
     source_->first = 10;
     source_->last = 10 + steps;
@@ -286,14 +290,14 @@ class Training {
     source_->first = source_->last = -1;
   }
 
-  // Seconds of a step without the feed.
+  // Returns the seconds of a step without the feed.
   double run() {
     next_batch();
     backend::Executable& program = executable();
     return seconds_of([&] { program.run(model_.state.stream(), &ring_); });
   }
 
-  // One step node by node.
+  // Times one step node by node.
   void time_nodes(double overhead) {
     next_batch();
     backend::Executable& program = executable();
@@ -304,8 +308,8 @@ class Training {
                         [&](const graph::Node& node, const graph::ValueInfo&, const void*) {
                           const auto us = 1e-3 * static_cast<double>(now_ns() - begin);
                           const auto i = static_cast<std::size_t>(&node - nodes);
-                          // Called once for every output; nodes without outputs (advance) fall to
-                          // the next one.
+                          // This is called once for every output. The time of nodes without outputs
+                          // (advance) counts for the next node.
                           if (i >= done) {
                             const auto count = static_cast<double>(i + 1 - done);
                             node_us_[i] =
@@ -337,7 +341,8 @@ class Training {
 
 // ---- Output ------------------------------------------------------------------------------------
 
-// "32x13x13x32 3x3x32x64 64 -> 32x11x11x64"; the same shape several times: "34944 *4".
+// Returns, for example, "32x13x13x32 3x3x32x64 64 -> 32x11x11x64". A repeated shape is written
+// once: "34944 *4".
 std::string shapes_of(const graph::Graph& graph, const graph::Node& node) {
   const auto list = [&](const std::vector<graph::ValueId>& ids) {
     std::string text;

@@ -1,6 +1,6 @@
-// A generator that makes its batches where they are used. On a GPU the function enqueues kernels on
-// the stream that it is given, and nothing is uploaded but a header of 256 bytes; elsewhere it
-// writes the memory itself, as here.
+// This generator makes its batches where they are used. On a GPU the function enqueues kernels on
+// the stream that it gets, and only a header of 256 bytes is uploaded. On other devices it writes
+// the memory itself, as here.
 #include <stoker/stoker.h>
 
 int main() {

@@ -51,8 +51,8 @@ Arguments parse(int argc, char** argv) {
   return arguments;
 }
 
-// A generator with state: it knows the data set, and draws a new order of the images every epoch.
-// The types say what a batch holds: images as float, labels as int32.
+// This generator has state: it knows the data set, and draws a new order of the images in every
+// epoch. Its types say what a batch holds: images as float, labels as int32.
 class ShiftedImages : public BatchGenerator<float, std::int32_t> {
  public:
   ShiftedImages(const Tensor& images, const Tensor& labels, const Arguments& arguments)
@@ -66,7 +66,7 @@ class ShiftedImages : public BatchGenerator<float, std::int32_t> {
         seed_(arguments.seed),
         order_(labels_.size()) {}
 
-  // The order is keyed by the epoch: the same whatever came before.
+  // The order depends on the epoch's number alone, whatever came before.
   void begin_epoch(std::int64_t epoch) override {
     std::iota(order_.begin(), order_.end(), 0);
     Random random(seed_, 1, static_cast<std::uint32_t>(epoch));
@@ -79,7 +79,7 @@ class ShiftedImages : public BatchGenerator<float, std::int32_t> {
   // runs on a thread of the feed, while the step works on an earlier batch.
   std::int64_t fill(BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) override {
     const auto begin = static_cast<std::size_t>(batch.index) * y.size();
-    if (begin >= order_.size()) return 0;  // the epoch is over
+    if (begin >= order_.size()) return 0;  // The epoch is over.
     const std::size_t rows = std::min(y.size(), order_.size() - begin);
     const auto pixels = static_cast<std::size_t>(height_ * width_);
     for (std::size_t row = 0; row < rows; ++row) {
@@ -89,11 +89,11 @@ class ShiftedImages : public BatchGenerator<float, std::int32_t> {
       const int dx = static_cast<int>(batch.random.integer(-shift_, shift_ + 1));
       shift_into(x.subspan(row * pixels, pixels), images_.subspan(image * pixels, pixels), dy, dx);
     }
-    return static_cast<std::int64_t>(rows);  // the last batch of an epoch is shorter
+    return static_cast<std::int64_t>(rows);  // The last batch of an epoch is shorter.
   }
 
  private:
-  // Pixels from 0 to 1, moved down by dy and right by dx; what comes in is black.
+  // Pixels from 0 to 1 are moved down by dy and right by dx. The pixels that come in are black.
   void shift_into(std::span<float> to, std::span<const std::uint8_t> from, int dy, int dx) const {
     for (std::int64_t r = 0; r < height_; ++r) {
       for (std::int64_t c = 0; c < width_; ++c) {

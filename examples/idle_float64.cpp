@@ -12,7 +12,8 @@ int main() {
   model.compile({.optimizer = SGD({.learning_rate = 1e-4}), .loss = "mse"});
   const BatchShapes shapes{.x = {256, 4096}, .y = {256, 1}};
 
-  const std::vector<double> measured(256 * 4096, 0.5);  // as another library hands it over
+  // Another library might hand over its data like this.
+  const std::vector<double> measured(256 * 4096, 0.5);
   auto doubles = generator<double, double>(
       shapes, [&](BatchContext&, std::span<double> x, std::span<double> y) {
         std::copy(measured.begin(), measured.end(), x.begin());
@@ -22,7 +23,7 @@ int main() {
   std::cout << "float64, cast on the way:\n"
             << model.fit_generator(cast<float>(doubles), options).feed.verdict();
 
-  // The same numbers, kept as float once and for all.
+  // These are the same numbers, converted to float once.
   const std::vector<float> kept(measured.begin(), measured.end());
   auto floats =
       generator<float, float>(shapes, [&](BatchContext&, std::span<float> x, std::span<float> y) {

@@ -8,11 +8,11 @@
 using namespace stoker;
 
 int main() {
-  // A device whose steps take 5 ms, whatever computer this runs on.
+  // The steps of this device take 5 ms, whatever computer this runs on.
   Sequential model({Input({32}), Dense(1)}, {.device = Device::simulated({.step_seconds = 5e-3})});
   model.compile({.optimizer = SGD({.learning_rate = 1e-2}), .loss = "mse"});
 
-  // Captureless, so pure: several workers may call it at the same time.
+  // A lambda without captures is pure, so several workers may call it at the same time.
   auto batches = generator<float, float>(
       {.x = {64, 32}, .y = {64, 1}},
       [](BatchContext& batch, std::span<float> x, std::span<float> y) {

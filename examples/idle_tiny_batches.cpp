@@ -7,7 +7,7 @@ using namespace stoker;
 namespace {
 
 void train(std::int64_t batch_size) {
-  // A device that works by itself, as a GPU does, and that takes the host 50 µs to launch.
+  // This device works by itself, as a GPU does, and a launch takes the host 50 µs.
   Sequential model({Input({4}), Dense(4)},
                    {.threads = 1, .device = Device::simulated({.launch_seconds = 50e-6})});
   model.compile({.optimizer = SGD({.learning_rate = 1e-2}), .loss = "mse"});

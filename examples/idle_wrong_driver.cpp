@@ -10,7 +10,7 @@ int main() {
   const std::string reason = Device::why_not_cuda();
   if (!reason.empty()) std::cout << "not on a GPU: " << reason << '\n';
 
-  // Who insists gets an error instead of a slow training.
+  // A program that insists on the GPU gets an error instead of a slow training.
   try {
     const Sequential model({Input({4}), Dense(1)}, {.device = Device::cuda(0)});
     std::cout << "cuda:0 can be used\n";

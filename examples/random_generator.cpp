@@ -26,6 +26,7 @@ int main() {
         for (auto& label : y) label = batch.random.integer(0, 10);
       });
 
-  History history = model.fit_generator(batches, {.steps_per_epoch = 100, .epochs = 10, .workers = AUTOTUNE});
-  std::cout << history.feed.verdict();   // "compute-bound: the step computed 99.2% of the time ..."
+  History history =
+      model.fit_generator(batches, {.steps_per_epoch = 100, .epochs = 10, .workers = AUTOTUNE});
+  std::cout << history.feed.verdict();  // "compute-bound: the step computed 99.2% of the time ..."
 }

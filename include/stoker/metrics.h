@@ -16,10 +16,10 @@ namespace metrics {
 class MetricBase;
 }
 
-// A metric: a handle, copies share it. Strings work where a Metric is taken: "accuracy" ("acc")
-// chooses binary, categorical or sparse accuracy by the shapes of labels and predictions, as Keras
-// does; "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
-// "mean_squared_error" ("mse"), "mean_absolute_error" ("mae").
+// A handle to a metric, which its copies share. Strings work where a Metric is taken. "accuracy"
+// ("acc") chooses binary, categorical or sparse accuracy by the shapes of labels and predictions,
+// as Keras does. Other names are "binary_accuracy", "categorical_accuracy",
+// "sparse_categorical_accuracy", "mean_squared_error" ("mse") and "mean_absolute_error" ("mae").
 class Metric {
  public:
   Metric(const char* name);
@@ -28,15 +28,15 @@ class Metric {
   const std::shared_ptr<const metrics::MetricBase>& base() const { return base_; }
   const std::string& name() const;
 
-  // {"class_name": "BinaryAccuracy", "config": {...}, ...}, as Keras writes it; the name alone for
-  // one that chooses by shapes.
+  // Returns {"class_name": "BinaryAccuracy", "config": {...}, ...}, as Keras writes it, or the name
+  // alone for a metric that chooses by shapes.
   Config config() const;
 
  private:
   std::shared_ptr<const metrics::MetricBase> base_;
 };
 
-// Metrics of one output: one, or a list.
+// The metrics of one output, given as one metric or a list.
 class MetricList {
  public:
   MetricList(const char* name) : metrics_{Metric(name)} {}
@@ -50,10 +50,10 @@ class MetricList {
   std::vector<Metric> metrics_;
 };
 
-// The metrics of a model: of its one output, of each in their order, or by name. A list of two
-// strings in braces, {"a", "mae"}, is an output's name and its metric.
-//   .metrics = {"accuracy", "mae"}      .metrics = {{"price", {"mae", "mse"}}, {"kind",
-//   "accuracy"}}
+// The metrics of a model, given for its only output, for each output in their order, or by name. A
+// list of two strings in braces, {"a", "mae"}, is an output's name and its metric:
+//   .metrics = {"accuracy", "mae"}
+//   .metrics = {{"price", {"mae", "mse"}}, {"kind", "accuracy"}}
 class OutputMetrics {
  public:
   struct Entry {
@@ -62,7 +62,8 @@ class OutputMetrics {
     Entry(Metric metric) : list(std::move(metric)) {}
     Entry(std::vector<Metric> metrics) : list(std::move(metrics)) {}
     Entry(std::string name, MetricList list) : name(std::move(name)), list(std::move(list)) {}
-    std::string name{};  // of the output; empty where they are given in order
+    // The name of the output. It is empty where the metrics are given in order.
+    std::string name{};
     MetricList list;
   };
 
@@ -85,19 +86,21 @@ class OutputMetrics {
   std::vector<Entry> entries_;
 };
 
-// From such a map, or from a name. Throws ValueError for a class, a key or a value that is none,
-// with its place and the nearest name.
+// Makes a metric from the result of Metric::config(), or from a name. Throws ValueError, with the
+// place and the nearest name, for a class, a key or a value that does not exist.
 Metric metric_from_config(const Config& config);
 
 struct MetricOptions {
   std::string name{};
 };
 struct BinaryAccuracyOptions {
-  double threshold = 0.5;  // a prediction above it counts as 1; 0 where predictions are logits
+  // A prediction above the threshold counts as 1. The threshold is 0 where predictions are logits.
+  double threshold = 0.5;
   std::string name{};
 };
 
-Metric Accuracy(MetricOptions options = {});  // label == prediction, element by element
+// It compares label == prediction, element by element.
+Metric Accuracy(MetricOptions options = {});
 Metric BinaryAccuracy(BinaryAccuracyOptions options = {});
 Metric CategoricalAccuracy(MetricOptions options = {});
 Metric SparseCategoricalAccuracy(MetricOptions options = {});

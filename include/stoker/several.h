@@ -1,5 +1,5 @@
-// One thing, or several: how losses, weights and tensors are given to models of one or more inputs
-// and outputs.
+// Losses, weights and tensors are given to a model as one value or as several, for its inputs or
+// outputs.
 #pragma once
 
 #include <concepts>
@@ -14,13 +14,14 @@
 
 namespace stoker {
 
-// Something for each output (or input) of a model: one, a list in the outputs' order, or by name.
+// A value for each output (or input) of a model. It may be one value, a list in the order of the
+// outputs, or a list of names and values:
 //   .loss = "mse"      .loss = {"mse", "mae"}      .loss = {{"price", "mse"}, {"age", "mae"}}
 template <class T>
 class Several {
  public:
   struct Entry {
-    std::string name;  // empty where they are given in order
+    std::string name;  // This is empty where the values are given in order.
     T value;
   };
 
@@ -43,10 +44,10 @@ class Several {
     for (const auto& [name, value] : named) add(name, value);
   }
 
-  // In the order in which they were given.
+  // The values in the order in which they were given.
   const std::vector<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
-  // Whether one was given that is not a list of one.
+  // Whether a single value was given. A list of one is not single.
   bool is_single() const { return is_single_; }
   bool is_named() const { return is_named_; }
 
@@ -61,14 +62,14 @@ class Several {
   bool is_named_ = false;
 };
 
-// The same of tensors that a call reads and does not keep: nothing is copied.
+// The same for tensors that a call reads and does not keep, so nothing is copied:
 //   model.fit(x, y)      model.fit({x1, x2}, y)      model.fit(x, {{"price", y1}, {"age", y2}})
 class Tensors {
  public:
   struct Entry {
     Entry(const Tensor& tensor) : tensor(&tensor) {}
     Entry(std::string name, const Tensor& tensor) : name(std::move(name)), tensor(&tensor) {}
-    std::string name{};  // empty where they are given in order
+    std::string name{};  // This is empty where the tensors are given in order.
     const Tensor* tensor;
   };
 

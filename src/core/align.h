@@ -1,6 +1,6 @@
-// Alignment in memory: buffers, weights, the values of a step and the fields of a slot all begin at
-// a multiple of kAlignment. It is the largest alignment that a device asks for, and lets every
-// kernel load its operands in whole vectors.
+// Buffers, weights, the values of a step and the fields of a slot all begin at a multiple of
+// kAlignment. It is the largest alignment that a device asks for, and lets every kernel load its
+// operands in whole vectors.
 #pragma once
 
 #include <cstdint>

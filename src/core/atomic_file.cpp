@@ -22,12 +22,13 @@ std::filesystem::path directory_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// The n-th candidate; short, whatever the target's name, and told apart by process.
+// The n-th candidate for the temporary name. It is short whatever the target's name, and differs
+// between processes.
 std::filesystem::path temporary_name(const std::filesystem::path& path, int n) {
   return directory_of(path) / format(".stoker-", getpid(), "-", n, ".tmp");
 }
 
-// 0, or -1 with errno.
+// Returns 0, or -1 with errno set.
 int sync_directory(const std::filesystem::path& directory) {
   const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return -1;
@@ -40,8 +41,8 @@ int sync_directory(const std::filesystem::path& directory) {
   return result;
 }
 
-// Whether names in this directory stand for descriptors of a process: to follow such a link by name
-// would miss what it stands for.
+// Whether names in this directory stand for descriptors of a process. Following such a link by name
+// would miss the open file behind the descriptor.
 bool holds_descriptors(const std::filesystem::path& directory) {
   std::error_code unknown;
   const std::string name = std::filesystem::canonical(directory, unknown).native();
@@ -54,9 +55,10 @@ struct Target {
   bool has_loop = false;
 };
 
-// Follows symbolic links as far as there are any; the last one may lead to nothing yet.
+// Follows symbolic links as far as there are any. The last link may lead to a file that does not
+// exist yet.
 Target target_of(std::filesystem::path path) {
-  constexpr int kMostLinks = 40;  // as Linux has it
+  constexpr int kMostLinks = 40;  // The limit of Linux.
   for (int links = 0; links < kMostLinks; ++links) {
     std::error_code none;
     const std::filesystem::path next = std::filesystem::read_symlink(path, none);
@@ -67,8 +69,8 @@ Target target_of(std::filesystem::path path) {
   return {.path = path, .has_loop = true};
 }
 
-// While an object of this class lives, a pipe whose reader has gone is an error of the write and
-// not the end of the process.
+// While an object of this class lives, writing to a pipe whose reader has gone fails with an error
+// instead of ending the process.
 class WithoutPipeSignal {
  public:
   WithoutPipeSignal() {
@@ -121,8 +123,8 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   const bool replaces = exists && S_ISREG(old.st_mode);
   open_beside(replaces);
   if (!replaces) return;
-  // The owner is set first, since a change of owner takes bits of the mode away. Only root may give
-  // a file to others, so that a failure is no error.
+  // The owner is set first, because a change of owner clears bits of the mode. Only root may give a
+  // file to others, so a failure is no error.
   constexpr mode_t kModeBits = 07777;
   const bool is_ours = fchown(descriptor_, old.st_uid, old.st_gid) == 0;
   const mode_t mode = old.st_mode & (is_ours ? kModeBits : mode_t{0777});
@@ -140,19 +142,20 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-// `is_private`: nobody else may read it before it has the mode of the file that it replaces.
+// With `is_private` nobody else may read the file before it has the mode of the file that it
+// replaces.
 void AtomicFile::open_beside(bool is_private) {
   for (int n = 0; descriptor_ < 0; ++n) {
     temporary_ = temporary_name(target_, n);
-    // O_EXCL keeps two threads, or a file that a crash has left, apart.
+    // O_EXCL keeps two threads from sharing a file, and from using one that a crash has left.
     descriptor_ =
         open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, is_private ? 0600 : 0666);
     if (descriptor_ < 0 && errno != EEXIST && errno != EINTR) fail("create a file beside it");
   }
 }
 
-// A descriptor of this process is shared and not opened anew: what is written so comes behind what
-// the program has written, also into a file, and a socket can't be opened at all.
+// A descriptor of this process is duplicated and not opened anew. New bytes then follow those that
+// the program has written, also in a file; and a socket cannot be opened at all.
 void AtomicFile::open_descriptor() {
   const std::string number = target_.filename().native();
   int wanted = -1;
@@ -169,8 +172,8 @@ void AtomicFile::open_descriptor() {
 }
 
 void AtomicFile::open_directly() {
-  // With O_NONBLOCK opening a pipe waits for no reader; with O_APPEND what a redirected output
-  // holds stays.
+  // With O_NONBLOCK, opening a pipe does not wait for a reader; with O_APPEND, a redirected output
+  // keeps its contents.
   do {
     descriptor_ = open(target_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   } while (descriptor_ < 0 && errno == EINTR);
@@ -202,7 +205,7 @@ void AtomicFile::commit() {
   const bool is_direct = temporary_.empty();
   // Devices and pipes have nothing to sync, and say so with EINVAL.
   if (fsync(descriptor_) != 0 && !(is_direct && errno == EINVAL)) fail("sync it");
-  // The descriptor is gone even when close reports an error.
+  // close releases the descriptor even when it reports an error.
   if (close(std::exchange(descriptor_, -1)) != 0) fail("close it");
   if (is_direct) return;
   if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename the finished file to it");

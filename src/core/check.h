@@ -1,5 +1,5 @@
-// The one way in which options are checked: at the call that takes them, with a message that names
-// the place, the option, what was expected and what was received.
+// All options are checked here, when the call that takes them begins, with a message that names the
+// place, the option, what was expected and what was received.
 #pragma once
 
 #include <cmath>
@@ -11,12 +11,13 @@
 
 namespace stoker::check {
 
-// Which values an option may have. NaN lies in no range, infinity only in one that says so.
+// The values that an option may have. No range contains NaN, and infinity is only in a range that
+// allows it.
 struct Range {
   double low = -HUGE_VAL;
   double high = HUGE_VAL;
-  bool low_is_open = false;   // low itself lies outside
-  bool high_is_open = false;  // high itself lies outside
+  bool low_is_open = false;   // Whether low itself lies outside.
+  bool high_is_open = false;  // Whether high itself lies outside.
   bool takes_infinity = false;
 
   bool contains(double value) const;
@@ -36,8 +37,8 @@ constexpr Range or_infinity(Range range) {
   return range;
 }
 
-// Throw ValueError "<where>: expected <option> <range>, received <value>" unless the value lies in
-// the range.
+// These throw ValueError "<where>: expected <option> <range>, received <value>" unless the value
+// lies in the range.
 void require_real(std::string_view where, std::string_view option, double value, Range range);
 void require_integer(std::string_view where, std::string_view option, std::int64_t value,
                      Range range);
@@ -50,8 +51,8 @@ void require(std::string_view where, std::string_view option, std::integral auto
   require_integer(where, option, static_cast<std::int64_t>(value), range);
 }
 
-// An environment variable that holds a whole number; empty where it is not set or is empty text.
-// Throws ValueError for anything else, and for a number outside of the range.
+// The value of an environment variable that holds a whole number; empty where it is not set or
+// holds empty text. Throws ValueError for any other text, and for a number outside of the range.
 std::optional<std::int64_t> integer_from_environment(const char* variable, Range range);
 // Reads a variable that holds 0 or 1.
 std::optional<bool> switch_from_environment(const char* variable);

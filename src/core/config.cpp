@@ -37,7 +37,7 @@ bool Config::boolean() const {
 }
 
 std::int64_t Config::integer() const {
-  constexpr double kMost = 0x1p53;  // beyond it a double skips whole numbers
+  constexpr double kMost = 0x1p53;  // Beyond this limit a double skips whole numbers.
   if (const auto* value = std::get_if<std::int64_t>(&value_)) return *value;
   if (const auto* value = std::get_if<double>(&value_)) {
     if (*value == std::floor(*value) && std::fabs(*value) <= kMost) {
@@ -94,7 +94,7 @@ std::size_t Config::size() const { return is_map() ? members().size() : list_ite
 
 Config& Config::set(std::string key, Config value) {
   if (is_null()) value_ = Map();
-  members();  // throws where this is no map
+  members();  // This throws where the config is not a map.
   auto& own = std::get<Map>(value_);
   for (auto& member : own) {
     if (member.first != key) continue;
@@ -107,7 +107,7 @@ Config& Config::set(std::string key, Config value) {
 
 Config& Config::append(Config value) {
   if (is_null()) value_ = List();
-  list_items();  // throws where this is no list
+  list_items();  // This throws where the config is not a list.
   std::get<List>(value_).push_back(std::move(value));
   return *this;
 }

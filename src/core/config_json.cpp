@@ -1,5 +1,5 @@
-// JSON in and out. Reading is nlohmann/json's, through its events, so that the order of keys, whole
-// numbers and keys that stand twice are seen.
+// This file reads and writes JSON. Reading uses the events of nlohmann/json's parser, which show
+// the order of keys, whole numbers and repeated keys.
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -11,7 +11,8 @@
 namespace stoker {
 namespace {
 
-constexpr std::size_t kMostLevels = 256;  // what follows a tree down needs a stack for each
+// A function that walks a tree needs a stack frame for each level.
+constexpr std::size_t kMostLevels = 256;
 
 std::string place_of(std::string_view text, std::size_t position) {
   std::size_t line = 1;
@@ -25,7 +26,7 @@ std::string place_of(std::string_view text, std::size_t position) {
   return format("line ", line, ", column ", column);
 }
 
-// Takes the events of one text.
+// Builds a Config from the parser's events for one text.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit Builder(std::string_view text) : text_(text) {}
@@ -54,7 +55,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool parse_error(std::size_t position, const std::string& token,
                    const nlohmann::detail::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..."
+    // The message has this form: "[json.exception.parse_error.101] parse error at line 1, column 2:
+    // syntax error ..."
     const std::string what = error.what();
     const std::size_t reason = what.find(": ");
     throw ValueError(format("JSON: ", place_of(text_, position), ": expected JSON, received \"",
@@ -67,7 +69,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
  private:
   struct Open {
     Config value;
-    std::string key;  // of the member whose value comes next
+    std::string key;  // The key of the member whose value comes next.
   };
 
   bool add(Config value) {
@@ -105,7 +107,7 @@ void write_number(double value, std::string& out) {
   const char* end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   const std::string_view text(digits, static_cast<std::size_t>(end - digits));
   out += text;
-  // Without a point it would be read as a whole number.
+  // A number without a point would be read back as a whole number.
   if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
@@ -139,7 +141,7 @@ class Writer {
 
  private:
   void write_text(const std::string& text) {
-    // Bytes that are no UTF-8 become the replacement character, since JSON is text.
+    // Bytes that are not UTF-8 become the replacement character, because JSON is text.
     out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   void write_list(const Config::List& items, int level) {

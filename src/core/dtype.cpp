@@ -1,4 +1,4 @@
-// Names of element types, and IEEE 754 binary16 to and from float32.
+// The names of element types, and conversions between IEEE 754 binary16 and float32.
 #include "stoker/dtype.h"
 
 namespace stoker {

@@ -1,5 +1,6 @@
-// The fields of a class, described once: describe(Fields&, Arguments&) names each of them, and
-// reads it from a Config, writes it into one, or fills in what it has by default.
+// The fields of a class are described once: describe(Fields&, Arguments&) names each of them, and
+// depending on the Fields it reads the field from a Config, writes it into one, or fills in its
+// default.
 //
 //   void describe(Fields& fields, DenseArguments& dense) {
 //     fields.required("units", dense.units);
@@ -7,7 +8,7 @@
 //     fields.never("kernel_constraint");
 //   }
 //
-// A type of value is known by its FieldType, which stands beside the type.
+// The type of a value has a FieldType, which stands beside the type.
 #pragma once
 
 #include <array>
@@ -28,23 +29,23 @@
 
 namespace stoker {
 
-// How a value of type T stands in a Config. read() throws an Error that says what it expected;
-// where, is put before it.
+// Converts between a value of type T and its form in a Config. read() throws an Error that says
+// what it expected; the place is put before that message.
 template <class T>
 struct FieldType;
 
 class Fields {
  public:
-  // Reads from `config`, whose place, "layers[2].config", begins every error's message.
+  // Reads from `config`. Every error's message begins with `place`, for example "layers[2].config".
   static Fields reading(const Config& config, std::string place);
-  // Writes into config().
+  // Writes the fields into config().
   static Fields writing();
 
   bool reads() const { return source_ != nullptr; }
   const Config& config() const { return written_; }
   const std::string& place() const { return place_; }
 
-  // Describes a field that keeps the value it has where the config has no such key.
+  // Describes a field that keeps its present value where the config has no such key.
   template <class T>
   void operator()(const char* name, T& value) {
     if (!reads()) {
@@ -53,7 +54,7 @@ class Fields {
       value = read<T>(name, *given);
     }
   }
-  // Describes a field that has to be there.
+  // Describes a field that has to be in the config.
   template <class T>
   void required(const char* name, T& value) {
     if (reads()) {
@@ -62,20 +63,23 @@ class Fields {
     }
     (*this)(name, value);
   }
-  // Describes what Keras has and we do not offer: it may be null or false, and is not written.
+  // Describes fields that Keras has and this library does not offer. They may be null or false, and
+  // are not written.
   void never(std::initializer_list<const char*> names);
-  // Describes what has one value here. It is written, since Keras may have another by default.
+  // Describes a field with only one value here. It is written, because Keras may have another
+  // default.
   void always(const char* name, const Config& value);
-  // Does the same where Keras's default is that value, so that it need not be written.
+  // Describes a field with only one value here that is also Keras's default, so it is not written.
   void only(const char* name, const Config& value);
-  // Describes what Keras notes and nothing depends on: it may be anything, and is not written.
+  // Describes fields that Keras notes and nothing depends on. They may have any value, and are not
+  // written.
   void ignored(std::initializer_list<const char*> names);
-  // Describes what Keras wants and nothing depends on, such as the name of a loss: it may be
-  // anything, and this is written.
+  // Describes a field that Keras expects and nothing depends on, such as the name of a loss. It may
+  // have any value, and this one is written.
   void note(const char* name, const Config& value);
 
-  // Returns the Arguments that the config describes, of which describe(Fields&, Arguments&) knows
-  // the fields; throws ValueError for a key that none of them has.
+  // Returns the Arguments that the config holds, whose fields describe(Fields&, Arguments&) names.
+  // Throws ValueError for a key that none of the fields has.
   template <class Arguments>
   Arguments all() {
     Arguments arguments{};
@@ -83,10 +87,10 @@ class Fields {
     finish();
     return arguments;
   }
-  // Throws ValueError, with the nearest name, for a key that was not asked for.
+  // Throws ValueError, with the nearest name, for a key that no field has asked for.
   void finish() const;
 
-  // Calls f; an Error of ours leaves it as one of the same type, with the place before its message.
+  // Calls f. An Error of ours is thrown on as the same type, with the place before its message.
   template <class F>
   static auto with_place(const std::string& place, F&& f) -> decltype(f()) {
     try {
@@ -103,7 +107,7 @@ class Fields {
  private:
   Fields(const Config* source, std::string place);
 
-  // The value of a key that is known from now on.
+  // Returns the value of a key, which counts as known from now on.
   const Config* take(const char* name);
   [[noreturn]] void throw_missing(const char* name) const;
 
@@ -113,7 +117,7 @@ class Fields {
                       [&]() -> T { return FieldType<T>::read(given); });
   }
 
-  const Config* source_;  // null: writing
+  const Config* source_;  // Null when writing.
   std::string place_;
   Config written_ = Config::map();
   std::vector<std::string_view> known_;
@@ -140,13 +144,13 @@ struct FieldType<std::string> {
   static std::string read(const Config& config) { return config.string(); }
   static Config write(const std::string& value) { return value; }
 };
-// Whatever it is.
+// A Config is taken as it is.
 template <>
 struct FieldType<Config> {
   static Config read(const Config& config) { return config; }
   static Config write(const Config& value) { return value; }
 };
-// A seed; above 2^63 it is written as the negative number of the same bits.
+// A seed above 2^63 is written as the negative number with the same bits.
 template <>
 struct FieldType<std::uint64_t> {
   static std::uint64_t read(const Config& config) {
@@ -154,13 +158,13 @@ struct FieldType<std::uint64_t> {
   }
   static Config write(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 };
-// A list of extents, in which null is one that is not known.
+// A shape is a list of extents, in which null is an unknown extent.
 template <>
 struct FieldType<Shape> {
   static Shape read(const Config& config);
   static Config write(const Shape& value);
 };
-// A list; null where there is none.
+// A vector is a list, and is empty for null.
 template <class T>
 struct FieldType<std::vector<T>> {
   static std::vector<T> read(const Config& config) {
@@ -175,7 +179,7 @@ struct FieldType<std::vector<T>> {
     return list;
   }
 };
-// Null where there is none.
+// An optional is null where it holds no value.
 template <class T>
 struct FieldType<std::optional<T>> {
   static std::optional<T> read(const Config& config) {
@@ -187,8 +191,8 @@ struct FieldType<std::optional<T>> {
   }
 };
 
-// A Base that keeps the Options it was made with, of which describe(Fields&, Options&) knows the
-// fields, and writes them.
+// A Base that keeps the Options it was made with and writes their fields, which describe(Fields&,
+// Options&) names.
 template <class Base, class Options>
 class Described : public Base {
  public:
@@ -205,8 +209,8 @@ class Described : public Base {
   const Options options_;
 };
 
-// The class of that name in a table of classes. Throws ValueError, with the nearest name, where
-// there is none; `kind` is what they are: "loss".
+// Returns the class with that name from a table of classes. Throws ValueError, with the nearest
+// name, where there is none. `kind` names the classes in the message: "loss".
 template <class Classes>
 const auto& class_named(const char* kind, std::string_view name, const Classes& classes) {
   std::vector<std::string_view> known;
@@ -219,18 +223,20 @@ const auto& class_named(const char* kind, std::string_view name, const Classes& 
 }
 
 // ---- Objects -----------------------------------------------------------------------------------
-// {"module": "keras.layers", "class_name": "Dense", "config": {...}, "registered_name": null}
+// Makes {"module": "keras.layers", "class_name": "Dense", "config": {...}, "registered_name":
+// null}.
 Config object_config(const char* module, std::string class_name, Config config);
 
 struct ObjectView {
   const std::string& class_name;
   const Config& config;
 };
-// Of such a map, where only class_name is needed: without a config it is empty. Throws ValueError
-// for what is none, and for an object that Keras calls registered, which is a user's.
+// Takes such a map apart. Only class_name is needed, and config is empty where there is none.
+// Throws ValueError for a config that is no such map, and for an object that Keras calls
+// registered, because a user has defined its class.
 ObjectView object_of(const Config& config);
 
-// One, a list, or a map by name; null: none.
+// A Several is one value, a list, or a map by name; null stands for no value.
 template <class T>
 struct FieldType<Several<T>> {
   static Several<T> read(const Config& config) {

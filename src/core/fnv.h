@@ -1,4 +1,4 @@
-// FNV-1a, 32 bits: numbers that depend on names alone. Source: Fowler, Noll, Vo, "The FNV
+// 32-bit FNV-1a hashes give numbers that depend on names alone. Source: Fowler, Noll, Vo, "The FNV
 // Non-Cryptographic Hash Algorithm".
 #pragma once
 
@@ -9,12 +9,12 @@ namespace stoker {
 
 inline constexpr std::uint32_t kFnvBasis = 2166136261U;
 
-// The hash of the bytes behind those that `hash` is of.
+// Continues `hash` with the bytes of a text.
 constexpr std::uint32_t fnv1a(std::string_view text, std::uint32_t hash = kFnvBasis) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
   return hash;
 }
-// The same of a number's four bytes, the lowest first.
+// Continues `hash` with the four bytes of a number, the lowest first.
 constexpr std::uint32_t fnv1a(std::uint32_t number, std::uint32_t hash) {
   for (int i = 0; i < 4; ++i) hash = (hash ^ (number >> 8 * i & 0xffU)) * 16777619U;
   return hash;

@@ -1,4 +1,4 @@
-// Exceptions that are not ours become ours at the border.
+// Exceptions of other libraries are turned into errors of ours where they enter.
 #pragma once
 
 #include <exception>
@@ -12,9 +12,9 @@
 
 namespace stoker {
 
-// Callers are handling an exception, which this function throws again where it is a stoker::Error
-// that names its place; otherwise throws E("<where>: <what it said>") with the original nested in
-// it.
+// Rethrows the exception that the caller is handling. A stoker::Error that names its place is
+// thrown again unchanged; any other exception becomes E("<where>: <its message>") with the original
+// nested in it.
 template <class E = IoError>
 [[noreturn]] void rethrow_as(const std::string& where) {
   constexpr const char* kNoMemory =
@@ -23,7 +23,8 @@ template <class E = IoError>
   try {
     throw;
   } catch (const DeviceError& error) {
-    // A Tensor got no memory; where it was wanted says more.
+    // A Tensor got no memory. A message with the place that needed it says more, so it replaces
+    // this one.
     if constexpr (!std::is_same_v<E, DeviceError>) {
       try {
         std::rethrow_if_nested(error);
@@ -46,7 +47,7 @@ template <class E = IoError>
   std::throw_with_nested(E(where + ": " + what));
 }
 
-// f(), of which no exception leaves that is not a stoker::Error.
+// Calls f() and turns every exception into a stoker::Error.
 template <class E = IoError, class F>
 decltype(auto) with_own_errors(const std::string& where, F&& f) {
   try {

@@ -1,4 +1,5 @@
-// Messages from parts: format("Dense \"", name, "\": expected ", shape). g++ 12 has no std::format.
+// Joins the parts of a message: format("Dense \"", name, "\": expected ", shape). g++ 12 has no
+// std::format.
 #pragma once
 
 #include <sstream>

@@ -12,8 +12,8 @@ constexpr int kPerOctave = 4;
 
 }  // namespace
 
-// The two bits behind the leading one divide an octave in four linear parts: no logarithm, since
-// this runs for each batch.
+// The two bits behind the leading one divide an octave in four linear parts. This avoids a
+// logarithm, because the function runs for each batch.
 std::size_t DurationHistogram::bucket_of(std::int64_t ns) {
   if (ns < std::int64_t{1} << kFirstOctave) return 0;
   const auto value = static_cast<std::uint64_t>(ns);

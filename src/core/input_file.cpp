@@ -31,7 +31,7 @@ const char* kind_of(mode_t mode) {
 
 std::optional<InputFile> InputFile::open_existing(const std::filesystem::path& path) {
   const std::string& name = path.native();
-  // With O_NONBLOCK a pipe is opened at once, whether or not there is a writer, and refused below.
+  // With O_NONBLOCK a pipe opens at once, whether or not it has a writer, and is refused below.
   int descriptor = -1;
   do {
     descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -72,7 +72,7 @@ InputFile::~InputFile() {
 }
 
 std::size_t InputFile::read(std::span<std::byte> bytes) {
-  // Linux reads no more than this in one call.
+  // Linux reads at most this many bytes in one call.
   constexpr std::size_t kMost = 0x7ffff000;
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -101,7 +101,8 @@ std::span<const std::byte> read_whole_file(const std::filesystem::path& path, st
                                  size == file.size() ? "" : "at least ", size));
   };
   check(file.size());
-  // One byte more than it says shows where it ends; some files of the system's say 0.
+  // Asking for one byte more than the stated size shows where the file ends; some system files
+  // state 0.
   std::size_t wanted = static_cast<std::size_t>(file.size()) + 1;
   std::size_t filled = 0;
   for (;;) {

@@ -1,4 +1,4 @@
-// The one way in which files are opened for reading.
+// All files are opened for reading through this class.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,14 @@
 
 namespace stoker {
 
-// A regular file, read forwards. What is no regular file is refused without waiting for it: a pipe
-// would wait for its other end for ever, and a device may never end. Every failure throws IoError
-// whose message starts with the path. Reads are not buffered. Used by one thread at a time.
+// A regular file that is read forwards. Anything else is refused without waiting: a pipe might wait
+// for its other end for ever, and a device may never end. Every failure throws IoError whose
+// message starts with the path. Reads are not buffered. Only one thread may use an object at a
+// time.
 class InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path);
-  // The result is empty where there is nothing of that name.
+  // The result is empty where no file has that name.
   static std::optional<InputFile> open_existing(const std::filesystem::path& path);
 
   InputFile(InputFile&& other) noexcept;
@@ -28,7 +29,7 @@ class InputFile {
 
   // The size in bytes that the file had when it was opened.
   std::uint64_t size() const { return size_; }
-  // Fills `bytes` and returns their number, or fewer at the end.
+  // Fills `bytes` and returns how many were read, which are fewer only at the end of the file.
   std::size_t read(std::span<std::byte> bytes);
   void rewind();
 
@@ -42,8 +43,9 @@ class InputFile {
   std::uint64_t size_ = 0;
 };
 
-// Reads all of a file into `memory`, which stays as large as it was for a larger file before, and
-// returns the part that holds the file. A file of more than `most` bytes is refused.
+// Reads a whole file into `memory` and returns the part that holds it. `memory` grows as needed and
+// never shrinks, so it can be used again for the next file. A file of more than `most` bytes is
+// refused.
 std::span<const std::byte> read_whole_file(const std::filesystem::path& path, std::uint64_t most,
                                            std::vector<std::byte>& memory);
 

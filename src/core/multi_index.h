@@ -1,4 +1,4 @@
-// The place of an element in a shape, by its flat number.
+// Converts the flat number of an element to its place in a shape.
 #pragma once
 
 #include <cstddef>

@@ -17,7 +17,8 @@ bool is_alike(char a, char b) {
   return lower(a) == lower(b);
 }
 
-// Letters put in, left out, changed, or two neighbours that changed places.
+// Counts the edits: letters that are inserted, left out or changed, and neighbours that changed
+// places.
 std::size_t distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> before_last;
   std::vector<std::size_t> last(to.size() + 1);
@@ -39,7 +40,7 @@ std::size_t distance(std::string_view from, std::string_view to) {
 }  // namespace
 
 std::string_view nearest(std::string_view name, std::span<const std::string_view> known) {
-  constexpr std::size_t kLongest = 100;  // what is longer is no misspelt name
+  constexpr std::size_t kLongest = 100;  // A longer text is no misspelt name.
   if (name.size() > kLongest) return {};
   std::string_view best;
   std::size_t fewest = 0;

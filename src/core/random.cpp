@@ -1,4 +1,4 @@
-// Philox4x32-10 in blocks, and the distributions drawn from it.
+// Philox4x32-10, in blocks, and the distributions that are drawn from it.
 #include "stoker/random.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ constexpr PhiloxKey key_of(std::uint64_t seed) {
   return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
 }
 
-// Blocks [begin, end) of those that start with `first_block`.
+// Fills blocks [begin, end), counted from `first_block`.
 void fill_portable(std::uint32_t* words, std::size_t begin, std::size_t end, PhiloxKey key,
                    std::uint32_t stream, std::uint32_t step, std::uint64_t first_block) {
   for (std::size_t i = begin; i < end; ++i) {
@@ -36,10 +36,10 @@ void fill_portable(std::uint32_t* words, std::size_t begin, std::size_t end, Phi
 
 #if defined(__x86_64__)
 // Makes as many of the blocks as fit the vectors and returns their number. Each 64-bit lane holds
-// one word of one block in its lower half, as the widening multiplication wants it; the upper
-// halves are never read, so that nothing masks them. Two groups of four blocks hide the
-// multiplication's latency. Intrinsics, because the compiler vectorises the loop above with more
-// shuffles than it gains.
+// one word of one block in its lower half, as the widening multiplication needs it. The upper
+// halves are never read, so they are not masked. Two groups of four blocks hide the
+// multiplication's latency. The code uses intrinsics because the compiler vectorises the loop above
+// with more shuffles than it gains.
 __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std::size_t blocks,
                                                       PhiloxKey key, std::uint32_t stream,
                                                       std::uint32_t step,
@@ -54,7 +54,7 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < kGroups; ++g) {
       const std::uint64_t block = first_block + done + 4 * g;
-      // The blocks stand as 0, 2, 1, 3, so that the unpacking below leaves them in order.
+      // The blocks are in the order 0, 2, 1, 3, so that the unpacking below puts them in order.
       c0[g] = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<long long>(block)),
                                _mm256_set_epi64x(3, 1, 2, 0));
       c1[g] = _mm256_srli_epi64(c0[g], 32);
@@ -87,7 +87,7 @@ __attribute__((target("avx2"))) std::size_t fill_avx2(std::uint32_t* words, std:
       _mm256_storeu_si256(out + 1, _mm256_unpackhi_epi64(low, high));
     }
   }
-  // g++ 12 forgets this before some returns; without it the caller's SSE code is 10 times slower.
+  // g++ 12 omits this before some returns, and without it the caller's SSE code is 10 times slower.
   _mm256_zeroupper();
   return done;
 }
@@ -98,7 +98,7 @@ bool has_avx2() {
 }
 #endif
 
-// Moves `unit` from [0, 1) to [low, high). Rounding can land on `high` itself: that goes to `low`.
+// Moves `unit` from [0, 1) to [low, high). Rounding can give `high` itself, which becomes `low`.
 float scaled(float unit, float low, float high) {
   const float value = low + (high - low) * unit;
   return value == high ? low : value;

@@ -33,7 +33,7 @@ Shape::Shape(std::span<const std::int64_t> extents) : rank_(extents.size()) {
 
 std::int64_t Shape::elements() const {
   if (!is_known()) return kUnknown;
-  // A zero extent makes any product zero, whatever the others would overflow to.
+  // A zero extent makes the product zero, even where the product of the others would overflow.
   if (std::find(begin(), end(), 0) != end()) return 0;
   std::int64_t product = 1;
   for (const std::int64_t extent : extents()) {
@@ -75,7 +75,7 @@ std::string to_string(const Shape& shape) {
     if (axis > 0) text += ", ";
     text += shape[axis] < 0 ? "None" : std::to_string(shape[axis]);
   }
-  // Python tells a tuple of one from a parenthesis by its comma.
+  // Python writes a tuple of one element with a comma, to tell it from a parenthesis.
   text += shape.rank() == 1 ? ",)" : ")";
   return text;
 }

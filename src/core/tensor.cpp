@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
-// Uninitialised memory; null for no bytes.
+// Returns uninitialised memory, or null for no bytes.
 void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   return with_own_errors<DeviceError>(format("Tensor of ", bytes, " bytes"),
                                       [&] { return ::operator new(bytes, kAlignment); });
 }
 
-// memcpy may not be given a null pointer, not even for no bytes.
+// memcpy must not get a null pointer, even for no bytes.
 void copy_bytes(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
@@ -39,7 +39,7 @@ std::int64_t checked_size(const Shape& shape, DType dtype) {
   return size;
 }
 
-// `shape` with its unknown extent, if any, replaced so that it has `size` elements.
+// Returns `shape` with its unknown extent, if any, replaced so that it has `size` elements.
 Shape inferred(Shape shape, const Shape& from, std::int64_t size) {
   const auto unknowns = std::count(shape.begin(), shape.end(), Shape::kUnknown);
   if (unknowns == 1) {

@@ -1,8 +1,8 @@
-// Orders of memory: a track's data words are stored with release after the version has become odd,
-// and loaded with acquire before the version is looked at again. A reader that has seen a new word
-// therefore also sees the new version, and reads again (a sequence lock; Boehm, "Can seqlocks get
-// along with programming language memory models?", 2012, without the fences that ThreadSanitizer
-// cannot follow). On x86 all of these are plain moves.
+// This file uses a sequence lock: a track's data words are stored with release after the version
+// has become odd, and loaded with acquire before the version is read again. A reader that has seen
+// a new word therefore also sees the new version, and reads again (Boehm, "Can seqlocks get along
+// with programming language memory models?", 2012, without the fences that ThreadSanitizer cannot
+// follow). On x86 all of these are plain moves.
 #include "core/timeline.h"
 
 #include <algorithm>
@@ -70,13 +70,13 @@ void Track::add(Stage stage, std::int64_t duration_ns) {
 
 void Track::stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, std::int64_t end_ns) {
   const std::uint64_t written = written_.load(kRelaxed);
-  // A reader looks at the slots after it has seen a stamp, which is published below.
+  // A reader looks at the slots only after it has seen a stamp, which is published below.
   if (written == 0) prepare();
   const std::uint64_t version = version_.load(kRelaxed);
   const std::uint64_t epoch = timeline_epoch_.load(kRelaxed);
   version_.store(version + 1, kRelaxed);
   if (epoch != epoch_.load(kRelaxed)) {
-    // The reset is carried out here, by the only thread that may write.
+    // The reset is carried out here, because only this thread may write the track.
     first_.store(written, kRelease);
     epoch_.store(epoch, kRelease);
     for (Totals& totals : totals_) {
@@ -96,7 +96,7 @@ void Track::stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, st
   written_.store(written + 1, kRelease);
 }
 
-// Returns false when the writer was at it meanwhile.
+// Returns false when the writer changed the totals during the read.
 bool Track::read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& totals) const {
   const std::uint64_t version = version_.load(kAcquire);
   totals = {};
@@ -119,8 +119,8 @@ bool Track::read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& t
 }
 
 void Track::read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const {
-  // The value that is loaded first is at most too old: after a reset meanwhile `first` is not below
-  // `end`.
+  // `written_` is loaded first, so it can only be too old: after a concurrent reset `first` is not
+  // below `end`.
   const std::uint64_t end = written_.load(kAcquire);
   if (epoch_.load(kAcquire) != epoch) return;
   const std::uint64_t oldest = end < slot_count_ ? 0 : end + 1 - slot_count_;
@@ -134,7 +134,8 @@ void Track::read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const {
                       static_cast<std::int64_t>(slot.begin.load(kAcquire)),
                       static_cast<std::int64_t>(slot.end.load(kAcquire))});
   }
-  // Drops those whose slots have been, or are being, written again.
+  // Stamps are dropped when their slots have been overwritten, or are being overwritten, during the
+  // read.
   const std::uint64_t now = written_.load(kRelaxed);
   const std::uint64_t whole = now < slot_count_ ? 0 : now + 1 - slot_count_;
   const std::uint64_t torn = std::clamp(whole, begin, end) - begin;

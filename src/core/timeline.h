@@ -1,5 +1,5 @@
-// The timeline: what every stage of a batch took, stamped by the thread that ran it. The verdict,
-// the progress bar and the throughput model read it.
+// The timeline records how long every stage of a batch took, stamped by the thread that ran it. The
+// verdict, the progress bar and the throughput model read it.
 #pragma once
 
 #include <array>
@@ -16,9 +16,9 @@ namespace stoker {
 
 enum class Stage : std::uint8_t {
   generate,            // the user's source fills a slot
-  convert,             // of that, an adapter's conversion to the slot's types
-  wait_for_slot,       // a worker waits for a free slot: it is ahead
-  wait_for_generator,  // the consumer waits for a full slot: the worker is behind
+  convert,             // an adapter's conversion to the slot's types, which is a part of generate
+  wait_for_slot,       // a worker waits for a free slot, because it is ahead
+  wait_for_generator,  // the consumer waits for a full slot, because the worker is behind
   upload,              // the copy of a slot to the device
   wait_for_upload,     // a step waits for that copy
   launch,              // the host hands a step to the device
@@ -27,7 +27,7 @@ enum class Stage : std::uint8_t {
 };
 inline constexpr std::size_t kStages = 9;
 
-// "wait_for_generator", ... as the enumerators are spelled.
+// The name of the enumerator, for example "wait_for_generator".
 const char* name_of(Stage stage);
 
 // The time of steady_clock in nanoseconds.
@@ -37,7 +37,7 @@ inline std::int64_t now_ns() {
       .count();
 }
 
-// One stage of one batch. `worker` is the number of the track that it was stamped on.
+// One stage of one batch. `worker` is the number of the track on which it was stamped.
 struct Stamp {
   Stage stage{};
   std::uint32_t worker = 0;
@@ -46,8 +46,8 @@ struct Stamp {
   std::int64_t end_ns = 0;
 };
 
-// All durations of a stage since the reset, however many stamps the rings still hold. All zero
-// while count is.
+// All durations of a stage since the reset, however many stamps the rings still hold. All members
+// are zero while count is zero.
 struct StageTotals {
   std::uint64_t count = 0;
   std::int64_t sum_ns = 0;
@@ -58,21 +58,22 @@ struct StageTotals {
 
 struct TimelineTotals {
   std::array<StageTotals, kStages> stages{};
-  std::int64_t elapsed_ns = 0;  // since the reset
+  std::int64_t elapsed_ns = 0;  // The time since the reset.
 
   const StageTotals& operator[](Stage stage) const {
     return stages[static_cast<std::size_t>(stage)];
   }
 };
 
-// The stamps of one thread. `stamp` is for that thread alone: it neither locks nor waits, and
-// allocates at its first call only, since a feed has tracks for more workers than it may ever use.
-// Reading goes through the Timeline.
+// The stamps of one thread. Only that thread calls `stamp`, which neither locks nor waits. It
+// allocates at its first call only, because a feed has tracks for more workers than it may ever
+// use. Other threads read through the Timeline.
 class alignas(64) Track {
  public:
-  // Made by the Timeline, whose epoch it follows.
+  // The Timeline makes its tracks, and they follow its epoch.
   Track(const std::atomic<std::uint64_t>& epoch, std::uint32_t worker, std::size_t stamps);
-  // Room for stamps, which the first one would take otherwise. For that thread too, or before it.
+  // Allocates the room for stamps, which the first stamp would do otherwise. It is called by the
+  // track's thread, or before that thread starts.
   void prepare();
   void stamp(Stage stage, std::uint64_t sequence, std::int64_t begin_ns, std::int64_t end_ns);
 
@@ -95,17 +96,18 @@ class alignas(64) Track {
 
   const Word& timeline_epoch_;
   const std::uint32_t worker_;
-  const std::size_t slot_count_;   // one more than are kept: that one may be under the pen
-  std::unique_ptr<Slot[]> slots_;  // before anything was written: none
-  Word written_{0};                // stamps ever; stamp i lies in slot i % slot_count_
-  Word version_{0};                // odd while what follows is being changed
-  Word first_{0};                  // the epoch's first stamp
-  Word epoch_{0};                  // which reset the totals belong to
+  // This is one more than are kept, because one slot may be half written.
+  const std::size_t slot_count_;
+  std::unique_ptr<Slot[]> slots_;  // Null before the first stamp.
+  Word written_{0};  // The number of stamps ever; stamp i lies in slot i % slot_count_.
+  Word version_{0};  // Odd while the members below and the totals are being changed.
+  Word first_{0};    // The number of the epoch's first stamp.
+  Word epoch_{0};    // The reset that the totals belong to.
   std::array<Totals, kStages> totals_;
 };
 
-// All tracks of a training run, made before its threads start. Any thread may read or reset it
-// while the tracks' threads stamp.
+// All tracks of a training run, which are made before its threads start. Any thread may read or
+// reset the timeline while the tracks' threads stamp.
 class Timeline {
  public:
   // Each track keeps its latest `stamps_per_track` stamps.
@@ -114,14 +116,14 @@ class Timeline {
   std::size_t size() const { return tracks_.size(); }
   Track& track(std::size_t worker) { return *tracks_.at(worker); }
 
-  // Starts an epoch: what was stamped before no longer counts. A stage that is under way counts in
-  // full where it ends.
+  // Starts an epoch, so that earlier stamps no longer count. A stage that is under way counts in
+  // full in the epoch in which it ends.
   void reset();
 
-  // Exact totals over all tracks. Each track is seen between two stamps, never within one.
+  // Exact totals over all tracks. Each track is read between two stamps, never within one.
   TimelineTotals snapshot() const;
 
-  // The stamps that the rings still hold, by begin. Allocates.
+  // The stamps that the rings still hold, sorted by their begin. This call allocates.
   std::vector<Stamp> stamps() const;
 
  private:

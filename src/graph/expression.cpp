@@ -1,5 +1,5 @@
-// Building expressions: common subexpressions are found and constants folded while they are
-// appended, so that splicing many small expressions gives a program without repetition.
+// While instructions are appended, common subexpressions are found and constants folded, so that
+// splicing many small expressions gives a program without repetition.
 #include "graph/expression.h"
 
 #include <algorithm>
@@ -29,17 +29,17 @@ constexpr OpInfo kOps[] = {
 
 const OpInfo& info(ExprOp op) { return kOps[static_cast<std::size_t>(op)]; }
 
-// Unlike ==, tells 0 from -0 and finds a NaN equal to itself.
+// Unlike ==, this tells 0 from -0 and finds a NaN equal to itself.
 bool is_same(const Instruction& x, const Instruction& y) {
   return x.op == y.op && x.a == y.a && x.b == y.b && x.c == y.c && x.index == y.index &&
          std::bit_cast<std::uint32_t>(x.value) == std::bit_cast<std::uint32_t>(y.value);
 }
 
-// Minimum and maximum commute too, but for their gradient at a tie.
+// Minimum and maximum are left out because their gradient at a tie depends on the order.
 bool commutes(ExprOp op) { return op == ExprOp::add || op == ExprOp::mul || op == ExprOp::equal; }
 
-// An operation on constants. Sums, products, quotients and roots of float32 are exact enough in
-// double that rounding once more gives float32's own result.
+// Evaluates an operation on constants. Sums, products, quotients and roots of float32 are exact
+// enough in double that rounding once more gives float32's own result.
 double fold(ExprOp op, double a, double b, double c) {
   switch (op) {
     case ExprOp::neg:
@@ -121,13 +121,13 @@ std::string text_of(float value) {
 
 std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
-// The rewriting of one instruction that is about to be appended.
+// Simplifies one instruction that is about to be appended.
 class Simplifier {
  public:
   Simplifier(Expression& expression, Instruction instruction)
       : expression_(expression), in_(instruction) {}
 
-  // The number of an instruction that does the same, if there is a simpler one.
+  // The number of a simpler instruction with the same value, if there is one.
   std::optional<std::int32_t> simpler() {
     if (const auto folded = fold_constants()) return folded;
     switch (in_.op) {
@@ -199,7 +199,8 @@ class Simplifier {
   Instruction in_;
 };
 
-// Prints a tree; an instruction that is used again is named where it first stands: "%3=exp(x0)".
+// Prints an expression as a tree. An instruction that is used again is named where it first occurs:
+// "%3=exp(x0)".
 class Printer {
  public:
   explicit Printer(const Expression& expression)
@@ -259,7 +260,8 @@ int operand_count(ExprOp op) { return info(op).operands; }
 
 std::int32_t Expression::append(Instruction instruction) {
   if (commutes(instruction.op)) {
-    // Constants second, otherwise in the order of appending: equal terms look equal.
+    // Constants come second and other operands in the order of appending, so that equal terms are
+    // written alike.
     const bool a_is_constant = instructions_[at(instruction.a)].op == ExprOp::constant;
     const bool b_is_constant = instructions_[at(instruction.b)].op == ExprOp::constant;
     const bool in_order =

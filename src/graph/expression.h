@@ -1,6 +1,7 @@
-// Pointwise arithmetic as data: a small program in static single assignment form that a backend
-// evaluates for every element. Op `pointwise` carries one, op `reduce` applies one before it sums;
-// fusing two ops means splicing two expressions, a gradient is another expression.
+// An expression is pointwise arithmetic as data: a small program in static single assignment form
+// that a backend evaluates for every element. Op `pointwise` carries one, and op `reduce` applies
+// one before it sums. Fusing two ops splices two expressions, and the gradient of an expression is
+// another expression.
 #pragma once
 
 #include <array>
@@ -26,27 +27,27 @@ enum class ExprOp : std::uint8_t {
 const char* name_of(ExprOp op);
 int operand_count(ExprOp op);
 
-// `uniform` takes word (element % 4) of the Philox block with counter
-// (element / 4, 0, stream, step) under the key `seed`, as unit_float: the same number for an
-// element wherever it is computed, forwards and backwards, on every device. `element` is the
-// linear index in the node's full output shape.
+// `uniform` takes word (element % 4) of the Philox block with counter (element / 4, 0, stream,
+// step) under the key `seed`, as unit_float. An element thus gets the same number wherever it is
+// computed, forwards and backwards, on every device. `element` is the linear index in the node's
+// full output shape.
 
 struct Instruction {
   ExprOp op = ExprOp::constant;
-  // Earlier instructions; -1 where the op takes fewer operands.
+  // The operands are earlier instructions, or -1 where the op takes fewer.
   std::int32_t a = -1;
   std::int32_t b = -1;
   std::int32_t c = -1;
-  std::int32_t index = 0;  // of input, or the stream of uniform
-  float value = 0.0f;      // of constant
+  std::int32_t index = 0;  // The number of the input, or the stream of uniform.
+  float value = 0.0f;      // The constant.
 
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
 class Expression {
  public:
-  // Appends an instruction, or finds the same one: folds constants and the identities
-  // x + 0, x * 1, x * 0, x / 1, -(-x), select on a constant. Returns its number.
+  // Appends an instruction and returns its number, or that of an equal one that exists. Folds
+  // constants and the identities x + 0, x * 1, x * 0, x / 1, -(-x), and select on a constant.
   std::int32_t append(Instruction instruction);
   std::int32_t input(int index) { return append({.op = ExprOp::input, .index = index}); }
   std::int32_t constant(float value) { return append({.op = ExprOp::constant, .value = value}); }
@@ -58,8 +59,8 @@ class Expression {
   int input_count() const;
   bool uses_random() const;
 
-  // Copies `other` into this expression. `inputs[i]` is the instruction here that stands for input
-  // i there. Returns the instructions here of its outputs.
+  // Copies `other` into this expression. `inputs[i]` is the instruction of this expression that
+  // replaces input i of `other`. Returns this expression's instructions for the outputs of `other`.
   std::vector<std::int32_t> splice(const Expression& other, std::span<const std::int32_t> inputs);
 
   // Drops instructions that no output needs, and renumbers the inputs that are left; `kept[j]` is
@@ -69,7 +70,7 @@ class Expression {
   // "relu(add(x0, x1))", outputs separated by "; ".
   std::string text() const;
 
-  // The same instructions in the same order; a NaN equals itself, and 0 is not -0.
+  // Compares the instructions and their order. A NaN equals itself, and 0 is not -0.
   friend bool operator==(const Expression& a, const Expression& b);
 
  private:
@@ -83,13 +84,14 @@ class Expression {
 // outputs make it cheaper (relu, tanh, exp, ...), the result uses those instead of the inputs.
 Expression differentiate(const Expression& forward);
 
-// Writing expressions by hand: Expr is a handle to an instruction, with the usual operators.
+// Expr is a handle to an instruction, with the usual operators, for writing expressions by hand.
 struct Expr {
   Expression* expression = nullptr;
   std::int32_t id = -1;
 };
 
-// What `f` makes of as many inputs: expression_of<2>([](Expr a, Expr b) { return relu(a + b); }).
+// The expression that `f` makes of this many inputs: expression_of<2>([](Expr a, Expr b) { return
+// relu(a + b); }).
 template <int inputs, class F>
 Expression expression_of(const F& f) {
   Expression expression;
@@ -101,7 +103,7 @@ Expression expression_of(const F& f) {
   return expression;
 }
 
-// Its only input as it is: a copy, or a conversion where types differ.
+// Returns its only input unchanged: a copy, or a conversion where the types differ.
 inline Expression identity() {
   return expression_of<1>([](Expr x) { return x; });
 }
@@ -139,7 +141,7 @@ inline Expr sigmoid(Expr x) { return apply(ExprOp::sigmoid, x); }
 inline Expr relu(Expr x) { return apply(ExprOp::relu, x); }
 inline Expr erf(Expr x) { return apply(ExprOp::erf, x); }
 inline Expr is_finite(Expr x) { return apply(ExprOp::is_finite, x); }
-// Rounded to what `dtype` holds; x itself where that is everything.
+// x rounded to the values that `dtype` can hold; x itself for a dtype that needs no rounding.
 Expr rounded(Expr x, DType dtype);
 inline Expr square(Expr x) { return x * x; }
 inline Expr min(Expr a, Expr b) { return apply(ExprOp::minimum, a, b); }

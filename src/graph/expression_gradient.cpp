@@ -1,4 +1,4 @@
-// Reverse-mode differentiation of an expression: one rule per op, walked from the outputs back.
+// Reverse-mode differentiation of an expression walks from the outputs back, with one rule per op.
 #include <cstddef>
 #include <optional>
 
@@ -19,7 +19,7 @@ class Differentiator {
         is_wanted_(forward.instructions().size()) {}
 
   Expression run() {
-    // Only what leads back to an input gets a gradient.
+    // Only instructions that depend on an input get a gradient.
     for (std::size_t i = 0; i < is_wanted_.size(); ++i) {
       const Instruction& in = forward_.instructions()[i];
       is_wanted_[i] =
@@ -28,7 +28,8 @@ class Differentiator {
     const auto outputs = static_cast<int>(forward_.outputs().size());
     for (int j = 0; j < outputs; ++j) {
       const std::int32_t id = forward_.outputs()[static_cast<std::size_t>(j)];
-      // An input or a constant is its own value: reading the output would be one read more.
+      // An input or a constant has its value at hand, so reading the output instead would be one
+      // read more.
       if (operand_count(forward_.instructions()[at(id)].op) > 0 && values_[at(id)] < 0) {
         values_[at(id)] = result_.input(inputs_ + j);
       }
@@ -55,7 +56,7 @@ class Differentiator {
     sum = sum ? *sum + gradient : gradient;
   }
 
-  // The value of an instruction of `forward`, computed again where no output holds it.
+  // The value of an instruction of `forward`, which is computed again where no output holds it.
   Expr value(std::int32_t id) {
     std::int32_t& known = values_[at(id)];
     if (known < 0) {
@@ -94,7 +95,8 @@ class Differentiator {
     if (const auto gradient = unary_gradient(in, id, g)) accumulate(in.a, *gradient);
   }
 
-  // Values are asked for only by the rules that need them: each call may append instructions.
+  // Values are lambdas so that only the rules that need them ask for them: each call may append
+  // instructions.
   std::optional<Expr> unary_gradient(const Instruction& in, std::int32_t id, Expr g) {
     const auto x = [&] { return value(in.a); };
     const auto y = [&] { return value(id); };
@@ -121,7 +123,8 @@ class Differentiator {
         return g * (1.0f - square(y()));
       case ExprOp::sigmoid:
         return g * (y() * (1.0f - y()));
-      // An output is zero exactly where its input was not positive.
+      // A relu output is zero exactly where its input was not positive, so the output will do for
+      // the test.
       case ExprOp::relu:
         return select(is_output_[at(id)] ? y() : less(0.0f, x()), g, constant(0.0f));
       case ExprOp::erf:
@@ -130,12 +133,14 @@ class Differentiator {
         return g * apply(ExprOp::cos, x());
       case ExprOp::cos:
         return -(g * apply(ExprOp::sin, x()));
-      // Rounding is passed over: what it changes is below the precision of the gradient too.
+      // Rounding counts as the identity, because what it changes is below the precision of the
+      // gradient.
       case ExprOp::to_bfloat16:
       case ExprOp::to_float16:
         return g;
       default:
-        return std::nullopt;  // sign, floor, is_finite: constant almost everywhere
+        // The functions sign, floor and is_finite are constant almost everywhere.
+        return std::nullopt;
     }
   }
 
@@ -181,11 +186,11 @@ class Differentiator {
         }
         return;
       default:
-        return;  // comparisons
+        return;  // Comparisons have no gradient.
     }
   }
 
-  // d/da a^b = b a^(b - 1), where b = 0 gives 0 even for a = 0.
+  // d/da a^b = b a^(b - 1). Where b = 0 the slope is 0 even for a = 0.
   Expr power_slope(const Instruction& in) {
     const Expr b = value(in.b);
     const Expr slope = b * pow(value(in.a), b - 1.0f);
@@ -202,7 +207,8 @@ class Differentiator {
   const Expression& forward_;
   int inputs_;
   Expression result_;
-  // For each instruction of `forward` its value: an instruction of the result, or -1 as yet.
+  // For each instruction of `forward`, the instruction of the result that has its value; -1 while
+  // there is none.
   std::vector<std::int32_t> values_;
   std::vector<std::optional<Expr>> gradients_;
   std::vector<bool> is_wanted_;

@@ -1,7 +1,7 @@
-// The static graph of one step: values and the nodes that make them, in the order of execution.
-// Layers, losses, metrics and optimizers append to it; plan/ rewrites it and turns it into a
-// program. Shapes are concrete, except while a model is being constructed, where the batch extent
-// is unknown and nothing is executed.
+// The static graph of one step consists of values and the nodes that compute them, in the order of
+// execution. Layers, losses, metrics and optimizers append to it; plan/ rewrites it and turns it
+// into a program. Shapes are concrete, except while a model is being constructed, when the batch
+// extent is unknown and nothing is executed.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@ class Expression;
 class Graph;
 struct Op;
 
-// The place in which a value lives. All but the arena outlive the step.
+// The memory in which a value lives. All spaces but the arena outlive the step.
 enum class Space : std::uint8_t {
   arena,      // temporaries, laid out by plan/
   input,      // the batch: byte offset of the field in its slot
   parameter,  // trainable weights, flat
   gradient,   // their gradients, the same layout
-  copy,       // of the parameters in a 16-bit type: the same layout, half the offsets
+  copy,       // the parameters in a 16-bit type: the same layout, half the offsets
   slot,       // optimizer slots, one flat buffer per `index`, the same layout
   state,      // weights that are not trained (moving statistics)
   metric,     // totals that an epoch accumulates
@@ -65,28 +65,29 @@ struct ValueType {
 struct ValueInfo {
   ValueType type;
   Home home;
-  NodeId node = -1;  // -1: a leaf
+  NodeId node = -1;  // The node that computes the value; -1 for a leaf.
   std::string name;
 };
 
-// What an op needs beyond its inputs. Immutable once in a node; ops know their own type.
+// The settings of a node, beyond its inputs. They do not change once they are in a node, and each
+// op knows the type of its own.
 struct Attributes {
   virtual ~Attributes() = default;
-  // The text that stands in the dump, and that tells two nodes apart.
+  // The text for the dump, which also tells two nodes apart.
   virtual std::string text() const = 0;
 };
 using AttributesPtr = std::shared_ptr<const Attributes>;
 
-// The layer, loss, metric or optimizer that has added a node: messages and the dump name it, and
-// reports go by it.
+// The layer, loss, metric or optimizer that has added a node. Error messages and the dump name it,
+// and reports group nodes by it.
 struct Origin {
   enum class Kind : std::uint8_t { unknown, layer, loss, metric, optimizer };
 
   Kind kind = Kind::unknown;
   std::string name;          // as users read it: Dense "logits"
-  bool is_gradient = false;  // the node takes part in the way back
+  bool is_gradient = false;  // Whether the node belongs to the backward pass.
 
-  // Dense "logits" (gradient)
+  // Examples: Dense "logits", Dense "logits" (gradient).
   std::string text() const;
   Origin gradient() const { return {kind, name, true}; }
   friend bool operator==(const Origin&, const Origin&) = default;
@@ -100,7 +101,7 @@ struct Node {
   Origin origin;
 };
 
-// A trait without a default: who defines an op has to state it, or the op does not compile.
+// A trait without a default: an op that does not state it does not compile.
 template <class T>
 class Stated {
  public:
@@ -113,56 +114,57 @@ class Stated {
   T value_;
 };
 
-// What an error that a kernel has recorded in the device scalars means, in the words of its op.
+// Explains, in the words of the op, an error that a kernel has recorded in the device scalars.
 struct RecordedError {
   std::string what;    // "label 12 of row 3 is outside [0, 10)"
   std::string remedy;  // "Labels are class numbers from 0"
 };
 
-// What passes, the memory planner, backends and the trainer have to know of an op.
+// The facts about an op that passes, the memory planner, backends and the trainer need.
 struct Traits {
-  // Multiply-adds of a node: products that many of its elements share. Null: the op is as fast as
-  // memory is.
+  // The multiply-adds of a node, for ops that compute products in which elements are used many
+  // times. Null for an op whose speed is that of memory.
   using MultiplyAdds = double (*)(const Graph& graph, const Node& node);
   using ReadsScalars = bool (*)(const Node& node);
-  // `detail` and `row` as the kernel has recorded them.
+  // `detail` and `row` are the numbers that the kernel has recorded.
   using DescribeError = RecordedError (*)(const Graph& graph, const Node& node, std::int64_t detail,
                                           std::int64_t row);
 
   using WithTail = AttributesPtr (*)(const Attributes& attributes, const Expression& tail);
 
-  // Every backend's kernel takes values of any type: it converts what it loads and stores, or only
-  // moves bytes. Otherwise plan/ puts conversions to float32 around a node of 16-bit values, unless
-  // the backend says that it runs it as it is.
+  // Whether every backend's kernel takes values of any type, because it converts what it loads and
+  // stores or only moves bytes. Otherwise plan/ puts conversions to float32 around a node of 16-bit
+  // values, unless the backend runs the node as it is.
   Stated<bool> takes_any_dtype;
-  // The kernel writes the block of device scalars (plan/scalars.h): an error, or the counters. No
-  // output of its nodes tells that, so whoever moves nodes about has to ask.
+  // Whether the kernel writes the block of device scalars (plan/scalars.h): an error, or the
+  // counters. The outputs of a node do not show this, so code that reorders nodes has to ask.
   Stated<bool> writes_scalars;
   Stated<MultiplyAdds> multiply_adds;
 
-  // The output is the input's memory, in another shape.
+  // Whether the output is the input's memory, in another shape.
   bool is_view = false;
-  // An output may be written over an input of the same shape and type.
+  // Whether an output may be written over an input of the same shape and type.
   bool works_in_place = false;
-  // The node's attributes hold an expression, which is all that it computes from its elements.
+  // Whether the node's attributes hold an expression that is all its arithmetic on single elements.
   bool carries_expression = false;
-  // Whether a node reads the scalars though none of its inputs lies there; null: never.
+  // Whether a node reads the scalars although none of its inputs lies there. Null: none does.
   ReadsScalars reads_scalars = nullptr;
-  // The attributes with another tail (ops/tail.h); null: nodes of this op have none.
+  // Returns the attributes with another tail (ops/tail.h). Null: nodes of this op have no tail.
   WithTail with_tail = nullptr;
-  // Set exactly when the kernel may record an error.
+  // Describes a recorded error. It is set exactly when the kernel may record one.
   DescribeError describe_error = nullptr;
 };
 
 // An operation: its name, the rule that gives the gradients of its inputs, and its traits.
 struct Op {
-  // Appends nodes; `output_gradients` and the result may hold invalid values (no gradient).
+  // The rule appends nodes. `output_gradients` and the result may hold invalid values, which mean
+  // no gradient.
   using Gradient = std::vector<Value> (*)(Graph& graph, NodeId node,
                                           std::span<const Value> output_gradients);
   const char* name;
-  int index;  // position in ops/ops.def
+  int index;  // The position in ops/ops.def.
   Gradient gradient;
-  const char* why_no_gradient;  // set exactly when gradient is null
+  const char* why_no_gradient;  // The reason is set exactly when gradient is null.
   Traits traits;
 };
 
@@ -172,15 +174,15 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  // A value that exists before the step: a field of the batch, a weight, a scalar, ...
+  // Adds a value that exists before the step: a field of the batch, a weight, a scalar, ...
   Value leaf(std::string name, ValueType type, Home home);
-  // Appends a node. Shape rules live in ops/, which calls this.
+  // Appends a node. Shapes are checked by the functions in ops/, which call this.
   std::vector<Value> append(const Op& op, std::vector<Value> inputs, AttributesPtr attributes,
                             std::vector<ValueType> outputs);
-  // Makes the node that produces `value` write it to `home`.
+  // Makes the node that computes `value` write it to `home`.
   void place(Value value, Home home);
 
-  // The origin of the nodes that are appended from now on.
+  // Sets the origin of the nodes that are appended from now on.
   void set_origin(Origin origin) { origin_ = std::move(origin); }
   const Origin& origin() const { return origin_; }
 
@@ -192,15 +194,16 @@ class Graph {
   std::size_t value_count() const { return values_.size(); }
   Value value(ValueId id) { return {this, id}; }
 
-  // Appends to pass lists: a bare value without a node, for passes that build nodes themselves.
+  // Adds a value without a node, for passes that build nodes themselves.
   ValueId new_value(ValueType type, NodeId node, std::string name = {});
 
-  // One line a node: number, op, shapes in and out, attributes, layer.
+  // Prints one line a node: number, op, shapes in and out, attributes, layer.
   std::string dump() const;
 
  private:
   std::vector<Node> nodes_;
-  std::deque<ValueInfo> values_;  // shape() hands out references that appending must not move
+  // This is a deque because shape() hands out references that appending must not move.
+  std::deque<ValueInfo> values_;
   Origin origin_;
 };
 

@@ -1,4 +1,5 @@
-// The classes of initializers and regularizers, by Keras's names, and the fields of each.
+// This file lists the classes of initializers and regularizers, by Keras's names, with the fields
+// of each.
 #include "initializers/fields.h"
 
 #include <algorithm>
@@ -109,7 +110,7 @@ bool is_scaling(const Initializer& value, double scale, Mode mode, Distribution 
          value.distribution == distribution;
 }
 
-// The options of a class of which only the seed may differ.
+// A class with fixed scale, mode and distribution, whose only option is the seed.
 #define STOKER_SCALING(Name, scale, mode, distribution)                                 \
   InitializerClass {                                                                    \
 #Name,                                                                                \
@@ -120,7 +121,7 @@ bool is_scaling(const Initializer& value, double scale, Mode mode, Distribution 
         [](const Initializer& value) { return write_as(SeedOptions{value.seed}); } \
   }
 
-// A class comes before a more general one that would fit its values too.
+// A special class comes before a more general one that would match its values too.
 constexpr std::array kClasses{
     InitializerClass{"Zeros",
                      [](const Config& config) {
@@ -203,7 +204,7 @@ constexpr std::array kClasses{
 };
 #undef STOKER_SCALING
 
-// Keras's second name of a class.
+// Keras has a second name for these classes.
 std::string_view canonical(std::string_view name) {
   if (name == "IdentityInitializer") return "Identity";
   if (name == "OrthogonalInitializer") return "Orthogonal";

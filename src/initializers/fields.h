@@ -1,4 +1,4 @@
-// Initializers and regularizers as fields of what uses them.
+// The field types of initializers and regularizers, for the classes that have such fields.
 #pragma once
 
 #include "core/fields.h"

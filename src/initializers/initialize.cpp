@@ -1,4 +1,4 @@
-// The initializers' formulas. Weights are filled once, on the host.
+// The formulas of the initializers. Weights are filled once, on the host.
 #include "initializers/initialize.h"
 
 #include <algorithm>
@@ -13,13 +13,14 @@
 namespace stoker::initializers {
 namespace {
 
-// A step that training does not reach: no weight shares its numbers with a layer's dropout.
+// Training does not reach this step, so no weight shares random numbers with a layer's dropout.
 constexpr std::uint32_t kInitializerStep = 0xffffffffU;
 
-// The standard deviation of a standard normal cut off at +-2.
+// The standard deviation of a standard normal distribution that is cut off at +-2.
 constexpr double kTruncatedStddev = 0.87962566103423978;
 
-// Normal, drawn again where it lies more than two standard deviations from the mean.
+// Fills with normal numbers, which are drawn again where they lie more than two standard deviations
+// from the mean.
 void fill_truncated(std::span<float> values, double mean, double stddev, Random& random) {
   random.fill_normal(values);
   for (float& value : values) {
@@ -47,7 +48,7 @@ void fill_by_variance(std::span<float> values, const Shape& shape, const Initial
   }
 }
 
-// Eight sums at once, so that an addition need not wait for the one before it.
+// Eight sums run side by side, so that an addition need not wait for the one before it.
 double dot(const double* a, const double* b, std::size_t n) {
   double sums[8] = {};
   std::size_t i = 0;
@@ -58,12 +59,12 @@ double dot(const double* a, const double* b, std::size_t n) {
   return std::accumulate(std::begin(sums), std::end(sums), 0.0);
 }
 
-// Orthonormal columns: the Q of a normal matrix's QR with a positive diagonal of R, which is what
-// Keras's Q times the signs of that diagonal is (Saxe, McClelland, Ganguli 2014). They are made by
-// Gram and Schmidt, twice, which is orthogonal to working precision (Giraud, Langou, Rozložník
-// 2005).
+// The columns are orthonormal: they are the Q of a normal matrix's QR in which R has a positive
+// diagonal, as Keras gets it by multiplying its Q with the signs of that diagonal (Saxe,
+// McClelland, Ganguli 2014). They are computed by Gram-Schmidt orthogonalisation, done twice, which
+// is orthogonal to working precision (Giraud, Langou, Rozložník 2005).
 std::vector<double> orthonormal_columns(std::size_t rows, std::size_t columns, Random& random) {
-  std::vector<double> matrix(rows * columns);  // column after column
+  std::vector<double> matrix(rows * columns);  // The matrix is stored column by column.
   for (double& value : matrix) value = static_cast<double>(random.normal());
   for (std::size_t j = 0; j < columns; ++j) {
     double* column = &matrix[j * rows];

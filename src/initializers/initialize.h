@@ -9,12 +9,13 @@
 
 namespace stoker::initializers {
 
-// Random numbers are keyed by (the initializer's own seed, or else `seed`) and `stream`.
+// The random numbers are keyed by the initializer's own seed, or by `seed` where it has none, and
+// by `stream`.
 void initialize(std::span<float> values, const Shape& shape, const Initializer& initializer,
                 std::uint64_t seed, std::uint32_t stream);
 
-// The numbers of inputs and outputs that an element of a weight takes part in, as Keras counts
-// them: a kernel is (..., in, out), and the extents before those are its receptive field.
+// The numbers of inputs and outputs that an element of a weight connects, as Keras counts them. A
+// kernel is (..., in, out), and the extents before those are its receptive field.
 struct Fans {
   double in = 1.0;
   double out = 1.0;

@@ -50,7 +50,7 @@ constexpr std::array kInitializers{
     Named{"lecun_normal", "LecunNormal", [] { return LecunNormal(); }},
     Named{"orthogonal", "Orthogonal", [] { return Orthogonal(); }},
     Named{"identity", "Identity", [] { return IdentityInitializer(); }},
-    // Keras's other names for some of them.
+    // These are Keras's other names for some of them.
     Named{"zero", "zero", [] { return Zeros(); }},
     Named{"one", "one", [] { return Ones(); }},
     Named{"uniform", "uniform", [] { return RandomUniform(); }},

@@ -1,5 +1,5 @@
 // Keras's activation functions. Each is one expression, written so that neither it nor its
-// derivative overflows to NaN; those that look along the last axis are ops of their own.
+// derivative overflows to NaN. Functions along the last axis are ops of their own.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -15,7 +15,7 @@ namespace {
 
 using graph::Expr;
 
-// The parameters that were given, by position.
+// The given parameters, by position.
 class Parameters {
  public:
   explicit Parameters(const ActivationFunction& function) : function_(function) {}
@@ -34,19 +34,19 @@ Expr constant(Expr beside, float value) {
 }
 Expr clip(Expr x, float low, float high) { return min(max(x, low), high); }
 
-// log(1 + e^x) = max(x, 0) + log1p(e^-|x|); with selects, since abs and max have the wrong slope at
-// 0, where it is 1/2.
+// log(1 + e^x) = max(x, 0) + log1p(e^-|x|). It uses selects because abs and max have the wrong
+// slope at 0, where the right one is 1/2.
 Expr softplus(Expr x) {
   const Expr is_negative = less(x, 0.0f);
   return select(is_negative, constant(x, 0.0f), x) + log1p(exp(select(is_negative, x, -x)));
 }
 
-// Negative part alpha (e^(x / alpha) - 1); e^x is never taken of a positive x.
+// The negative part is alpha (e^(x / alpha) - 1). e^x is never computed for a positive x.
 Expr celu(Expr x, float alpha) { return relu(x) + expm1(min(x, 0.0f) / alpha) * alpha; }
 Expr elu(Expr x, float alpha) { return relu(x) + expm1(min(x, 0.0f)) * alpha; }
 
-// negative_slope, max_value, threshold: x above the threshold and up to max_value, and
-// negative_slope (x - threshold) below.
+// The parameters are negative_slope, max_value and threshold. The result is x above the threshold,
+// but at most max_value, and negative_slope (x - threshold) below the threshold.
 Expr general_relu(Expr x, const Parameters& p) {
   const float slope = p(0, 0.0);
   const float limit = p(1, std::numeric_limits<double>::infinity());
@@ -57,7 +57,7 @@ Expr general_relu(Expr x, const Parameters& p) {
   return y;
 }
 
-// Hendrycks, Gimpel: "Gaussian error linear units", 2016; a first parameter of 1 asks for the
+// Hendrycks, Gimpel: "Gaussian error linear units", 2016. A first parameter of 1 selects the
 // approximation by tanh.
 Expr gelu_exact(Expr x) { return x * 0.5f * (erf(x * 0.70710678f) + 1.0f); }
 Expr gelu_tanh(Expr x) {
@@ -82,8 +82,8 @@ Expr sparse_plus(Expr x) {
 
 struct Entry {
   std::string_view name;
-  std::size_t parameters;  // at most
-  Rule rule;               // none: along the last axis, see along_last_axis()
+  std::size_t parameters;  // The largest number of parameters.
+  Rule rule;               // Null for a function along the last axis, see along_last_axis().
 };
 
 constexpr std::array kActivations{
@@ -142,15 +142,15 @@ const Entry& entry_of(const std::string& name) {
                           joined(known), did_you_mean(name, known)));
 }
 
-// Keras's other names.
+// Keras has these other names too.
 std::string canonical(std::string_view name) {
   if (name == "swish") return "silu";
   if (name == "hard_swish") return "hard_silu";
   return std::string(name);
 }
 
-// Dauphin et al.: "Language modeling with gated convolutional networks", 2017: the first half of
-// the channels times the sigmoid of the second.
+// The result is the first half of the channels times the sigmoid of the second half (Dauphin et
+// al.: "Language modeling with gated convolutional networks", 2017).
 graph::Value glu(graph::Value x) {
   const std::int64_t channels = x.shape().back();
   ops::require(channels > 0 && channels % 2 == 0, *x.graph,

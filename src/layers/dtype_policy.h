@@ -1,5 +1,5 @@
-// Keras's dtype policies: the type in which a layer computes and keeps its activations. Weights and
-// what updates them are float32 under each.
+// Keras's dtype policies set the type in which a layer computes and keeps its activations. Weights
+// and their updates are float32 under each policy.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace stoker::layers {
 
-// "float32", "mixed_bfloat16" or "mixed_float16" -> float32, bfloat16, float16. Throws ValueError,
-// naming `owner` and the policies, for another name.
+// Maps "float32", "mixed_bfloat16" and "mixed_float16" to float32, bfloat16 and float16. Throws
+// ValueError, naming `owner` and the policies, for another name.
 DType compute_dtype_of(const std::string& policy, const std::string& owner);
 
 }  // namespace stoker::layers

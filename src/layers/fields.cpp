@@ -9,7 +9,8 @@
 namespace stoker {
 
 // ---- Activation functions ----------------------------------------------------------------------
-// Keras knows a function by its name alone, so one with parameters is an object of our own.
+// Keras has no parameters in the configuration of a function, only its name, so a function with
+// parameters is an object of our own.
 namespace {
 
 constexpr const char* kActivationClass = "ActivationFunction";
@@ -29,7 +30,7 @@ void describe(Fields& fields, ActivationFields& activation) {
 Config ActivationFunction::config() const {
   if (parameters_.empty()) return name_;
   ActivationFields own{name_};
-  // An infinite one, relu's max_value, is null: JSON has no word for it.
+  // An infinite parameter, relu's max_value, is written as null because JSON has no infinity.
   for (const double value : parameters_) {
     own.parameters.append(std::isinf(value) ? Config() : Config(value));
   }
@@ -42,7 +43,7 @@ ActivationFunction activation_from_config(const Config& config) {
   if (config.is_null()) return {};
   if (config.is_string()) return ActivationFunction(config.string());
   const ObjectView object = object_of(config);
-  // What Keras makes of a function that it was given as such.
+  // Keras writes an object of this form for an activation that was given as a Python function.
   if (object.class_name == "function" && object.config.is_string()) {
     return ActivationFunction(object.config.string());
   }

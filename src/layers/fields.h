@@ -1,5 +1,5 @@
-// What layers are described by: types of their fields, the fields that all have, and the base of
-// those that keep what they were made with.
+// The parts from which layers are described: types of their fields, the fields that all layers
+// have, and the base of layers that keep their arguments.
 #pragma once
 
 #include <initializer_list>
@@ -16,7 +16,7 @@ struct FieldType<ActivationFunction> {
   static ActivationFunction read(const Config& config) { return activation_from_config(config); }
   static Config write(const ActivationFunction& value) { return value.config(); }
 };
-// Two numbers; one, which stands for both, is read too.
+// A size is written as two numbers. A single number, which stands for both, can be read too.
 template <>
 struct FieldType<Size2D> {
   static Size2D read(const Config& config);
@@ -25,11 +25,11 @@ struct FieldType<Size2D> {
 
 namespace layers {
 
-// A layer's name; null where its model gives it one.
+// A layer's name, which is null where its model names the layer.
 struct LayerName {
   std::string text;
 };
-// The name of a dtype policy; null for the model's.
+// The name of a dtype policy, which is null for the model's policy.
 struct PolicyName {
   std::string text;
 };
@@ -41,7 +41,7 @@ struct FieldType<layers::LayerName> {
   static layers::LayerName read(const Config& config);
   static Config write(const layers::LayerName& value);
 };
-// A name, or Keras's DTypePolicy.
+// A policy is read from its name, or from Keras's DTypePolicy object.
 template <>
 struct FieldType<layers::PolicyName> {
   static layers::PolicyName read(const Config& config);
@@ -50,15 +50,15 @@ struct FieldType<layers::PolicyName> {
 
 namespace layers {
 
-// Name, trainable and dtype, as every layer but Input has them. Whether a layer trains is no
-// argument but a property: layer_from_config() reads it, and Layer::config() writes it.
+// Describes name, trainable and dtype, which every layer but Input has. Whether a layer trains is a
+// property and not an argument: layer_from_config() reads it, and Layer::config() writes it.
 void describe_common(Fields& fields, std::string& name, std::string& dtype_policy);
 template <class Options>
 void describe_common(Fields& fields, Options& options) {
   describe_common(fields, options.name, options.dtype);
 }
 
-// What layers with a kernel, a bias and an activation behind them have.
+// Describes the fields of layers with a kernel, a bias and an activation behind them.
 template <class Options>
 void describe_kernel_and_bias(Fields& fields, Options& options) {
   fields("activation", options.activation);
@@ -71,8 +71,8 @@ void describe_kernel_and_bias(Fields& fields, Options& options) {
   fields.never({"kernel_constraint", "bias_constraint"});
 }
 
-// A layer that keeps the Arguments that it was made with, of which describe(Fields&, Arguments&)
-// knows the fields. Arguments has a member `options` with a name and a dtype.
+// A layer that keeps the Arguments that it was made with, whose fields describe(Fields&,
+// Arguments&) names. Arguments has a member `options` with a name and a dtype.
 template <class Arguments, class Base = UnaryLayer>
 class DescribedLayer : public Base {
  public:
@@ -82,7 +82,7 @@ class DescribedLayer : public Base {
 
   void write_fields(Fields& fields) const final {
     Arguments copy = arguments_;
-    copy.options.name = this->name();  // a model may have given it one
+    copy.options.name = this->name();  // A model may have given the layer a name after it was made.
     describe(fields, copy);
   }
 

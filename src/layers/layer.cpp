@@ -1,5 +1,5 @@
-// What all layers share: their label in messages, the handles of the functional API, and the first
-// build, which checks shapes and finds out which weights there are.
+// This file holds what all layers share: their label in messages, the handles of the functional
+// API, and the first build, which checks shapes and collects the weights.
 #include "layers/layer.h"
 
 #include <algorithm>
@@ -16,8 +16,8 @@ namespace stoker {
 namespace layers {
 namespace {
 
-// Collects what layers declare; nothing that they build is ever run. It builds in training mode,
-// where layers ask for more.
+// Collects the weights that layers declare; the ops that they build are never run. It builds in
+// training mode, in which layers ask for more.
 class InferContext final : public BuildContext {
  public:
   explicit InferContext(graph::Graph& graph) : graph_(graph) {}
@@ -37,7 +37,7 @@ class InferContext final : public BuildContext {
   void add_loss(graph::Value) override {}
   std::uint32_t random_stream(std::uint32_t) override { return 0; }
 
-  // By layer, in the order of first use.
+  // The weights of each layer, in the order of first use.
   std::vector<std::pair<LayerBase*, std::vector<WeightSpec>>> declared;
 
  private:
@@ -119,7 +119,7 @@ void LayerBase::set_trainable(bool trainable) {
 
 void LayerBase::declare(std::vector<WeightSpec> weights) {
   if (!is_declared_) {
-    // Trainable ones first, as Keras lists them.
+    // Trainable weights come first, as Keras lists them.
     std::stable_partition(weights.begin(), weights.end(),
                           [](const WeightSpec& spec) { return spec.trainable; });
     weights_ = std::move(weights);
@@ -188,7 +188,7 @@ graph::Value MergeLayer::merge_masked(BuildContext& context, std::span<const gra
   return merge(context, inputs);
 }
 
-// Where one input has no mask, none of the merged steps is masked.
+// Where one input has no mask, the result has none either, as in Keras.
 graph::Value MergeLayer::merge_masks(std::span<const graph::Value>,
                                      std::span<const graph::Value> masks) {
   graph::Value merged;
@@ -213,7 +213,7 @@ graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale
 void add_activity_loss(BuildContext& context, const Regularizer& regularizer, graph::Value y) {
   if (!regularizer) return;
   const std::int64_t batch = y.shape()[0];
-  // While shapes are checked the batch is unknown, and the value of no interest.
+  // While shapes are checked the batch is unknown, and the value does not matter.
   const float scale = batch > 0 ? static_cast<float>(1.0 / static_cast<double>(batch)) : 1.0f;
   context.add_loss(penalty(regularizer, y, scale));
 }

@@ -1,6 +1,6 @@
-// What a layer is inside: configuration, and one build() that appends ops to a graph. build() runs
-// once when the layer is called on values (batch unknown: shapes are checked, weights declared) and
-// once for every plan (batch known).
+// The inside of a layer is its configuration and one build(), which appends ops to a graph. build()
+// runs once when the layer is called on values, with an unknown batch, to check shapes and declare
+// weights, and once for every plan, with a known batch.
 #pragma once
 
 #include <cstddef>
@@ -31,12 +31,14 @@ struct WeightSpec {
   Initializer initializer{Initializer::Kind::zeros};
   Regularizer regularizer{};
   bool trainable = true;
-  // Handed out in the layer's compute type; otherwise float32 always, as Keras's autocast.
+  // Whether build() gets the weight in the layer's compute type, as with Keras's autocast.
+  // Otherwise the weight is always float32.
   bool autocast = true;
 };
 
-// A value on its way through layers with Keras's mask beside it: float32, 1 where a step counts and
-// 0 where it does not, of the value's leading axes. Without one, all steps count.
+// A value on its way through layers, with Keras's mask beside it. The mask is float32, has the
+// value's leading axes, and is 1 where a step counts and 0 where it does not. Without a mask all
+// steps count.
 struct MaskedValue {
   graph::Value value;
   graph::Value mask{};
@@ -44,47 +46,48 @@ struct MaskedValue {
 
 class LayerBase;
 
-// What a build gets its weights from, and where it leaves what is more than a value. There is one
-// kind that checks shapes, and one that makes plans.
+// A build gets its weights from this context, and leaves there whatever it makes beside its
+// outputs. One subclass checks shapes, and another makes plans.
 class BuildContext {
  public:
   virtual ~BuildContext() = default;
 
-  // Builds `layer`, which may be the child of the layer that is being built now. Floating inputs
-  // are cast to the layer's compute type, unless it says that they are not. `number` tells several
-  // calls by one parent apart.
+  // Builds `layer`, which may be a child of the layer that is being built now. Floating inputs are
+  // cast to the layer's compute type, unless the layer has casts_inputs off. `number` distinguishes
+  // several calls by one parent.
   std::vector<MaskedValue> call(LayerBase& layer, std::span<const MaskedValue> inputs,
                                 std::uint32_t number = 0);
 
   virtual graph::Graph& graph() = 0;
   virtual bool training() const = 0;
 
-  // ---- Of the layer that is being built ----
-  // The type in which it computes, by its dtype policy or the model's.
+  // ---- For the layer that is being built ----
+  // The type in which the layer computes, by its dtype policy or the model's.
   virtual DType compute_dtype() const = 0;
   graph::Value to_compute(graph::Value x) { return ops::cast(x, compute_dtype()); }
-  // Whether its weights are trained; in Keras a frozen BatchNormalization does not take statistics
-  // of batches either.
+  // Whether the layer's weights are trained. As in Keras, a frozen BatchNormalization does not use
+  // the statistics of batches either.
   virtual bool trainable() const;
-  // A weight, declared by the first build and found by later ones.
+  // Returns a weight, which the first build declares and later ones find.
   virtual graph::Value weight(const WeightSpec& spec) = 0;
-  // Gives a weight that is not trained a new value, written at the end of the step if it is good.
+  // Gives a weight that is not trained a new value, which is written at the end of the step unless
+  // the step fails.
   virtual void update(const WeightSpec& spec, graph::Value value) = 0;
-  // Adds to the loss while training and evaluating; shape ().
+  // Adds a term of shape () to the loss in training and evaluation.
   virtual void add_loss(graph::Value loss) = 0;
-  // A stream of random numbers that is the layer's own and stable for its place in the model.
-  // `purpose` tells several of one call apart.
+  // Returns a stream of random numbers that belongs to the layer and is stable for its place in the
+  // model. `purpose` distinguishes several streams of one call.
   virtual std::uint32_t random_stream(std::uint32_t purpose = 0) = 0;
 
  protected:
-  // One layer that is being built, and its parents before it.
+  // A layer that is being built. The stack holds its parents before it.
   struct Frame {
     LayerBase* layer;
     std::uint32_t number;
   };
   LayerBase& layer() const { return *frames_.back().layer; }
   std::span<const Frame> frames() const { return frames_; }
-  // What messages and the memory report say of the ops that the layer appends.
+  // Returns the origin of the ops that the layer appends, which messages and the memory report use.
   virtual graph::Origin origin_of(const LayerBase& layer) const;
 
  private:
@@ -97,7 +100,7 @@ class StoredWeights {
   virtual ~StoredWeights() = default;
 };
 
-// A layer that another one is made of, and its name there ("query").
+// A layer that is a part of another one, with its name there ("query").
 struct Child {
   std::string name;
   std::shared_ptr<LayerBase> layer;
@@ -106,49 +109,52 @@ struct Child {
 class LayerBase {
  public:
   // An empty name becomes Keras's default in the model: "dense", "dense_1", ... An empty dtype
-  // policy is the model's. Throws ValueError for one that does not exist.
+  // policy means the model's. Throws ValueError for a policy that does not exist.
   LayerBase(std::string class_name, std::string name, const std::string& dtype_policy = {});
   virtual ~LayerBase() = default;
   LayerBase(const LayerBase&) = delete;
   LayerBase& operator=(const LayerBase&) = delete;
 
-  // Appends the layer's ops; returns its outputs. Throws ShapeError where the inputs don't fit, and
-  // ValueError where one has a mask that the layer can't take.
+  // Appends the layer's ops and returns its outputs. Throws ShapeError where the inputs don't fit,
+  // and ValueError where one has a mask that the layer can't take.
   virtual std::vector<MaskedValue> build(BuildContext& context,
                                          std::span<const MaskedValue> inputs) = 0;
   // Writes the fields of the layer's class (layers/fields.h).
   virtual void write_fields(Fields& fields) const = 0;
-  // Its configuration as Keras serialises it.
+  // The layer's configuration in the form in which Keras serialises it.
   virtual Config config() const;
-  // The layers that it is made of, in Keras's order.
+  // The layers that are parts of this one, in Keras's order.
   virtual std::vector<Child> children() const { return {}; }
 
   const std::string& class_name() const { return class_name_; }  // "Dense", "MaxPooling2D"
   const std::string& name() const { return name_; }
-  // Names a layer that its maker gave no name.
+  // Names a layer that was made without a name.
   void set_default_name(std::string name);
   bool has_default_name() const { return has_default_name_; }
-  // Empty: the model's.
+  // Empty where the layer uses the model's.
   std::optional<DType> compute_dtype() const { return compute_dtype_; }
-  // For messages: Dense "logits".
+  // The name for messages: Dense "logits".
   std::string label() const;
 
   bool trainable() const { return trainable_; }
-  // The same for all that it is made of, as in Keras.
+  // Applies to all parts of the layer too, as in Keras.
   void set_trainable(bool trainable);
 
-  // What the first call declared. Empty before it, as for layers without weights.
+  // The weights that the first call declared. Empty before that call, and for layers without
+  // weights.
   const std::vector<WeightSpec>& weights() const { return weights_; }
-  // What a call declared: the first one decides, and later ones have to agree. Throws ShapeError.
+  // Takes the weights that a call declares: the first call decides, and later ones have to agree.
+  // Throws ShapeError.
   void declare(std::vector<WeightSpec> weights);
-  // Where the weights are; null until the first model with this layer has been constructed.
+  // The place of the weights. Null until the first model with this layer has been constructed.
   std::shared_ptr<StoredWeights> stored;
 
-  // Whether floating inputs come in the compute type (Keras's `autocast`).
+  // Whether floating inputs are cast to the compute type (Keras's `autocast`).
   bool casts_inputs = true;
-  // Whether an input may have a mask, which the output then has too (Keras's name).
+  // Whether inputs may have a mask, which the output then gets too (Keras's name).
   bool supports_masking = false;
-  // Whether it is called with a list, even of one value: Keras writes such calls so.
+  // Whether the layer is called with a list, even of one value. Keras writes such calls with a
+  // list.
   bool takes_list = false;
 
  private:
@@ -161,11 +167,10 @@ class LayerBase {
   std::vector<WeightSpec> weights_;
 };
 
-// For messages: Dense "logits", or Dense where there is no name.
+// The label for messages: Dense "logits", or Dense where there is no name.
 std::string label_of(const LayerBase& layer, const std::string& name);
 
-// A layer of one input and one output, which most are. Its output has its input's mask, if it
-// supports masks.
+// A layer with one input and one output. If it supports masks, its output has its input's mask.
 class UnaryLayer : public LayerBase {
  public:
   using LayerBase::LayerBase;
@@ -184,17 +189,18 @@ class MergeLayer : public LayerBase {
 
  protected:
   virtual graph::Value merge(BuildContext& context, std::span<const graph::Value> inputs) = 0;
-  // The same where inputs have masks, of which `masks` has one for each, invalid where there is
-  // none. By default masked steps are merged as the others are.
+  // Merges inputs of which some have masks. `masks` has one entry for each input, which is invalid
+  // where the input has no mask. By default masked steps are merged as the others are.
   virtual graph::Value merge_masked(BuildContext& context, std::span<const graph::Value> inputs,
                                     std::span<const graph::Value> masks);
-  // The mask of the output. By default a step counts where it counts in any input, and all do
-  // where an input has no mask.
+  // Returns the mask of the output. `masks` has one entry for each input, which is invalid where
+  // the input has no mask. By default a step counts where it counts in any input, and there is no
+  // mask unless all inputs have one, as in Keras.
   virtual graph::Value merge_masks(std::span<const graph::Value> inputs,
                                    std::span<const graph::Value> masks);
 };
 
-// An Input: no ops, a field of the batch.
+// An Input: it has no ops, and its value is a field of the batch.
 class InputLayer final : public LayerBase {
  public:
   InputLayer(Shape shape, DType dtype, std::string name);
@@ -207,7 +213,7 @@ class InputLayer final : public LayerBase {
   const DType dtype;
 };
 
-// The type of a value with an unknown batch, and of the mask that stands beside it.
+// The type of a value with an unknown batch, and of its mask if it has one.
 struct FlowType {
   graph::ValueType value;
   std::optional<graph::ValueType> mask{};
@@ -215,7 +221,7 @@ struct FlowType {
 
 struct ValueNode;
 
-// One call of a layer; a node of the functional API's graph.
+// One call of a layer, which is a node of the functional API's graph.
 struct CallNode {
   std::shared_ptr<LayerBase> layer;
   std::vector<std::shared_ptr<const ValueNode>> inputs;  // empty for an Input
@@ -231,20 +237,21 @@ struct ValueNode {
   const Shape& shape() const { return type().value.shape; }
 };
 
-// The call that an InputLayer stands for, and its value.
+// Returns the value of an InputLayer, whose call is made here.
 std::shared_ptr<const ValueNode> node_of_input(const std::shared_ptr<LayerBase>& input);
 
-// Calls the layer on values of these types, with an unknown batch; returns the types of its
+// Calls the layer on values of these types, with an unknown batch, and returns the types of its
 // outputs. Throws ShapeError naming the layer where they don't fit. The first call declares the
 // weights of the layer and of its children.
 std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs);
 
-// For layers: y = activation(x), in x's type where that is floating.
+// Layers use this: y = activation(x), in x's type where that is floating.
 graph::Value activate(graph::Value x, const ActivationFunction& activation);
 
-// l1 * sum|x| + l2 * sum x^2, times `scale`; shape (). What a regularizer adds to the loss.
+// The penalty that a regularizer adds to the loss: l1 * sum|x| + l2 * sum x^2, times `scale`. Its
+// shape is ().
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale = 1.0f);
-// Keras's penalty on outputs, divided by the batch size; nothing without a regularizer.
+// Adds Keras's penalty on outputs, divided by the batch size. Does nothing without a regularizer.
 void add_activity_loss(BuildContext& context, const Regularizer& regularizer, graph::Value y);
 
 // Throws ValueError where an input has a mask.
@@ -255,8 +262,8 @@ void require_rank(graph::Value x, std::size_t rank, const std::string& advice = 
 
 // Throws ValueError: <label>: expected <what> of 1 or more, received <value>.
 void require_positive(const LayerBase& layer, const char* what, std::int64_t value);
-// The same for what is counted along an axis of an image: kernels, windows, strides, dilations. It
-// is below 2^31, too, so that no product of two of them overflows.
+// Does the same for numbers along an axis of an image: kernels, windows, strides, dilations. Such a
+// number must also be below 2^31, so that no product of two of them overflows.
 void require_along_axis(const LayerBase& layer, const char* what, std::int64_t value);
 
 }  // namespace stoker::layers

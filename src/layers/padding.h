@@ -11,11 +11,12 @@ namespace stoker::layers {
 
 enum class Padding : std::uint8_t { valid, same };
 
-// "valid" or "same", in any case; ValueError naming the layer for others.
+// Accepts "valid" or "same", in any case. Throws ValueError naming the layer for other names.
 Padding parse_padding(const LayerBase& layer, const std::string& name);
 
-// What "same" adds before and after an axis of `extent`, so that ceil(extent / stride) windows of
-// `reach` (a dilated kernel's whole span) fit: one more after than before when it is odd.
+// The padding that "same" adds before and after an axis of `extent`, so that ceil(extent / stride)
+// windows of `reach` (the whole span of a dilated kernel) fit. An odd padding has one more after
+// than before.
 std::array<std::int64_t, 2> same_padding(std::int64_t extent, std::int64_t reach,
                                          std::int64_t stride);
 

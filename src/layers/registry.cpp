@@ -14,7 +14,7 @@ constexpr std::array kLayerClasses{
 #undef STOKER_LAYER
 };
 
-// A class that stands twice in the list would be found once.
+// Of two classes with one name only the first would ever be found.
 constexpr bool names_differ() {
   for (std::size_t i = 0; i < kLayerClasses.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {

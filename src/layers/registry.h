@@ -1,4 +1,4 @@
-// The layer classes that there are, by Keras's names: what a configuration may ask for.
+// The registry holds the layer classes that a configuration may name, by Keras's names.
 #pragma once
 
 #include <span>
@@ -12,13 +12,13 @@ namespace stoker::layers {
 struct LayerClass {
   std::string_view name;
   std::string_view summary;
-  // The layer with these fields.
+  // Makes the layer with these fields.
   Layer (*make)(Fields& fields);
 };
 
-// In the order of layers.def.
+// All classes, in the order of layers.def.
 std::span<const LayerClass> layer_classes();
-// The class of that name. Throws ValueError, with the nearest name, where there is none.
+// The class with that name. Throws ValueError, with the nearest name, where there is none.
 const LayerClass& layer_class(std::string_view name);
 
 #define STOKER_LAYER(name, summary) Layer make_##name(Fields& fields);

@@ -1,4 +1,4 @@
-// advance: the point of no return of a training step.
+// Op advance decides whether a training step counts; after it the step is not taken back.
 #include "ops/common.h"
 
 namespace stoker::ops {

@@ -5,7 +5,7 @@
 namespace stoker::ops {
 namespace {
 
-// `shorter` has one axis less than `longer`.
+// Requires `shorter` to have one axis less than `longer`.
 void equalise(Value& longer, Value& shorter) {
   if (longer.shape().back() != 1) return;
   if (shorter.shape().rank() == 1) {
@@ -17,7 +17,8 @@ void equalise(Value& longer, Value& shorter) {
   }
 }
 
-// Extents agree where both are known: a batch may not be, while a model is checked.
+// Extents are compared only where both are known, because the batch is not while a model is
+// checked.
 bool agree(const Shape& a, const Shape& b) {
   if (a.rank() != b.rank()) return false;
   for (std::size_t i = 0; i < a.rank(); ++i) {

@@ -5,7 +5,8 @@
 namespace stoker::ops {
 namespace {
 
-// Gradients reach x, gamma and beta through y alone: the moving statistics are not differentiated.
+// Gradients reach x, gamma and beta through y alone, because the moving statistics are not
+// differentiated.
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   if (!dy[0]) return std::vector<Value>(3);
   const Node node = graph.node(id);

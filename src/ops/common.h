@@ -1,4 +1,4 @@
-// Shared by the op files: defining an op, and complaining about shapes.
+// Helpers for the op files: they define an op and throw errors about shapes.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@ using graph::Traits;
 using graph::ValueId;
 using graph::ValueType;
 
-// Each op file defines its own.
+// Each op file defines its own op.
 #define STOKER_OP(name) extern const Op name##_op;
 #include "ops/ops.def"
 #undef STOKER_OP
@@ -32,12 +32,12 @@ constexpr Op define_without_gradient(const char* name, OpIndex index, const char
   return {name, static_cast<int>(index), nullptr, why, traits};
 }
 
-// The error of a label outside of the classes, which the node's last output has along its last
-// axis.
+// The error of a label outside of the classes. The last axis of the node's last output counts the
+// classes.
 RecordedError describe_label(const Graph& graph, const Node& node, std::int64_t label,
                              std::int64_t row);
 
-// "Dense \"logits\": ", or nothing outside of a layer.
+// The prefix of messages: "Dense \"logits\": ", or nothing outside of a layer.
 inline std::string where(const graph::Origin& origin) {
   const std::string text = origin.text();
   return text.empty() ? text : text + ": ";
@@ -49,7 +49,7 @@ void require(bool condition, const Graph& graph, const Parts&... parts) {
   if (!condition) throw ShapeError(format(where(graph), parts...));
 }
 
-// The operands of a product are of one floating type.
+// Throws unless the operands of a product have one floating type.
 inline void require_same_dtype(const Graph& graph, const char* what,
                                std::span<const Value> operands) {
   for (const Value& operand : operands) {
@@ -60,7 +60,7 @@ inline void require_same_dtype(const Graph& graph, const char* what,
   }
 }
 
-// The trait with_tail of an op whose attributes are these.
+// The trait with_tail of an op whose attributes have type A.
 template <class A>
 AttributesPtr with_tail(const graph::Attributes& attributes, const Expression& tail) {
   A changed = static_cast<const A&>(attributes);
@@ -73,7 +73,7 @@ AttributesPtr share(A attributes) {
   return std::make_shared<const A>(std::move(attributes));
 }
 
-// The axis counted from the front; ShapeError when `shape` has no such axis.
+// The axis counted from the front. Throws ShapeError when `shape` has no such axis.
 inline std::int64_t axis_from_front(std::int64_t axis, const Shape& shape, const Graph& graph) {
   const auto rank = static_cast<std::int64_t>(shape.rank());
   require(axis >= -rank && axis < rank, graph, "axis ", axis, " is none of ", shape);

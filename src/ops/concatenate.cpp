@@ -1,4 +1,4 @@
-// concatenate: inputs one behind the other along an axis; the gradients are slices.
+// concatenate puts inputs one behind the other along an axis, so the gradients are slices.
 #include "ops/common.h"
 
 namespace stoker::ops {

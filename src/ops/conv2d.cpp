@@ -14,7 +14,8 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
           conv2d_backward_weights(x, dy[0], kernel.shape(), attributes)[0]};
 }
 
-// Each element of y sums the taps of one filter; those that fall on padding are counted too.
+// The multiply-adds: each element of y sums the taps of one filter. Taps on padding are counted
+// too.
 double taps(const Graph& graph, ValueId y, ValueId kernel) {
   const Shape& filters = graph.info(kernel).type.shape;
   return static_cast<double>(graph.info(y).type.shape.elements()) *

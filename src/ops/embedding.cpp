@@ -1,4 +1,4 @@
-// embedding: rows of a table by their numbers; the gradient adds up the uses of each row.
+// embedding picks rows of a table by number, so the gradient of a row adds up its uses.
 #include "core/multi_index.h"
 #include "ops/common.h"
 

@@ -1,4 +1,4 @@
-// one_hot and argmax: between class numbers and rows of class values.
+// one_hot and argmax convert between class numbers and rows of class values.
 #include "ops/common.h"
 
 namespace stoker::ops {

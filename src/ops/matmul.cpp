@@ -1,11 +1,12 @@
-// matmul: a matrix product, with a tail that plan/ moves in.
+// matmul is a matrix product with a tail, which plan/ fills.
 #include "ops/common.h"
 #include "ops/tail.h"
 
 namespace stoker::ops {
 namespace {
 
-// With A = op(a), B = op(b): dA = dy B^T, dB = A^T dy, each transposed back as it was stored.
+// With A = op(a) and B = op(b), dA = dy B^T and dB = A^T dy. Each is transposed back to the layout
+// of its operand.
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
   const auto& attributes = attributes_of<MatMulAttributes>(node);

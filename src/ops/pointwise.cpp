@@ -1,4 +1,5 @@
-// pointwise: one op for all arithmetic between elements; the expression says which.
+// pointwise is the one op for all arithmetic on single elements; its expression says which
+// arithmetic.
 #include <algorithm>
 #include <optional>
 
@@ -10,12 +11,13 @@ namespace {
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
   const auto& attributes = attributes_of<PointwiseAttributes>(node);
-  // An expression need not use the last inputs; what it does not know of has no gradient.
+  // An expression need not use the last inputs. Those it does not know of have no gradient.
   const auto n = static_cast<std::size_t>(attributes.expression.input_count());
   const std::size_t m = node.outputs.size();
   const Shape shape = graph.info(node.outputs[0]).type.shape;
 
-  // Inputs of the derivative: forward's inputs, its outputs, and their gradients (0 if none came).
+  // The inputs of the derivative are forward's inputs, its outputs, and the gradients of these (0
+  // where none came).
   const Expression derivative = graph::differentiate(attributes.expression);
   Expression expression;
   std::vector<Value> inputs;
@@ -35,7 +37,8 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   }
   const auto roots = expression.splice(derivative, ids);
 
-  // One node for each input that can have a gradient; those of one shape would fuse anyway.
+  // Each input that can have a gradient gets a node of its own. Fusion would join those of one
+  // shape anyway.
   std::vector<Value> result(node.inputs.size());
   for (std::size_t i = 0; i < n; ++i) {
     const Value input = graph.value(node.inputs[i]);
@@ -52,7 +55,7 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     for (const int k : kept) used.push_back(inputs[static_cast<std::size_t>(k)]);
     const auto& root = one.instructions()[static_cast<std::size_t>(one.outputs()[0])];
     if (root.op == graph::ExprOp::constant && root.value == 0.0f) continue;
-    // What is summed next is not rounded first.
+    // A gradient that is summed next stays float32, so that it is not rounded before the sum.
     const DType dtype = input.shape() == shape ? common_dtype(used) : DType::float32;
     const Value full = root.op == graph::ExprOp::input && used[0].shape() == shape
                            ? used[0]
@@ -62,7 +65,8 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   return result;
 }
 
-// A guard asks for errors and skipped updates, random numbers for the seed and the step.
+// A guard reads the error and the skipped update from the scalars, random numbers the seed and the
+// step.
 bool reads_scalars(const Node& node) {
   const auto& attributes = attributes_of<PointwiseAttributes>(node);
   return attributes.guard != Guard::none || attributes.expression.uses_random();

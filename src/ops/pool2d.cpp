@@ -1,4 +1,4 @@
-// pool2d: maximum or average over windows of an image (NHWC).
+// pool2d takes the maximum or the average over windows of an image (NHWC).
 #include "ops/common.h"
 
 namespace stoker::ops {

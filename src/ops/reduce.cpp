@@ -1,4 +1,4 @@
-// reduce: sum, maximum or minimum of an expression over some axes.
+// reduce takes the sum, maximum or minimum of an expression over some axes.
 #include <algorithm>
 
 #include "ops/common.h"
@@ -11,8 +11,8 @@ Shape with_kept_dims(Shape shape, const std::vector<std::int64_t>& axes) {
   return shape;
 }
 
-// The sum hands its gradient to every element; max and min to the elements that equal the result,
-// shared evenly when several do, as Keras's backends do.
+// The sum passes its gradient to every element. Maximum and minimum pass theirs to the elements
+// that equal the result, shared evenly between them, as Keras's backends do.
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
   const auto attributes = attributes_of<ReduceAttributes>(node);
@@ -25,7 +25,8 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
   if (attributes.kind != ReduceKind::sum) {
     const Value x = pointwise(graph, full, inputs, attributes.expression)[0];
     const Value y = reshape(graph.value(node.outputs[0]), kept);
-    // Scaled as the result was: dividing that would not always give the element back.
+    // The elements are scaled as the result was, because dividing the result would not always give
+    // the element back.
     const float scale = attributes.scale;
     const auto hit = [scale](Expr a, Expr b) { return equal(a * scale, b); };
     const Value hits = reduce(ReduceKind::sum, x, y, hit, attributes.axes, true);
@@ -34,8 +35,8 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     incoming = pointwise({x, y, hits, incoming}, share_out)[0];
   }
 
-  // Through the expression, as if it were a pointwise op that nobody ran.
-  // An expression need not use the last inputs; what it does not know of has no gradient.
+  // The gradient passes through the expression as through that of a pointwise op. An expression
+  // need not use the last inputs, and those it does not know of have no gradient.
   const auto n = static_cast<std::size_t>(attributes.expression.input_count());
   const Expression derivative = graph::differentiate(attributes.expression);
   std::vector<Value> result(inputs.size());

@@ -1,4 +1,4 @@
-// softmax, log_softmax, sparsemax, and softmax with cross-entropy: along the last axis.
+// softmax, log_softmax, sparsemax, and softmax with cross-entropy work along the last axis.
 #include "ops/common.h"
 
 namespace stoker::ops {
@@ -29,7 +29,7 @@ std::vector<Value> sparsemax_gradient(Graph& graph, NodeId id, std::span<const V
   return {map(y, dy[0], mean, [](Expr o, Expr g, Expr m) { return less(0.0f, o) * (g - m); })};
 }
 
-// The forward op has made d loss / d logits already; labels have no gradient.
+// The forward op has computed d loss / d logits already, and labels have no gradient.
 std::vector<Value> cross_entropy_gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
   const Node node = graph.node(id);
   const Value slope = graph.value(node.outputs[1]);

@@ -92,7 +92,7 @@ Expression relu_gradient() {
 
 namespace {
 
-// The forms of a node's tail; nullopt where it is none of them.
+// The tail of a node in that form, or nullopt where it does not have it.
 std::optional<GatedSum> tail_form(const Node& node) {
   const auto sum = as_gated_sum(tail_of(node));
   return sum && sum->base == 0 ? sum : std::nullopt;

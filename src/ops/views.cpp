@@ -1,4 +1,4 @@
-// reshape, which is free, and slice.
+// reshape costs nothing because it is a view; slice copies.
 #include "ops/common.h"
 
 namespace stoker::ops {

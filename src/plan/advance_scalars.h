@@ -1,4 +1,5 @@
-// The effect of op advance on the scalars of a step, the same on every device.
+// This header defines how op advance changes the scalars of a step, so that every device does the
+// same.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace stoker::plan {
 
-// The scale for the next step; this one's gradients are what the inverse is of.
+// Sets the scale for the next step. The inverse belongs to this step, whose gradients were computed
+// under the old scale.
 STOKER_HOST_DEVICE inline void rescale_loss(Scalars& scalars, bool is_finite,
                                             std::int32_t growth_steps) {
   scalars.inverse_loss_scale = 1.0f / scalars.loss_scale;
@@ -23,7 +25,8 @@ STOKER_HOST_DEVICE inline void rescale_loss(Scalars& scalars, bool is_finite,
   }
 }
 
-// `growth_steps`: ops::AdvanceAttributes::scale_growth_steps. Does nothing once there is an error.
+// `growth_steps` is ops::AdvanceAttributes::scale_growth_steps. The function does nothing once an
+// error is recorded.
 STOKER_HOST_DEVICE inline void advance_scalars(Scalars& scalars, bool is_loss_finite,
                                                bool is_gradient_finite, std::int32_t growth_steps,
                                                std::int32_t node) {

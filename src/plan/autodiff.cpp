@@ -13,7 +13,7 @@ using graph::Value;
 
 namespace {
 
-// Values that depend on one of the leaves: only they need gradients.
+// Marks the values that depend on one of the leaves. Only they need gradients.
 std::vector<bool> find_dependent(const Graph& graph, std::span<const Value> leaves) {
   std::vector<bool> dependent(graph.value_count(), false);
   for (const Value& leaf : leaves) dependent[static_cast<std::size_t>(leaf.id)] = true;
@@ -26,8 +26,8 @@ std::vector<bool> find_dependent(const Graph& graph, std::span<const Value> leav
   return dependent;
 }
 
-// A conversion passes its gradient on as it comes: rounding it for a 16-bit result only to widen it
-// again for what was converted would lose digits for nothing.
+// A conversion passes its gradient on unchanged: rounding the gradient for a 16-bit result, only to
+// widen it again for the operand, would lose digits for nothing.
 bool is_cast(const Node& node) {
   if (!ops::is_op(node, ops::OpIndex::pointwise) || node.inputs.size() != 1) return false;
   const auto& expression = ops::attributes_of<ops::PointwiseAttributes>(node).expression;
@@ -48,7 +48,7 @@ std::vector<Value> differentiate(Graph& graph, Value loss, std::span<const Value
   }
 
   for (NodeId id = node_count - 1; id >= 0; --id) {
-    const Node node = graph.node(id);  // a copy: rules append nodes
+    const Node node = graph.node(id);  // This is a copy because gradient rules append nodes.
     std::vector<Value> incoming;
     bool any = false;
     for (const auto output : node.outputs) {

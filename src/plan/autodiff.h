@@ -9,10 +9,11 @@
 namespace stoker::plan {
 
 // Appends the nodes that compute the gradients of `loss` (shape (), float32) with respect to
-// `leaves`, and returns them, in the type in which they come (float32 or the leaf's); invalid where
-// the loss does not depend on a leaf. `seed` (shape ()) is the gradient of the loss itself, 1
-// unless given. Throws Error when it does through an op that has no gradient. Whole numbers
-// (argmax) hand no gradient on, and that is no error: as in Keras, a model may make its own labels.
+// `leaves`, and returns these gradients. A gradient has the type in which its rule makes it
+// (float32 or the leaf's), and is invalid where the loss does not depend on the leaf. `seed` (shape
+// ()) is the gradient of the loss itself, 1 unless given. Throws Error when the loss depends on a
+// leaf through an op that has no gradient. Whole numbers (argmax) pass no gradient on without an
+// error, because a model may make its own labels, as in Keras.
 std::vector<graph::Value> differentiate(graph::Graph& graph, graph::Value loss,
                                         std::span<const graph::Value> leaves,
                                         graph::Value seed = {});

@@ -1,4 +1,5 @@
-// Dead nodes: gradients that nobody asked for, branches of a rule that were not needed.
+// This pass removes dead nodes: gradients that nobody asked for, and branches of a gradient rule
+// that were not needed.
 #include "plan/passes.h"
 #include "plan/uses.h"
 
@@ -30,7 +31,7 @@ void eliminate_dead_nodes(Graph& graph, std::span<const graph::ValueId> keep) {
   auto& nodes = graph.nodes();
   for (std::size_t i = nodes.size(); i-- > 0;) {
     Node& node = nodes[i];
-    bool live = node.outputs.empty();  // it is there for its effect
+    bool live = node.outputs.empty();  // A node without outputs is there for its effect.
     for (const auto output : node.outputs) {
       live = live || needed[static_cast<std::size_t>(output)] ||
              graph.info(output).home.space != graph::Space::arena;

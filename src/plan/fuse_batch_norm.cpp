@@ -1,5 +1,6 @@
-// What the gradient of a batch norm is made of in residual networks, relu's gradient of the sum of
-// two gradients, goes into the node as its head: a pass over the whole image less, and a launch.
+// In residual networks the gradient of a batch norm's result is relu's gradient of the sum of two
+// gradients. This pass moves that arithmetic into the batch_norm_backward as its head, which saves
+// a pass over the whole image and a kernel launch.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -22,7 +23,7 @@ const Expression& head_of(const Node& node) {
   return ops::attributes_of<ops::BatchNormAttributes>(node).head;
 }
 
-// The node with `made`, which makes its dy, as its head.
+// Returns the node `norm` with the expression of node `made`, which computes its dy, as its head.
 Node with_head(const Graph& graph, const Node& norm, const Node& made,
                const Expression& expression) {
   const ValueId dy = made.outputs[0];
@@ -52,7 +53,8 @@ void fuse_batch_norm_gradients(Graph& graph, std::span<const ValueId> keep, cons
     Node& early = nodes[static_cast<std::size_t>(maker)];
     const Expression* expression = plain_expression(early);
     if (expression == nullptr || has_write_between(graph, maker, static_cast<NodeId>(i))) continue;
-    // It moves up to where the gradients are summed: what it reads must be there already.
+    // The fused node stands where the gradients were summed, so its other inputs must exist by
+    // then.
     const bool all_there = std::all_of(norm.inputs.begin(), norm.inputs.end() - 1,
                                        [&](ValueId v) { return graph.info(v).node < maker; });
     if (!all_there) continue;

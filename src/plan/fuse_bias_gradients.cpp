@@ -1,4 +1,5 @@
-// The gradient of a bias goes into conv2d_backward_weights, which reads what it sums anyway.
+// This pass moves the gradient of a bias into conv2d_backward_weights, which reads the summed
+// values anyway.
 #include <memory>
 
 #include "plan/match.h"
@@ -28,10 +29,10 @@ void fuse_bias_gradients(Graph& graph, std::span<const ValueId>) {
           reduce.axes != std::vector<std::int64_t>{0, 1, 2}) {
         continue;
       }
-      // The write would move to where this node stands: only temporaries and gradients may.
+      // The sum would be written earlier, by this node. Only temporaries and gradients may be.
       const graph::Space space = graph.info(sum.outputs[0]).home.space;
       if (space != graph::Space::arena && space != graph::Space::gradient) continue;
-      // A reader of the sum that stands before this node would come too early.
+      // A reader of the sum that stands before this node would read it before it is written.
       const auto& after = readers[static_cast<std::size_t>(sum.outputs[0])];
       if (!after.empty() && after.front() < static_cast<NodeId>(i)) continue;
       auto attributes = ops::attributes_of<ops::Conv2DAttributes>(node);

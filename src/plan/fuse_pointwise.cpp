@@ -1,4 +1,5 @@
-// Chains of pointwise ops become one: the values between them are never written to memory.
+// This pass joins chains of pointwise ops into one op, so that the values between them are never
+// written to memory.
 #include <memory>
 #include <numeric>
 
@@ -25,7 +26,7 @@ Shape evaluated_shape(Graph& graph, const Node& node) {
   return ops::broadcast({}, inputs);
 }
 
-// Whether what the producer reads could change between it and the consumer.
+// Whether a node between the producer and the consumer could change what the producer reads.
 bool moves_past_a_write(const Graph& graph, NodeId producer, NodeId consumer,
                         const Expression& expression) {
   bool reads_state = expression.uses_random();
@@ -55,7 +56,8 @@ void splice_into(const Graph& graph, const Node& producer, ValueId value, Node& 
   for (const auto input : producer.inputs) {
     inner_inputs.push_back(fused.input(input_number(input)));
   }
-  // What is not stored in 16 bits any more is still rounded to them.
+  // A value that was stored in 16 bits is still rounded to them, so that fusion does not change
+  // results.
   const graph::Expr stored{&fused, fused.splice(inner, inner_inputs)[0]};
   const std::int32_t result = rounded(stored, graph.info(value).type.dtype).id;
   std::vector<std::int32_t> outer_inputs;
@@ -79,7 +81,7 @@ void splice_into(const Graph& graph, const Node& producer, ValueId value, Node& 
   }
 }
 
-// The shape of a reduce is that of its inputs: splicing must not lose the axes they span.
+// The shape of a reduce is that of its inputs, so splicing must not lose the axes that they span.
 bool keeps_shape(Graph& graph, const Node& producer, ValueId value, const Node& consumer,
                  const Shape& shape) {
   if (is_op(consumer, ops::OpIndex::pointwise)) return true;
@@ -96,7 +98,7 @@ bool is_constant(const Node& node) {
          !ops::attributes_of<ops::PointwiseAttributes>(node).expression.uses_random();
 }
 
-// A constant in another shape is a constant: gradients of means start out as such chains.
+// A reshaped constant is a constant of the other shape. Gradients of means start with such chains.
 void reshape_constant(const Graph& graph, Node& node) {
   if (!is_op(node, ops::OpIndex::reshape)) return;
   const NodeId source = graph.info(node.inputs[0]).node;
@@ -152,7 +154,8 @@ void fuse_pointwise(Graph& graph, std::span<const ValueId> keep) {
     if (all) nodes[i].op = nullptr;
   }
   remove_marked_nodes(graph);
-  eliminate_dead_nodes(graph, keep);  // constants whose readers have taken them in
+  // This removes constants that all their readers have taken in.
+  eliminate_dead_nodes(graph, keep);
 }
 
 void inline_scalars(Graph& graph, std::span<const ValueId> keep) {

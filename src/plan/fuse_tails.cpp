@@ -1,6 +1,6 @@
-// What follows an op and alone reads its result goes into the op as its tail, where the backend
-// takes the expression on that op: the result is touched while it is in registers, instead of by a
-// pass over memory of its own, and a launch.
+// This pass moves a node that alone reads the result of an op into that op as its tail, where the
+// backend accepts the expression on that op. The result is then processed while it is in registers,
+// which saves a pass over memory and a kernel launch.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -23,8 +23,9 @@ using graph::ValueId;
 
 namespace {
 
-// The function replaces node `to` by `node`, and removes node `from`, which stands before it. Nodes between them that depend on what `node` makes come behind it; false, with nothing
-// changed, where `node` depends on them. No other node changes its number.
+// Replaces node `to` by `node`, and removes node `from`, which stands before it. Nodes between them
+// that depend on the outputs of `node` move behind it. Returns false and changes nothing where
+// `node` depends on one of those. The nodes outside of this stretch keep their numbers.
 bool move_down(Graph& graph, Node node, NodeId from, NodeId to) {
   auto& nodes = graph.nodes();
   std::vector<ValueId> late = graph.node(from).outputs;
@@ -47,7 +48,8 @@ bool move_down(Graph& graph, Node node, NodeId from, NodeId to) {
   order.push_back(std::move(node));
   order.insert(order.end(), std::make_move_iterator(behind.begin()),
                std::make_move_iterator(behind.end()));
-  order.resize(static_cast<std::size_t>(to - from) + 1);  // removed ones behind them
+  // Removed nodes fill the places at the end.
+  order.resize(static_cast<std::size_t>(to - from) + 1);
   for (std::size_t k = 0; k < order.size(); ++k) {
     const auto id = from + static_cast<NodeId>(k);
     for (const ValueId output : order[k].outputs) graph.info(output).node = id;
@@ -56,8 +58,8 @@ bool move_down(Graph& graph, Node node, NodeId from, NodeId to) {
   return true;
 }
 
-// `node` with `after`, which reads its result, as its tail; nullopt where that is no plain
-// arithmetic, or its result is of another type than the node's.
+// Returns `node` with `after`, which reads its result, as its tail. Returns nullopt where `after`
+// is not plain arithmetic, or its result differs in type or shape from the node's.
 std::optional<Node> with_tail(const Graph& graph, const Node& node, const Node& after) {
   const Expression* expression = plain_expression(after);
   if (expression == nullptr) return std::nullopt;
@@ -89,7 +91,7 @@ std::optional<Node> with_tail(const Graph& graph, const Node& node, const Node& 
   return fused;
 }
 
-// Whether node `at` can read there what its tail, which stands at `tail`, reads.
+// Whether the values that the tail reads at node `tail` can be read unchanged at node `at` already.
 bool is_readable(const Graph& graph, const Node& fused, std::size_t own_inputs, NodeId at,
                  NodeId tail) {
   bool reads_state = false;
@@ -102,7 +104,8 @@ bool is_readable(const Graph& graph, const Node& fused, std::size_t own_inputs, 
   return !reads_state || !has_write_between(graph, at, tail);
 }
 
-// The write of the tail moves up to the node: only temporaries and gradients may.
+// The tail's result is written earlier once the node writes it. Only temporaries and gradients may
+// be.
 bool may_write_early(const Graph& graph, ValueId value) {
   const Space space = graph.info(value).home.space;
   return space == Space::arena || space == Space::gradient;
@@ -125,14 +128,14 @@ void fuse_tails(Graph& graph, std::span<const ValueId> keep, const Accepts& take
     std::optional<Node> fused = with_tail(graph, node, graph.node(after));
     if (!fused || !takes(graph, *fused)) continue;
 
-    // A batch norm goes down to its tail, where the shortcut of a residual network is there. All
-    // others stay: they would keep their operands alive, which a batch norm's gradient needs
-    // anyway.
+    // A batch norm moves down to the place of its tail, where the shortcut of a residual network
+    // has been computed. All other nodes stay: moving them would keep their operands alive for
+    // longer, while those of a batch norm live on anyway because its gradient needs them.
     if (is_op(node, ops::OpIndex::batch_norm)) {
       if (!is_private(graph, result, {}) || has_write_between(graph, at, after)) continue;
       if (!move_down(graph, std::move(*fused), at, after)) continue;
       readers = find_readers(graph);
-      --i;  // another node stands here then
+      --i;  // The loop looks at this place again because another node stands here now.
       continue;
     }
     if (!may_write_early(graph, result)) continue;

@@ -1,5 +1,5 @@
-// Memory by lifetime: values that do not live at the same time share places in the arena. Done once
-// per plan, so the steps allocate nothing.
+// Memory is laid out by lifetime: values that do not live at the same time share places in the
+// arena. The layout is made once per plan, so the steps allocate nothing.
 #include <algorithm>
 
 #include "core/align.h"
@@ -15,27 +15,28 @@ using graph::ValueId;
 
 namespace {
 
-// Memory that must not be shared with anything alive at the same time.
+// A block is memory that must not be shared with anything alive at the same time.
 struct Block {
   std::int64_t bytes = 0;
-  graph::NodeId first = 0;  // the nodes that it lives through, both included
+  graph::NodeId first = 0;  // The block lives from the first node to the last, both included.
   graph::NodeId last = 0;
   std::int64_t offset = 0;
-  graph::NodeId taken_over = -1;  // by an output of this node, the last time
+  graph::NodeId taken_over = -1;  // The last node whose output took the block over.
 };
 
 bool live_together(const Block& a, const Block& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-// The largest first, each at the lowest place where nothing that lives with it stands.
+// Places the largest block first, each at the lowest offset where no block that lives at the same
+// time is in the way. Returns the size of the arena.
 std::int64_t place(std::vector<Block>& blocks) {
   std::vector<Block*> order;
   for (Block& block : blocks) order.push_back(&block);
   std::stable_sort(order.begin(), order.end(),
                    [](const Block* a, const Block* b) { return a->bytes > b->bytes; });
   std::int64_t end = 0;
-  std::vector<const Block*> placed;  // by offset
+  std::vector<const Block*> placed;  // Sorted by offset.
   for (Block* block : order) {
     std::int64_t offset = 0;
     for (const Block* other : placed) {
@@ -67,8 +68,9 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   auto& nodes = graph.nodes();
   const std::size_t values = graph.value_count();
 
-  // A view's output is its input: root[v] owns the memory. A view of what lies outside of the arena
-  // lies there too. (A view whose output is placed elsewhere is a copy.)
+  // A view's output is its input, so root[v] is the value that owns the memory of v. A view of a
+  // value outside of the arena lies there too. A view whose output has a place of its own is a
+  // copy.
   std::vector<ValueId> root(values);
   for (std::size_t v = 0; v < values; ++v) root[v] = static_cast<ValueId>(v);
   for (const Node& node : nodes) {
@@ -80,7 +82,7 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
   }
 
   const auto node_count = static_cast<graph::NodeId>(nodes.size());
-  // Nodes that run at the same time begin and end together.
+  // Nodes that run at the same time are treated as beginning and ending together.
   const auto group_end = [&](graph::NodeId i) {
     return last_of_group.empty() ? i : last_of_group[static_cast<std::size_t>(i)];
   };
@@ -101,7 +103,8 @@ Program lay_out(std::unique_ptr<Graph> owned, const std::vector<ValueId>& keep,
     last_use[static_cast<std::size_t>(root[static_cast<std::size_t>(value)])] = node_count;
   }
 
-  // Work in place may overwrite an operand that nobody needs afterwards: one block for both.
+  // A node that works in place may overwrite an operand that no later node needs. Both values then
+  // share one block.
   constexpr std::size_t kNoBlock = static_cast<std::size_t>(-1);
   const auto in_arena = [&](ValueId value) { return graph.info(value).home.space == Space::arena; };
   std::vector<Block> blocks;

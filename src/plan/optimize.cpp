@@ -9,7 +9,9 @@ void optimize(graph::Graph& graph, std::span<const graph::ValueId> keep, const T
   fuse_pointwise(graph, keep);
   fuse_tails(graph, keep, target.takes_tail);
   if (target.inlines_scalars) inline_scalars(graph, keep);
-  fuse_batch_norm_gradients(graph, keep, target.takes_tail);  // what no product has as its tail
+  // This runs after fuse_tails, because only what no product has taken as its tail is left for the
+  // batch norm.
+  fuse_batch_norm_gradients(graph, keep, target.takes_tail);
   if (target.sums_bias_gradients) fuse_bias_gradients(graph, keep);
 }
 

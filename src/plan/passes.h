@@ -1,5 +1,5 @@
-// Rewrites of a step's graph, in the order in which plan::optimize runs them. Each keeps what the
-// step computes; each has a test that shows the op list before and after.
+// The passes rewrite a step's graph, in the order in which plan::optimize runs them. Each keeps the
+// results of the step, and each has a test that shows the op list before and after.
 #pragma once
 
 #include <span>
@@ -9,33 +9,38 @@
 
 namespace stoker::plan {
 
-// Lets nodes of 16-bit values run on float32 ones between conversions, but for those that a backend
-// runs as they are. Needed whether a graph is optimized or not, and before the passes, which fuse
-// the conversions.
+// Lets nodes of 16-bit values compute in float32 between conversions, except for the nodes that a
+// backend runs as they are. Every graph needs this, optimized or not, and it comes before the other
+// passes because they fuse the conversions.
 void widen(graph::Graph& graph, const Accepts& runs_in_16_bits);
 
-// Removes nodes that neither write outside of the arena nor lead to one that does, or to `keep`.
+// Removes nodes that neither write outside of the arena, nor are in `keep`, nor lead to a node that
+// does or is.
 void eliminate_dead_nodes(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
-// Masks the gradient of max pooling by relu before it is spread over the windows, not after.
+// Masks the gradient of max pooling by relu's before it is spread over the windows instead of
+// after.
 void sink_relu_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
 // Splices a pointwise node into the pointwise or reduce node that alone reads it.
 void fuse_pointwise(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
-// Moves what alone reads an op's result into the op, where the backend `takes` that as its tail.
+// Moves a node that alone reads an op's result into the op as its tail, where the backend `takes`
+// it.
 void fuse_tails(graph::Graph& graph, std::span<const graph::ValueId> keep, const Accepts& takes);
 
-// Arithmetic on single numbers goes into the pointwise node that alone reads it, whatever that
-// one's shape: for backends where each thread can do it by itself and a node of its own costs more.
+// Moves arithmetic on single numbers into the pointwise node that alone reads it, whatever the
+// shape of that node. This serves backends where each thread can do such arithmetic by itself and a
+// separate node costs more.
 void inline_scalars(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
-// Moves the arithmetic that makes the gradient of a batch norm's result into the
-// batch_norm_backward, which takes its place, where the backend `takes` that as its head.
+// Moves the arithmetic that computes the gradient of a batch norm's result into the
+// batch_norm_backward as its head, where the backend `takes` it. The fused node stands where the
+// arithmetic stood.
 void fuse_batch_norm_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep,
                                const Accepts& takes);
 
-// Lets conv2d_backward_weights sum the bias gradient, in place of a reduce of its own.
+// Lets conv2d_backward_weights sum the bias gradient instead of a separate reduce.
 void fuse_bias_gradients(graph::Graph& graph, std::span<const graph::ValueId> keep);
 
 }  // namespace stoker::plan

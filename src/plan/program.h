@@ -1,5 +1,5 @@
-// A program: one step (training, evaluation or prediction) for one set of input shapes, as nodes in
-// order with a place in memory for every value. A backend makes it executable.
+// A program is one step (training, evaluation or prediction) for one set of input shapes: its nodes
+// in order, with a place in memory for every value. A backend makes it executable.
 #pragma once
 
 #include <cstddef>
@@ -20,19 +20,20 @@ struct Program {
   std::vector<std::int64_t> offsets;
   // The byte offset of each kernel's workspace in the arena, by NodeId.
   std::vector<std::int64_t> workspaces;
-  // The bytes, by NodeId, of the blocks of the arena that the node begins, for its outputs and its
-  // workspace. Blocks of different times share places: together these are more than the arena.
+  // The bytes of the arena blocks that begin at each node, by NodeId, for its outputs and its
+  // workspace. Blocks that live at different times share places, so their sum is more than the
+  // arena.
   std::vector<std::int64_t> block_bytes;
   std::int64_t arena_bytes = 0;
 };
 
-// Runs the passes in place. `keep` are values that are read after the step (predictions). Whether a
-// graph is optimized or not, it goes through widen() (plan/passes.h) first.
+// Runs the passes in place. `keep` are values that are read after the step (predictions). Every
+// graph, optimized or not, has to go through widen() (plan/passes.h) before.
 void optimize(graph::Graph& graph, std::span<const graph::ValueId> keep, const Target& target);
 
 // Lays out the arena by lifetime. `workspace_bytes` says how much scratch memory a node's kernel
-// wants; values in `keep` live to the end. `last_of_group` (empty: each node is alone) says of
-// every node which is the last of the consecutive nodes that run at the same time as it.
+// needs. Values in `keep` live to the end. `last_of_group` gives for every node the last of the
+// consecutive nodes that run at the same time as it; when it is empty, each node runs alone.
 Program lay_out(std::unique_ptr<graph::Graph> graph, const std::vector<graph::ValueId>& keep,
                 const std::function<std::size_t(graph::NodeId)>& workspace_bytes,
                 const std::vector<graph::NodeId>& last_of_group = {});

@@ -1,20 +1,23 @@
-// Device scalars: what changes from step to step without rebuilding a program. One block of this
-// layout lives on the device, in Space::scalar; the program itself advances the counters. Kernels
-// read it too, also those that NVRTC compiles: this header is free-standing.
+// Device scalars are the numbers that change from step to step without rebuilding a program. One
+// block of this layout lives on the device, in Space::scalar, and the program itself advances the
+// counters. This header is free-standing because kernels include it too, also those that NVRTC
+// compiles.
 #pragma once
 
 #include <cstdint>
 
 namespace stoker::plan {
 
-// Why a step was refused; the first one stays until the host clears it.
+// The reason why a step was refused. The first one stays until the host clears it.
 enum class StepError : std::int32_t {
   none = 0,
-  label_out_of_range = 1,   // or an embedding's id. detail: which; row: its flat place in the input
+  // A label or an embedding's id. detail: its value; row: its flat index in the input.
+  label_out_of_range = 1,
   non_finite_loss = 2,      // detail, row: unused
   non_finite_gradient = 3,  // detail, row: unused
-  wrong_batch = 4,          // the slot does not hold the batch that the ring is at; detail: which
-  non_finite_update = 5,    // the step before this one has noted an overflow
+  // The slot does not hold the batch that is due. detail: the one it holds; row: the one due.
+  wrong_batch = 4,
+  non_finite_update = 5,  // The step before this one has noted an overflow.
 };
 
 inline constexpr std::int64_t kNoOverflow = INT64_MAX;
@@ -23,8 +26,8 @@ inline constexpr std::int64_t kOverflowState = std::int64_t{1} << 40;
 struct Scalars {
   float learning_rate = 0.0f;
   float loss_scale = 1.0f;
-  // Updates done by the optimizer since it was made (Keras's `iterations`), and training steps
-  // taken by the model; a step that is refused advances neither.
+  // The updates that the optimizer has done since it was made (Keras's `iterations`), and the
+  // training steps that the model has taken. A step that is refused advances neither.
   std::int32_t iterations = 0;
   std::uint32_t step = 0;
   std::uint64_t seed = 0;
@@ -32,26 +35,25 @@ struct Scalars {
   std::int32_t error_node = -1;
   std::int64_t error_detail = 0;
   std::int64_t error_row = 0;
-  // Dynamic loss scaling: the inverse of the scale of this step's gradients, the finite steps since
-  // the scale last changed, whether this step updates no weights because its gradients are not
-  // finite, and how many did so.
+  // For dynamic loss scaling: the inverse of the scale of this step's gradients, the number of
+  // finite steps since the scale last changed, whether this step updates no weights because its
+  // gradients are not finite, and the number of steps that did not.
   float inverse_loss_scale = 1.0f;
   std::int32_t finite_steps = 0;
   std::int32_t skips_update = 0;
   std::int32_t skipped_updates = 0;
-  // The place at which an update was not finite: overflow_at() of the first such element, or
-  // kNoOverflow. It is apart from `error`, which would stop the other threads of the very update
-  // that notes it.
+  // The first element whose update was not finite, as overflow_at() gives it, or kNoOverflow. It is
+  // separate from `error` because an error would stop the other threads of the same update.
   std::int64_t overflow = kNoOverflow;
 };
 
 // The place of an element in the flat buffer of the parameters, or of the state behind them. The
-// smallest place that is noted stays, in whatever order threads note theirs.
+// smallest noted place is kept, in whatever order threads note theirs.
 constexpr std::int64_t overflow_at(bool is_state, std::int64_t element) {
   return (is_state ? kOverflowState : 0) + element;
 }
 
-// Gradients that overflow at this scale overflow for another reason.
+// Gradients that overflow even at this scale overflow for another reason than the scale.
 inline constexpr float kSmallestLossScale = 0x1.0p-24f;
 inline constexpr float kLargestLossScale = 0x1.0p+100f;
 

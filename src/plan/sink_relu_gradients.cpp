@@ -1,6 +1,6 @@
-// relu's gradient behind that of max pooling moves before it. A window's gradient goes to the place
-// of its maximum alone, and there relu's output is the window's result: masking the small image
-// before it is spread gives the same bits as masking the large one after.
+// This pass moves relu's gradient from behind that of max pooling to before it. A window's gradient
+// goes only to the place of its maximum, and relu's output there is the window's result, so masking
+// the small image before it is spread gives the same bits as masking the large one after.
 #include <memory>
 
 #include "ops/tail.h"
@@ -30,12 +30,13 @@ void sink_relu_gradients(Graph& graph, std::span<const ValueId> keep) {
     const NodeId spread_id = graph.info(gradient).node;
     Node& spread = nodes[static_cast<std::size_t>(spread_id)];
     if (!is_op(spread, ops::OpIndex::pool2d_backward) || spread.inputs.size() != 2) continue;
-    const NodeId pool_id = graph.info(spread.inputs[1]).node;  // of the argmax
+    const NodeId pool_id = graph.info(spread.inputs[1]).node;  // The node that made the argmax.
     if (pool_id < 0) continue;
     const Node& pool = nodes[static_cast<std::size_t>(pool_id)];
     if (!is_op(pool, ops::OpIndex::pool2d) || pool.inputs[0] != mask) continue;
 
-    // The two change places: what was spread and then masked is masked and then spread.
+    // The two nodes change places: the gradient used to be spread and then masked, and now it is
+    // masked and then spread.
     const ValueId pooled = pool.outputs[0];
     const graph::ValueType small = graph.info(pooled).type;
     const ValueId masked = graph.new_value(small, spread_id);

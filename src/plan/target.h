@@ -1,5 +1,5 @@
-// What the passes ask of the backend that a graph is compiled for. The list of passes is the same
-// for all backends (plan/optimize.cpp); they differ in their answers.
+// A target is what the passes ask of the backend that a graph is compiled for. The list of passes
+// is the same for all backends (plan/optimize.cpp); only the answers differ.
 #pragma once
 
 #include <functional>
@@ -8,19 +8,19 @@
 
 namespace stoker::plan {
 
-// A question about a node as it would be; it need not be one of the graph's.
+// Answers a question about a node that a pass would make. The node need not be in the graph.
 using Accepts = std::function<bool(const graph::Graph& graph, const graph::Node& node)>;
 
 struct Target {
-  // Whether a node of 16-bit values runs as it is.
+  // Whether a node of 16-bit values runs as it is, without conversions to float32.
   Accepts runs_in_16_bits;
-  // Whether a kernel, or a library, computes the node with its tail (ops/tail.h), or a
-  // batch_norm_backward with its head: otherwise the arithmetic stays a node of its own.
+  // Whether a kernel or a library computes the node with its tail (ops/tail.h), or a
+  // batch_norm_backward with its head. Otherwise the arithmetic stays a node of its own.
   Accepts takes_tail;
-  // conv2d_backward_weights sums the gradient of the bias along.
+  // Whether conv2d_backward_weights also sums the gradient of the bias.
   bool sums_bias_gradients = false;
-  // Arithmetic on single numbers costs a node of its own more than it costs each thread of another
-  // node to do it by itself.
+  // Whether arithmetic on single numbers is cheaper when each thread of another node does it by
+  // itself than as a separate node.
   bool inlines_scalars = false;
 };
 

@@ -1,4 +1,4 @@
-// The readers of each value, and what else passes ask of a graph.
+// The readers of each value, and other questions that passes ask of a graph.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace stoker::plan {
 
-// readers[v]: the nodes that read value v, in order; a node that reads it twice stands twice.
+// readers[v] are the nodes that read value v, in order. A node that reads it twice is listed twice.
 inline std::vector<std::vector<graph::NodeId>> find_readers(const graph::Graph& graph) {
   std::vector<std::vector<graph::NodeId>> readers(graph.value_count());
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
@@ -31,7 +31,7 @@ inline bool is_private(const graph::Graph& graph, graph::ValueId value,
          !contains(keep, value);
 }
 
-// The space that the value lies in. A view of what lies outside of the arena lies there too.
+// The space that the value lies in. A view of a value outside of the arena lies there too.
 inline graph::Space space_of(const graph::Graph& graph, graph::ValueId value) {
   while (true) {
     const graph::ValueInfo& info = graph.info(value);
@@ -42,8 +42,8 @@ inline graph::Space space_of(const graph::Graph& graph, graph::ValueId value) {
   }
 }
 
-// Whether a node between the two changes counters, weights or totals. Gradients do not count: they
-// are written once, and read by the update alone.
+// Whether a node between the two changes counters, weights or totals. Gradients do not count,
+// because they are written once and only the update reads them.
 inline bool has_write_between(const graph::Graph& graph, graph::NodeId first, graph::NodeId last) {
   for (graph::NodeId i = first + 1; i < last; ++i) {
     const graph::Node& node = graph.node(i);
@@ -57,10 +57,11 @@ inline bool has_write_between(const graph::Graph& graph, graph::NodeId first, gr
   return false;
 }
 
-// Nodes in a new order, or with new ones between them.
+// Gives the graph these nodes, which are its own in a new order or with new ones between them.
 void set_nodes(graph::Graph& graph, std::vector<graph::Node> nodes);
 
-// A node without op has been removed by a pass; this drops them and renumbers.
+// A pass removes a node by taking its op away. This function drops such nodes and renumbers the
+// others.
 void remove_marked_nodes(graph::Graph& graph);
 
 }  // namespace stoker::plan

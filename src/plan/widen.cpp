@@ -1,5 +1,5 @@
-// 16-bit values on backends, or for ops, that compute in float32: the type is where values are
-// stored and rounded, the arithmetic between is float32's.
+// Some backends and some ops compute on 16-bit values in float32: values are rounded to the 16-bit
+// type where they are stored, and the arithmetic in between is float32's.
 #include "plan/match.h"
 #include "plan/passes.h"
 #include "plan/uses.h"

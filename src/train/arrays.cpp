@@ -1,4 +1,4 @@
-// Tensors by name come in order, and labels as the losses want them.
+// Puts tensors that are given by name in order, and labels in the form that the losses take.
 #include "train/arrays.h"
 
 #include <algorithm>
@@ -20,14 +20,15 @@ bool is_named(const Tensors& tensors) {
                      [](const Tensors::Entry& entry) { return !entry.name.empty(); });
 }
 
-// Those that are given in order may be any number; whoever reads them says what was expected.
+// Tensors that are given in order may be any number here, because the code that reads them says
+// what it expected.
 std::vector<const Tensor*> as_given(const Tensors& tensors) {
   std::vector<const Tensor*> result;
   for (const Tensors::Entry& entry : tensors.entries()) result.push_back(entry.tensor);
   return result;
 }
 
-// Class numbers as int32, from uint8 or float32.
+// Converts class numbers of type uint8 or float32 to int32.
 Tensor as_classes(const Tensor& y) {
   Tensor result(y.shape(), DType::int32);
   const std::span<std::int32_t> out = result.data<std::int32_t>();
@@ -64,7 +65,7 @@ void require_all(const std::vector<const Tensor*>& tensors, const std::vector<st
   }
 }
 
-// The outputs that the targets belong to, in their order; empty where their number fits none.
+// The outputs to which this many targets belong, in their order. Empty where the number is wrong.
 std::vector<std::size_t> outputs_of(const std::optional<train::Compiled>& compiled,
                                     std::size_t targets) {
   std::vector<std::size_t> all, needed;

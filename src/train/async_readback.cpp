@@ -14,7 +14,7 @@ AsyncReadback::~AsyncReadback() {
   if (!is_pending_) return;
   try {
     state_.stream().synchronize();
-  } catch (const DeviceError&) {  // a broken device copies no more
+  } catch (const DeviceError&) {  // A broken device makes no more copies.
   }
 }
 

@@ -1,5 +1,5 @@
-// Reads back what the device has recorded so far without making anybody wait: the copies are
-// enqueued behind the steps, and read when they have arrived.
+// Reads back what the device has recorded so far without a wait: the copies are enqueued behind the
+// steps, and read when they have arrived.
 #pragma once
 
 #include <cstdint>
@@ -16,19 +16,19 @@ class State;
 class AsyncReadback {
  public:
   explicit AsyncReadback(State& state);
-  // Waits for copies that are under way, since they write to memory of this object.
+  // Waits for copies that are under way, because they write to memory of this object.
   ~AsyncReadback();
   AsyncReadback(const AsyncReadback&) = delete;
   AsyncReadback& operator=(const AsyncReadback&) = delete;
 
-  // Enqueues the copies, but never while earlier ones are pending. `steps` is kept for the reader.
+  // Enqueues the copies, unless earlier ones are pending. `steps` is kept for the reader.
   void request(std::int64_t steps);
   bool is_pending() const { return is_pending_; }
-  // Whether the copies have arrived; they are not pending then any more.
+  // Returns whether the copies have arrived, after which they are not pending any more.
   bool has_arrived();
 
   const plan::Scalars& scalars() const;
-  // Totals, then their corrections.
+  // The totals, followed by their corrections.
   std::span<const float> metrics() const;
   std::int64_t steps() const { return steps_; }
 

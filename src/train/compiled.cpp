@@ -28,7 +28,7 @@ std::size_t place_of(const std::string& name, const std::vector<std::string>& na
                           did_you_mean(name, known)));
 }
 
-// The index into `entries` by name; empty where there is none.
+// The index into `entries` for each name, empty where a name has no entry.
 template <class Entries>
 std::vector<std::optional<std::size_t>> sorted(const Entries& entries,
                                                const std::vector<std::string>& names,
@@ -172,13 +172,13 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
     compiled.tracked.push_back(std::move(tracked));
   };
   track({.name = "loss", .first_total = 0, .totals = 2});
-  // As in Keras, one loss alone is not tracked beside the whole.
+  // As in Keras, a model with one loss does not track it beside the whole loss.
   for (std::size_t i = 0; losses > 1 && i < compiled.outputs.size(); ++i) {
     if (!compiled.outputs[i].loss) continue;
     track({.name = compiled.outputs[i].name + "_loss", .first_total = 0, .totals = 2, .output = i});
   }
-  // Keras's names where several metrics have one: mae, mae_1, and of weighted ones weighted_mae,
-  // weighted_mae_1.
+  // Where several metrics have one name, Keras numbers them: mae, mae_1, and for weighted ones
+  // weighted_mae, weighted_mae_1.
   std::map<std::string, int> uses;
   for (const Tracked& loss : compiled.tracked) uses[loss.name] = 1;
   const auto add = [&](std::size_t output, const Metric& metric, bool is_weighted) {

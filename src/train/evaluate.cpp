@@ -1,4 +1,4 @@
-// Evaluation, prediction, and single steps by hand.
+// Evaluation, prediction, and single steps by train_on_batch and its like.
 #include <cstring>
 #include <iostream>
 #include <new>
@@ -33,7 +33,7 @@ feed::FeedOptions feed_options(const Options& options, std::uint64_t seed,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 
-// Nothing that was found so far is of use once the call is interrupted.
+// Throws once the call is interrupted, because partial results are of no use.
 void throw_if_interrupted(const train::InterruptScope& interrupt, const char* what,
                           std::int64_t steps) {
   if (interrupt.requested()) throw Interrupted(format(what, ": interrupted after step ", steps));
@@ -44,7 +44,8 @@ std::optional<std::int64_t> expected_steps(const Options& options, const Source&
   return options.steps ? options.steps : source.batches_per_epoch();
 }
 
-// A mean over fewer batches than were asked for should not pass for one over all of them.
+// Warns so that a mean over fewer batches than were asked for does not pass for one over all of
+// them.
 template <class Options>
 void warn_of_missing_batches(std::int64_t steps, const Options& options) {
   if (options.nan_policy == NanPolicy::skip) {
@@ -115,7 +116,7 @@ void Model::Impl::require_one_output(const char* what) const {
 
 namespace {
 
-// The rows of the outputs, one batch after another.
+// Collects the rows of the outputs, one batch after another.
 class Collected {
  public:
   explicit Collected(const train::Topology& topology) {
@@ -124,7 +125,7 @@ class Collected {
     }
   }
 
-  // Waits until the rows are there.
+  // Appends the rows of a batch and waits until they have arrived.
   void take(const train::Plan& plan, std::int64_t rows, device::Stream& stream) {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       std::vector<std::byte>& to = outputs_[i].rows;
@@ -197,7 +198,7 @@ std::vector<Tensor> Model::Impl::predict(const std::shared_ptr<Source>& source,
 // ---- Single batches ----------------------------------------------------------------------------
 namespace {
 
-// A batch of these tensors: "x", or "x0", "x1" where there are several.
+// The fields of a batch of these tensors: "x", or "x0", "x1" where there are several.
 std::vector<Field> fields_of(const char* name, const std::vector<const Tensor*>& tensors) {
   std::vector<Field> fields;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -284,8 +285,7 @@ std::vector<Tensor> Model::Impl::predict_on_batch(const Tensors& x) {
   return collected.tensors();
 }
 
-// Nothing is generated ahead of a call, so that the device waits for the caller from one to the
-// next.
+// Between two calls nothing is generated ahead, so the device waits for the caller.
 void Model::Impl::note_on_batch(std::int64_t begin_ns, std::int64_t rows) {
   const std::int64_t end = now_ns();
   const auto seconds = [](std::int64_t ns) { return 1e-9 * static_cast<double>(ns); };
@@ -311,11 +311,11 @@ FeedReport Model::Impl::take_on_batch_report() {
   return report;
 }
 
-// A ring of one slot.
+// Staging is a ring of one slot.
 void Model::Impl::stage(const train::Plan& step, const BatchSpec& spec,
                         const feed::SlotLayout& layout) {
   device::Device& device = state.device();
-  staging.reset();  // before another is taken
+  staging.reset();  // The old memory is freed before new memory is allocated.
   train::Staging fresh;
   fresh.spec = spec;
   fresh.host = device::allocate_staging(device, layout.bytes);

@@ -28,7 +28,7 @@ using train::StepRunner;
 
 namespace {
 
-// How often the host looks at what the device has recorded.
+// The interval, in nanoseconds, at which the host reads back what the device has recorded.
 constexpr std::int64_t kReadbackInterval = 100'000'000;
 // The number of stamps that a timeline keeps of each thread.
 constexpr std::size_t kStamps = 1024;
@@ -77,7 +77,7 @@ void warn_short_epoch(std::int64_t epoch, std::int64_t batches, std::int64_t wan
             << "ended. The next epoch begins a new pass.\n";
 }
 
-// One epoch's way through the feed; returns its steps.
+// Runs one epoch and returns the number of its steps.
 std::int64_t run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner& runner,
                        train::AsyncReadback& readback, report::ProgressBar& bar,
                        const train::InterruptScope& interrupt, std::int64_t epoch) {
@@ -101,7 +101,8 @@ std::int64_t run_epoch(Model::Impl& model, feed::Pipeline& pipeline, StepRunner&
     if (bar.wants_update(end)) bar.update(readback.steps(), model.logs_of(readback.metrics()), end);
   }
   runner.check(place);
-  if (readback.is_pending()) readback.has_arrived();  // of no use to the next epoch
+  // These copies are of no use to the next epoch.
+  if (readback.is_pending()) readback.has_arrived();
   if (interrupt.requested()) {
     throw Interrupted(format("fit: interrupted after step ", steps, " of epoch ", epoch + 1,
                              "; the weights are those after it"));
@@ -125,8 +126,9 @@ void add_feed_keys(std::map<std::string, std::vector<double>>& history, const Fe
 
 }  // namespace
 
-// Another fit that begins at epoch 0 would otherwise shuffle, and let its generator draw, as the
-// one before did. One with an initial_epoch goes on with the last one's numbers.
+// Each fit that begins at epoch 0 gets another seed, because it would otherwise repeat the
+// shuffling and the generator's random numbers of the one before. A fit with an initial_epoch
+// continues with the seed of the last one.
 std::uint64_t Model::Impl::seed_of(const FitOptions& fit_options) const {
   const std::uint64_t run =
       fit_options.initial_epoch == 0 ? fits_begun : std::max<std::uint64_t>(fits_begun, 1) - 1;
@@ -149,7 +151,7 @@ History Model::Impl::fit_tensors(const Tensors& x, const Tensors& y, const FitOp
                               .shuffle = fit_options.shuffle,
                               .seed = seed_of(fit_options)};
   if (fit_options.validation_split == 0.0) return fit(rows_of(training), fit_options, interrupt);
-  // The last rows, before any shuffling, as Keras cuts them.
+  // The split takes the last rows, before any shuffling, as in Keras.
   const bool has_rows = !given.targets.empty() && given.targets[0]->shape().rank() > 0;
   const std::int64_t rows = has_rows ? given.targets[0]->shape()[0] : 0;
   const auto split = static_cast<std::int64_t>(
@@ -173,7 +175,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     train::require_source(fit_options.validation_generator->source(), "fit, validation_generator");
   }
   train::require_end(*source, fit_options.steps_per_epoch, "fit", "steps_per_epoch");
-  train::Arrays validation_arrays;  // which the source borrows
+  train::Arrays validation_arrays;  // The validation source borrows these arrays.
   if (fit_options.validation_generator) validation = fit_options.validation_generator->source();
   if (fit_options.validation_data) {
     const ValidationData& data = *fit_options.validation_data;
@@ -198,12 +200,13 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   History history;
   const std::int64_t epochs = fit_options.epochs - fit_options.initial_epoch;
   if (epochs == 0) return history;
-  // Shapes are checked, and the plan is made, before the source is asked for anything.
+  // Making the plan checks shapes, which happens before the source is asked for anything.
   const feed::SlotLayout layout(source->spec());
   StepRunner runner(*this, Mode::train, source->spec(), layout.offsets);
   const train::Plan& plan = runner.prepare();
   if (validation) {
-    // Validation is planned now too: what does not fit should not come to light after an epoch.
+    // Validation is planned now too, so that an error of shapes does not come to light only after
+    // an epoch.
     const feed::SlotLayout slots(validation->spec());
     StepRunner(*this, Mode::evaluate, validation->spec(), slots.offsets).prepare();
   }
@@ -244,14 +247,14 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     const bool skipped = fit_options.nan_policy == NanPolicy::skip;
     if (!ran_out && !warned && !skipped && fit_options.steps_per_epoch &&
         steps_run < *fit_options.steps_per_epoch) {
-      warned = true;  // once a fit: it happens every pass
+      warned = true;  // The warning comes once in a fit, because every pass would repeat it.
       warn_short_epoch(epoch, steps_run, *fit_options.steps_per_epoch);
     }
     if (steps_run == 0 && skipped && !ran_out) {
       throw DataError(format("fit: every batch of epoch ", epoch + 1,
                              " held a NaN and was skipped; nothing was trained in it"));
     }
-    if (steps_run == 0) break;  // it ran out exactly where an epoch ended
+    if (steps_run == 0) break;  // The source ran out exactly where an epoch ended.
 
     Logs logs = read_logs();
     if (validation && (epoch + 1) % fit_options.validation_freq == 0) {
@@ -259,7 +262,8 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                                   {.steps = fit_options.validation_steps,
                                    .verbose = 0,
                                    .max_queue_size = fit_options.max_queue_size,
-                                   // Said once, of the training, and not each time.
+                                   // An impure source gets one worker here, without the warning,
+                                   // which would come in every epoch.
                                    .workers = validation->pure() ? fit_options.workers : 1,
                                    .max_workers = fit_options.max_workers,
                                    .nan_policy = fit_options.nan_policy,

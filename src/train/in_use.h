@@ -1,4 +1,4 @@
-// A model for the length of a call.
+// Marks a model as used for the length of a call.
 #pragma once
 
 #include <mutex>

@@ -15,10 +15,10 @@
 namespace stoker::train {
 namespace {
 
-// How long other threads may take to end a step that is under way.
+// The time that other threads get to finish a step that is under way.
 constexpr double kPatienceSeconds = 2.0;
 
-// A signal handler has nothing but globals.
+// The counter is global because a signal handler has no other state.
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
@@ -27,7 +27,7 @@ std::mutex& mutex() {
   static std::mutex* const only = new std::mutex;
   return *only;
 }
-int scopes = 0;  // under mutex(), as is the disposition while there are any
+int scopes = 0;  // The mutex guards this and, while it is above 0, SIGINT's disposition.
 thread_local int scopes_of_thread = 0;
 std::atomic<bool> is_exiting{false};
 
@@ -66,7 +66,7 @@ bool InterruptScope::close(bool exiting) {
   if (--scopes == 0 && !(exiting && signals.load() > 0)) {
     struct sigaction current {};
     sigaction(SIGINT, nullptr, &current);
-    if (current.sa_handler == handle) {  // otherwise it is somebody else's by now
+    if (current.sa_handler == handle) {  // Otherwise the program has set another handler since.
       current = {};
       current.sa_handler = SIG_DFL;
       sigaction(SIGINT, &current, nullptr);
@@ -95,14 +95,14 @@ void rethrow_as_error(const char* what, const std::exception_ptr& failure) {
 
 void exit_on_interrupt(const Interrupted& interrupted) {
   if (is_exiting.exchange(true)) {
-    for (;;) pause();  // another thread ends the program
+    for (;;) pause();  // Another thread ends the program.
   }
   close_to_new_uses();
   const bool is_quiet = wait_until_unused(kPatienceSeconds);
   std::cout << std::endl;
   std::cerr << interrupted.what() << std::endl;
   if (is_quiet) std::exit(kInterruptedStatus);
-  // Destructors of globals would pull the ground from under a thread that computes.
+  // The program ends without destructors of globals, which a thread that still computes may use.
   std::fflush(nullptr);
   _exit(kInterruptedStatus);
 }

@@ -1,4 +1,4 @@
-// Ctrl-C while a fit, an evaluation or a prediction runs.
+// Handles Ctrl-C while a fit, an evaluation or a prediction runs.
 #pragma once
 
 #include <exception>
@@ -11,11 +11,11 @@
 
 namespace stoker::train {
 
-inline constexpr int kInterruptedStatus = 130;  // 128 + SIGINT, as shells say it
+inline constexpr int kInterruptedStatus = 130;  // Shells report 128 + SIGINT.
 
 // While an object of this class lives, a program without a SIGINT handler of its own has ours: the
-// first signal is noted for requested() of all scopes, the second leaves at once with status 130.
-// Scopes of several threads may overlap.
+// first signal is noted for requested() of all scopes, and the second ends the program at once with
+// status 130. Scopes of several threads may overlap.
 class InterruptScope {
  public:
   explicit InterruptScope(bool listen);
@@ -24,11 +24,12 @@ class InterruptScope {
   InterruptScope& operator=(const InterruptScope&) = delete;
 
   bool requested() const;
-  // Ends the scope; whether a signal came while it lived. After the last scope SIGINT does what it
-  // did before, so that none is lost between the last look and the end; where one came and the
-  // program is `leaving`, the next still ends it at once.
+  // Ends the scope and returns whether a signal came while it lived. The last scope restores
+  // SIGINT's default before the flag is read, so that no signal is lost between the last check and
+  // the end. It leaves our handler in place when a signal came and the program is `exiting`, so
+  // that the next signal ends the program at once.
   bool close(bool exiting);
-  // Another one lives below it, on the same thread, and is told of the signal too.
+  // Whether the thread had another scope when this one began. That one sees the signal too.
   bool is_nested() const { return is_nested_; }
 
  private:
@@ -37,15 +38,16 @@ class InterruptScope {
   bool was_requested_ = false;
 };
 
-// Says why, waits for other threads that use models, and ends the program with status 130.
+// Prints the reason, waits for other threads that use models, and ends the program with status 130.
 [[noreturn]] void exit_on_interrupt(const Interrupted& interrupted);
 
-// Rethrows what a call failed with, as a stoker::Error with the original nested where it is none:
-// what a source threw outside of fill(), in size() or spec() say, or a lack of memory.
+// Rethrows the failure of a call as a stoker::Error, with the original nested in it where that is
+// none. Such a failure is an exception of a source outside of fill(), for example in size() or
+// spec(), or a lack of memory.
 [[noreturn]] void rethrow_as_error(const char* what, const std::exception_ptr& failure);
 
-// What `work(scope)` returns. A signal that came meanwhile, even after work last looked, or while
-// it failed, ends in an Interrupted, or ends the program, as the user chose.
+// Returns what `work(scope)` returns. A signal during the call, even one after the last check of
+// `work` or while it failed, ends in an Interrupted or ends the program, as the user chose.
 template <class Work>
 auto interruptible(const char* what, OnInterrupt on_interrupt, Work work) {
   InterruptScope scope(on_interrupt != OnInterrupt::ignore);

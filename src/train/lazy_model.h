@@ -1,5 +1,4 @@
-// What is behind the public face of a Model: its structure at once, and its inside when it is
-// needed.
+// What is behind the public class Model: its structure at once, and the rest when it is needed.
 #pragma once
 
 #include <memory>
@@ -14,7 +13,7 @@
 
 namespace stoker {
 
-// The model behind the public face, made when somebody first needs it.
+// Holds the model behind the public class, which is made when it is first needed.
 struct Model::Lazy {
   std::vector<Value> inputs;
   std::vector<Value> outputs;
@@ -22,7 +21,7 @@ struct Model::Lazy {
   bool is_sequential = false;
   std::once_flag made{};
   std::unique_ptr<Model::Impl> impl{};
-  // The model as a layer of others, from the first time that it is one.
+  // This is the model as a layer of others. It is made when the model is first used so.
   std::mutex layer_mutex{};
   std::shared_ptr<train::ModelLayer> layer{};
 

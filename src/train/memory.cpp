@@ -1,4 +1,4 @@
-// What a model keeps on its device, and what to do when there is no room for it.
+// Reports what a model keeps on its device, and says what to do when the device has no room for it.
 #include <algorithm>
 #include <optional>
 
@@ -44,7 +44,7 @@ std::vector<LayerMemory> layers_of(const train::Network& network) {
   return layers;
 }
 
-// Adds the bytes of weights, and of gradients and slots when there is an optimizer.
+// Adds the bytes of the weights, and those of gradients and slots when there is an optimizer.
 void add_weights(std::vector<LayerMemory>& layers, const train::Network& network,
                  const optimizers::OptimizerBase* optimizer) {
   for (const train::Weight& weight : network.weights()) {
@@ -73,7 +73,7 @@ const char* name_of(graph::Origin::Kind kind) {
   return "optimizer";
 }
 
-// The row of a node; what no layer has made is the loss's, the metrics' or the optimizer's.
+// The row of a node. Nodes that no layer has made belong to the loss, the metrics or the optimizer.
 LayerMemory& row_of(std::vector<LayerMemory>& layers, const graph::Origin& origin) {
   if (origin.kind == graph::Origin::Kind::layer) {
     for (LayerMemory& layer : layers) {
@@ -94,13 +94,13 @@ void add_activations(std::vector<LayerMemory>& layers, const plan::Program& prog
   }
 }
 
-// `plan` is null while there is none.
+// `plan` is null while no plan exists.
 std::vector<LayerMemory> by_layer(const Model::Impl& model, const Plan* plan) {
   std::vector<LayerMemory> layers = layers_of(model.network);
   add_weights(layers, model.network,
               model.compiled ? model.compiled->options.optimizer.base().get() : nullptr);
   if (plan != nullptr) add_activations(layers, plan->executable->program());
-  // Inputs, and models that are layers, keep nothing as a rule.
+  // Inputs, and models that are layers, are left out when they keep nothing, which is the rule.
   std::size_t i = 0;
   std::erase_if(layers, [&](const LayerMemory& row) {
     const bool is_layer = i < model.network.layers().size();
@@ -117,7 +117,7 @@ PlanMemory describe(const Plan& plan) {
   return {name_of(plan.mode), plan.rows, plan.executable->program().arena_bytes};
 }
 
-// `Conv2D "conv2d" 2.10 GB, Dense "dense" 1.00 GB`
+// Returns, for example: `Conv2D "conv2d" 2.10 GB, Dense "dense" 1.00 GB`
 std::string largest_layers(std::vector<LayerMemory> layers, std::int64_t LayerMemory::*bytes) {
   std::stable_sort(layers.begin(), layers.end(),
                    [&](const LayerMemory& a, const LayerMemory& b) { return a.*bytes > b.*bytes; });
@@ -130,7 +130,7 @@ std::string largest_layers(std::vector<LayerMemory> layers, std::int64_t LayerMe
   return text;
 }
 
-// "; 3.10 GB of 8.00 GB are free", where the device knows.
+// Returns "; 3.10 GB of 8.00 GB are free" where the device knows, otherwise nothing.
 std::string free_memory(device::Device& device) {
   const auto memory = device.memory();
   if (!memory) return "";
@@ -140,11 +140,11 @@ std::string free_memory(device::Device& device) {
 
 // ---- Smaller batches ----
 
-// The memory that steps on batches of `rows` rows need beside what the model keeps anyway.
+// The memory that steps on batches of `rows` rows need in addition to what the model keeps anyway.
 struct MemoryNeed {
   std::int64_t rows = 0;
   std::int64_t arena = 0;
-  std::int64_t slot = 0;  // one of the feed's on the device
+  std::int64_t slot = 0;  // The bytes of one of the feed's slots on the device.
   int slots = 0;
 
   std::int64_t batches() const {
@@ -167,8 +167,8 @@ MemoryNeed need_of(const Plan& plan, const device::Device& device) {
           device.reads_host_memory() ? 0 : feed::kDeviceSlots};
 }
 
-// Free memory may lie in pieces, or its size be unknown. So the allocation is tried, except on the
-// host, which gives memory as it is touched and would not refuse before it is too late.
+// Tries the allocation, because free memory may be fragmented or its size unknown. The host is the
+// exception: it hands out memory only when it is touched, so a trial would not fail.
 bool fits(device::Device& device, const MemoryNeed& need) {
   const auto memory = device.memory();
   if (memory && need.total() > memory->free) return false;
@@ -187,8 +187,9 @@ bool fits(device::Device& device, const MemoryNeed& need) {
 }
 
 // The largest batch below the plan's that fits: a power of two, or a multiple of 8 near the limit.
-// `smallest` is what a batch of one row needs, where none fits. Compiles at most 8 plans for
-// batches below 2^31: by bisection between the powers, then three times between two of them.
+// Where none fits, `smallest` is the need of a batch of one row. The search compiles at most 8
+// plans for batches below 2^31, by bisection between the powers and then three times between two of
+// them.
 std::optional<MemoryNeed> largest_that_fits(Model::Impl& model, const Plan& failed,
                                             std::optional<MemoryNeed>& smallest) {
   std::optional<MemoryNeed> best;
@@ -201,11 +202,11 @@ std::optional<MemoryNeed> largest_that_fits(Model::Impl& model, const Plan& fail
       if (!fits(model.state.device(), need)) return false;
       best = need;
       return true;
-    } catch (const device::OutOfMemory&) {  // a backend may need memory to compile
+    } catch (const device::OutOfMemory&) {  // A backend may need memory to compile.
       return false;
     }
   };
-  int fitting = -1;  // as exponents of 2
+  int fitting = -1;  // These are exponents of 2.
   int too_large = 0;
   while (too_large < 62 && (std::int64_t{1} << too_large) < failed.rows) ++too_large;
   while (too_large - fitting > 1) {
@@ -228,7 +229,7 @@ std::string advice(Model::Impl& model, const Plan& failed) {
     if (const auto need = largest_that_fits(model, failed, smallest)) {
       return format(". Batches of ", need->rows, " fit (", train::byte_size(need->total()), ')');
     }
-  } catch (const Error&) {  // of the device, or of a shape that works for whole batches alone
+  } catch (const Error&) {  // The device failed, or the shape only works for whole batches.
     return "";
   }
   if (failed.rows <= 1) return ". Even one row does not fit";
@@ -267,7 +268,8 @@ MemoryReport Model::Impl::memory_report(std::int64_t batch_size) {
         format("memory_report: expected a batch_size of at least 1, received ", batch_size));
   }
   const BatchSpec spec = declared_batch(batch_size);
-  train::Compiled resolved = *compiled;  // a copy: the batches to come may mean other metrics
+  // This is a copy because later batches may mean other metrics.
+  train::Compiled resolved = *compiled;
   if (!resolved.metrics_resolved) train::resolve_metrics(resolved, network, spec);
   const auto plan =
       make_plan(&resolved, Mode::train, spec, feed::SlotLayout(spec).offsets, batch_size);

@@ -1,4 +1,4 @@
-// The public face: Model.
+// The public class Model.
 #include "stoker/model.h"
 
 #include <iostream>

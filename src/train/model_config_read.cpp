@@ -1,4 +1,4 @@
-// A model from a Config.
+// Reads a model from a Config.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -13,16 +13,16 @@ namespace stoker {
 namespace train {
 namespace {
 
-// What stands beside class and config, and nothing here depends on.
+// These keys stand beside class and config, and nothing here depends on them.
 constexpr std::initializer_list<const char*> kNotes{"module", "registered_name", "build_config",
                                                     "shared_object_id", "compile_config"};
 
-// One of the config's "layers".
+// One entry of the config's "layers".
 struct Entry {
-  std::string place;  // layers[2] (Dense "logits")
+  std::string place;  // For example: layers[2] (Dense "logits")
   std::string name;
   Layer layer;
-  const Config* inbound_nodes;  // of a functional model
+  const Config* inbound_nodes;  // Set for a functional model.
 };
 
 std::string place_of(std::size_t index, const Config& config) {
@@ -82,11 +82,11 @@ std::vector<Entry> entries_of(const Config& layers) {
 bool is_input(const Layer& layer) { return layer.class_name() == "InputLayer"; }
 
 // ---- Functional models -------------------------------------------------------------------------
-// Keras's name of a value.
+// Keras's name for a value.
 struct History {
   std::string layer;
   std::int64_t node = 0;
-  std::int64_t tensor = 0;  // of the outputs of that call
+  std::int64_t tensor = 0;  // The index among the outputs of that call.
 };
 
 History history_of(const Config& config) {
@@ -96,13 +96,13 @@ History history_of(const Config& config) {
   return {config.at(0).string(), config.at(1).integer(), config.at(2).integer()};
 }
 
-// Whether an argument by name says nothing: null, false, or as many nulls as a model has inputs.
+// Whether an argument by name is unset, that is null, false, or a list of nulls.
 bool is_unset(const Config& value) {
   if (!value.is_list()) return value.is_null() || value == Config(false);
   return std::ranges::all_of(value.list_items(), [](const Config& item) { return item.is_null(); });
 }
 
-// The values that a call takes.
+// The values that a call takes as arguments.
 std::vector<History> arguments_of(const Config& node) {
   for (const auto& [name, value] : node.at("kwargs").members()) {
     if (is_unset(value)) continue;
@@ -150,7 +150,7 @@ class FunctionalReader {
     return values;
   }
 
-  // Calls the layers, each when what it takes is there: in the file they stand in any order.
+  // Calls each layer once its arguments exist, because the file lists layers in any order.
   void call_all() {
     for (const Entry& entry : entries_) {
       if (entry.name.empty()) {
@@ -172,7 +172,7 @@ class FunctionalReader {
   }
 
  private:
-  // A list of histories, of which a single one may stand without a list.
+  // Reads a list of histories. A single history may stand without a list.
   static std::vector<Config> several(const Config& config, const char* key) {
     return Fields::with_place(key, [&]() -> std::vector<Config> {
       const bool is_single = config.is_list() && config.size() == 3 && config.at(0).is_string();
@@ -187,7 +187,7 @@ class FunctionalReader {
     });
   }
 
-  // How many of the layer's calls still wait.
+  // Makes the calls whose arguments exist, and returns how many of the layer's calls are left.
   std::size_t call_what_can_be(const Entry& entry) {
     const Config::List& nodes = nodes_of(entry);
     std::vector<std::vector<Value>>& made = made_[entry.name];
@@ -201,7 +201,7 @@ class FunctionalReader {
     return nodes.size() - made.size();
   }
 
-  // The outputs; none where what it takes is not there yet.
+  // Returns the outputs, or nothing where an argument does not exist yet.
   std::vector<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
     std::vector<Value> arguments;
     for (const History& history : histories) {
@@ -223,7 +223,7 @@ class FunctionalReader {
     });
   }
 
-  // Of a call that has been made.
+  // Requires that the call has been made.
   const Value& value_of(const History& history) const {
     const auto& outputs = made_.at(history.layer)[static_cast<std::size_t>(history.node)];
     if (history.tensor < 0 || history.tensor >= static_cast<std::int64_t>(outputs.size())) {
@@ -245,8 +245,8 @@ class FunctionalReader {
     return Fields::with_place(key, [&]() -> Value {
       History history = history_of(config);
       require_known(history.layer);
-      // Here Keras counts the calls of a functional model from 1, though not among the arguments
-      // of calls.
+      // Among a model's inputs and outputs, Keras counts the calls of a functional model from 1;
+      // among the arguments of calls it counts from 0.
       const std::int64_t first = is_functional(history.layer) ? 1 : 0;
       history.node -= first;
       if (!is_call(history)) {
@@ -271,7 +271,8 @@ class FunctionalReader {
 
   const std::vector<Entry>& entries_;
   const Config& config_;
-  std::map<std::string, std::vector<std::vector<Value>>> made_;  // outputs by call
+  // The outputs of each call, by layer.
+  std::map<std::string, std::vector<std::vector<Value>>> made_;
 };
 
 void add_dtypes(const layers::LayerBase& layer, std::vector<DType>& dtypes) {
@@ -281,7 +282,7 @@ void add_dtypes(const layers::LayerBase& layer, std::vector<DType>& dtypes) {
   for (const layers::Child& child : children) add_dtypes(*child.layer, dtypes);
 }
 
-// The policy that all layers have, so that the model's is the same; float32 where they differ.
+// The policy that all layers have in common, which becomes the model's; float32 where they differ.
 std::string common_policy(const std::vector<Entry>& entries) {
   std::vector<DType> dtypes;
   for (const Entry& entry : entries) add_dtypes(*entry.layer.base(), dtypes);
@@ -322,7 +323,7 @@ void describe(Fields& fields, FunctionalFields& own) {
   fields.required("layers", own.layers);
   fields.required("input_layers", own.input_layers);
   fields.required("output_layers", own.output_layers);
-  fields.ignored({"dtype"});  // each layer has its own
+  fields.ignored({"dtype"});  // This is ignored because each layer has its own.
 }
 
 void freeze_all(const std::vector<Entry>& entries) {
@@ -334,7 +335,7 @@ void read_sequential(const Config& config, ModelParts& parts) {
   const std::vector<Entry> entries = entries_of(own.layers);
   if (!own.trainable) freeze_all(entries);
   for (const Entry& entry : entries) parts.layers.push_back(entry.layer);
-  // Keras's Sequential may have been built by its first batch.
+  // A Sequential of Keras may have been built by its first batch, and then has no Input.
   const bool begins = !parts.layers.empty() && is_input(parts.layers[0]);
   if (!begins && own.build_input_shape && own.build_input_shape->rank() > 0) {
     parts.layers.insert(parts.layers.begin(), Input(own.build_input_shape->without_batch()));
@@ -355,7 +356,7 @@ void read_functional(const Config& config, ModelParts& parts) {
   parts.options.dtype_policy = common_policy(entries);
 }
 
-// A model that is a layer of another.
+// Reads a model that is a layer of another one.
 Layer nested_model(const ObjectView& object) {
   ModelParts parts;
   std::shared_ptr<const Topology> topology;

@@ -1,4 +1,4 @@
-// A model as a Config.
+// Writes a model as a Config.
 #include <algorithm>
 
 #include "core/fields.h"
@@ -20,7 +20,7 @@ void describe(Fields& fields, CompileOptions& options) {
   fields("metrics", options.metrics);
   fields("weighted_metrics", options.weighted_metrics);
   fields("run_eagerly", options.run_eagerly);
-  // How Keras runs a step; it computes the same.
+  // These fields say how Keras runs a step. They do not change what it computes.
   fields.note("steps_per_execution", 1);
   fields.note("jit_compile", false);
   fields.ignored({"auto_scale_loss"});
@@ -31,7 +31,7 @@ void describe(Fields& fields, CompileOptions& options) {
 namespace stoker::train {
 namespace {
 
-// A shape with its batch, which is null.
+// Writes a shape with its batch, which is null.
 Config shape_config(const Shape& shape) {
   Config extents = Config::list();
   for (const std::int64_t extent : shape) {
@@ -44,8 +44,8 @@ Config policy_config(const std::string& policy) {
   return FieldType<layers::PolicyName>::write({policy});
 }
 
-// What a model, or a model that is a layer, says of itself. Layers that have no dtype policy of
-// their own get the model's, since Keras keeps one for each layer.
+// Writes the configuration of a model, or of a model that is a layer. Layers without a dtype policy
+// of their own get the model's, because Keras keeps one for each layer.
 class Writer {
  public:
   Writer(const Topology& topology, std::string name, std::string policy)
@@ -91,7 +91,8 @@ class Writer {
     return layer_config(layer, topology_.name_of(layer), policy_);
   }
 
-  // Keras's name of a value: its layer, which call of it, and which of the call's outputs.
+  // Keras's name for a value: its layer, the number of the call, and the number of the call's
+  // output.
   Config history(const ValueRef& value) const {
     const auto& layer = calls_[value.call].layer;
     const auto index =
@@ -149,7 +150,7 @@ Config model_config(const Topology& topology, const std::string& name, const std
       .set("registered_name", "Functional");
 }
 
-// The optimizer with the learning rate that it has come to.
+// The optimizer's configuration with its present learning rate.
 Config optimizer_config(const Optimizer& optimizer, std::optional<double> learning_rate) {
   Config config = optimizer.config();
   const double at_first = optimizer.base()->common().learning_rate;

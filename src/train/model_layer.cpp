@@ -11,7 +11,7 @@ namespace stoker::train {
 ModelLayer::ModelLayer(const char* class_name, std::string name,
                        std::shared_ptr<const Topology> topology)
     : LayerBase(class_name, std::move(name)), topology_(std::move(topology)) {
-  casts_inputs = false;  // the layers inside cast what they take
+  casts_inputs = false;  // The layers inside cast their inputs themselves.
   supports_masking = true;
   takes_list = topology_->inputs().size() > 1;
 }

@@ -1,4 +1,4 @@
-// A model as a layer of other models.
+// A model that is a layer of other models.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@ namespace stoker::train {
 
 class ModelLayer final : public layers::LayerBase {
  public:
-  // The class is "Functional" or "Sequential".
+  // The class name is "Functional" or "Sequential".
   ModelLayer(const char* class_name, std::string name, std::shared_ptr<const Topology> topology);
 
   const Topology& topology() const { return *topology_; }
@@ -19,7 +19,7 @@ class ModelLayer final : public layers::LayerBase {
 
   std::vector<layers::MaskedValue> build(layers::BuildContext& context,
                                          std::span<const layers::MaskedValue> inputs) override;
-  // As config() says, with float32 as the policy of layers that have none of their own.
+  // Writes the same as config(), with float32 as the policy of layers without one of their own.
   void write_fields(Fields& fields) const override;
   Config config() const override;
   std::vector<layers::Child> children() const override;

@@ -1,5 +1,5 @@
-// A model's weights: those of its layers, and of the layers that these are made of, each with its
-// place in the store, in the model's gradients and in its optimizer's slots.
+// A model's weights: those of its layers and of the parts of these, each with its place in the
+// store, in the model's gradients and in its optimizer's slots.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,21 @@ struct Weight {
   layers::LayerBase* layer;
   layers::WeightSpec spec;
   std::string path;  // "conv2d/kernel"
-  // In the store: a segment of the parameters, or of the state when it is not trained.
+  // The place in the store: a segment of the parameters, or of the state when the weight is not
+  // trained.
   graph::Home home;
-  // In the model's gradients, and in each slot of its optimizer; counts for parameters.
+  // The place in the model's gradients, and in each slot of its optimizer. It counts for parameters
+  // only.
   std::int64_t gradient_offset;
   std::int64_t count;  // elements
-  // Of the random numbers that it starts from. It depends on the path alone, so that adding a layer
-  // elsewhere does not change where a weight starts.
+  // The stream of the random numbers for its first values. It depends on the path alone, so that
+  // adding a layer elsewhere does not change these values.
   std::uint32_t stream;
 };
 
 class Network {
  public:
-  // `compute_dtype` is the type of layers that have no policy of their own.
+  // `compute_dtype` is the type of layers without a policy of their own.
   explicit Network(std::shared_ptr<const Topology> topology, DType compute_dtype = DType::float32);
   Network(const std::vector<Value>& inputs, const std::vector<Value>& outputs,
           DType compute_dtype = DType::float32)
@@ -42,8 +44,8 @@ class Network {
   DType compute_dtype(const layers::LayerBase& layer) const {
     return layer.compute_dtype().value_or(compute_dtype_);
   }
-  // The 16-bit type of which there are copies of the parameters: the model's own. Layers of another
-  // convert theirs in every step.
+  // The 16-bit type in which the parameters have copies, which is the model's own. Layers of
+  // another 16-bit type convert their weights in every step.
   std::optional<DType> copy_dtype() const {
     return is_16bit(compute_dtype_) ? std::optional(compute_dtype_) : std::nullopt;
   }
@@ -51,23 +53,23 @@ class Network {
     return {graph::Space::copy, 0, weight.home.offset / 2};
   }
 
-  // Layer by layer, trainable ones first within a layer, as Keras lists them.
+  // The weights layer by layer, trainable ones first within a layer, as Keras lists them.
   const std::vector<Weight>& weights() const { return weights_; }
   const Weight& weight(const layers::LayerBase& layer, const std::string& name) const;
-  // All layers, with those that they are made of behind each, and their paths: "encoder/dense".
+  // All layers, each followed by its parts, with their paths: "encoder/dense".
   struct PathOfLayer {
     const layers::LayerBase* layer;
     std::string path;
   };
   const std::vector<PathOfLayer>& layers() const { return layers_; }
-  // For messages: Dense "encoder/dense".
+  // The label for messages: Dense "encoder/dense".
   std::string label_of(const layers::LayerBase& layer) const;
 
-  // Bytes of the model's own weights; gradients and each slot are as large as the parameters.
+  // The bytes of the model's own weights. Gradients and each slot are as large as the parameters.
   std::int64_t parameter_bytes() const { return parameter_bytes_; }
   std::int64_t state_bytes() const { return state_bytes_; }
 
-  // Takes the places that the layers' weights have in their store by now.
+  // Takes over the present places of the layers' weights in their store.
   void place();
 
  private:

@@ -1,4 +1,4 @@
-// Plans: made once for each mode and batch shape, bound to memory, run.
+// Plans are made once for each mode and batch shape, bound to memory, and run.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -23,12 +23,13 @@ using train::Plan;
 
 namespace {
 
-// Plans that a model keeps. One is made in a millisecond or more and takes half a megabyte and
-// more; sources whose batches all have other numbers of rows would fill the memory.
+// The number of plans that a model keeps. Making one takes a millisecond or more and keeping it
+// half a megabyte or more, so a source whose batches all differ in rows would fill the memory
+// without a limit.
 constexpr std::size_t kMostPlans = 32;
 
-// The key holds all that a plan depends on, the place of a field in its slot too, which follows
-// from the slot's whole batch and not from the rows that are there.
+// The key holds everything on which a plan depends. That includes the offset of each field in its
+// slot, which follows from the slot's whole batch and not from the number of rows in it.
 std::string plan_key(Mode mode, const BatchSpec& spec, const std::vector<std::size_t>& offsets,
                      std::int64_t rows) {
   std::string key =
@@ -51,7 +52,7 @@ float element_at(DType dtype, const void* data, std::int64_t i) {
   }
 }
 
-// A label, or an id of an embedding, that there is not.
+// The error of a label, or of an id of an embedding, that does not exist.
 std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
                         const std::string& where) {
   const graph::Node& node = graph.node(found.error_node);
@@ -61,7 +62,8 @@ std::string class_error(const graph::Graph& graph, const plan::Scalars& found,
                 "; the step was not applied. ", error.remedy);
 }
 
-// An update that is not finite, by the weight that it would have been written to.
+// The error of an update that is not finite, which names the weight that it would have been written
+// to.
 std::string overflow_error(const train::Network& network, std::int64_t place) {
   const bool is_state = place >= plan::kOverflowState;
   const std::int64_t element = is_state ? place - plan::kOverflowState : place;
@@ -75,7 +77,7 @@ std::string overflow_error(const train::Network& network, std::int64_t place) {
   return "an update is not finite";
 }
 
-// The part of a batch that the mode reads: predict takes no targets.
+// The part of a batch that the mode reads. Predictions take no targets.
 BatchSpec needed(const BatchSpec& spec, Mode mode) {
   if (mode != Mode::predict) return spec;
   return {spec.inputs, {}, {}};
@@ -112,7 +114,7 @@ void Model::Impl::require_compiled(const char* what) const {
   }
 }
 
-// Another model that joined the store may have moved the weights.
+// Takes over the places of weights that another model has moved by joining the store.
 void Model::Impl::follow_store() {
   const std::uint64_t now = std::as_const(state).store().layout();
   if (layout == now) return;
@@ -141,7 +143,7 @@ void Model::Impl::compile(CompileOptions compile_options) {
   synchronize();
   plans.clear();
   staging.reset();
-  compiled.reset();  // and not compiled it stays when there is no memory for what follows
+  compiled.reset();  // The model stays uncompiled when there is no memory for what follows.
   prepare_training(optimizer);
   state.write_scalars(scalars);
   compiled = std::move(fresh);
@@ -177,7 +179,7 @@ std::shared_ptr<Plan> Model::Impl::plan(Mode mode, const BatchSpec& spec,
 
 void Model::Impl::forget_oldest_plan() {
   if (plans.size() < kMostPlans) return;
-  synchronize();  // its step may be under way
+  synchronize();  // A step of this plan may be under way.
   plans.erase(std::min_element(plans.begin(), plans.end(), [](const auto& a, const auto& b) {
     return a.second->last_use < b.second->last_use;
   }));
@@ -191,7 +193,7 @@ std::shared_ptr<Plan> Model::Impl::make_plan(const train::Compiled* compiled_opt
                                 needed(spec, mode), offsets, rows);
   auto plan = std::make_shared<Plan>();
   plan->outputs = step.keep;
-  // An eager step is not fused either: a relu inside of a library's convolution hides a NaN.
+  // An eager step is not fused either, because a relu within a library's convolution hides a NaN.
   const bool eager = compiled_options != nullptr && compiled_options->options.run_eagerly;
   plan->executable = state.backend().compile(std::move(step.graph), step.keep,
                                              {.optimize = !eager, .tf32 = options.tf32});
@@ -212,7 +214,7 @@ BatchSpec Model::Impl::declared_batch(std::int64_t rows) const {
   for (std::size_t i = 0; i < compiled->outputs.size(); ++i) {
     const train::CompiledOutput& output = compiled->outputs[i];
     if (!output.needs_target()) continue;
-    // Labels as the loss wants them: class numbers without the last axis, or the output's shape.
+    // The loss expects class numbers without the last axis, or labels of the output's shape.
     const DType dtype = output.loss ? output.loss.base()->label_dtype() : DType::float32;
     Shape shape = topology.output(i).value.shape;
     if (dtype == DType::int32) {
@@ -233,7 +235,7 @@ void Model::Impl::run(Plan& plan, device::RingState* ring, const train::StepPlac
     plan.bound = state.version();
   }
   if (compiled && compiled->options.run_eagerly) {
-    // A scaled gradient may overflow: that is how the scale is found.
+    // A scaled gradient may overflow, because that is how the scale is found.
     const bool is_scaled = compiled->options.optimizer.base()->loss_scaling() != nullptr;
     plan.executable->run_checked(
         state.stream(), ring,
@@ -262,7 +264,8 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
 void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::Scalars& found) {
   const bool overflowed = found.overflow != plan::kNoOverflow;
   if (found.error == plan::StepError::none && !overflowed) return;
-  plan::Scalars scalars = state.read_scalars();  // may have moved on since
+  // The scalars may have changed since `found` was read.
+  plan::Scalars scalars = state.read_scalars();
   scalars.error = plan::StepError::none;
   scalars.error_node = -1;
   scalars.overflow = plan::kNoOverflow;
@@ -302,8 +305,8 @@ Logs Model::Impl::logs_of(std::span<const float> metrics) const {
   for (std::size_t i = 0; i < totals.size(); ++i) {
     totals[i] = static_cast<double>(metrics[i]) + static_cast<double>(metrics[totals.size() + i]);
   }
-  // The first totals are the loss's: the sum over samples, and their number. There is no mean of
-  // none.
+  // The first totals are the loss's: the sum over samples and their number. Without samples there
+  // is no mean.
   const bool is_empty = totals[1] == 0.0;
   Logs logs;
   for (const auto& tracked : compiled->tracked) {
@@ -329,8 +332,9 @@ Plan& StepRunner::plan(std::int64_t rows) {
     if (plan->rows == rows) return *plan;
   }
   if (known_.size() == kMostKnown) {
-    model_.synchronize();              // the last step of the one that goes may be under way
-    known_.erase(known_.begin() + 1);  // the first is that of whole batches
+    model_.synchronize();  // The last step of the dropped plan may be under way.
+    // The first plan is kept because it is that of whole batches.
+    known_.erase(known_.begin() + 1);
   }
   known_.push_back(model_.plan(mode_, spec_, offsets_, rows));
   return *known_.back();

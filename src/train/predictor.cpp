@@ -1,4 +1,5 @@
-// A predictor is a model's inside without a public face: the same layers, so the same store.
+// A predictor owns a model's inside without the public class. It has the same layers, so it uses
+// the same store.
 #include "stoker/predictor.h"
 
 #include "core/check.h"

@@ -1,4 +1,4 @@
-// The layers of a Sequential, one on top of the other.
+// The layers of a Sequential, each on top of the one before.
 #pragma once
 
 #include <memory>
@@ -12,13 +12,13 @@ namespace stoker::train {
 class StackedLayers {
  public:
   StackedLayers() = default;
-  // Names layers that have none before it calls any, so that one that does not fit is called by its
-  // name. Throws as add().
+  // Names layers that have none before it calls any of them, so that an error of shapes can name
+  // the layer. Throws as add() does.
   explicit StackedLayers(const std::vector<Layer>& layers);
 
-  // Calls the layer on what the last one gives. Throws ShapeError where that does not fit,
-  // ValueError where the first is no Input, for a layer of several outputs, and for a name that
-  // another layer has; the stack is then what it was.
+  // Calls the layer on the output of the last one. Throws ShapeError where the layer does not fit,
+  // and ValueError where the first layer is no Input, for a layer with several outputs, and for a
+  // name that another layer has. The stack is unchanged after an error.
   void add(const Layer& layer);
 
   bool empty() const { return layers_.empty(); }
@@ -26,7 +26,7 @@ class StackedLayers {
   const Value& output() const { return output_; }
 
  private:
-  std::vector<std::shared_ptr<layers::LayerBase>> layers_;  // each once
+  std::vector<std::shared_ptr<layers::LayerBase>> layers_;  // Each layer once.
   Value input_, output_;
 };
 

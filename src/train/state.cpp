@@ -48,7 +48,7 @@ void State::prepare_training(const Network& network, std::size_t slots) {
 void State::reserve_arena(std::int64_t bytes) {
   const auto wanted = static_cast<std::size_t>(bytes);
   if (arena_ && arena_->bytes() >= wanted) return;
-  release_arena();  // before the larger one is taken
+  release_arena();  // The old arena is freed before the larger one is allocated.
   arena_ = device_->allocate(wanted);
 }
 

@@ -18,7 +18,7 @@
 
 namespace stoker::train {
 
-// Where memory() was at some time: it changes with the store's buffers, and with the model's.
+// The version of memory(). It changes with the store's buffers and with the model's own.
 struct MemoryVersion {
   std::uint64_t store = 0;
   std::uint64_t own = 0;
@@ -27,11 +27,11 @@ struct MemoryVersion {
 
 class State {
  public:
-  // Places the network's weights, in a store that may be another model's too; `model` names this
-  // one in messages. Throws as Store::of().
+  // Places the network's weights in a store, which may belong to another model too. `model` names
+  // this one in messages. Throws as Store::of() does.
   State(Network& network, std::uint64_t seed, int threads, std::shared_ptr<device::Device> device,
         const std::string& model = {});
-  // The same weights, with memory of their own beside them.
+  // Uses the weights of an existing store, with memory of its own beside them.
   State(const Network& network, std::shared_ptr<Store> store, std::uint64_t seed, int threads,
         std::shared_ptr<device::Device> device);
 
@@ -39,21 +39,21 @@ class State {
   device::Stream& stream() { return *stream_; }
   backend::Backend& backend() { return *backend_; }
 
-  // Makes the buffers that training needs, gradients and optimizer slots, filled with zeros. The
-  // earlier ones and the arena go first, and stay away when this throws.
+  // Allocates the buffers that training needs, gradients and optimizer slots, filled with zeros.
+  // The old buffers and the arena are freed first, and are gone when this throws.
   void prepare_training(const Network& network, std::size_t slots);
-  // The arena has at least this many bytes afterwards; memory() changes when it grows. There is no
-  // arena when this throws.
+  // Makes the arena at least this large. memory() changes when it grows, and there is no arena when
+  // this throws.
   void reserve_arena(std::int64_t bytes);
   void release_arena();
-  void reserve_metrics(std::size_t totals);  // and a correction for each
-  // The buffers by purpose; the report's other parts are empty.
+  void reserve_metrics(std::size_t totals);  // As many corrections are reserved too.
+  // The buffers by purpose. The other parts of the report are empty.
   MemoryReport memory_report() const;
   backend::Memory memory() const;
-  // Says when memory() has changed, so that plans know when to bind again.
+  // Plans compare this to know when to bind again, because it changes with memory().
   MemoryVersion version() const { return {store_->generation(), generation_}; }
-  // The store that the weights are in; a StoreUse of it lets it follow to the one that it was
-  // joined into.
+  // The store that holds the weights. A StoreUse of this reference replaces it by the store that it
+  // was joined into.
   std::shared_ptr<Store>& store() { return store_; }
   const Store& store() const { return *store_; }
 
@@ -62,7 +62,7 @@ class State {
 
   plan::Scalars read_scalars() const;
   void write_scalars(const plan::Scalars& scalars);
-  // Totals, then their corrections.
+  // The totals, followed by their corrections.
   std::vector<float> read_metrics() const;
   void reset_metrics();
   // Enqueues copies of the scalars and the metric totals to pinned memory.
@@ -74,7 +74,7 @@ class State {
   std::unique_ptr<device::Stream> stream_;
   std::unique_ptr<backend::Backend> backend_;
   std::shared_ptr<Store> store_;
-  std::int64_t parameter_bytes_, copy_bytes_, state_bytes_;  // the model's share of the store
+  std::int64_t parameter_bytes_, copy_bytes_, state_bytes_;  // The model's share of the store.
   std::unique_ptr<device::Buffer> gradients_, metrics_, scalars_, arena_;
   std::vector<std::unique_ptr<device::Buffer>> slots_;
   std::uint64_t generation_ = 1;

@@ -24,7 +24,7 @@ using graph::Value;
 
 namespace {
 
-// A layer's view of the step that is being built.
+// The context that layers see while a step is built.
 class StepContext final : public layers::BuildContext {
  public:
   StepContext(Graph& graph, const Network& network, const Compiled* compiled, Mode mode)
@@ -42,12 +42,12 @@ class StepContext final : public layers::BuildContext {
     auto& leaf = leaves_[static_cast<std::size_t>(&weight - network_.weights().data())];
     if (!leaf) {
       leaf = graph_.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
-      // Keras penalises trainable weights alone.
+      // Keras penalises trainable weights only.
       if (weight.spec.regularizer && trainable()) {
         add_loss(layers::penalty(weight.spec.regularizer, leaf));
       }
     }
-    // A layer that is called again goes on from what its earlier calls made of its state.
+    // When a layer is called again, it continues from the state that its earlier calls have made.
     if (const Value* moved = pending_update(weight.home)) {
       return spec.autocast ? ops::cast(*moved, compute_dtype()) : *moved;
     }
@@ -65,9 +65,9 @@ class StepContext final : public layers::BuildContext {
   }
   void add_loss(Value loss) override { losses_.push_back(loss); }
 
-  // Streams below 2^31 are the layers'. The sixteen first of a call by the model itself are
-  // numbered by the call's place; all others have a number by their path, moved on where it is
-  // taken.
+  // Streams below 2^31 belong to layers. The first sixteen of a call by the model itself are
+  // numbered by the call's place. All others get a number from their path, and the next free one
+  // where it is taken.
   std::uint32_t random_stream(std::uint32_t purpose) override {
     constexpr std::uint32_t kPurposes = 16;
     constexpr std::uint32_t kFirstByPath = 1U << 30;
@@ -83,15 +83,16 @@ class StepContext final : public layers::BuildContext {
     return stream & 0x7fffffffU;
   }
 
-  // The leaf of each weight; invalid where no layer asked for it. Copies are the same in 16 bits: a
-  // weight has the gradients of both.
+  // The leaf of each weight, invalid where no layer asked for it. Copies are the same weights in 16
+  // bits, so a weight gets the gradients of both.
   const std::vector<Value>& leaves() const { return leaves_; }
   const std::vector<Value>& copies() const { return copies_; }
   const std::vector<std::pair<Home, Value>>& updates() const { return updates_; }
   const std::vector<Value>& losses() const { return losses_; }
 
  private:
-  // The value that a weight has after the step, as far as it is built; null: that from before.
+  // The value that a weight will have after the part of the step that is built so far. Null where
+  // it still has its old value.
   Value* pending_update(const Home& home) {
     for (auto& [updated, value] : updates_) {
       if (updated == home) return &value;
@@ -116,7 +117,7 @@ class StepContext final : public layers::BuildContext {
   const Network& network_;
   const Compiled* compiled_;
   Mode mode_;
-  std::set<std::uint32_t> streams_;  // that are taken
+  std::set<std::uint32_t> streams_;  // The streams that are taken.
   std::vector<Value> leaves_ = std::vector<Value>(network_.weights().size());
   std::vector<Value> copies_ = leaves_;
   std::vector<std::pair<Home, Value>> updates_;
@@ -130,7 +131,8 @@ Value field_leaf(Graph& graph, const Field& field, std::size_t offset, std::int6
                     {Space::input, 0, static_cast<std::int64_t>(offset)});
 }
 
-// An input may lack, or have, a last axis of one channel, as in Keras.
+// As in Keras, an input may have a last axis of one channel where the model has none, or lack it
+// where the model has one.
 Value fit_input(Value x, const layers::InputLayer& input) {
   const Shape wanted = input.shape.with_batch(x.shape()[0]);
   const bool whole = input.dtype == DType::int32;
@@ -170,23 +172,22 @@ std::vector<layers::MaskedValue> forward(StepContext& context, const Topology& t
   return outputs;
 }
 
-// The losses' sum has the name of the only one.
+// The sum of the losses has the name of the only loss if there is just one.
 Origin loss_origin(const Compiled& compiled) {
   const bool is_alone = compiled.outputs.size() == 1 && compiled.outputs[0].loss;
   return {Origin::Kind::loss,
           is_alone ? format("loss ", compiled.outputs[0].loss.base()->name()) : "loss"};
 }
 
-// What one output is trained and measured with.
+// The values with which one output is trained and measured.
 struct OutputValues {
   layers::MaskedValue predicted;
-  Value target;         // invalid: none
-  Value sample_weight;  // invalid: none
-  Value loss;           // invalid: none
+  Value target;         // Invalid where there is none.
+  Value sample_weight;  // Invalid where there is none.
+  Value loss;           // Invalid where there is none.
 };
 
-// The outputs' values with their losses; the sum of the losses, and of what layers add to it, comes
-// last.
+// Sets the losses of the outputs, and returns their weighted sum with the losses that layers add.
 Value append_losses(StepContext& context, const Compiled& compiled,
                     std::vector<OutputValues>& outputs) {
   Value total;
@@ -210,7 +211,7 @@ Value append_losses(StepContext& context, const Compiled& compiled,
   return total;
 }
 
-// What a batch adds to the totals, in the order of `tracked`.
+// The values that a batch adds to the totals, in the order of `tracked`.
 std::vector<Value> append_metrics(Graph& graph, const Compiled& compiled,
                                   const std::vector<OutputValues>& outputs, Value loss,
                                   std::int64_t rows) {
@@ -236,8 +237,9 @@ std::vector<Value> append_metrics(Graph& graph, const Compiled& compiled,
   return additions;
 }
 
-// totals[i] += additions[i], all in one op. Behind the totals lie their corrections, which take
-// what the additions lose in float32 (Knuth's two-sum): epochs of millions of steps do not drift.
+// Appends totals[i] += additions[i], all in one op. Behind the totals lie their corrections, which
+// collect what the additions lose in float32 (Knuth's two-sum), so that epochs of millions of steps
+// do not drift.
 void accumulate(Graph& graph, const std::vector<Value>& additions) {
   std::vector<Value> inputs;
   std::vector<Home> homes;
@@ -271,17 +273,18 @@ void write_guarded(Value value, Home home) {
                       {.guard = ops::Guard::error, .keeps_finite = true});
 }
 
-// What the gradient of the loss starts from when the loss is scaled.
+// The gradient of the loss itself, when the loss is scaled.
 Value loss_scale_leaf(Graph& graph) {
   return graph.leaf("loss_scale", {DType::float32, {}},
                     {Space::scalar, 0, static_cast<std::int64_t>(plan::kLossScaleOffset)});
 }
 
-// Gradients of all trainable weights, written to their segments of the gradient buffer.
+// Appends the gradients of all trainable weights, which are written to their segments of the
+// gradient buffer.
 std::vector<bool> append_gradients(Graph& graph, const Network& network, const StepContext& context,
                                    const Compiled& compiled, Value loss, Value seed) {
   std::vector<std::size_t> wanted;
-  std::vector<Value> parameters;  // two for each: the weight and its copy
+  std::vector<Value> parameters;  // There are two values for each weight: the weight and its copy.
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
     const Value leaf = context.leaves()[i];
@@ -302,8 +305,8 @@ std::vector<bool> append_gradients(Graph& graph, const Network& network, const S
     has_gradient[wanted[k]] = true;
     const Home home{Space::gradient, 0, network.weights()[wanted[k]].gradient_offset};
     const graph::ValueInfo& info = graph.info(gradient.id);
-    // A value that is a leaf, or is the gradient of another weight too, is copied; one of 16 bits
-    // is converted.
+    // A gradient that is a leaf, or also the gradient of another weight, is copied; a 16-bit one is
+    // converted.
     if (info.node < 0 || info.home.space != Space::arena || info.type.dtype != DType::float32) {
       ops::pointwise_into({gradient}, graph::identity(), {home});
     } else {
@@ -324,8 +327,8 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
   const auto predicted = forward(context, network.topology(), spec, offsets, rows);
   if (mode == Mode::predict) {
     for (const layers::MaskedValue& output : predicted) {
-      // A model may hand its input through, or one value out twice: each result has to be a node's
-      // own.
+      // A model may return its input, or one value twice. Each result has to be a node's own, so
+      // such values are copied.
       const bool is_own =
           graph.info(output.value.id).node >= 0 &&
           std::find(step.keep.begin(), step.keep.end(), output.value.id) == step.keep.end();

@@ -20,7 +20,8 @@ std::uint64_t next_number() {
   return ++last;
 }
 
-// Of joined_into_ in all stores: it changes rarely and is read once a call.
+// Guards joined_into_ of all stores. One mutex is enough because it changes rarely and is read once
+// a call.
 std::mutex& joining_mutex() {
   static std::mutex mutex;
   return mutex;
@@ -43,7 +44,8 @@ std::unique_ptr<device::Buffer> allocate_weights(device::Device& device, std::in
   }
 }
 
-// Handles of one GPU, and all handles of the CPU, stand for the same memory.
+// Whether both handles mean the same memory, as all handles of one GPU do, and all handles of the
+// CPU.
 bool is_same(const device::Device& a, const device::Device& b) {
   if (&a == &b) return true;
   return a.kind() != device::Kind::simulated && a.kind() == b.kind() && a.name() == b.name();
@@ -115,7 +117,8 @@ void Store::write(device::Stream& stream, Home home, std::span<const float> valu
   stream.synchronize();
 }
 
-// It may be joined while this thread is on its way to the guard.
+// The loop repeats when the store is joined into another one before this thread has entered its
+// guard.
 StoreUse::StoreUse(std::shared_ptr<Store>& store, const User& user, Access access) {
   for (;;) {
     store_ = Store::root(store);
@@ -164,8 +167,8 @@ struct Store::Joining {
   Network& network;
   const std::string model;
   std::vector<std::shared_ptr<Store>> stores;
-  std::vector<layers::LayerBase*> of_store;  // a layer that is in it, for messages
-  std::vector<layers::LayerBase*> fresh;     // that have no place yet
+  std::vector<layers::LayerBase*> of_store;  // A layer of each store, for messages.
+  std::vector<layers::LayerBase*> fresh;     // Layers that have no place yet.
 };
 
 std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
@@ -185,7 +188,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
   const auto target = joining.stores.empty() ? std::make_shared<Store>(device, network.copy_dtype())
                                              : joining.stores[0];
 
-  // All that will be in it: first what is in it already, in its order.
+  // The weights that the target will hold. Those that are in it already come first, in their order.
   struct Moved {
     std::shared_ptr<PlacedWeights> place;
     std::vector<Home> homes;
@@ -199,7 +202,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
     end += aligned(bytes);
     return home;
   };
-  bool stays = true;  // what is in the target
+  bool stays = true;  // Whether the weights that are in the target keep their places.
   std::vector<std::weak_ptr<PlacedWeights>> placed;
   for (const auto& store : joining.stores) {
     for (const auto& known : store->placed_) {
@@ -224,7 +227,8 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
     placed.push_back(fresh.back());
   }
 
-  // The new buffers stand in a store of their own until all values are in them.
+  // A store of its own holds the new buffers until all values are in them, so that an error changes
+  // nothing.
   Store next(device, network.copy_dtype());
   next.parameters_ = allocate_weights(*device, parameter_bytes);
   next.state_ = allocate_weights(*device, state_bytes);

@@ -1,5 +1,5 @@
-// Where weights live: flat buffers that all models share which have a layer in common
-// (docs/adr/0017). A model that is constructed from layers of several stores joins them.
+// Stores hold weights in flat buffers, which all models share that have a layer in common
+// (docs/adr/0017). A model that is constructed from layers of several stores joins these.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ class Store;
 struct PlacedWeights final : layers::StoredWeights {
   std::shared_ptr<Store> store;
   std::vector<graph::Home> homes;
-  std::vector<std::int64_t> bytes;  // of float32, without padding
+  std::vector<std::int64_t> bytes;  // The bytes as float32, without padding.
 };
 
 // The home of a layer's weight in its store. Throws Error where the layer has none.
@@ -34,11 +34,11 @@ graph::Home home_of(const layers::LayerBase& layer, const std::string& weight);
 
 class Store {
  public:
-  // The store in which all weights of `network` are afterwards, with the network placed. Where its
-  // layers have none yet, it is a new one; where they are in several, or some have no place, those
-  // are joined: values are copied once, and what has no value starts from its initializer and
-  // `seed`. Throws ValueError, and changes nothing, where a store is on another device, has copies
-  // of another type, or is in use.
+  // Returns the store that holds all weights of `network` afterwards, and places the network in it.
+  // Where the layers have no store yet, it is a new one. Where they are in several, or some have no
+  // place, these are joined: values are copied once, and weights without a value start from their
+  // initializer and `seed`. Throws ValueError, and changes nothing, where a store is on another
+  // device, has copies of another type, or is in use.
   static std::shared_ptr<Store> of(Network& network, std::uint64_t seed,
                                    const std::shared_ptr<device::Device>& device,
                                    const std::string& model);
@@ -46,18 +46,20 @@ class Store {
   Store(std::shared_ptr<device::Device> device, std::optional<DType> copy_dtype)
       : device_(std::move(device)), copy_dtype_(copy_dtype) {}
 
-  // The store that this one was joined into; itself where it was not.
+  // The store that this one was joined into, or the store itself where it was not joined.
   static std::shared_ptr<Store> root(std::shared_ptr<Store> store);
   bool was_joined() const;
 
   device::Device& device() { return *device_; }
   UseGuard& guard() { return guard_; }
 
-  // Counts the changes of the buffers, over all stores, so that plans know when to bind again.
+  // A number that changes with the buffers and is unique over all stores, so that plans know when
+  // to bind again.
   std::uint64_t generation() const { return generation_; }
-  // The number of the order in which weights lie, over all stores: plans are made for one.
+  // The number of the order in which weights lie, unique over all stores. Plans are made for one
+  // layout.
   std::uint64_t layout() const { return layout_; }
-  // Null where there is no such space.
+  // The memory of a space. Null where the store has no such space.
   std::byte* space(graph::Space space) const;
 
   Tensor read(device::Stream& stream, const Weight& weight) const;
@@ -75,13 +77,13 @@ class Store {
   std::vector<std::weak_ptr<PlacedWeights>> placed_;
   std::uint64_t generation_ = 0;
   std::uint64_t layout_ = 0;
-  std::shared_ptr<Store> joined_into_;  // guarded by a mutex of all stores
+  std::shared_ptr<Store> joined_into_;  // One mutex for all stores guards this.
 };
 
-// Holds a store for the length of a call, and whatever it is joined into by then.
+// Holds a store for the length of a call, or the store that it has been joined into by then.
 class StoreUse {
  public:
-  // `store` follows to the one that is held. Throws as UseGuard::enter().
+  // Sets `store` to the store that is held. Throws as UseGuard::enter() does.
   StoreUse(std::shared_ptr<Store>& store, const User& user, Access access);
 
  private:

@@ -11,7 +11,8 @@ namespace stoker::train {
 
 namespace {
 
-// The elements of the weights of a layer, and of what it is made of; adds them to one of the sums.
+// Counts the elements of the weights of a layer and of its parts, and adds them to one of the two
+// sums.
 std::int64_t count_of(const layers::LayerBase& layer, std::int64_t& trainable,
                       std::int64_t& fixed) {
   std::int64_t count = 0;
@@ -39,7 +40,7 @@ void print_summary(std::ostream& out, const std::string& name, const Network& ne
   for (const auto& layer : topology.layers()) {
     const Call& call = *std::find_if(topology.calls().begin(), topology.calls().end(),
                                      [&](const Call& one) { return one.layer == layer; });
-    // A Sequential's input is no row of its own, as in Keras.
+    // As in Keras, a Sequential's input has no row of its own.
     if (call.inputs.empty() && topology.inputs().size() == 1) continue;
     const std::int64_t count = count_of(*layer, trainable, fixed);
     std::string shapes;
@@ -53,7 +54,8 @@ void print_summary(std::ostream& out, const std::string& name, const Network& ne
   std::int64_t optimizer = 0;
   if (compiled != nullptr) {
     const auto slots = compiled->options.optimizer.base()->slot_names().size();
-    optimizer = trainable * static_cast<std::int64_t>(slots) + 2;  // iterations, learning rate
+    // The optimizer also has its iterations and learning rate.
+    optimizer = trainable * static_cast<std::int64_t>(slots) + 2;
   }
   const auto line = [&](const char* what, std::int64_t count) {
     out << ' ' << what << ": " << grouped(count) << " (" << byte_size(count * 4) << ")\n";

@@ -1,4 +1,4 @@
-// The table of layers that Keras prints.
+// Prints the table of layers that Keras prints.
 #pragma once
 
 #include <iosfwd>

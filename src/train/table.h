@@ -1,4 +1,4 @@
-// Tables as Keras draws them, and numbers for people.
+// Draws tables as Keras does, and formats numbers for people.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@ std::string byte_size(std::int64_t bytes);  // 1.18 MB
 
 class Table {
  public:
-  // Widths count a blank on either side; columns from `first_right` on are set to the right.
+  // Widths include a blank on either side. Columns from `first_right` on are aligned to the right.
   Table(std::ostream& out, std::vector<std::size_t> widths, std::size_t first_right);
 
   void header(const std::vector<std::string>& cells);
-  // Text that is too long for its cell is cut.
+  // Text that is too long for its cell is cut off.
   void row(const std::vector<std::string>& cells);
   void end();
 

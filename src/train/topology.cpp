@@ -52,7 +52,7 @@ std::vector<std::string> name_layers(const std::vector<std::shared_ptr<LayerBase
     return name;
   };
   std::vector<std::string> names(layers.size());
-  // Names that other models gave stay as long as nothing stands in their way.
+  // A name that another model gave is kept unless it is taken in this one.
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string& name = layers[i]->name();
     if (!name.empty() && (!layers[i]->has_default_name() || taken.insert(name).second)) {
@@ -86,10 +86,11 @@ bool has_state_that_calls_share(const std::vector<Call>& calls) {
 
 }  // namespace
 
-// The walk from the outputs to the inputs.
+// The state of the walk from the outputs to the inputs.
 struct Topology::Sorting {
-  std::map<const CallNode*, std::size_t> index;      // of a call
-  std::map<const LayerBase*, std::int64_t> arrival;  // when the walk first came to a layer
+  std::map<const CallNode*, std::size_t> index;  // The index of each call.
+  // The order in which the walk came to the layers first.
+  std::map<const LayerBase*, std::int64_t> arrival;
 
   void visit(const std::shared_ptr<const CallNode>& node, std::vector<Call>& calls) {
     arrival.try_emplace(node->layer.get(), static_cast<std::int64_t>(arrival.size()));
@@ -141,8 +142,8 @@ Topology::Topology(const std::vector<Value>& inputs, const std::vector<Value>& o
   name_outputs();
 }
 
-// The same order as Keras's Function: the depth of a layer is the longest way from its calls to an
-// output, and among layers of one depth the walk decides.
+// Sorts as Keras's Function does: the depth of a layer is the longest path from its calls to an
+// output, and layers of one depth are in the order of the walk.
 void Topology::sort_layers(const Sorting& sorting) {
   std::vector<std::optional<std::int64_t>> depth_of_call(calls_.size());
   std::map<const LayerBase*, std::int64_t> depth_of_layer;
@@ -164,7 +165,8 @@ void Topology::sort_layers(const Sorting& sorting) {
   }
   const auto arrival_of = [&](const LayerBase* layer) {
     const auto found = sorting.arrival.find(layer);
-    return found == sorting.arrival.end() ? -1 : found->second;  // an input that nothing reads
+    // This is an input that no call reads.
+    return found == sorting.arrival.end() ? -1 : found->second;
   };
   std::vector<std::size_t> order(layers_.size());
   std::iota(order.begin(), order.end(), 0);

@@ -26,17 +26,17 @@ Value inverse_loss_scale(Graph& graph) {
                     {Space::scalar, 0, static_cast<std::int64_t>(plan::kInverseLossScaleOffset)});
 }
 
-// Weights that lie in the store as they do in the model's gradients: all of them, unless the model
-// shares a store with others. Offsets are in elements.
+// A run of weights whose places in the store follow each other as in the model's gradients. One run
+// covers all weights unless the model shares its store. Offsets are in elements.
 struct Run {
   std::int64_t parameter = 0;
   std::int64_t gradient = 0;
   std::int64_t count = 0;
-  std::vector<ops::Range> ranges;  // that are trained, from the run's begin on
+  std::vector<ops::Range> ranges;  // The trained parts, counted from the begin of the run.
 };
 
-// Neighbours with one value become one range; padding between weights is zero in all buffers, and
-// the step may work on it if that leaves it so.
+// Neighbouring weights that are trained become one range. Padding between weights is zero in all
+// buffers, and the step may work on it if that leaves it zero.
 std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gradient,
                          float weight_decay, bool keeps_zero) {
   std::vector<Run> runs;
@@ -47,7 +47,7 @@ std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gr
     const std::int64_t parameter = weight.home.offset / kFloat;
     const std::int64_t gradient = weight.gradient_offset / kFloat;
     const std::int64_t padded = aligned(weight.count * kFloat) / kFloat;
-    // What lies behind the last weight of the run, in both buffers.
+    // A new run starts where a weight does not follow the last one in the store.
     if (runs.empty() || runs.back().parameter + runs.back().count != parameter) {
       runs.push_back({parameter, gradient, 0, {}});
       joined = false;
@@ -71,7 +71,7 @@ std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gr
   return runs;
 }
 
-// The step's expression over one element, and the values that are its inputs.
+// The step's expression for one element, and the values that are its inputs.
 class FlatUpdate final : public optimizers::Update {
  public:
   FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
@@ -116,7 +116,7 @@ class FlatUpdate final : public optimizers::Update {
     return rate_expr_;
   }
   Expr slot(int index) override { return slots_[static_cast<std::size_t>(index)]; }
-  // `iterations` has been advanced already: it is t.
+  // `iterations` has been advanced already, so it is t of the formulas.
   Expr scalar(const std::function<Expr(Expr, Expr)>& f) override {
     return input(ops::map(rate_, step_, f));
   }
@@ -127,7 +127,7 @@ class FlatUpdate final : public optimizers::Update {
 
   void append(std::vector<ops::Range> ranges) {
     for (std::size_t i = 0; i < results_.size(); ++i) {
-      // A slot that the rule leaves alone keeps its value.
+      // A slot that the rule does not change keeps its value.
       expression_.add_output(results_[i] >= 0 ? results_[i]
                              : i == 0         ? parameter_.id
                                               : slots_[i - 1].id);
@@ -177,7 +177,7 @@ void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit)
                       {Space::gradient, 0, weight.gradient_offset});
 }
 
-// clipnorm for each weight by itself; global_clipnorm by the norm of all.
+// Applies clipnorm to each weight by itself, and global_clipnorm to the norm of all.
 void append_norm_clipping(Graph& graph, const Network& network,
                           const optimizers::OptimizerBase& optimizer,
                           const std::vector<bool>& has_gradient) {
@@ -192,7 +192,7 @@ void append_norm_clipping(Graph& graph, const Network& network,
     squares.emplace_back(&weight, sum);
     total = total ? ops::add(total, sum) : sum;
   }
-  // Gradients stay scaled here; norms, which limits are compared with, do not.
+  // Gradients are still scaled here. Norms are unscaled, because limits are compared with them.
   const bool is_scaled = optimizer.loss_scaling() != nullptr;
   const auto root = [&](Value x) {
     if (!is_scaled) return ops::map(x, [](Expr s) { return sqrt(s); });
@@ -220,7 +220,7 @@ void append_update(Graph& graph, const Network& network, const optimizers::Optim
                    const std::vector<bool>& has_gradient) {
   const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
   auto runs = runs_of(network, has_gradient, decay, optimizer.keeps_zero());
-  if (runs.empty()) return;  // nothing is trained
+  if (runs.empty()) return;  // No weight is trained.
   append_norm_clipping(graph, network, optimizer, has_gradient);
   for (Run& run : runs) {
     FlatUpdate update(graph, network, optimizer, run);

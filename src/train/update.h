@@ -9,14 +9,14 @@
 
 namespace stoker::train {
 
-// `has_gradient` says by weight which have one; the others keep their values.
+// `has_gradient` says which weights have a gradient. The others keep their values.
 void append_update(graph::Graph& graph, const Network& network,
                    const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient);
 
-// Returns the largest gradient by magnitude, of shape (): NaN or infinite when one of them is. The
-// loss alone does not tell: relu and max pooling may drop a NaN on the way forward that the
-// gradients of the weights still meet.
+// Returns the largest gradient by magnitude, of shape (), which is NaN or infinite when one of them
+// is. Checking the loss is not enough: in the forward pass relu and max pooling may drop a NaN that
+// still reaches the gradients of the weights.
 graph::Value largest_gradient(graph::Graph& graph, const Network& network);
 
 }  // namespace stoker::train

@@ -12,7 +12,7 @@
 namespace stoker::train {
 namespace {
 
-// This state is never destroyed: threads may still wait here while the program ends.
+// This state is never destroyed, because threads may still wait on it while the program ends.
 struct Uses {
   std::mutex mutex;
   std::condition_variable ended;

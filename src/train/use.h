@@ -1,5 +1,5 @@
-// A guard on a store of weights and on the models that share it: a call that writes weights
-// excludes all others.
+// A guard for a store of weights and the models that share it: a call that writes weights excludes
+// all others.
 #pragma once
 
 #include <memory>
@@ -9,21 +9,21 @@
 
 namespace stoker::train {
 
-// Calls that read take weights and scalars, several threads one after another. Calls that compute
-// leave weights alone, but need the arena and the totals of their model or predictor for
-// themselves. Calls that write train, or replace weights.
+// `read` is for calls that read weights and scalars, which several threads may make one after
+// another. `compute` is for calls that leave weights alone but need the arena and the totals of
+// their model or predictor for themselves. `write` is for calls that train or replace weights.
 enum class Access { read, compute, write };
 
-// Who makes a call, for the rules and for messages; all of it outlives the call.
+// The maker of a call, for the rules and for messages. Everything it points to outlives the call.
 struct User {
   const std::string& model;
-  const char* what;  // the call
-  const void* who;   // the model or predictor that has memory of its own
+  const char* what;  // The name of the call.
+  const void* who;   // The model or predictor whose own memory the call uses.
 };
 
 class UseGuard {
  public:
-  // Throws ValueError naming both calls while another one excludes this one.
+  // Throws ValueError naming both calls while another call excludes this one.
   void enter(const User& user, Access access);
   void leave(const User& user, Access access);
 
@@ -39,7 +39,7 @@ class UseGuard {
   std::vector<Entry> entries_;
 };
 
-// Holds what a guard guards for the length of a call.
+// Holds a guard for the length of a call.
 class Use {
  public:
   Use(UseGuard& guard, const User& user, Access access);
@@ -53,10 +53,10 @@ class Use {
   const Access access_;
 };
 
-// Closes all models of the process: no use begins any more, and a call that would begin one stays
-// where it is for ever, since the program is about to end.
+// Closes all models of the process. A call that begins a use after that blocks for ever, because
+// the program is about to end.
 void close_to_new_uses();
-// Waits until no use is left, for at most so long; whether none is.
+// Waits at most this long until no use is left, and returns whether none is.
 bool wait_until_unused(double seconds);
 
 }  // namespace stoker::train

@@ -10,7 +10,7 @@
 
 namespace stoker {
 
-// padding: "valid" or "same" (Keras's: more at the end when it is odd).
+// `padding` is "valid" or "same" (Keras's, with one more at the end when it is odd).
 struct Conv2DOptions {
   Size2D strides = 1;
   std::string padding = "valid";

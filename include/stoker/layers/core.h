@@ -1,4 +1,4 @@
-// Where a batch enters, products with a matrix, and tables of vectors.
+// The input of a model, products with a matrix, and tables of vectors.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace stoker {
 
 // `shape` is without the batch extent.
 struct InputOptions {
-  std::string dtype = "float32";  // or "int32", "uint8": what the batches hold
+  std::string dtype = "float32";  // The type of the batches: "float32", "int32" or "uint8".
   std::string name{};
 };
 Value Input(Shape shape, InputOptions options = {});
@@ -31,10 +31,10 @@ struct DenseOptions {
 };
 Layer Dense(std::int64_t units, DenseOptions options = {});
 
-// A row of the table (input_dim, output_dim) for each id: x (...) -> (..., output_dim). Ids are
-// whole numbers in [0, input_dim), int32, uint8 or float32 (truncated); another one ends the step
-// with a DataError that names it, before any weight has changed. With mask_zero the id 0 stands for
-// no word: a mask travels beside the output, and what has it as input leaves such steps out.
+// Looks up a row of the table (input_dim, output_dim) for each id: x (...) -> (..., output_dim).
+// Ids are whole numbers in [0, input_dim), int32, uint8 or float32 (truncated). Any other id ends
+// the step with a DataError that names it, before any weight has changed. With mask_zero the id 0
+// stands for no word: the output gets a mask, and layers that use masks leave such steps out.
 struct EmbeddingOptions {
   Initializer embeddings_initializer = "uniform";
   Regularizer embeddings_regularizer{};
@@ -45,8 +45,8 @@ struct EmbeddingOptions {
 };
 Layer Embedding(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options = {});
 
-// x (..., features) with zeros in the steps whose features all equal `mask_value`, and a mask that
-// leaves these steps out.
+// Maps x (..., features) to x with zeros in the steps whose features all equal `mask_value`, and
+// gives it a mask that leaves these steps out.
 struct MaskingOptions {
   double mask_value = 0.0;
   std::string name{};

@@ -1,5 +1,5 @@
-// What all layers have: values, which the functional API passes along, handles to layers, activation
-// functions, and construction from a configuration.
+// This header has what all layers share: the values that the functional API passes along, handles
+// to layers, activation functions, and construction from a configuration.
 #pragma once
 
 #include <cstddef>
@@ -36,13 +36,14 @@ class ActivationFunction {
   ActivationFunction(std::string name, std::vector<double> parameters);
 
   const std::string& name() const { return name_; }
-  // The parameter with that position, or `otherwise` when it was not given.
+  // The parameter at that position, or `otherwise` when it was not given.
   double parameter(std::size_t position, double otherwise) const {
     return position < parameters_.size() ? parameters_[position] : otherwise;
   }
   bool is_linear() const { return name_ == "linear"; }
 
-  // Its name, as Keras writes it; with parameters, which Keras has no form for, a map of our own.
+  // Returns the function's name, as Keras writes it, or a map of our own for a function with
+  // parameters, for which Keras has no form.
   Config config() const;
 
  private:
@@ -50,20 +51,20 @@ class ActivationFunction {
   std::vector<double> parameters_;
 };
 
-// From what config() gives, or null: linear. Throws ValueError, with the nearest name, for a name
-// that is none.
+// Makes a function from the result of config(); null stands for linear. Throws ValueError, with the
+// nearest name, for an unknown name.
 ActivationFunction activation_from_config(const Config& config);
 
-// An output of a layer, or a model's input: what the functional API passes along.
+// An output of a layer, or an input of a model, which the functional API passes along.
 //   Value x = Input({28, 28, 1});
 //   Value y = Dense(10)(Flatten()(x));
 //   Model model(x, y);
 class Value {
  public:
   Value() = default;
-  // (None, 28, 28, 1)
+  // For example (None, 28, 28, 1).
   const Shape& shape() const;
-  // Whether a mask travels beside it, which says for each step whether it counts.
+  // Whether the value has a mask, which says for each step whether it counts.
   bool has_mask() const;
   const std::shared_ptr<const layers::ValueNode>& node() const { return node_; }
   explicit Value(std::shared_ptr<const layers::ValueNode> node) : node_(std::move(node)) {}
@@ -72,32 +73,33 @@ class Value {
   std::shared_ptr<const layers::ValueNode> node_;
 };
 
-// A handle to a layer; copies share it. Calling it on a value checks shapes at once and throws
-// ShapeError, naming the layer, when they do not fit. Weights belong to the layer: models that it is
-// part of train and use the same ones.
+// A handle to a layer, which its copies share. Calling it on a value checks shapes at once and
+// throws ShapeError, naming the layer, when they do not fit. Weights belong to the layer: all
+// models that contain it train and use the same ones.
 class Layer {
  public:
   explicit Layer(std::shared_ptr<layers::LayerBase> base) : base_(std::move(base)) {}
-  // An input stands first in a Sequential.
+  // Makes the input layer that starts a Sequential.
   Layer(const Value& input);
-  // A model as a layer; the same one each time.
+  // Makes a layer of a model. It is the same layer each time.
   Layer(const Model& model);
 
-  // The layer's one output. Throws ShapeError for a layer of several.
+  // Returns the layer's one output. Throws ShapeError for a layer with several outputs.
   Value operator()(const Value& x) const;
   Value operator()(const std::vector<Value>& inputs) const;
-  // All outputs of a layer that may have several.
+  // Returns all outputs of a layer that may have several.
   std::vector<Value> call(const std::vector<Value>& inputs) const;
 
   const std::string& name() const;
   bool trainable() const;
-  // Frozen weights keep their values; takes effect at the next compile() of each model with this
-  // layer. The same for all layers that it is made of.
+  // Frozen weights keep their values. The flag takes effect at the next compile() of each model
+  // with this layer, and is set for all parts of the layer too.
   void set_trainable(bool trainable);
 
   const std::string& class_name() const;  // "Dense"
-  // All that it was made with, as Keras writes it: {"class_name": "Dense", "config": {...}, ...}.
-  // Its name is null until a model or its maker gave it one, and its dtype where it is the model's.
+  // Returns all arguments of the layer, as Keras writes them: {"class_name": "Dense", "config":
+  // {...}, ...}. The name is null unless a model or the layer's maker has set it, and the dtype is
+  // null where it is the model's.
   Config config() const;
 
   const std::shared_ptr<layers::LayerBase>& base() const { return base_; }
@@ -105,16 +107,16 @@ class Layer {
  private:
   std::shared_ptr<layers::LayerBase> base_;
 };
-// A layer from what Layer::config() or Keras's serialize_keras_object() says of one; or from its
-// class and what Keras's get_config() says. What is not said has its default. Throws ValueError for
-// a class or a key that there is none of, naming the nearest, for a key that is missing, and for a
-// value that is none, each with its place.
+// Makes a layer from the result of Layer::config() or of Keras's serialize_keras_object(), or from
+// its class and the result of Keras's get_config(). Missing fields have their defaults. Throws
+// ValueError, with the place, for an unknown class or key, naming the nearest, for a required key
+// that is missing, and for a wrong value.
 Layer layer_from_config(const Config& config);
 Layer layer_from_config(const std::string& class_name, const Config& config);
 
-// What every layer has, and all that some have. `dtype` is the dtype policy: "float32",
-// "mixed_bfloat16" or "mixed_float16"; empty: the model's (ModelOptions::dtype_policy). Throws
-// ValueError for another name.
+// The options that every layer has; some layers have no others. `dtype` is the dtype policy:
+// "float32", "mixed_bfloat16" or "mixed_float16". An empty one means the model's
+// (ModelOptions::dtype_policy). Throws ValueError for another name.
 struct NameOptions {
   std::string name{};
   std::string dtype{};

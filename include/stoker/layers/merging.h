@@ -1,4 +1,4 @@
-// Layers of several values.
+// Layers with several inputs.
 #pragma once
 
 #include <cstdint>
@@ -7,17 +7,17 @@
 
 namespace stoker {
 
-// Layers of two or more values, which are called with a list: Add()({a, b}). Those that compute
-// element by element broadcast; where ranks differ, extents of 1 are put behind the batch. Subtract
-// takes exactly two. What comes out is floating.
+// These layers have two or more inputs and are called with a list: Add()({a, b}). Those that
+// compute element by element broadcast their inputs; where ranks differ, extents of 1 are inserted
+// behind the batch. Subtract takes exactly two. The output is floating.
 Layer Add(NameOptions options = {});
 Layer Subtract(NameOptions options = {});
 Layer Multiply(NameOptions options = {});
 Layer Average(NameOptions options = {});
 Layer Maximum(NameOptions options = {});
 Layer Minimum(NameOptions options = {});
-// One behind the other along `axis`, which counts the batch as 0 and is not the batch; all other
-// extents are equal.
+// Joins the inputs one behind the other along `axis`, which counts the batch as 0 and must not be
+// the batch. All other extents have to be equal.
 Layer Concatenate(std::int64_t axis = -1, NameOptions options = {});
 
 }  // namespace stoker

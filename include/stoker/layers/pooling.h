@@ -10,7 +10,7 @@
 namespace stoker {
 
 struct PoolingOptions {
-  std::optional<Size2D> strides{};  // the pool size when absent
+  std::optional<Size2D> strides{};  // Where they are absent, the strides are the pool size.
   std::string padding = "valid";
   std::string name{};
   std::string dtype{};

@@ -1,4 +1,4 @@
-// What prepares inputs.
+// Layers that prepare inputs.
 #pragma once
 
 #include <string>

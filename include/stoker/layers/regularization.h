@@ -12,7 +12,8 @@ namespace stoker {
 
 // Sets a share `rate` of the inputs to zero while training and scales the rest by 1 / (1 - rate).
 struct DropoutOptions {
-  // Axes where it is 1 share their mask; empty: none. With the batch extent (-1 keeps it).
+  // The shape of the mask: along axes with extent 1 all elements share their mask. It includes the
+  // batch extent (-1 keeps it). An empty shape shares nothing.
   Shape noise_shape{};
   std::optional<std::uint64_t> seed{};
   std::string name{};

@@ -1,4 +1,4 @@
-// The same elements in another shape.
+// Layers that give the same elements another shape.
 #pragma once
 
 #include "stoker/layers/layer.h"

@@ -44,7 +44,7 @@ class DenseLayer final : public layers::DescribedLayer<DenseArguments> {
     }
     y = layers::activate(y, options_.activation);
     Shape out = in;
-    out[out.rank() - 1] = y.shape().back();  // units, or what glu leaves of them
+    out[out.rank() - 1] = y.shape().back();  // This is units, or half of them after glu.
     y = ops::reshape(y, out);
     layers::add_activity_loss(context, options_.activity_regularizer, y);
     return y;

@@ -1,4 +1,4 @@
-// Embedding: a vector of the table for each id, and a mask where the id 0 is none.
+// Embedding: a vector of the table for each id. With mask_zero, the id 0 marks a masked step.
 #include "layers/fields.h"
 #include "layers/registry.h"
 #include "ops/common.h"
@@ -29,7 +29,7 @@ class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
       : DescribedLayer("Embedding", std::move(arguments)) {
     layers::require_positive(*this, "input_dim", input_dim_);
     layers::require_positive(*this, "output_dim", output_dim_);
-    casts_inputs = false;  // an id above 256 is none in bfloat16
+    casts_inputs = false;  // bfloat16 cannot hold every id above 256.
   }
 
   std::vector<layers::MaskedValue> build(layers::BuildContext& context,

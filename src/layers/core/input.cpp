@@ -21,7 +21,7 @@ InputLayer::InputLayer(Shape shape, DType dtype, std::string name)
 
 }  // namespace layers
 
-// Without trainable: there is nothing to train.
+// An Input has no field trainable, because it has no weights.
 namespace {
 
 struct InputArguments {

@@ -1,4 +1,4 @@
-// Masking: leaves out steps that hold one value throughout.
+// Masking: masks steps whose features all equal one value.
 #include "core/check.h"
 #include "layers/fields.h"
 #include "layers/registry.h"
@@ -25,7 +25,7 @@ class MaskingLayer final : public layers::DescribedLayer<MaskingArguments, layer
     check::require(label(), "a mask_value", arguments_.options.mask_value, check::finite());
   }
 
-  // The input's own mask, if it has one, ends here, as in Keras.
+  // As in Keras, the layer ignores the mask of its input.
   std::vector<layers::MaskedValue> build(layers::BuildContext& context,
                                          std::span<const layers::MaskedValue> inputs) override {
     if (inputs.size() != 1) {

@@ -1,4 +1,4 @@
-// Layers of several values: arithmetic between them, and Concatenate.
+// Layers with several inputs: element-by-element arithmetic, and Concatenate.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -19,8 +19,8 @@ void require_several(const layers::LayerBase& layer, std::span<const graph::Valu
                           inputs.size(), ". Call it with {a, b}"));
 }
 
-// Extents of 1 behind the batch, until the rank is that of the highest: Keras's rule, where NumPy
-// would put them before it.
+// Inserts extents of 1 behind the batch until the value has this rank. This is Keras's rule; NumPy
+// would put them before the batch.
 graph::Value with_rank(graph::Value x, std::size_t rank) {
   const Shape& shape = x.shape();
   if (shape.rank() == rank) return x;
@@ -30,7 +30,7 @@ graph::Value with_rank(graph::Value x, std::size_t rank) {
   return ops::reshape(x, wider);
 }
 
-// Layers of which nothing but the class is said.
+// The arguments of layers that only have a class and a name.
 struct MergeArguments {
   NameOptions options{};
 };
@@ -71,7 +71,7 @@ struct Arithmetic {
   AtMasked at_masked = AtMasked::the_step;
 };
 
-// One pointwise node, however many values.
+// The layer is one pointwise node, however many inputs it has.
 class ArithmeticLayer final : public layers::DescribedLayer<MergeArguments, layers::MergeLayer> {
  public:
   ArithmeticLayer(const char* class_name, const Arithmetic& arithmetic, MergeArguments arguments)
@@ -172,8 +172,8 @@ class ConcatenateLayer final
     return ops::concatenate(std::move(inputs), axis_);
   }
 
-  // As Keras has it: masks are spread over their inputs, those that are not there being all ones,
-  // and a step counts where any feature of it does.
+  // As in Keras, each mask is broadcast over its input, an input without a mask counts as all ones,
+  // and a step counts where any of its features does.
   graph::Value merge_masks(std::span<const graph::Value> given,
                            std::span<const graph::Value> masks) override {
     std::vector<graph::Value> spread;

@@ -1,6 +1,6 @@
-// BatchNormalization (Ioffe, Szegedy 2015): by the batch's statistics while training, by moving
-// averages of them otherwise. As in Keras, statistics, scale and shift are float32 and so is the
-// arithmetic, whatever the policy: only what comes in and goes out has the layer's type.
+// BatchNormalization (Ioffe, Szegedy 2015) normalises by the batch's statistics while training, and
+// by moving averages of them otherwise. As in Keras, statistics, scale, shift and arithmetic are
+// float32 whatever the policy; only the input and the output have the layer's type.
 #include "core/check.h"
 #include "layers/fields.h"
 #include "layers/registry.h"
@@ -32,7 +32,7 @@ void describe(Fields& fields, BatchNormalizationArguments& arguments) {
   fields("gamma_regularizer", norm.gamma_regularizer);
   fields.never(
       {"beta_constraint", "gamma_constraint", "synchronized", "renorm", "renorm_clipping"});
-  fields.ignored({"renorm_momentum"});  // counts with renorm alone
+  fields.ignored({"renorm_momentum"});  // This only matters together with renorm.
 }
 
 class BatchNormalizationLayer final : public layers::DescribedLayer<BatchNormalizationArguments> {
@@ -106,8 +106,8 @@ class BatchNormalizationLayer final : public layers::DescribedLayer<BatchNormali
             ops::reshape(variance, channels)};
   }
 
-  // gamma (x - mean) / sqrt(variance + epsilon) + beta. Scale and shift are made once for a
-  // channel, not for every element.
+  // gamma (x - mean) / sqrt(variance + epsilon) + beta. Scale and shift are computed once for a
+  // channel instead of for every element.
   graph::Value normalize(graph::Value x, graph::Value mean, graph::Value variance,
                          graph::Value gamma, graph::Value beta, std::size_t axis) const {
     Shape along(std::vector<std::int64_t>(x.shape().rank(), 1));

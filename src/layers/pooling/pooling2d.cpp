@@ -60,7 +60,7 @@ class Pooling2DLayer final : public layers::DescribedLayer<PoolingArguments> {
 
  private:
   const Padding padding_;
-  ops::Pool2DAttributes attributes_;  // without the padding, which depends on the input
+  ops::Pool2DAttributes attributes_;  // These are without the padding, which depends on the input.
 };
 
 Layer max_pooling(PoolingArguments arguments) {

@@ -1,4 +1,4 @@
-// Rescaling: y = x * scale + offset, in float32 arithmetic whatever the batches hold.
+// Rescaling: y = x * scale + offset, in float32 arithmetic whatever the type of the batch.
 #include "core/check.h"
 #include "layers/fields.h"
 #include "layers/registry.h"

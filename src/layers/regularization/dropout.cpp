@@ -1,5 +1,5 @@
-// Dropout (Srivastava et al. 2014), scaled while training. The mask is part of the expression: it
-// is drawn again in the backward pass, from the same counters, and never kept.
+// Dropout (Srivastava et al. 2014) scales the kept elements while training. The mask is part of the
+// expression: the backward pass draws it again from the same counters, so it is never stored.
 #include "core/check.h"
 #include "layers/fields.h"
 #include "layers/registry.h"
@@ -21,7 +21,7 @@ void describe(Fields& fields, DropoutArguments& dropout) {
   layers::describe_common(fields, dropout.options);
   fields.required("rate", dropout.rate);
   fields("seed", dropout.options.seed);
-  // No axes shared is a shape without extents here, and null in Keras.
+  // Without shared axes the shape has no extents here, and is null in Keras.
   std::optional<Shape> noise_shape;
   if (dropout.options.noise_shape.rank() > 0) noise_shape = dropout.options.noise_shape;
   fields("noise_shape", noise_shape);
@@ -52,7 +52,7 @@ class DropoutLayer final : public layers::DescribedLayer<DropoutArguments> {
   }
 
  private:
-  // 0 where the element is dropped, 1 / (1 - rate) elsewhere.
+  // The factor is 0 where the element is dropped, and 1 / (1 - rate) elsewhere.
   Expr mask(graph::Expression* expression, std::uint32_t stream) const {
     const Expr uniform{expression,
                        expression->append({.op = graph::ExprOp::uniform,
@@ -69,7 +69,7 @@ class DropoutLayer final : public layers::DescribedLayer<DropoutArguments> {
     Shape shape = x.shape();
     for (std::size_t axis = 0; fits && axis < shape.rank(); ++axis) {
       const std::int64_t extent = noise[axis];
-      // The batch of a plan may be any: there only 1 shares, all else keeps.
+      // While shapes are checked the batch is unknown, and any batch extent of noise_shape fits.
       fits = extent == 1 || extent == Shape::kUnknown || extent == shape[axis] ||
              (axis == 0 && shape[axis] == Shape::kUnknown);
       if (extent == 1) shape[axis] = 1;
@@ -79,7 +79,7 @@ class DropoutLayer final : public layers::DescribedLayer<DropoutArguments> {
     return shape;
   }
 
-  // A seed of its own picks the stream, whatever the layer's place in the model.
+  // A layer with a seed of its own takes its stream from the seed, wherever it is in the model.
   std::uint32_t stream_of(layers::BuildContext& context) const {
     if (!options_.seed) return context.random_stream();
     const auto low = static_cast<std::uint32_t>(*options_.seed);

@@ -16,7 +16,7 @@ struct ReshapeArguments {
 
 void describe(Fields& fields, ReshapeArguments& reshape) {
   layers::describe_common(fields, reshape.options);
-  // Here -1 is an extent to be found out, and stays -1.
+  // Here -1 is an extent that the layer infers, so it is written as -1 instead of null.
   std::vector<std::int64_t> extents(reshape.target_shape.begin(), reshape.target_shape.end());
   fields.required("target_shape", extents);
   reshape.target_shape = Shape(extents);
@@ -40,7 +40,7 @@ class ReshapeLayer final : public layers::DescribedLayer<ReshapeArguments> {
   graph::Value apply(layers::BuildContext&, graph::Value x) override {
     const std::int64_t elements = x.shape().without_batch().elements();
     Shape target = target_shape_;
-    Shape known;  // whose number of elements is checked for overflow
+    Shape known;  // The product of the known extents is checked for overflow.
     std::int64_t* inferred = nullptr;
     for (std::size_t axis = 0; axis < target.rank(); ++axis) {
       if (target[axis] < 0) {
@@ -59,7 +59,7 @@ class ReshapeLayer final : public layers::DescribedLayer<ReshapeArguments> {
   }
 
  private:
-  const Shape& target_shape_ = arguments_.target_shape;  // without the batch
+  const Shape& target_shape_ = arguments_.target_shape;  // The shape is without the batch.
 };
 
 }  // namespace
