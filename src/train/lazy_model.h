@@ -1,6 +1,7 @@
 // What is behind the public class Model: its structure at once, and the rest when it is needed.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,25 +20,29 @@ struct Model::Lazy {
   std::vector<Value> outputs;
   ModelOptions options;
   bool is_sequential = false;
-  std::once_flag made{};
+  std::mutex making{};
   std::unique_ptr<Model::Impl> impl{};
+  std::atomic<Model::Impl*> made{};  // impl, for those who need no lock
   // This is the model as a layer of others. It is made when the model is first used so.
   std::mutex layer_mutex{};
   std::shared_ptr<train::ModelLayer> layer{};
 
   const char* class_name() const { return is_sequential ? "Sequential" : "Functional"; }
   Model::Impl& get() {
-    std::call_once(made, [&] {
+    if (Model::Impl* ready = made.load(std::memory_order_acquire)) return *ready;
+    // No std::call_once, which thread sanitizers do not follow where the function throws.
+    const std::lock_guard lock(making);
+    if (!impl) {
       if (outputs.empty()) {
         throw ValueError("Sequential: expected layers, received none; add(Input(shape)) first");
       }
       const std::string name =
           options.name.empty() ? train::snake_case(class_name()) : options.name;
-      auto fresh = std::make_unique<Model::Impl>(
-          name, std::make_shared<train::Topology>(inputs, outputs), options);
-      fresh->is_sequential = is_sequential;
-      impl = std::move(fresh);
-    });
+      impl = std::make_unique<Model::Impl>(name, std::make_shared<train::Topology>(inputs, outputs),
+                                           options);
+      impl->is_sequential = is_sequential;
+      made.store(impl.get(), std::memory_order_release);
+    }
     return *impl;
   }
 };
