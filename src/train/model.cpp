@@ -63,7 +63,9 @@ void Model::replace(std::vector<Value> inputs, std::vector<Value> outputs,
 }
 
 void Model::require_unused(const char* what) const {
-  if (lazy_ && lazy_->impl) const InUse nobody_else(*lazy_->impl, what, Access::write);
+  if (Impl* made = lazy_ ? lazy_->made.load() : nullptr) {
+    const InUse nobody_else(*made, what, Access::write);
+  }
 }
 
 const std::string& Model::name() const { return impl("name").name; }
