@@ -74,8 +74,9 @@ graph::Home home_of(const layers::LayerBase& layer, const std::string& weight) {
   throw Error(format(layer.label(), ": weight \"", weight, "\" has no place"));
 }
 
-std::shared_ptr<Store> Store::root(std::shared_ptr<Store> store) {
+std::shared_ptr<Store> Store::follow(std::shared_ptr<Store>& store) {
   const std::lock_guard lock(joining_mutex());
+  // Nothing is written where nothing was joined: others may be reading by this pointer.
   while (store->joined_into_) store = store->joined_into_;
   return store;
 }
@@ -121,12 +122,11 @@ void Store::write(device::Stream& stream, Home home, std::span<const float> valu
 // guard.
 StoreUse::StoreUse(std::shared_ptr<Store>& store, const User& user, Access access) {
   for (;;) {
-    store_ = Store::root(store);
+    store_ = Store::follow(store);
     use_.emplace(store_->guard(), user, access);
     if (!store_->was_joined()) break;
     use_.reset();
   }
-  store = store_;
 }
 
 // ---- Joining -----------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ struct Store::Joining {
         if (std::find(fresh.begin(), fresh.end(), layer) == fresh.end()) fresh.push_back(layer);
         continue;
       }
-      const auto store = root(place_of(*layer)->store);
+      const auto store = follow(place_of(*layer)->store);
       if (std::find(stores.begin(), stores.end(), store) == stores.end()) {
         stores.push_back(store);
         of_store.push_back(layer);
@@ -236,7 +236,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
   const auto stream = device->make_stream();
   const std::vector<std::int64_t> first_row{0};
   for (const Moved& one : moved) {
-    const Store& from = *root(one.place->store);
+    const Store& from = *follow(one.place->store);
     for (std::size_t i = 0; i < one.homes.size(); ++i) {
       const Home old = one.place->homes[i], now = one.homes[i];
       if (one.bytes[i] == 0) continue;

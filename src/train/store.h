@@ -46,8 +46,9 @@ class Store {
   Store(std::shared_ptr<device::Device> device, std::optional<DType> copy_dtype)
       : device_(std::move(device)), copy_dtype_(copy_dtype) {}
 
-  // The store that this one was joined into, or the store itself where it was not joined.
-  static std::shared_ptr<Store> root(std::shared_ptr<Store> store);
+  // Returns the store that `store` was joined into, or the store itself where it was not joined, and
+  // lets `store` follow to it. Several threads may follow by one pointer.
+  static std::shared_ptr<Store> follow(std::shared_ptr<Store>& store);
   bool was_joined() const;
 
   device::Device& device() { return *device_; }
@@ -83,7 +84,7 @@ class Store {
 // Holds a store for the length of a call, or the store that it has been joined into by then.
 class StoreUse {
  public:
-  // Sets `store` to the store that is held. Throws as UseGuard::enter() does.
+  // Lets `store` follow to the store that is held. Throws as UseGuard::enter() does.
   StoreUse(std::shared_ptr<Store>& store, const User& user, Access access);
 
  private:
