@@ -250,8 +250,9 @@ struct FieldType<Several<T>> {
       return FieldType<T>::read(config);
     }
     std::vector<std::pair<std::string, T>> named;
-    for (const auto& [name, value] : config.members()) {
-      named.emplace_back(name, Fields::with_place(name, [&] { return FieldType<T>::read(value); }));
+    for (const auto& member : config.members()) {
+      const auto read = [&] { return FieldType<T>::read(member.second); };
+      named.emplace_back(member.first, Fields::with_place(member.first, read));
     }
     return named;
   }

@@ -94,8 +94,9 @@ OutputMetrics FieldType<OutputMetrics>::read(const Config& config) {
   if (config.is_null()) return {};
   if (config.is_map() && config.find("class_name") == nullptr) {
     std::vector<OutputMetrics::Entry> named;
-    for (const auto& [name, value] : config.members()) {
-      named.emplace_back(name, Fields::with_place(name, [&] { return several_metrics(value); }));
+    for (const auto& member : config.members()) {
+      const auto read = [&] { return several_metrics(member.second); };
+      named.emplace_back(member.first, Fields::with_place(member.first, read));
     }
     return named;
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "stoker/error.h"
@@ -16,10 +17,17 @@ namespace stoker {
 
 // Holds the model behind the public class, which is made when it is first needed.
 struct Model::Lazy {
-  std::vector<Value> inputs;
-  std::vector<Value> outputs;
-  ModelOptions options;
-  bool is_sequential = false;
+  Lazy(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options,
+       bool is_sequential)
+      : inputs(std::move(inputs)),
+        outputs(std::move(outputs)),
+        options(std::move(options)),
+        is_sequential(is_sequential) {}
+
+  const std::vector<Value> inputs;
+  const std::vector<Value> outputs;
+  const ModelOptions options;
+  const bool is_sequential;
   std::mutex making{};
   std::unique_ptr<Model::Impl> impl{};
   std::atomic<Model::Impl*> made{};  // impl, for those who need no lock
