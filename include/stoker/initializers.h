@@ -1,6 +1,7 @@
 // Initializers and regularizers, with Keras 3's names, defaults and formulas.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -94,6 +95,7 @@ Initializer IdentityInitializer(double gain = 1.0);
 class Regularizer {
  public:
   Regularizer() = default;
+  Regularizer(std::nullptr_t) {}
   Regularizer(const char* name);
   // Throws ValueError unless both factors are finite and at least 0.
   Regularizer(double l1, double l2);

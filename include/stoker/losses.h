@@ -1,6 +1,7 @@
 // Losses, with Keras 3's names, defaults and formulas.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ class LossBase;
 class Loss {
  public:
   Loss() = default;  // no loss
+  Loss(std::nullptr_t) {}
   Loss(const char* name);
   Loss(const std::string& name);
   explicit Loss(std::shared_ptr<const losses::LossBase> base) : base_(std::move(base)) {}

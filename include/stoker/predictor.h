@@ -20,8 +20,8 @@ struct PredictorOptions {
 // A handle that computes a model's outputs. It reads the model's weights in place, with their
 // present values, and has an arena, plans and a stream of its own, so that any number of predictors
 // may work at the same time. One predictor serves one thread at a time. The model may be destroyed
-// before it. While somebody trains or sets the weights, calls throw ValueError, and so does fit()
-// while a predictor is at work.
+// before it. While somebody trains, sets the weights, or constructs a model that brings them
+// together with others, calls throw ValueError, and so do those while a predictor is at work.
 class Predictor {
  public:
   Predictor(Predictor&&) noexcept;

@@ -51,6 +51,12 @@ template <class Value>
 
 }  // namespace
 
+std::string text(std::string_view where, const char* name) {
+  if (name == nullptr)
+    throw ValueError(format(where, ": expected a name, received a null pointer"));
+  return name;
+}
+
 void require_real(std::string_view where, std::string_view option, double value, Range range) {
   if (!range.contains(value)) refuse(where, option, value, range);
 }

@@ -51,6 +51,9 @@ void require(std::string_view where, std::string_view option, std::integral auto
   require_integer(where, option, static_cast<std::int64_t>(value), range);
 }
 
+// Returns the text of a name; throws ValueError where it is null.
+std::string text(std::string_view where, const char* name);
+
 // The value of an environment variable that holds a whole number; empty where it is not set or
 // holds empty text. Throws ValueError for any other text, and for a number outside of the range.
 std::optional<std::int64_t> integer_from_environment(const char* variable, Range range);

@@ -34,7 +34,13 @@ std::optional<int> cuda_ordinal(std::string_view name) {
 
 Choice choose_by_name(std::string_view name) {
   if (name == "cpu") return {device::make_cpu_device(), "STOKER_DEVICE is cpu"};
-  if (name == "simulated") return {device::make_simulated_device({}), "STOKER_DEVICE is simulated"};
+  if (name == "simulated") {
+    // All models of the process are on one device, as they are on one GPU. It is never destroyed,
+    // since models of static lifetime may outlive everything else.
+    static const auto* const device =
+        new std::shared_ptr<device::Device>(device::make_simulated_device({}));
+    return {*device, "STOKER_DEVICE is simulated"};
+  }
   if (const auto ordinal = cuda_ordinal(name)) return {device::make_cuda_device(*ordinal), ""};
   throw DeviceError(format("STOKER_DEVICE: there is no device \"", name,
                            "\"; there are cpu, simulated, cuda and cuda:N"));
@@ -63,6 +69,9 @@ Device Device::cuda(int ordinal) { return Device(device::make_cuda_device(ordina
 Device Device::best() { return Device(choose().device); }
 std::string Device::why_not_cuda() { return choose().why_not_cuda; }
 
-const std::string& Device::name() const { return base_->name(); }
+const std::string& Device::name() const {
+  if (!base_) throw ValueError("Device: expected a device, received one that was moved from");
+  return base_->name();
+}
 
 }  // namespace stoker

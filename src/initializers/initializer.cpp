@@ -69,7 +69,7 @@ Initializer find(const std::string& name) {
 
 }  // namespace
 
-Initializer::Initializer(const char* name) : Initializer(find(name)) {}
+Initializer::Initializer(const char* name) : Initializer(find(check::text("Initializer", name))) {}
 Initializer::Initializer(const std::string& name) : Initializer(find(name)) {}
 
 Initializer Zeros() { return Initializer(Initializer::Kind::zeros); }

@@ -18,7 +18,7 @@ Regularizer::Regularizer(double of_magnitudes, double of_squares)
 }
 
 Regularizer::Regularizer(const char* name) {
-  const std::string text = name;
+  const std::string text = check::text("Regularizer", name);
   const bool is_both = text == "l1_l2" || text == "L1L2";
   if (is_both || text == "l1" || text == "L1") l1 = kDefaultFactor;
   if (is_both || text == "l2" || text == "L2") l2 = kDefaultFactor;

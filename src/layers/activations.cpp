@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "core/check.h"
 #include "core/nearest.h"
 #include "layers/layer.h"
 #include "ops/common.h"
@@ -171,6 +172,8 @@ graph::Value along_last_axis(graph::Value x, const std::string& name) {
 
 }  // namespace
 
+ActivationFunction::ActivationFunction(const char* name)
+    : ActivationFunction(check::text("ActivationFunction", name)) {}
 ActivationFunction::ActivationFunction(std::string name)
     : ActivationFunction(std::move(name), std::vector<double>{}) {}
 

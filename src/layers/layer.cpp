@@ -236,6 +236,11 @@ void require_along_axis(const LayerBase& layer, const char* what, std::int64_t v
 
 namespace {
 
+const std::shared_ptr<layers::LayerBase>& require(const std::shared_ptr<layers::LayerBase>& base) {
+  if (!base) throw ValueError("Layer: expected a layer, received one that was moved from");
+  return base;
+}
+
 std::vector<Value> call(const std::shared_ptr<layers::LayerBase>& layer,
                         const std::vector<Value>& inputs) {
   if (dynamic_cast<layers::InputLayer*>(layer.get()) != nullptr) {
@@ -290,18 +295,18 @@ Layer::Layer(const Value& input) : base_(layer_of_input(input)) {}
 
 bool Value::has_mask() const { return node_ != nullptr && node_->type().mask.has_value(); }
 
-Value Layer::operator()(const Value& x) const { return only_output(base_, {x}); }
+Value Layer::operator()(const Value& x) const { return only_output(require(base_), {x}); }
 Value Layer::operator()(const std::vector<Value>& inputs) const {
-  return only_output(base_, inputs);
+  return only_output(require(base_), inputs);
 }
 std::vector<Value> Layer::call(const std::vector<Value>& inputs) const {
-  return stoker::call(base_, inputs);
+  return stoker::call(require(base_), inputs);
 }
 
-const std::string& Layer::name() const { return base_->name(); }
-bool Layer::trainable() const { return base_->trainable(); }
-void Layer::set_trainable(bool trainable) { base_->set_trainable(trainable); }
-const std::string& Layer::class_name() const { return base_->class_name(); }
-Config Layer::config() const { return base_->config(); }
+const std::string& Layer::name() const { return require(base_)->name(); }
+bool Layer::trainable() const { return require(base_)->trainable(); }
+void Layer::set_trainable(bool trainable) { require(base_)->set_trainable(trainable); }
+const std::string& Layer::class_name() const { return require(base_)->class_name(); }
+Config Layer::config() const { return require(base_)->config(); }
 
 }  // namespace stoker

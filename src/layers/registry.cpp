@@ -42,6 +42,10 @@ Layer layer_from_config(const Config& config) {
 }
 
 Layer layer_from_config(const std::string& class_name, const Config& config) {
+  if (class_name == "Functional" || class_name == "Sequential") {
+    throw ValueError(format("layer_from_config: expected a layer, received a ", class_name,
+                            " model; Model::from_config() makes those"));
+  }
   const layers::LayerClass& found = Fields::with_place(
       "layer_from_config",
       [&]() -> const layers::LayerClass& { return layers::layer_class(class_name); });

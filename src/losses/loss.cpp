@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "core/check.h"
 #include "ops/align.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -151,7 +152,7 @@ Loss find(const std::string& name) {
 
 }  // namespace
 
-Loss::Loss(const char* name) : Loss(find(name)) {}
+Loss::Loss(const char* name) : Loss(find(check::text("Loss", name))) {}
 Loss::Loss(const std::string& name) : Loss(find(name)) {}
 
 Config Loss::config() const {

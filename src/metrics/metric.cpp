@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/check.h"
 #include "metrics/accuracy.h"
 #include "stoker/error.h"
 
@@ -50,9 +51,12 @@ void metrics::describe_common(Fields& fields, std::string& name) {
   fields.ignored({"dtype"});  // totals are float32
 }
 
-Metric::Metric(const char* name) : Metric(find(name)) {}
+Metric::Metric(const char* name) : Metric(find(check::text("Metric", name))) {}
 Metric::Metric(const std::string& name) : Metric(find(name)) {}
-const std::string& Metric::name() const { return base_->name(); }
+const std::string& Metric::name() const {
+  if (!base_) throw ValueError("Metric: expected a metric, received one that was moved from");
+  return base_->name();
+}
 
 Config Metric::config() const {
   if (base_->class_name().empty()) return name();

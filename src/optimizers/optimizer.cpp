@@ -86,7 +86,7 @@ Optimizer find(const std::string& name) {
 
 }  // namespace
 
-Optimizer::Optimizer(const char* name) : Optimizer(find(name)) {}
+Optimizer::Optimizer(const char* name) : Optimizer(find(check::text("Optimizer", name))) {}
 Optimizer::Optimizer(const std::string& name) : Optimizer(find(name)) {}
 
 Config Optimizer::config() const {

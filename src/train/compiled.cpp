@@ -105,6 +105,7 @@ Compiled compiled_of(CompileOptions options, const Network& network) {
   const std::vector<std::string>& names = network.topology().output_names();
   for (const std::string& name : names) compiled.outputs.push_back({name});
   const auto append = [](std::vector<Metric>& to, const std::vector<Metric>& from) {
+    for (const Metric& metric : from) metric.name();  // throws where it was moved from
     to.insert(to.end(), from.begin(), from.end());
   };
   take_each(compiled.options.loss, names, "compile: loss",

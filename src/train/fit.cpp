@@ -179,6 +179,10 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   if (fit_options.validation_generator) validation = fit_options.validation_generator->source();
   if (fit_options.validation_data) {
     const ValidationData& data = *fit_options.validation_data;
+    if (data.x.empty() || data.y.empty()) {
+      throw ValueError(format("fit, validation_data: expected x and y, received no ",
+                              data.x.empty() ? "x" : "y"));
+    }
     validation_arrays = arrays(data.x, data.y, data.sample_weight, "fit, validation_data");
     validation =
         borrow_arrays(validation_arrays.inputs, validation_arrays.targets,

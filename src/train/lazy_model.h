@@ -44,6 +44,7 @@ struct Model::Lazy {
       if (outputs.empty()) {
         throw ValueError("Sequential: expected layers, received none; add(Input(shape)) first");
       }
+      options.device.name();  // throws where the device was moved from
       const std::string name =
           options.name.empty() ? train::snake_case(class_name()) : options.name;
       impl = std::make_unique<Model::Impl>(name, std::make_shared<train::Topology>(inputs, outputs),

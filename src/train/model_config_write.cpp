@@ -145,7 +145,11 @@ class Writer {
 Config model_config(const Topology& topology, const std::string& name, const std::string& policy,
                     bool is_sequential) {
   const Writer writer(topology, name, policy);
-  if (is_sequential) return object_config("keras", "Sequential", writer.sequential());
+  // Keras's Sequential has each layer once.
+  const bool has_each_once = topology.calls().size() == topology.layers().size();
+  if (is_sequential && has_each_once) {
+    return object_config("keras", "Sequential", writer.sequential());
+  }
   return object_config("keras.src.models.functional", "Functional", writer.functional())
       .set("registered_name", "Functional");
 }

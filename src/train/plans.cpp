@@ -125,6 +125,9 @@ void Model::Impl::follow_store() {
 }
 
 void Model::Impl::compile(CompileOptions compile_options) {
+  if (!compile_options.optimizer.base()) {
+    throw ValueError("compile: expected an optimizer, received one that was moved from");
+  }
   const bool is_half = network.copy_dtype() == DType::float16;
   if (is_half && compile_options.optimizer.base()->loss_scaling() == nullptr) {
     compile_options.optimizer = LossScaleOptimizer(compile_options.optimizer);

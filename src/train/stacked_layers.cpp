@@ -10,6 +10,7 @@ namespace stoker::train {
 namespace {
 
 bool is_input(const Layer& layer) {
+  layer.name();  // throws where the layer was moved from
   return dynamic_cast<const layers::InputLayer*>(layer.base().get()) != nullptr;
 }
 
@@ -25,6 +26,7 @@ StackedLayers::StackedLayers(const std::vector<Layer>& layers) {
   if (layers.empty() || !is_input(layers[0])) throw_no_input();
   std::vector<std::shared_ptr<layers::LayerBase>> all;
   for (const Layer& layer : layers) {
+    layer.name();  // throws where the layer was moved from
     if (std::find(all.begin(), all.end(), layer.base()) == all.end()) all.push_back(layer.base());
   }
   name_layers(all);
@@ -39,6 +41,7 @@ void StackedLayers::add(const Layer& layer) {
     name_layers(layers_);
     return;
   }
+  layer.name();  // throws where the layer was moved from
   auto layers = layers_;
   if (std::find(layers.begin(), layers.end(), layer.base()) == layers.end()) {
     layers.push_back(layer.base());

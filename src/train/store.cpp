@@ -174,6 +174,10 @@ struct Store::Joining {
 std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
                                  const std::shared_ptr<device::Device>& device,
                                  const std::string& model) {
+  // Models are constructed one after the other, so that two of them neither join the same stores
+  // crosswise nor give one layer two places.
+  static std::mutex constructing;
+  const std::lock_guard lock_of_constructing(constructing);
   Joining joining(network, model);
   joining.require_same(device);
   if (joining.stores.size() == 1 && joining.fresh.empty()) {
@@ -233,8 +237,8 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
   next.parameters_ = allocate_weights(*device, parameter_bytes);
   next.state_ = allocate_weights(*device, state_bytes);
   if (next.copy_dtype_) next.copies_ = allocate_weights(*device, parameter_bytes / 2);
+  const std::vector<std::int64_t> first_row{0};  // outlives the stream, which reads it
   const auto stream = device->make_stream();
-  const std::vector<std::int64_t> first_row{0};
   for (const Moved& one : moved) {
     const Store& from = *follow(one.place->store);
     for (std::size_t i = 0; i < one.homes.size(); ++i) {
@@ -279,6 +283,12 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
   for (std::size_t i = 0; i < fresh.size(); ++i) {
     fresh[i]->store = target;
     joining.fresh[i]->stored = fresh[i];
+  }
+  // Models of the other stores follow at their next call; the old buffers are of no use to them.
+  for (const auto& store : joining.stores) {
+    store->parameters_.reset();
+    store->state_.reset();
+    store->copies_.reset();
   }
   target->parameters_ = std::move(next.parameters_);
   target->state_ = std::move(next.state_);

@@ -200,6 +200,20 @@ TEST(SeveralOutputs, AreWrittenAsJsonAndReadAgain) {
   EXPECT_EQ(weights(read), weights(model));
 }
 
+TEST(SeveralOutputs, NullIsNoLoss) {
+  Model model = two_outputs();
+  model.compile({.optimizer = "sgd", .loss = {{"price", "mse"}, {"kind", nullptr}}});
+  EXPECT_EQ(names(model.train_on_batch({data().x1, data().x2}, data().price)),
+            (std::vector<std::string>{"loss"}));
+  EXPECT_EQ(message_of<ValueError>([&] { model.compile({.optimizer = nullptr, .loss = "mse"}); }),
+            "Optimizer: expected a name, received a null pointer");
+  EXPECT_EQ(
+      message_of<ValueError>([&] {
+        model.fit({data().x1, data().x2}, data().price, {.validation_data = ValidationData{}});
+      }),
+      "fit, validation_data: expected x and y, received no x");
+}
+
 // ---- Bad input ---------------------------------------------------------------------------------
 TEST(SeveralOutputs, ListsOfAnotherLengthAreErrors) {
   Model model = two_outputs();

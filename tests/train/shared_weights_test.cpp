@@ -287,6 +287,69 @@ TEST(SharedWeights, HaveOneDeviceAndOnePolicy) {
             "policy");
 }
 
+TEST(SharedWeights, StayWhereTheyAreWhenTheDeviceBreaksWhileStoresAreJoined) {
+  for (std::int64_t call = 20; call < 40; ++call) {
+    const ModelOptions options{.device = Device::simulated({.break_at_call = call})};
+    try {
+      const Value x = Input({6}), y = Input({4});
+      const Value h = Dense(4)(x);
+      const Model a(x, h, options), b(y, Dense(4)(y), options);
+      const Model joined(x, b(h), options);
+    } catch (const DeviceError&) {
+    }
+  }
+}
+
+TEST(SharedWeights, OfStoresThatWereJoinedAreInMemoryOnce) {
+  const Device device = Device::simulated({.memory_bytes = (4 << 20) + (1 << 16)});
+  const ModelOptions options{.device = device};
+  const Value x = Input({256}), y = Input({256});
+  const Value h = Dense(1024)(x), k = Dense(1024)(y);  // 1 MiB each
+  const Model a(x, h, options), b(y, k, options);
+  const Model joined({x, y}, {h, k}, options);  // 2 MiB, beside 2 that go then
+  const Value z = Input({256});
+  const Model other(z, Dense(1024)(z), options);
+  EXPECT_EQ(weights(a)[0], weights(joined)[0]);
+}
+
+TEST(SharedWeights, AreSharedByModelsThatThreadsConstructAtATime) {
+  for (int round = 0; round < 200; ++round) {
+    const Value x = Input({6}), y = Input({3});
+    const Value h = Dense(3)(x), k = Dense(3)(y);
+    if (round % 2 == 0) {
+      const Model a(x, h, seeded()), b(y, k, seeded());
+    }
+    std::optional<Model> one, other;
+    std::thread thread([&] {
+      one.emplace(std::vector{x, y}, std::vector{Flatten()(h), k}, seeded());
+    });
+    other.emplace(std::vector{y, x}, std::vector{Flatten()(k), h}, seeded());
+    thread.join();
+    const auto first = one->get_weights(), second = other->get_weights();
+    std::vector<Tensor> ones;
+    for (const Tensor& weight : first) ones.push_back(Tensor::full(weight.shape(), 1));
+    one->set_weights(ones);
+    for (const Tensor& weight : other->get_weights()) EXPECT_EQ(weight.data<float>()[0], 1.0f);
+  }
+}
+
+TEST(SharedWeights, OfLayersThatWereMovedFromAreAskedOfThoseTheyWentTo) {
+  Layer layer = Dense(2);
+  const Layer moved = std::move(layer);
+  const std::string expected = "Layer: expected a layer, received one that was moved from";
+  EXPECT_EQ(message_of<ValueError>([&] { layer(Input({6})); }), expected);
+  EXPECT_EQ(message_of<ValueError>([&] { layer.name(); }), expected);
+  EXPECT_EQ(message_of<ValueError>([&] { Sequential({Input({6}), layer}); }), expected);
+  EXPECT_EQ(message_of<ValueError>([&] { Sequential({layer, moved}); }), expected);
+}
+
+TEST(SharedWeights, OfALayerThatStandsTwiceInASequentialAreReadAgainAsOne) {
+  const Layer twice = Dense(6, {.name = "twice"});
+  const Sequential model({Input({6}), twice, twice}, seeded());
+  const Model read = Model::from_json(model.to_json(), seeded());
+  EXPECT_EQ(read.weight_names(), model.weight_names());
+}
+
 TEST(SharedWeights, OfAModelThatTrainsAreNobodyElsesMeanwhile) {
   const Autoencoder parts;
   Model autoencoder(parts.input, parts.output, seeded()),

@@ -30,7 +30,8 @@ struct ValueNode;
 class ActivationFunction {
  public:
   ActivationFunction() = default;  // linear
-  ActivationFunction(const char* name) : ActivationFunction(std::string(name)) {}
+  ActivationFunction(std::nullptr_t) {}
+  ActivationFunction(const char* name);
   ActivationFunction(std::string name);
   ActivationFunction(std::string name, std::initializer_list<double> parameters);
   ActivationFunction(std::string name, std::vector<double> parameters);
