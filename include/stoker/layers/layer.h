@@ -111,7 +111,7 @@ class Layer {
 // Makes a layer from the result of Layer::config() or of Keras's serialize_keras_object(), or from
 // its class and the result of Keras's get_config(). Missing fields have their defaults. Throws
 // ValueError, with the place, for an unknown class or key, naming the nearest, for a required key
-// that is missing, and for a wrong value.
+// that is missing, and for a wrong value. Models, which are layers too, are Model::from_config()'s.
 Layer layer_from_config(const Config& config);
 Layer layer_from_config(const std::string& class_name, const Config& config);
 
