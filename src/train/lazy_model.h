@@ -41,6 +41,9 @@ struct Model::Lazy {
     // No std::call_once, which thread sanitizers do not follow where the function throws.
     const std::lock_guard lock(making);
     if (!impl) {
+      // Models are constructed one after the other, because each names layers that have no name.
+      static std::mutex constructing;
+      const std::lock_guard lock_of_constructing(constructing);
       if (outputs.empty()) {
         throw ValueError("Sequential: expected layers, received none; add(Input(shape)) first");
       }
