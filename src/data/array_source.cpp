@@ -26,7 +26,8 @@ std::vector<Field> fields_of(const char* name, const std::vector<const Tensor*>&
   return fields;
 }
 
-// Makes fields of whole tensors, whose first extent is the number of rows for now.
+// Makes a field of each whole tensor. Its first extent is the number of rows, which the caller then
+// replaces by the batch size.
 BatchSpec whole_spec(const std::vector<const Tensor*>& inputs,
                      const std::vector<const Tensor*>& targets,
                      const std::vector<const Tensor*>& sample_weights) {

@@ -1,4 +1,4 @@
-// Puts tensors that are given by name in order, and labels in the form that the losses take.
+// This file puts tensors that are given by name in order, and labels in the form that losses take.
 #include "train/arrays.h"
 
 #include <algorithm>

@@ -41,7 +41,8 @@ struct Model::Lazy {
     // No std::call_once, which thread sanitizers do not follow where the function throws.
     const std::lock_guard lock(making);
     if (!impl) {
-      // Models are constructed one after the other, because each names layers that have no name.
+      // Models are constructed one after the other, so that two of them neither name one layer,
+      // nor give it two places, nor join the same stores crosswise.
       static std::mutex constructing;
       const std::lock_guard lock_of_constructing(constructing);
       if (outputs.empty()) {

@@ -79,8 +79,10 @@ class StepContext final : public layers::BuildContext {
       hash = fnv1a(frame.number, fnv1a(frame.layer->name(), hash));
     }
     std::uint32_t stream = kFirstByPath | (hash & (kFirstByPath - 1));
-    while (!streams_.insert(stream).second) stream = kFirstByPath | (stream + 1);
-    return stream & 0x7fffffffU;
+    while (!streams_.insert(stream).second) {
+      stream = kFirstByPath | ((stream + 1) & (kFirstByPath - 1));
+    }
+    return stream;
   }
 
   // The leaf of each weight, invalid where no layer asked for it. Copies are the same weights in 16

@@ -174,10 +174,6 @@ struct Store::Joining {
 std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
                                  const std::shared_ptr<device::Device>& device,
                                  const std::string& model) {
-  // Models are constructed one after the other, so that two of them neither join the same stores
-  // crosswise nor give one layer two places.
-  static std::mutex constructing;
-  const std::lock_guard lock_of_constructing(constructing);
   Joining joining(network, model);
   joining.require_same(device);
   if (joining.stores.size() == 1 && joining.fresh.empty()) {

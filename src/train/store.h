@@ -38,7 +38,8 @@ class Store {
   // Where the layers have no store yet, it is a new one. Where they are in several, or some have no
   // place, these are joined: values are copied once, and weights without a value start from their
   // initializer and `seed`. Throws ValueError, and changes nothing, where a store is on another
-  // device, has copies of another type, or is in use.
+  // device, has copies of another type, or is in use. Is called for one model at a time
+  // (train/lazy_model.h).
   static std::shared_ptr<Store> of(Network& network, std::uint64_t seed,
                                    const std::shared_ptr<device::Device>& device,
                                    const std::string& model);
@@ -46,8 +47,8 @@ class Store {
   Store(std::shared_ptr<device::Device> device, std::optional<DType> copy_dtype)
       : device_(std::move(device)), copy_dtype_(copy_dtype) {}
 
-  // Returns the store that `store` was joined into, or the store itself where it was not joined, and
-  // lets `store` follow to it. Several threads may follow by one pointer.
+  // Returns the store that `store` was joined into, or the store itself where it was not joined,
+  // and lets `store` follow to it. Several threads may follow by one pointer.
   static std::shared_ptr<Store> follow(std::shared_ptr<Store>& store);
   bool was_joined() const;
 
