@@ -38,8 +38,8 @@ class Store {
   // Where the layers have no store yet, it is a new one. Where they are in several, or some have no
   // place, these are joined: values are copied once, and weights without a value start from their
   // initializer and `seed`. Throws ValueError, and changes nothing, where a store is on another
-  // device, has copies of another type, or is in use. Is called for one model at a time
-  // (train/lazy_model.h).
+  // device, has copies of another type, or is in use. Only one model calls it
+  // at a time (train/lazy_model.h).
   static std::shared_ptr<Store> of(Network& network, std::uint64_t seed,
                                    const std::shared_ptr<device::Device>& device,
                                    const std::string& model);
