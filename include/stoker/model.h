@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
 #include "stoker/history.h"
@@ -36,6 +36,12 @@
 namespace stoker {
 
 class Config;
+
+namespace detail {
+// Returns whether larger values are better ones for this name in the model's logs, with or without
+// "val_"; nullopt where neither a loss nor a metric of the model has that name.
+std::optional<bool> larger_is_better(const Model& model, const std::string& name);
+}  // namespace detail
 
 struct ModelOptions {
   std::string name{};  // Where it is empty, the name is "sequential" or "functional".
@@ -163,7 +169,7 @@ struct FitOptions {
   // 65,536 stages of each thread.
   std::string trace{};
   // Callbacks, and hooks of theirs as functions, which are called after the callbacks' own. Their
-  // names and arguments are explained in stoker/callbacks.h.
+  // names and arguments are explained in stoker/callback.h.
   std::vector<CallbackHandle> callbacks{};
   std::function<void()> on_train_begin{};
   std::function<void(const Logs& logs)> on_train_end{};
@@ -325,7 +331,7 @@ class Model {
   std::vector<std::string> weight_names() const;  // "conv2d/kernel", ...
   std::int64_t count_params() const;
 
-  double learning_rate() const;
+  double learning_rate() const;  // That of the next step, where there is a schedule.
   // The rate takes effect with the next step that is launched; setting it waits for nothing. Throws
   // ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
@@ -376,6 +382,7 @@ class Model {
  private:
   friend class Layer;
   friend Model clone_model(const Model& model);
+  friend std::optional<bool> detail::larger_is_better(const Model& model, const std::string& name);
   Impl& impl(const char* what) const;
   std::shared_ptr<layers::LayerBase> as_layer() const;
 
