@@ -1,4 +1,4 @@
-// Waiting for a batch: how it is done, what the user is told meanwhile, and when the feed gives up.
+// Waiting for a batch: how it is done, who looks in meanwhile, and when the feed gives up.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -40,23 +40,10 @@ std::int64_t later(std::int64_t begin_ns, double duration) {
 
 }  // namespace
 
-void Feed::Impl::look_for_starvation(std::int64_t now, std::int64_t waiting_ns) {
-  if (watch) return watch(now);
-  if (warned_of_starvation) return;
-  const std::optional<Starvation::Found> found = starvation.check(now, waiting_ns);
-  if (found) warn_of_starvation(*found, "the step");
-}
-
-void Feed::Impl::warn_of_starvation(const Starvation::Found& found, const char* who) {
-  if (std::exchange(warned_of_starvation, true)) return;
-  std::string text = format(who, " has waited ", found.waited, " s of the last ", found.of,
-                            " s for ", name_of(found.stage));
-  if (found.stage == Starvation::Stage::generator) {
-    text += format(" (batch ", sequence + 1, " of this fit");
-    if (waits) text += ": " + describe(pool, position, now_ns());
-    text += ")";
-  }
-  warn(text);
+std::string Feed::Impl::describe_next() const {
+  std::string text = format("batch ", sequence + 1, " of this fit");
+  if (waits) text += ": " + describe(pool, position, now_ns());
+  return text;
 }
 
 Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
@@ -68,7 +55,7 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
     if (now >= timeout) return Waited::timed_out;
     if (options.should_stop && options.should_stop()) return Waited::given_up;
     if (pool.has_ended() && !ring.is_full(position)) return Waited::nobody_left;
-    look_for_starvation(now, now - begin_ns);
+    if (on_wait) on_wait({.begin_ns = begin_ns, .now_ns = now});
   }
 }
 
@@ -116,14 +103,13 @@ const SlotNote* Feed::Impl::take() {
       .stamp(Stage::wait_for_generator, sequence, begin, end);
   const std::int64_t awaited_ns = end - begin;
   epoch_waited_ns += awaited_ns;
-  starvation.add(Starvation::Stage::generator, awaited_ns);
   if (waited == Waited::timed_out) time_out(awaited_ns);
   if (waited == Waited::nobody_left) miss();
   if (waited == Waited::given_up) {
     give_up();
     return nullptr;
   }
-  look_for_starvation(end, 0);
+  if (on_wait) on_wait({.begin_ns = begin, .now_ns = end, .is_over = true});
   return &ring.note(position);
 }
 

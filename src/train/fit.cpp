@@ -11,7 +11,7 @@
 #include "core/format.h"
 #include "core/timeline.h"
 #include "data/array_source.h"
-#include "feed/class_weights.h"
+#include "feed/upload/class_weights.h"
 #include "report/progress_bar.h"
 #include "report/trace.h"
 #include "stoker/array_source.h"

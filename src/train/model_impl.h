@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "feed/pipeline.h"
+#include "feed/upload/pipeline.h"
 #include "stoker/model.h"
 #include "train/arrays.h"
 #include "train/compiled.h"
