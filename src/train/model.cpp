@@ -12,12 +12,12 @@
 #include "losses/loss.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
-#include "train/in_use.h"
-#include "train/interrupt.h"
 #include "train/lazy_model.h"
-#include "train/model_config.h"
+#include "train/loop/interrupt.h"
 #include "train/model_impl.h"
-#include "train/summary.h"
+#include "train/network/model_config.h"
+#include "train/network/summary.h"
+#include "train/runtime/in_use.h"
 
 namespace stoker {
 

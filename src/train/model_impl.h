@@ -14,12 +14,12 @@
 #include "backend/backend.h"
 #include "feed/upload/pipeline.h"
 #include "stoker/model.h"
-#include "train/arrays.h"
-#include "train/compiled.h"
-#include "train/network.h"
-#include "train/state.h"
-#include "train/step_graph.h"
-#include "train/use.h"
+#include "train/network/network.h"
+#include "train/runtime/arrays.h"
+#include "train/runtime/compiled.h"
+#include "train/runtime/state.h"
+#include "train/runtime/step_graph.h"
+#include "train/runtime/use.h"
 
 namespace stoker {
 
