@@ -30,12 +30,12 @@ struct Feed::Impl {
 
   // ---- waiting.cpp: waiting for a batch, and giving it up ----
   const SlotNote* take();
-  enum class Waited : std::uint8_t { filled, timed_out, given_up, nobody_left };
+  enum class Waited : std::uint8_t { filled, timed_out, given_up, workers_ended };
   Waited wait(std::int64_t begin_ns);
   void wait_for_a_run_of_steps();
   void give_up();
   [[noreturn]] void time_out(std::int64_t waited_ns);
-  [[noreturn]] void miss();
+  [[noreturn]] void fail_for_missing_batch();
   [[noreturn]] void rethrow();
   [[noreturn]] void fail(const std::string& where, const std::string& what);
 

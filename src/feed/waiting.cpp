@@ -13,7 +13,7 @@ namespace {
 // A waiting thread checks after this time whether it should go on waiting.
 constexpr std::int64_t kSliceNs = 50'000'000;
 // After one thread has timed out, the others are waited for this long.
-constexpr std::int64_t kPatienceNs = 500'000'000;
+constexpr std::int64_t kGracePeriodNs = 500'000'000;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 // A run of steps is waited for once in so many batches, if the step waits for more than this share
@@ -54,7 +54,7 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
     now = now_ns();
     if (now >= timeout) return Waited::timed_out;
     if (options.should_stop && options.should_stop()) return Waited::given_up;
-    if (pool.has_ended() && !ring.is_full(position)) return Waited::nobody_left;
+    if (pool.has_ended() && !ring.is_full(position)) return Waited::workers_ended;
     if (on_wait) on_wait({.begin_ns = begin_ns, .now_ns = now});
   }
 }
@@ -71,8 +71,8 @@ void Feed::Impl::wait_for_a_run_of_steps() {
   if (seconds(epoch_waited_ns) < kWaitsMuch * seconds(now - epoch_begin_ns)) return;
   next_run = taken + kBatchesPerRun;
   const SlotNote& note = ring.note(position);
-  const std::int64_t patience = static_cast<std::int64_t>(kRun + 1) * (note.end_ns - note.begin_ns);
-  const std::int64_t end = now + std::min(patience, kLongestRunNs);
+  const std::int64_t longest = static_cast<std::int64_t>(kRun + 1) * (note.end_ns - note.begin_ns);
+  const std::int64_t end = now + std::min(longest, kLongestRunNs);
   // The batches are waited for in turn, so that nobody waits beyond one that ends the epoch, or a
   // failure.
   for (std::uint64_t next = position + 1; next < position + kRun; ++next) {
@@ -83,7 +83,7 @@ void Feed::Impl::wait_for_a_run_of_steps() {
 void Feed::Impl::give_up() {
   stopped = true;
   pool.stop();
-  pool.join_or_abandon(now_ns() + kPatienceNs);
+  pool.join_or_abandon(now_ns() + kGracePeriodNs);
 }
 
 // Waits for the slot of the next batch. Returns null if waiting has become pointless.
@@ -104,7 +104,7 @@ const SlotNote* Feed::Impl::take() {
   const std::int64_t awaited_ns = end - begin;
   epoch_waited_ns += awaited_ns;
   if (waited == Waited::timed_out) time_out(awaited_ns);
-  if (waited == Waited::nobody_left) miss();
+  if (waited == Waited::workers_ended) fail_for_missing_batch();
   if (waited == Waited::given_up) {
     give_up();
     return nullptr;
@@ -119,12 +119,12 @@ void Feed::Impl::time_out(std::int64_t waited_ns) {
       format(place(), ": the generator timed out: waited ", seconds(waited_ns), " s, ",
              describe(pool, position, now), ". Raise generator_timeout if it needs that long")));
   pool.stop();
-  pool.join_or_abandon(now + kPatienceNs);
+  pool.join_or_abandon(now + kGracePeriodNs);
   std::rethrow_exception(failed);
 }
 
 // Reports a fault of the feed's own, which would otherwise mean waiting without an end.
-void Feed::Impl::miss() {
+void Feed::Impl::fail_for_missing_batch() {
   failed = std::make_exception_ptr(
       DataError(format(place(),
                        ": the workers have ended without it, so one was left out. This is "

@@ -25,8 +25,8 @@ constexpr std::int64_t kConsumerSpinNs = 30'000;
 // For a batch that takes longer than this to fill, waking the worker is a small loss.
 constexpr std::int64_t kLongFillNs = 500'000;
 
-constexpr std::chrono::nanoseconds kShortestNap = 20us;
-constexpr std::chrono::nanoseconds kLongestNap = 5ms;
+constexpr std::chrono::nanoseconds kShortestSleep = 20us;
+constexpr std::chrono::nanoseconds kLongestSleep = 5ms;
 
 void pause() {
 #if defined(__x86_64__)
@@ -49,7 +49,8 @@ bool spin_until(std::int64_t duration_ns, Condition condition) {
 
 }  // namespace
 
-Ring::Ring(const SlotLayout& layout, int slots, device::Device& device) : nap_(kShortestNap) {
+Ring::Ring(const SlotLayout& layout, int slots, device::Device& device)
+    : timed_sleep_(kShortestSleep) {
   allocate(layout, slots, device);
   set_depth(size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -114,13 +115,13 @@ bool Ring::is_free(std::uint64_t sequence) const {
   return turn(sequence - ahead) > 2 * (sequence - ahead) + 1;
 }
 
-// Adapts the worker's nap so that about half of the ring is free when it wakes up.
-void Ring::adapt_nap(std::uint64_t sequence) {
+// Adapts the worker's timed sleep so that about half of the ring is free when it wakes up.
+void Ring::adapt_timed_sleep(std::uint64_t sequence) {
   const auto used = static_cast<std::size_t>(depth());
   std::size_t free = 0;
   while (free < used && is_free(sequence + free)) ++free;
-  if (free < used / 4) nap_ = std::min(2 * nap_, kLongestNap);
-  if (free > used / 2) nap_ = std::max(nap_ / 2, kShortestNap);
+  if (free < used / 4) timed_sleep_ = std::min(2 * timed_sleep_, kLongestSleep);
+  if (free > used / 2) timed_sleep_ = std::max(timed_sleep_ / 2, kShortestSleep);
 }
 
 bool Ring::wait_until_free(std::uint64_t sequence) {
@@ -128,13 +129,13 @@ bool Ring::wait_until_free(std::uint64_t sequence) {
   if (spin_until(kWorkerSpinNs, done)) return !is_stopped();
   std::unique_lock lock(mutex_);
   for (;;) {
-    const bool nap = naps();
+    const bool timed = sleeps_by_timer();
     // The state is set each time, since the thread that wakes this one clears it.
-    worker_.store(nap ? Worker::napping : Worker::asleep);
+    worker_.store(timed ? Worker::asleep_by_timer : Worker::asleep);
     if (done()) break;
-    if (nap) {
-      slot_freed_.wait_for(lock, nap_);
-      adapt_nap(sequence);
+    if (timed) {
+      slot_freed_.wait_for(lock, timed_sleep_);
+      adapt_timed_sleep(sequence);
     } else {
       slot_freed_.wait(lock);
     }
@@ -155,7 +156,8 @@ void Ring::publish(std::uint64_t sequence) {
 }
 
 bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
-  // The worker's nap must not go on while there is no batch to compute on.
+  // A worker that sleeps by its timer must not go on doing so while there is no batch to compute
+  // on.
   if (worker_.load() != Worker::awake) wake_worker();
   const auto done = [&] { return is_full(sequence); };
   if (spin_until(kConsumerSpinNs, done)) return true;

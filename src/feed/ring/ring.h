@@ -104,9 +104,11 @@ class Ring {
   std::uint64_t turn(std::uint64_t sequence) const {
     return slots_[sequence % slots_.size()].turn.load();
   }
-  bool naps() const { return depth() >= 4 && !fills_are_long_.load(std::memory_order_relaxed); }
+  bool sleeps_by_timer() const {
+    return depth() >= 4 && !fills_are_long_.load(std::memory_order_relaxed);
+  }
   void wake_worker();
-  void adapt_nap(std::uint64_t sequence);
+  void adapt_timed_sleep(std::uint64_t sequence);
 
   std::vector<Slot> slots_;
   std::string shortage_;
@@ -120,11 +122,11 @@ class Ring {
   std::mutex mutex_;
   std::condition_variable slot_freed_;
   std::condition_variable slot_filled_;
-  enum class Worker : std::uint8_t { awake, napping, asleep };  // asleep means until it is woken
+  enum class Worker : std::uint8_t { awake, asleep_by_timer, asleep };
   std::atomic<Worker> worker_{Worker::awake};
   std::atomic<bool> consumer_asleep_{false};
   std::atomic<bool> fills_are_long_{false};
-  std::chrono::nanoseconds nap_;  // how long the worker naps
+  std::chrono::nanoseconds timed_sleep_;  // how long the worker sleeps by its timer
 };
 
 }  // namespace stoker::feed

@@ -59,7 +59,7 @@ void WorkerPool::start_up_to(int workers) {
     try {
       threads_.emplace_back([workers = workers_, number, shares_cores = shares_cores_] {
         pthread_setname_np(pthread_self(), "stoker-feed");
-        prctl(PR_SET_TIMERSLACK, 1000UL);  // in nanoseconds; the ring's naps are short
+        prctl(PR_SET_TIMERSLACK, 1000UL);  // in nanoseconds; the ring's timed sleeps are short
         if (shares_cores) yield_to_step();
         workers->run(number);
       });

@@ -37,8 +37,9 @@ void WorkerPool::Workers::end(int number) {
 
 // ---- Claiming ----
 
-// Waits until this worker is wanted. Returns false if there is nothing to do any more.
-bool WorkerPool::Workers::rest(int number) {
+// Waits until this worker is one of the active ones. Returns false if there is nothing to do any
+// more.
+bool WorkerPool::Workers::wait_until_active(int number) {
   if (number < active()) return !is_over();
   std::unique_lock lock(state_mutex_);
   activated_.wait(lock, [&] { return is_over() || number < active(); });
@@ -46,7 +47,7 @@ bool WorkerPool::Workers::rest(int number) {
 }
 
 std::optional<WorkerPool::Workers::Claim> WorkerPool::Workers::claim(Worker& worker, int number) {
-  if (!rest(number)) return std::nullopt;
+  if (!wait_until_active(number)) return std::nullopt;
   const std::lock_guard claiming(claim_mutex_);
   if (is_over() || !open_epoch()) return std::nullopt;
   if (!ring_.is_free(next_.position)) {

@@ -76,7 +76,7 @@ class WorkerPool::Workers {
   };
 
   std::optional<Claim> claim(Worker& worker, int number);
-  bool rest(int number);
+  bool wait_until_active(int number);
   bool open_epoch();
   bool close_epoch();
   bool is_over() const { return over_.load(std::memory_order_relaxed) || ring_.is_stopped(); }

@@ -28,7 +28,7 @@ constexpr double kCoresAreBusy = 0.7;
 // cores. The little that it could bring is not worth the trial.
 constexpr double kNoCoreLeft = 0.85;
 // A step on the same cores that waits for less than this share of its time has batches enough.
-constexpr double kFed = 0.03;
+constexpr double kWaitsLittle = 0.03;
 constexpr int kWindowsOfCeiling = 50;
 
 double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
@@ -40,7 +40,8 @@ Autotune::Autotune(const TuneLimits& limits, const Choice& start, const Measured
 
 bool Autotune::is_due(std::uint64_t batches, std::int64_t training_ns) const {
   return batches >= begin_.batches + kWindowBatches &&
-         training_ns >= begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs << quiet_);
+         training_ns >=
+             begin_.training_ns + (windows_ == 0 ? kFirstWindowNs : kWindowNs << unchanged_);
 }
 
 std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
@@ -79,10 +80,10 @@ std::optional<Autotune::Choice> Autotune::decide(const Measured& measured) {
   const Choice better = best(window);
   if (better == choice_) {
     before_.reset();
-    quiet_ = std::min(quiet_ + 1, kMostDoublings);
+    unchanged_ = std::min(unchanged_ + 1, kMostDoublings);
     return std::nullopt;
   }
-  quiet_ = 0;
+  unchanged_ = 0;
   before_ = choice_;
   seconds_before_ = took;
   choice_ = better;
@@ -127,7 +128,7 @@ Autotune::Choice Autotune::best(const Measured& window) const {
     // Workers on the step's own cores yield to it, so that their batches take long only because
     // they can wait. More workers would only interrupt more of the step's threads.
     const double waited = seconds(window.waited_ns) / seconds(window.training_ns);
-    if (limits_.device_slots == 0 && (waited < kFed || busy(window) > kNoCoreLeft)) {
+    if (limits_.device_slots == 0 && (waited < kWaitsLittle || busy(window) > kNoCoreLeft)) {
       best.workers = std::min(best.workers, choice_.workers);
     }
   }

@@ -62,7 +62,7 @@ class Autotune {
   Choice choice_;
   Measured begin_;  // measurements at the beginning of the window
   int windows_ = 0;
-  int quiet_ = 0;  // windows without a change, up to a few
+  int unchanged_ = 0;  // windows without a change, up to a few
   // The choice before the last change, and the time that a batch took with it.
   std::optional<Choice> before_;
   double seconds_before_ = 0.0;

@@ -95,8 +95,8 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
     }
     if (n + 1 == kWarmUp) warm = step_end;
   }
-  const double acted = (step_end - warm) / static_cast<double>(kBatches - kWarmUp);
-  return std::max(acted, arrangement.cpu_seconds / std::max(arrangement.cores, 1.0));
+  const double simulated = (step_end - warm) / static_cast<double>(kBatches - kWarmUp);
+  return std::max(simulated, arrangement.cpu_seconds / std::max(arrangement.cores, 1.0));
 }
 
 }  // namespace stoker::feed

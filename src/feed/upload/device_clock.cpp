@@ -16,20 +16,20 @@ std::int64_t nanoseconds(double seconds) { return static_cast<std::int64_t>(1e9 
 
 DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::Stream& compute,
                          Track& uploads, Track& steps, int in_flight)
-    : uploads_(uploads), steps_(steps), places_(static_cast<std::size_t>(in_flight)) {
-  for (Place& place : places_) {
-    place.uploaded = device.make_timed_event();
-    place.stepped = device.make_timed_event();
+    : uploads_(uploads), steps_(steps), in_flight_(static_cast<std::size_t>(in_flight)) {
+  for (InFlight& batch : in_flight_) {
+    batch.uploaded = device.make_timed_event();
+    batch.stepped = device.make_timed_event();
   }
   copy.synchronize();
   compute.synchronize();
-  tie(device, copy);
+  synchronize_clocks(device, copy);
   stepped_ns_ = epoch_ns_ = uploaded_ns_;
 }
 
 // On an idle stream an event is recorded between two readings of the host's clock, however long the
 // thread is suspended between them. Of a few such pairs the closest tells best when that was.
-void DeviceClock::tie(device::Device& device, device::Stream& copy) {
+void DeviceClock::synchronize_clocks(device::Device& device, device::Stream& copy) {
   std::int64_t closest = std::numeric_limits<std::int64_t>::max();
   for (int i = 0; i < kTries; ++i) {
     std::unique_ptr<device::Event> event = device.make_timed_event();
@@ -46,16 +46,16 @@ void DeviceClock::tie(device::Device& device, device::Stream& copy) {
 
 void DeviceClock::begin_epoch(std::int64_t now) { epoch_ns_ = polled_ns_ = now; }
 
-// A batch is accounted for before its place is needed again, since accounting for a batch also
-// needs the place of the one before.
+// A batch is accounted for before its events are recorded again, and one batch earlier than that,
+// since accounting for a batch also needs the events of the one before.
 void DeviceClock::make_room(std::uint64_t batch) {
-  if (batch + 1 >= accounted_ + places_.size()) account();
+  if (batch + 1 >= accounted_ + in_flight_.size()) account();
 }
 
 void DeviceClock::issue(std::uint64_t batch, const Batch& filled) {
-  Place& place = this->place(batch);
-  place.sequence = static_cast<std::uint64_t>(filled.sequence);
-  place.times = {.filled_ns = filled.filled_ns, .issued_ns = now_ns(), .epoch_ns = epoch_ns_};
+  InFlight& next = in_flight(batch);
+  next.sequence = static_cast<std::uint64_t>(filled.sequence);
+  next.times = {.filled_ns = filled.filled_ns, .issued_ns = now_ns(), .epoch_ns = epoch_ns_};
 }
 
 bool DeviceClock::poll(std::int64_t now) {
@@ -70,7 +70,7 @@ std::int64_t DeviceClock::idle_ns(std::int64_t now) const {
 }
 
 void DeviceClock::launched(std::uint64_t batch) {
-  place(batch).times.launched_ns = now_ns();
+  in_flight(batch).times.launched_ns = now_ns();
   launched_ = batch + 1;
 }
 
@@ -90,11 +90,11 @@ void DeviceClock::account_for_all() {
 }
 
 void DeviceClock::account() {
-  Place& batch = place(accounted_);
+  InFlight& batch = in_flight(accounted_);
   device::Event& before_it = accounted_ == 0 ? *first_ : uploaded(accounted_ - 1);
   // Times form one chain from upload to upload, and no upload can have ended before it was issued.
   // The end of a step is measured from the end of its upload, so that the device's own times do not
-  // depend on how well the clocks are tied.
+  // depend on how well the clocks are synchronized.
   const std::int64_t uploaded = std::max(
       uploaded_ns_ + nanoseconds(batch.uploaded->seconds_since(before_it)), batch.times.issued_ns);
   const std::int64_t stepped =

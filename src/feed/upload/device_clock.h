@@ -25,8 +25,8 @@ namespace stoker::feed {
 // A batch is accounted for when its events are about to be recorded again. By then they have
 // passed, so that reading them takes two calls on CUDA and no waiting. Now and then the clock looks
 // for more events that have passed, since otherwise a device that starves would be noticed a ring's
-// length late. Times of the device are chained from event to event, and tied to the host's clock
-// while the device is idle.
+// length late. Times of the device are chained from event to event, and synchronized with the
+// host's clock while the device is idle.
 class DeviceClock {
  public:
   // Uploads and steps are stamped on a track each of a timeline. `in_flight` is the number of
@@ -35,12 +35,13 @@ class DeviceClock {
   DeviceClock(device::Device& device, device::Stream& copy, device::Stream& compute, Track& uploads,
               Track& steps, int in_flight);
 
-  device::Event& uploaded(std::uint64_t batch) { return *place(batch).uploaded; }
-  device::Event& stepped(std::uint64_t batch) { return *place(batch).stepped; }
+  device::Event& uploaded(std::uint64_t batch) { return *in_flight(batch).uploaded; }
+  device::Event& stepped(std::uint64_t batch) { return *in_flight(batch).stepped; }
 
   // Begins the epoch. Idle time of the device before it does not count as waiting.
   void begin_epoch(std::int64_t now);
-  // Accounts for the batch whose events the next one is about to use again.
+  // Makes room for the batch: accounts for the oldest one under way, whose events have passed, if
+  // there is none.
   void make_room(std::uint64_t batch);
   // Notes that the upload of the next batch is about to be issued.
   void issue(std::uint64_t batch, const Batch& filled);
@@ -69,20 +70,20 @@ class DeviceClock {
   void report(FeedReport& report);
 
  private:
-  struct Place {
+  struct InFlight {
     std::unique_ptr<device::Event> uploaded;
     std::unique_ptr<device::Event> stepped;
     std::uint64_t sequence = 0;
     BatchTimes times;
   };
 
-  Place& place(std::uint64_t batch) { return places_[batch % places_.size()]; }
-  void tie(device::Device& device, device::Stream& copy);
+  InFlight& in_flight(std::uint64_t batch) { return in_flight_[batch % in_flight_.size()]; }
+  void synchronize_clocks(device::Device& device, device::Stream& copy);
   void account();
 
   Track& uploads_;
   Track& steps_;
-  std::vector<Place> places_;
+  std::vector<InFlight> in_flight_;
   std::unique_ptr<device::Event> first_;  // stands for the upload of the batch before the first
   std::int64_t epoch_ns_ = 0;
   std::int64_t polled_ns_ = 0;

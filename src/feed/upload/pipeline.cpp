@@ -52,7 +52,7 @@ struct Pipeline::Impl {
     compute.copy_to_device(state->data(), bytes_of(&initial), sizeof(initial));
     compute.synchronize();
     feed.emplace(std::move(source), options, device,
-                 [this](const Feed::Wait& wait) { look_at(wait); });
+                 [this](const Feed::Wait& wait) { observe(wait); });
     tuner.emplace(*feed, options, device.reads_host_memory() ? 0 : kDeviceSlots);
     if (copy) {
       // A batch's pinned slot is free for another once its upload has passed, and that waited for
@@ -91,14 +91,14 @@ struct Pipeline::Impl {
 
   // The feed waits for a batch, or has just waited for one. A device of its own may have work left
   // meanwhile; where the step reads the feed's slots, it is the step that waits.
-  void look_at(const Feed::Wait& wait) {
-    if (clock) return look_at_device(wait.now_ns);
+  void observe(const Feed::Wait& wait) {
+    if (clock) return poll_device(wait.now_ns);
     const std::int64_t waited = wait.now_ns - wait.begin_ns;
     if (wait.is_over) starvation.add(Starvation::Stage::generator, waited);
     warn_if_starving("the step", wait.now_ns, wait.is_over ? 0 : waited);
   }
 
-  void look_at_device(std::int64_t now) {
+  void poll_device(std::int64_t now) {
     if (clock->poll(now)) warn_if_device_starves(now);
   }
 
@@ -124,7 +124,7 @@ struct Pipeline::Impl {
 
   void upload(const Batch& batch) {
     clock->make_room(issued);
-    look_at_device(now_ns());
+    poll_device(now_ns());
     clock->issue(issued, batch);
     const std::uint64_t slot = issued % kDeviceSlots;
     if (issued >= kDeviceSlots) {
@@ -140,7 +140,7 @@ struct Pipeline::Impl {
     uploading_at(issued) = batch;
   }
 
-  // Has the source's DeviceFiller fill the batch on the device.
+  // The source's DeviceFiller fills the batch on the device.
   void fill(const Batch& batch, std::uint64_t slot, device::Stream& stream) {
     try {
       filler->fill_on_device(*batch.context, batch.rows, batch.block + feed->layout().offsets[0],
@@ -166,7 +166,7 @@ struct Pipeline::Impl {
     }
   }
 
-  // Calls prepare() and, at the end of its life, finish().
+  // The constructor calls the filler's prepare(), the destructor its finish().
   class Prepared {
    public:
     Prepared(DeviceFiller& filler, device::Stream& stream) : filler_(filler), stream_(stream) {}
