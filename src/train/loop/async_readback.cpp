@@ -25,6 +25,12 @@ void AsyncReadback::request(std::int64_t steps) {
   is_pending_ = true;
 }
 
+void AsyncReadback::read_now(std::int64_t steps) {
+  request(steps);
+  arrived_->synchronize();
+  is_pending_ = false;
+}
+
 bool AsyncReadback::has_arrived() {
   if (!arrived_->has_passed()) return false;
   is_pending_ = false;

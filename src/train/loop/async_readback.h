@@ -21,8 +21,11 @@ class AsyncReadback {
   AsyncReadback(const AsyncReadback&) = delete;
   AsyncReadback& operator=(const AsyncReadback&) = delete;
 
-  // Enqueues the copies, unless earlier ones are pending. `steps` is kept for the reader.
+  // Enqueues the copies, which take the place of earlier ones that are pending. `steps` is kept for
+  // the reader.
   void request(std::int64_t steps);
+  // The same, but waits for the copies.
+  void read_now(std::int64_t steps);
   bool is_pending() const { return is_pending_; }
   // Returns whether the copies have arrived, after which they are not pending any more.
   bool has_arrived();

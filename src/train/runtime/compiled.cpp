@@ -205,6 +205,7 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
     for (const Metric& metric : compiled.outputs[i].weighted_metrics) add(i, metric, true);
   }
   compiled.total_count = next;
+  compiled.totals.resize(next);
 }
 
 std::vector<const Tensor*> in_order(const Tensors& tensors, const std::vector<std::string>& names,

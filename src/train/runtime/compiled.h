@@ -47,6 +47,7 @@ struct Compiled {
   std::set<const layers::LayerBase*> frozen;
   std::vector<Tracked> tracked{};
   std::size_t total_count = 0;    // The number of totals. As many corrections follow them.
+  std::vector<double> totals{};   // Memory in which Model::Impl::logs_of() sums them up.
   bool metrics_resolved = false;  // Set when the tracked totals have a place on the device.
 
   bool has_loss() const;

@@ -302,10 +302,11 @@ void Model::Impl::prepare_training(const optimizers::OptimizerBase& optimizer) {
   }
 }
 
-feed::Pipeline Model::Impl::open_feed(const Plan& plan, const std::shared_ptr<Source>& source,
-                                      const feed::FeedOptions& feed_options) {
+std::unique_ptr<feed::Pipeline> Model::Impl::open_feed(const Plan& plan,
+                                                       const std::shared_ptr<Source>& source,
+                                                       const feed::FeedOptions& feed_options) {
   try {
-    return feed::Pipeline(source, feed_options, state.device(), state.stream());
+    return std::make_unique<feed::Pipeline>(source, feed_options, state.device(), state.stream());
   } catch (const device::OutOfMemory& error) {
     throw_out_of_memory(plan, error.what());
   }

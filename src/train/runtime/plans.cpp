@@ -267,12 +267,7 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place) {
 void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::Scalars& found) {
   const bool overflowed = found.overflow != plan::kNoOverflow;
   if (found.error == plan::StepError::none && !overflowed) return;
-  // The scalars may have changed since `found` was read.
-  plan::Scalars scalars = state.read_scalars();
-  scalars.error = plan::StepError::none;
-  scalars.error_node = -1;
-  scalars.overflow = plan::kNoOverflow;
-  state.write_scalars(scalars);
+  state.clear_error();
   if (overflowed) {
     throw NumericError(format(overflow_error(network, found.overflow), ", in step ",
                               place.overflowed_step(found) + 1, " of epoch ", place.epoch + 1,
@@ -301,74 +296,25 @@ void Model::Impl::check(Plan& plan, const train::StepPlace& place, const plan::S
   throw DataError(class_error(*plan.executable->program().graph, found, where));
 }
 
-Logs Model::Impl::read_logs() const { return logs_of(state.read_metrics()); }
+Logs Model::Impl::read_logs() {
+  Logs logs;
+  logs_of(state.read_metrics(), logs);
+  return logs;
+}
 
-Logs Model::Impl::logs_of(std::span<const float> metrics) const {
-  std::vector<double> totals(compiled->total_count);
+void Model::Impl::logs_of(std::span<const float> metrics, Logs& logs) {
+  std::vector<double>& totals = compiled->totals;
   for (std::size_t i = 0; i < totals.size(); ++i) {
     totals[i] = static_cast<double>(metrics[i]) + static_cast<double>(metrics[totals.size() + i]);
   }
   // The first totals are the loss's: the sum over samples and their number. Without samples there
   // is no mean.
   const bool is_empty = totals[1] == 0.0;
-  Logs logs;
   for (const auto& tracked : compiled->tracked) {
     const auto own = std::span<const double>(totals).subspan(tracked.first_total, tracked.totals);
     const double result = tracked.metric ? tracked.metric->result(own) : own[0] / own[1];
     logs.set(tracked.name, is_empty ? std::numeric_limits<double>::quiet_NaN() : result);
   }
-  return logs;
 }
 
-namespace train {
-
-StepRunner::StepRunner(Model::Impl& model, Mode mode, BatchSpec spec,
-                       std::vector<std::size_t> offsets)
-    : model_(model), mode_(mode), spec_(std::move(spec)), offsets_(std::move(offsets)) {
-  known_.reserve(kMostKnown);
-}
-
-Plan& StepRunner::prepare() { return plan(spec_.batch_size()); }
-
-Plan& StepRunner::plan(std::int64_t rows) {
-  for (const auto& plan : known_) {
-    if (plan->rows == rows) return *plan;
-  }
-  if (known_.size() == kMostKnown) {
-    model_.synchronize();  // The last step of the dropped plan may be under way.
-    // The first plan is kept because it is that of whole batches.
-    known_.erase(known_.begin() + 1);
-  }
-  known_.push_back(model_.plan(mode_, spec_, offsets_, rows));
-  return *known_.back();
-}
-
-void StepRunner::run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place) {
-  last_ = nullptr;
-  last_ = &plan(batch.rows);
-  model_.run(*last_, ring, place);
-}
-
-void StepRunner::check(const StepPlace& place) {
-  if (last_ != nullptr) model_.check(*last_, place);
-}
-
-void StepRunner::check(const StepPlace& place, const plan::Scalars& found) {
-  if (last_ != nullptr) model_.check(*last_, place, found);
-}
-
-void require_source(const std::shared_ptr<Source>& source, const char* what) {
-  if (!source) detail::throw_no_source(what);
-}
-
-void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
-                 const char* option) {
-  if (steps) check::require(what, option, *steps, check::at_least(1));
-  if (source.endless() && !steps) {
-    throw ValueError(format(what, ": the source never ends, so ", option,
-                            " must say how many batches to take: {.", option, " = ...}"));
-  }
-}
-
-}  // namespace train
 }  // namespace stoker

@@ -1,5 +1,6 @@
 #include "train/runtime/state.h"
 
+#include <span>
 #include <utility>
 
 namespace stoker::train {
@@ -111,6 +112,26 @@ std::vector<float> State::read_metrics() const {
                         metrics_->bytes());
   stream_->synchronize();
   return values;
+}
+
+void State::write_metrics(const std::vector<float>& values) {
+  stream_->copy_to_device(metrics_->data(), bytes_of(values.data()), metrics_->bytes());
+  stream_->synchronize();
+}
+
+void State::set_learning_rate(float learning_rate) {
+  auto* scalars = reinterpret_cast<plan::Scalars*>(scalars_->data());
+  stream_->write(reinterpret_cast<std::byte*>(&scalars->learning_rate),
+                 std::as_bytes(std::span(&learning_rate, 1)));
+}
+
+void State::clear_error() {
+  plan::Scalars scalars = read_scalars();
+  if (scalars.error == plan::StepError::none && scalars.overflow == plan::kNoOverflow) return;
+  scalars.error = plan::StepError::none;
+  scalars.error_node = -1;
+  scalars.overflow = plan::kNoOverflow;
+  write_scalars(scalars);
 }
 
 void State::copy_to_host(std::byte* scalars, std::byte* metrics) {

@@ -64,7 +64,12 @@ class State {
   void write_scalars(const plan::Scalars& scalars);
   // The totals, followed by their corrections.
   std::vector<float> read_metrics() const;
+  void write_metrics(const std::vector<float>& values);  // As read_metrics() gave them.
   void reset_metrics();
+  // Enqueues the write of the learning rate, which takes effect with the next step.
+  void set_learning_rate(float learning_rate);
+  // Waits for the device, and forgets the error that its steps have recorded.
+  void clear_error();
   // Enqueues copies of the scalars and the metric totals to pinned memory.
   void copy_to_host(std::byte* scalars, std::byte* metrics);
   std::size_t metric_bytes() const { return metrics_ ? metrics_->bytes() : 0; }

@@ -182,8 +182,8 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
   }
   std::vector<std::unique_ptr<Use>> uses;
   for (const auto& store : joining.stores) {
-    uses.push_back(
-        std::make_unique<Use>(store->guard_, User{model, "Model", nullptr}, Access::write));
+    uses.push_back(std::make_unique<Use>(store->guard_, User{model, "Model", nullptr, nullptr},
+                                         Access::train));
   }
   const auto target = joining.stores.empty() ? std::make_shared<Store>(device, network.copy_dtype())
                                              : joining.stores[0];

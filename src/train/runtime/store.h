@@ -87,6 +87,7 @@ class StoreUse {
  public:
   // Lets `store` follow to the store that is held. Throws as UseGuard::enter() does.
   StoreUse(std::shared_ptr<Store>& store, const User& user, Access access);
+  Use& use() { return *use_; }
 
  private:
   std::shared_ptr<Store> store_;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 
 #include "core/format.h"
+#include "device/device.h"
 #include "stoker/error.h"
 
 namespace stoker::train {
@@ -24,11 +25,16 @@ Uses& uses() {
   return *all;
 }
 
+// A call within another one of the same thread does not wait, because the program can't end before
+// the other one does.
+thread_local int uses_of_thread = 0;
+
 void begin_use() {
   {
     const std::lock_guard lock(uses().mutex);
-    if (!uses().is_closed) {
+    if (!uses().is_closed || uses_of_thread > 0) {
       ++uses().count;
+      ++uses_of_thread;
       return;
     }
   }
@@ -37,45 +43,75 @@ void begin_use() {
 
 void end_use() {
   const std::lock_guard lock(uses().mutex);
+  --uses_of_thread;
   if (--uses().count == 0) uses().ended.notify_all();
+}
+
+bool writes(Access access) { return access == Access::write || access == Access::train; }
+
+bool exclude_each_other(const Use& a, const Use& b) {
+  if (writes(a.access()) || writes(b.access())) return true;
+  const bool is_own = a.user().who != nullptr && a.user().who == b.user().who;
+  return is_own && !(a.access() == Access::read && b.access() == Access::read);
+}
+
+[[noreturn]] void throw_excluded(const User& user, const User& other) {
+  if (other.who != nullptr && other.who == user.who) {
+    throw ValueError(format("Model \"", user.model, "\": ", user.what,
+                            ": expected a model that nobody uses, but ", other.what,
+                            " is under way on it. Wait until that has ended, or give each "
+                            "thread, and a generator that asks a model, a model of its own"));
+  }
+  throw ValueError(format("Model \"", user.model, "\": ", user.what,
+                          ": expected weights that nobody uses, but ", other.what,
+                          " is under way on model \"", other.model,
+                          "\", which shares layers with this one. Wait until that has ended"));
+}
+
+[[noreturn]] void throw_within(const User& user, const User& other) {
+  throw ValueError(format("Model \"", user.model, "\": ", user.what, ": a callback of ", other.what,
+                          other.who == user.who ? " called it"
+                                                : " on a model with the same layers "
+                                                  "called it",
+                          ". Callbacks may evaluate, predict, and read or set weights and the "
+                          "learning rate, but neither train nor compile; stop_training() ends a "
+                          "fit"));
 }
 
 }  // namespace
 
-void UseGuard::enter(const User& user, Access access) {
-  const std::lock_guard lock(mutex_);
-  for (const Entry& other : entries_) {
-    const bool is_own = other.who != nullptr && other.who == user.who;
-    const bool both_read = access == Access::read && other.access == Access::read;
-    const bool writes = access == Access::write || other.access == Access::write;
-    if (!writes && (!is_own || both_read)) continue;
-    if (is_own) {
-      throw ValueError(format("Model \"", user.model, "\": ", user.what,
-                              ": expected a model that nobody uses, but ", other.what,
-                              " is under way on it. Wait until that has ended, or give each "
-                              "thread, and a generator that asks a model, a model of its own"));
+void UseGuard::enter(const Use& use) {
+  std::vector<device::Stream*> outer;  // The streams of calls within which this one is made.
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Use* other : entries_) {
+      if (!exclude_each_other(use, *other)) continue;
+      if (!other->is_open_to_this_thread()) throw_excluded(use.user(), other->user());
+      const bool may_be_within = use.access() != Access::train && use.access() != Access::configure;
+      if (!may_be_within) throw_within(use.user(), other->user());
+      if (other->user().stream != use.user().stream) outer.push_back(other->user().stream);
     }
-    throw ValueError(format("Model \"", user.model, "\": ", user.what,
-                            ": expected weights that nobody uses, but ", other.what,
-                            " is under way on model \"", *other.model,
-                            "\", which shares layers with this one. Wait until that has ended"));
+    entries_.push_back(&use);
   }
-  entries_.push_back({&user.model, user.what, user.who, access});
+  // Steps that another model has launched may still write the weights.
+  try {
+    for (device::Stream* stream : outer) stream->synchronize();
+  } catch (...) {
+    leave(use);
+    throw;
+  }
 }
 
-void UseGuard::leave(const User& user, Access access) {
+void UseGuard::leave(const Use& use) {
   const std::lock_guard lock(mutex_);
-  const auto own = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.who == user.who && entry.access == access && entry.model == &user.model;
-  });
-  entries_.erase(own);
+  std::erase(entries_, &use);
 }
 
 Use::Use(UseGuard& guard, const User& user, Access access)
     : guard_(guard), user_(user), access_(access) {
   begin_use();
   try {
-    guard_.enter(user, access);
+    guard_.enter(*this);
   } catch (...) {
     end_use();
     throw;
@@ -83,7 +119,7 @@ Use::Use(UseGuard& guard, const User& user, Access access)
 }
 
 Use::~Use() {
-  guard_.leave(user_, access_);
+  guard_.leave(*this);
   end_use();
 }
 

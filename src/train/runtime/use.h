@@ -2,41 +2,42 @@
 // all others.
 #pragma once
 
-#include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
+
+namespace stoker::device {
+class Stream;
+}
 
 namespace stoker::train {
 
+class Use;
+
 // `read` is for calls that read weights and scalars, which several threads may make one after
 // another. `compute` is for calls that leave weights alone but need the arena and the totals of
-// their model or predictor for themselves. `write` is for calls that train or replace weights.
-enum class Access { read, compute, write };
+// their model or predictor for themselves, and `configure` for those that change plans or optimizer
+// too. `write` is for calls that replace weights, and `train` for those that train them.
+enum class Access { read, compute, configure, write, train };
 
 // The maker of a call, for the rules and for messages. Everything it points to outlives the call.
 struct User {
   const std::string& model;
-  const char* what;  // The name of the call.
-  const void* who;   // The model or predictor whose own memory the call uses.
+  const char* what;        // The name of the call.
+  const void* who;         // The model or predictor whose own memory the call uses.
+  device::Stream* stream;  // The stream on which the call works.
 };
 
 class UseGuard {
  public:
   // Throws ValueError naming both calls while another call excludes this one.
-  void enter(const User& user, Access access);
-  void leave(const User& user, Access access);
+  void enter(const Use& use);
+  void leave(const Use& use);
 
  private:
-  struct Entry {
-    const std::string* model;
-    const char* what;
-    const void* who;
-    Access access;
-  };
-
   std::mutex mutex_;
-  std::vector<Entry> entries_;
+  std::vector<const Use*> entries_;
 };
 
 // Holds a guard for the length of a call.
@@ -47,10 +48,31 @@ class Use {
   Use(const Use&) = delete;
   Use& operator=(const Use&) = delete;
 
+  const User& user() const { return user_; }
+  Access access() const { return access_; }
+
+  // While one lives, the thread that makes the call runs callbacks, and may make further calls on
+  // the same weights within it, unless they train or configure.
+  class Opening {
+   public:
+    explicit Opening(Use& use) : use_(use), was_open_(use.is_open_) { use.is_open_ = true; }
+    ~Opening() { use_.is_open_ = was_open_; }
+    Opening(const Opening&) = delete;
+    Opening& operator=(const Opening&) = delete;
+
+   private:
+    Use& use_;
+    const bool was_open_;
+  };
+  // Whether the calling thread makes this call and is in an Opening of it.
+  bool is_open_to_this_thread() const { return thread_ == std::this_thread::get_id() && is_open_; }
+
  private:
   UseGuard& guard_;
   const User user_;
   const Access access_;
+  const std::thread::id thread_ = std::this_thread::get_id();
+  bool is_open_ = false;  // Only the thread above reads and writes this.
 };
 
 // Closes all models of the process. A call that begins a use after that blocks for ever, because
