@@ -5,7 +5,7 @@
 #include <new>
 
 #include "core/format.h"
-#include "feed/nan_scan.h"
+#include "feed/ring/nan_scan.h"
 #include "optimizers/optimizer.h"
 #include "support/device_under_test.h"
 #include "support/networks.h"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "backend/cuda/plan/planned_step.h"
-#include "feed/feed.h"
+#include "feed/ring/slot_layout.h"
 #include "stoker/stoker.h"
 #include "train/model_impl.h"
 

@@ -27,13 +27,16 @@ FOLDERS = {
     "backend/cuda": ["backend"],
     "backend/cuda_absent": ["backend"],
     "data": ["core"],
-    "feed": ["data", "device"],
-    "report": ["feed"],
+    "feed/ring": ["data", "device"],
+    "feed": ["feed/ring"],
+    "feed/tuning": ["feed"],
+    "feed/upload": ["feed/tuning"],
+    "report": ["feed/tuning"],
     "io": ["core"],
     "cluster": ["device"],
     # All above, but no single backend.
-    "train": ["layers", "losses", "metrics", "optimizers", "initializers", "backend", "data", "feed",
-              "report", "io", "cluster"],
+    "train": ["layers", "losses", "metrics", "optimizers", "initializers", "backend", "data",
+              "feed/upload", "report", "io", "cluster"],
 }
 
 # The folder that each public header belongs to. A new header needs its line here, unless it lies in

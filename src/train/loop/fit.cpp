@@ -5,7 +5,7 @@
 #include "core/check.h"
 #include "core/format.h"
 #include "data/array_source.h"
-#include "feed/class_weights.h"
+#include "feed/upload/class_weights.h"
 #include "stoker/array_source.h"
 #include "stoker/error.h"
 #include "stoker/random.h"

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "feed/pipeline.h"
+#include "feed/upload/pipeline.h"
 #include "stoker/callback.h"
 #include "stoker/history.h"
 #include "train/callbacks/callback_list.h"
