@@ -147,6 +147,6 @@ class SourceHandle {
 
 }  // namespace stoker
 
-// What the templates above do.
+#include "stoker/detail/generator.h"  // what the templates above do
+
 #include "stoker/detail/cast.h"
-#include "stoker/detail/generator.h"

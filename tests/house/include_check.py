@@ -63,6 +63,7 @@ PUBLIC_HEADERS = {
     "detail/host_device.h": "core",
     "detail/mutex.h": "core",
     "detail/philox.h": "core",
+    "detail/several.h": "core",
     "several.h": "core",
     "shape.h": "core",
     "tensor.h": "core",

@@ -49,12 +49,14 @@ class CoroutineGenerator final : public BatchGenerator<T...> {
 template <class... T, class F>
 Generator<T...> coroutine(const BatchShapes& shapes, F function) {
   constexpr bool kFits = std::is_invocable_r_v<BatchCoroutine, F&, BatchWriter<T...>&>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_r_v<BatchCoroutine, F&, BatchWriter<T...>&>,
                 "coroutine<T...>(shapes, f) takes BatchCoroutine f(BatchWriter<T...>&), a "
                 "coroutine that yields whole_batch or a number of rows");
   if constexpr (kFits) {
     return Generator<T...>(
         std::make_shared<detail::CoroutineGenerator<F, T...>>(shapes, std::move(function)));
+  } else {
+    detail::refused();
   }
 }
 

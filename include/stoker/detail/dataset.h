@@ -87,19 +87,23 @@ template <class... T>
 template <class Start>
 Dataset<T...> Dataset<T...>::from_generator(Shapes shapes, Start start) {
   constexpr bool kStarts = std::is_invocable_v<const Start&, std::int64_t>;
-  static_assert(kStarts,
+  static_assert(std::is_invocable_v<const Start&, std::int64_t>,
                 "from_generator(shapes, start) takes start(std::int64_t epoch), which returns "
                 "bool next(std::span<T>...)");
   if constexpr (kStarts) {
     using Next = std::invoke_result_t<const Start&, std::int64_t>;
     constexpr bool kFits = std::is_invocable_r_v<bool, Next&, std::span<T>...>;
-    static_assert(kFits,
+    static_assert(std::is_invocable_r_v<bool, Next&, std::span<T>...>,
                   "What start(epoch) returns to from_generator is bool next(std::span<T>...), with "
                   "a span for each of the data set's types, in their order");
     detail::require_known(shapes, "from_generator");
     if constexpr (kFits) {
       return make<detail::GeneratedStage<Start, T...>>(shapes, std::move(start));
+    } else {
+      detail::refused();
     }
+  } else {
+    detail::refused();
   }
 }
 
@@ -132,11 +136,13 @@ template <class... T>
 template <class Predicate>
 Dataset<T...> Dataset<T...>::filter(Predicate predicate) const {
   constexpr bool kFits = std::is_invocable_r_v<bool, const Predicate&, std::span<const T>...>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_r_v<bool, const Predicate&, std::span<const T>...>,
                 "filter takes bool f(std::span<const T>...), with a span for each of the data "
                 "set's types, in their order");
   if constexpr (kFits) {
     return make<detail::FilterStage<Predicate, T...>>(stage_, std::move(predicate));
+  } else {
+    detail::refused();
   }
 }
 template <class... T>
@@ -150,13 +156,16 @@ template <class F>
 Dataset<T...> Dataset<T...>::map(F f, MapOptions options) const {
   constexpr bool kFits = std::is_invocable_v<const F&, MapContext&, std::span<T>...> ||
                          std::is_invocable_v<const F&, std::span<T>...>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_v<const F&, MapContext&, std::span<T>...> ||
+                    std::is_invocable_v<const F&, std::span<T>...>,
                 "map(f) changes elements in place and takes f([MapContext&,] std::span<T>...), "
                 "with a span for each of the data set's types, in their order. "
                 "map<Out...>(shapes, f) makes elements of other types or shapes");
   if constexpr (kFits) {
     return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f),
                                                   detail::map_workers(options.workers));
+  } else {
+    detail::refused();
   }
 }
 template <class... T>
@@ -168,14 +177,18 @@ const {
   constexpr bool kFits =
       std::is_invocable_v<const F&, MapContext&, std::span<const T>..., std::span<Out>...> ||
       std::is_invocable_v<const F&, std::span<const T>..., std::span<Out>...>;
-  static_assert(kFits,
-                "map<Out...>(shapes, f) takes f([MapContext&,] std::span<const T>..., "
-                "std::span<Out>...), with a span for each of the data set's types and then one "
-                "for each of the types Out, in their order");
+  static_assert(
+      std::is_invocable_v<const F&, MapContext&, std::span<const T>..., std::span<Out>...> ||
+          std::is_invocable_v<const F&, std::span<const T>..., std::span<Out>...>,
+      "map<Out...>(shapes, f) takes f([MapContext&,] std::span<const T>..., "
+      "std::span<Out>...), with a span for each of the data set's types and then one "
+      "for each of the types Out, in their order");
   detail::require_known(shapes, "map");
   if constexpr (kFits) {
     return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
         stage_, shapes, std::move(f), detail::map_workers(options.workers)));
+  } else {
+    detail::refused();
   }
 }
 template <class... T>
@@ -186,7 +199,7 @@ template <class... T>
 template <class F>
 auto Dataset<T...>::interleave(F f, InterleaveOptions options) const {
   constexpr bool kFits = std::is_invocable_v<const F&, std::span<const T>...>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_v<const F&, std::span<const T>...>,
                 "interleave takes f(std::span<const T>...), which returns a Dataset, with a span "
                 "for each of the data set's types, in their order");
   if constexpr (kFits) {
@@ -196,7 +209,11 @@ auto Dataset<T...>::interleave(F f, InterleaveOptions options) const {
       detail::require_argument(options.cycle_length >= 1 && options.block_length >= 1,
                                "interleave: expected cycle_length and block_length of at least 1");
       return detail::interleaved<T...>(stage_, std::move(f), options, std::type_identity<Result>());
+    } else {
+      detail::refused();
     }
+  } else {
+    detail::refused();
   }
 }
 
@@ -246,7 +263,7 @@ template <class... T>
 template <class F>
 void Dataset<T...>::for_each(F f, std::int64_t epoch, std::uint64_t seed) const {
   constexpr bool kFits = std::is_invocable_v<F&, std::span<const T>...>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_v<F&, std::span<const T>...>,
                 "for_each takes f(std::span<const T>...), with a span for each of the data set's "
                 "types, in their order");
   if constexpr (kFits) {

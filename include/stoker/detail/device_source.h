@@ -51,12 +51,14 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
 template <class... T, class F>
 Generator<T...> device_generator(const BatchShapes& shapes, F function) {
   constexpr bool kFits = std::is_invocable_v<F&, BatchContext&, DeviceQueue, std::span<T>...>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_v<F&, BatchContext&, DeviceQueue, std::span<T>...>,
                 "device_generator<T...>(shapes, f) takes f(BatchContext&, DeviceQueue, "
                 "std::span<T>...), with a span for each of the types T, in their order");
   if constexpr (kFits) {
     return Generator<T...>(
         std::make_shared<detail::DeviceGenerator<F, T...>>(shapes, std::move(function)));
+  } else {
+    detail::refused();
   }
 }
 

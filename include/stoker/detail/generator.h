@@ -126,12 +126,14 @@ Generator<T...> generator(const BatchShapes& shapes, F function) {
   using Purity = detail::Purity<F>;
   using Function = typename Purity::Function;
   constexpr bool kFits = std::is_invocable_v<Function&, BatchContext&, std::span<T>...>;
-  static_assert(kFits,
+  static_assert(std::is_invocable_v<Function&, BatchContext&, std::span<T>...>,
                 "generator<T...>(shapes, f) takes f(BatchContext&, std::span<T>...), with a span "
                 "for each of the types T, in their order");
   if constexpr (kFits) {
     return Generator<T...>(std::make_shared<detail::FunctionGenerator<Function, T...>>(
         shapes, Purity::function(function), Purity::kIsPure));
+  } else {
+    detail::refused();
   }
 }
 

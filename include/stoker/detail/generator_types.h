@@ -43,5 +43,9 @@ concept DerivedGenerator = requires {
 template <class G>
 concept TemporaryGenerator = !std::is_reference_v<G> && !std::is_const_v<G> && DerivedGenerator<G>;
 
+// Ends the branch of a function that a static_assert before it has refused, so that compilers do
+// not miss a return there as well.
+[[noreturn]] void refused();
+
 }  // namespace detail
 }  // namespace stoker
