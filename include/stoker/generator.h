@@ -100,23 +100,16 @@ Pure<std::decay_t<F>> pure(F&& function) {
 template <class... T, class F>
 Generator<T...> generator(const BatchShapes& shapes, F function);
 
-// Returns the same source with float64 fields converted to To (float, or another slot type) and
-// integers that no slot holds converted to int32_t, on the way into the slot. A number that does
-// not fit is a DataError. Throws ValueError for a handle without a source, as one that was moved
-// from, and if batches that are made in the device's memory would have to be converted.
-template <class To, class... T>
-Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source);
-// Casts a generator that the caller owns and keeps alive.
-template <class To, class... T>
-Generator<detail::CastTo<To, T>...> cast(BatchGenerator<T...>& source);
-// Casts a generator that the result shares, or, given a temporary, takes over.
-template <class To, detail::DerivedGenerator G>
-auto cast(std::shared_ptr<G> source);
-template <class To, detail::TemporaryGenerator G>
-auto cast(G&& source);
-// A constant generator does not compile, since fill() changes it.
-template <class To, class... T>
-Generator<detail::CastTo<To, T>...> cast(const BatchGenerator<T...>& source);
+// Returns a Generator of the same batches with float64 fields converted to To (float, or another
+// slot type) and integers that no slot holds converted to int32_t, on the way into the slot. A
+// number that does not fit is a DataError.
+//
+// `source` is a Generator, a variable of a class derived from BatchGenerator, which the caller owns
+// and keeps alive, a temporary of such a class, which the result takes over, or a std::shared_ptr
+// to one. Throws ValueError for a null one or a handle that was moved from, and if batches that are
+// made in the device's memory would have to be converted.
+template <class To, class S>
+auto cast(S&& source);
 
 // A handle of any source whose element types a slot holds, as fit_generator, evaluate_generator and
 // predict_generator take it. Copies share the source. A Dataset converts to a handle too. A handle

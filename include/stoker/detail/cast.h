@@ -162,31 +162,52 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
   StagingPool<std::tuple<Staging<T, CastTo<To, T>>...>> stagings_;
 };
 
-}  // namespace detail
+// These make a Generator of what cast() takes.
+template <class... T>
+Generator<T...> typed_handle(const Generator<T...>& generator) {
+  return generator;
+}
+template <class... T>
+Generator<T...> typed_handle(BatchGenerator<T...>& generator) {
+  return Generator<T...>(
+      std::shared_ptr<BatchGenerator<T...>>(std::shared_ptr<BatchGenerator<T...>>(), &generator));
+}
+template <DerivedGenerator G>
+auto typed_handle(std::shared_ptr<G> generator) {
+  return Generator(std::shared_ptr<BaseOf<G>>(std::move(generator)));
+}
+template <TemporaryGenerator G>
+auto typed_handle(G&& generator) {
+  return typed_handle(take_over<G>(generator));
+}
+template <class... T>
+Generator<T...> typed_handle(const BatchGenerator<T...>& generator) {
+  refuse_constant(&generator);
+  refused();
+}
 
 template <class To, class... T>
-Generator<detail::CastTo<To, T>...> cast(const Generator<T...>& source) {
+Generator<CastTo<To, T>...> cast_generator(const Generator<T...>& generator) {
+  if (!generator.source()) throw_no_source("cast");
+  return Generator<CastTo<To, T>...>(std::make_shared<CastGenerator<To, T...>>(generator.source()));
+}
+
+template <class S>
+concept Castable = requires(S&& source) {
+  typed_handle(std::forward<S>(source));
+};
+
+}  // namespace detail
+
+template <class To, class S>
+auto cast(S&& source) {
   static_assert(is_slot_type<To>, "cast<To>: To is float, bfloat16, float16, int32_t or uint8_t");
-  if (!source.source()) detail::throw_no_source("cast");
-  return Generator<detail::CastTo<To, T>...>(
-      std::make_shared<detail::CastGenerator<To, T...>>(source.source()));
-}
-template <class To, class... T>
-Generator<detail::CastTo<To, T>...> cast(BatchGenerator<T...>& source) {
-  return cast<To>(Generator<T...>(
-      std::shared_ptr<BatchGenerator<T...>>(std::shared_ptr<BatchGenerator<T...>>(), &source)));
-}
-template <class To, detail::DerivedGenerator G>
-auto cast(std::shared_ptr<G> source) {
-  return cast<To>(Generator(std::shared_ptr<detail::BaseOf<G>>(std::move(source))));
-}
-template <class To, detail::TemporaryGenerator G>
-auto cast(G&& source) {
-  return cast<To>(detail::take_over<G>(source));
-}
-template <class To, class... T>
-Generator<detail::CastTo<To, T>...> cast(const BatchGenerator<T...>& source) {
-  detail::refuse_constant(&source);
+  static_assert(detail::Castable<S>,
+                "cast takes a generator (what generator() or coroutine() returns, or a class that "
+                "derives from BatchGenerator) or a std::shared_ptr of one");
+  if constexpr (is_slot_type<To> && detail::Castable<S>) {
+    return detail::cast_generator<To>(detail::typed_handle(std::forward<S>(source)));
+  }
 }
 
 }  // namespace stoker
