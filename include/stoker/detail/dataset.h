@@ -158,9 +158,9 @@ Dataset<T...> Dataset<T...>::map(F f, MapOptions options) const {
                          std::is_invocable_v<const F&, std::span<T>...>;
   static_assert(std::is_invocable_v<const F&, MapContext&, std::span<T>...> ||
                     std::is_invocable_v<const F&, std::span<T>...>,
-                "map(f) changes elements in place and takes f([MapContext&,] std::span<T>...), "
-                "with a span for each of the data set's types, in their order. "
-                "map<Out...>(shapes, f) makes elements of other types or shapes");
+                "map takes, to change elements in place, f([MapContext&,] std::span<T>...), with a "
+                "span for each of the data set's types T, in their order. To make elements of "
+                "other types or shapes, call map<Out...>(shapes, f)");
   if constexpr (kFits) {
     return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f),
                                                   detail::map_workers(options.workers));
@@ -180,9 +180,9 @@ const {
   static_assert(
       std::is_invocable_v<const F&, MapContext&, std::span<const T>..., std::span<Out>...> ||
           std::is_invocable_v<const F&, std::span<const T>..., std::span<Out>...>,
-      "map<Out...>(shapes, f) takes f([MapContext&,] std::span<const T>..., "
-      "std::span<Out>...), with a span for each of the data set's types and then one "
-      "for each of the types Out, in their order");
+      "map takes f([MapContext&,] std::span<const In>..., std::span<Out>...), with a span "
+      "for each of the data set's types In and then one for each of the types Out of "
+      "map<Out...>(shapes, f), in their order");
   detail::require_known(shapes, "map");
   if constexpr (kFits) {
     return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
