@@ -24,7 +24,7 @@
 #include "optimizers/optimizer.h"
 #include "support/allocation_counter.h"
 #include "support/networks.h"
-#include "train/interrupt.h"
+#include "train/loop/interrupt.h"
 #include "train/model_impl.h"
 #include "work.h"
 

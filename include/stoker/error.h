@@ -49,6 +49,12 @@ class DataError : public Error {
   using Error::Error;
 };
 
+// A hook of a callback threw an exception, which is nested in this one.
+class CallbackError : public Error {
+ public:
+  using Error::Error;
+};
+
 // Ctrl-C was pressed, and fit had been told to throw.
 class Interrupted : public Error {
  public:

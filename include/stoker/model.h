@@ -6,7 +6,9 @@
 // model that was moved from throws ValueError.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <map>
@@ -15,8 +17,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "stoker/callbacks.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
 #include "stoker/history.h"
@@ -77,6 +81,29 @@ struct ValidationData {
   Several<Tensor> sample_weight{};
 };
 
+// What a fit validates on: tensors or a source of batches.
+//   .validation_data = ValidationData{.x = x, .y = y}      .validation_data = {x, y}
+//   .validation_data = generator
+class Validation {
+ public:
+  Validation() = default;
+  Validation(ValidationData data) : data_(std::move(data)) {}
+  Validation(Several<Tensor> x, Several<Tensor> y, Several<Tensor> sample_weight = {})
+      : data_(ValidationData{std::move(x), std::move(y), std::move(sample_weight)}) {}
+  // Takes whatever fit() takes as its source.
+  template <class S>
+  requires std::convertible_to<S, SourceHandle> Validation(S&& source)
+      : source_(SourceHandle(std::forward<S>(source))) {}
+
+  const std::optional<ValidationData>& data() const { return data_; }
+  const std::optional<SourceHandle>& source() const { return source_; }
+  explicit operator bool() const { return data_ || source_; }
+
+ private:
+  std::optional<ValidationData> data_{};
+  std::optional<SourceHandle> source_{};
+};
+
 enum class OnInterrupt : std::uint8_t {
   // Finishes the step, joins the feed's threads, and ends the program by std::exit(130).
   exit,
@@ -98,8 +125,8 @@ struct FitOptions {
   // This share of the tensors' rows, the last ones, is kept for validation. It only applies to
   // tensors.
   double validation_split = 0.0;
-  std::optional<ValidationData> validation_data{};
-  std::optional<SourceHandle> validation_generator{};
+  Validation validation_data{};
+  std::optional<SourceHandle> validation_generator{};  // The same as a source in validation_data.
   // The number is needed when that source never ends.
   std::optional<std::int64_t> validation_steps{};
   std::int64_t validation_freq = 1;  // Validation runs after every so many epochs.
@@ -135,6 +162,22 @@ struct FitOptions {
   // the generator to its step. No trace is written where this is empty. The trace holds the last
   // 65,536 stages of each thread.
   std::string trace{};
+  // Callbacks, and hooks of theirs as functions, which are called after the callbacks' own. Their
+  // names and arguments are explained in stoker/callbacks.h.
+  std::vector<CallbackHandle> callbacks{};
+  std::function<void()> on_train_begin{};
+  std::function<void(const Logs& logs)> on_train_end{};
+  std::function<void(std::int64_t epoch)> on_epoch_begin{};
+  std::function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
+  std::function<void(std::int64_t step)> on_train_batch_begin{};
+  std::function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
+  std::function<void()> on_test_begin{};
+  std::function<void(const Logs& logs)> on_test_end{};
+  std::function<void(std::int64_t step)> on_test_batch_begin{};
+  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  std::function<void(std::int64_t step, LogsView logs)> on_train_progress{};
+  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
+  std::function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
 };
 
 struct EvaluateOptions {
@@ -150,6 +193,12 @@ struct EvaluateOptions {
   NanPolicy nan_policy = NanPolicy::stop;
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
+  std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
+  std::function<void()> on_test_begin{};
+  std::function<void(const Logs& logs)> on_test_end{};
+  std::function<void(std::int64_t step)> on_test_batch_begin{};
+  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
 };
 
 struct PredictOptions {
@@ -162,6 +211,11 @@ struct PredictOptions {
   NanPolicy nan_policy = NanPolicy::stop;
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
+  std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
+  std::function<void()> on_predict_begin{};
+  std::function<void()> on_predict_end{};
+  std::function<void(std::int64_t step)> on_predict_batch_begin{};
+  std::function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
 };
 
 class Model {
@@ -209,7 +263,8 @@ class Model {
 
   // Trains. Tensors are cut into batches, while generators make their own. Throws ValueError before
   // compile(); ShapeError and DTypeError for batches that do not fit the model; DataError for
-  // failures of a generator and for labels out of range; NumericError when the loss is not finite;
+  // failures of a generator and for labels out of range; CallbackError for exceptions of callbacks;
+  // NumericError when the loss is not finite;
   // and Interrupted on Ctrl-C where on_interrupt asks for it. After any of them the model is usable
   // and as it was after the last good step. The exception is an update that overflowed: elements
   // that overflowed keep their values from before that step, and the others have taken it, so that
@@ -219,6 +274,14 @@ class Model {
   History fit_generator(SourceHandle source, FitOptions options = {}) {
     return fit(std::move(source), std::move(options));
   }
+
+  // Ends the fit, evaluation or prediction that is under way on the model after its present step.
+  // Callbacks call these, and any other thread may. A fit then validates and ends its epoch as
+  // usual, evaluate() returns the means so far, and predict() the rows so far. Each call of fit,
+  // evaluate or predict begins anew, and once it has been told to stop it can't be told to go on.
+  void stop_training();
+  void stop_evaluating();
+  void stop_predicting();
 
   // Returns loss and metrics over a data set, NaN where every batch was skipped. The model does not
   // change.
@@ -263,7 +326,8 @@ class Model {
   std::int64_t count_params() const;
 
   double learning_rate() const;
-  // The rate takes effect with the next step. Throws ValueError unless it is finite and at least 0.
+  // The rate takes effect with the next step that is launched; setting it waits for nothing. Throws
+  // ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
   std::int64_t iterations() const;  // The number of updates that were done.
   // The present scale of a LossScaleOptimizer; 1 without one.

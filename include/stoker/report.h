@@ -33,7 +33,11 @@ struct FeedReport {
   double waited_for_upload = 0.0;
   double waited_for_launch = 0.0;
   double computed = 0.0;
-  double other = 0.0;  // validation, the progress bar
+  double other = 0.0;  // validation, callbacks, the progress bar
+
+  // The time in hooks of the user's callbacks. Most of it is part of `other`; where the device had
+  // done its steps meanwhile, it is part of what was waited for.
+  double callbacks = 0.0;
 
   double generated = 0.0;             // time inside the generator, by all workers together
   double generated_cpu_share = 0.0;   // the share of it that ran on a core

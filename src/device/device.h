@@ -72,10 +72,14 @@ class Work {
 // own; the memory must stay until the work is done.
 class Stream {
  public:
+  static constexpr std::size_t kMostWritten = 16;
+
   virtual ~Stream() = default;
   virtual void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void fill_zero(std::byte* to, std::size_t bytes) = 0;
+  // Enqueues a write of at most kMostWritten bytes, which are copied before the call returns.
+  virtual void write(std::byte* to, std::span<const std::byte> value) = 0;
   // Copies row rows[i] of `from` to row i of `to`, for each of the gathers. `rows` is the host's
   // memory and, unlike `gathers`, has to stay until the work is done.
   virtual void gather_rows(std::span<const RowGather> gathers,

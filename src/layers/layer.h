@@ -94,7 +94,7 @@ class BuildContext {
   std::vector<Frame> frames_;
 };
 
-// The place of a layer's weights in a store. The trainer makes it (train/store.h).
+// The place of a layer's weights in a store. The trainer makes it (train/runtime/store.h).
 class StoredWeights {
  public:
   virtual ~StoredWeights() = default;

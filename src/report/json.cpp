@@ -81,6 +81,7 @@ std::string FeedReport::to_json() const {
   object.add("waited_for_launch", waited_for_launch);
   object.add("computed", computed);
   object.add("other", other);
+  object.add("callbacks", callbacks);
   object.add("generated", generated);
   object.add("generated_cpu_share", generated_cpu_share);
   object.add("generated_core_share", generated_core_share);

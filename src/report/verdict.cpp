@@ -53,6 +53,11 @@ std::string shares(const FeedReport& report) {
   if (report.other > kWorthTelling * report.wall) {
     text += format(" Validation, callbacks and display took another ", duration(report.other), ".");
   }
+  if (report.callbacks > kWorthTelling * report.wall) {
+    text += format(" Hooks of callbacks took ", duration(report.callbacks),
+                   ", in which no step was launched; one that reads the logs of a step waits for it,"
+                   " which on_train_progress does not.");
+  }
   return text;
 }
 
@@ -220,6 +225,7 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   waited_for_launch += later.waited_for_launch;
   computed += later.computed;
   other += later.other;
+  callbacks += later.callbacks;
   const double both = generated + later.generated;
   const auto of_both = [&](double first, double second) {
     return ratio(generated * first + later.generated * second, both);

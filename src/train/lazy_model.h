@@ -10,8 +10,8 @@
 
 #include "stoker/error.h"
 #include "train/model_impl.h"
-#include "train/model_layer.h"
-#include "train/topology.h"
+#include "train/network/model_layer.h"
+#include "train/network/topology.h"
 
 namespace stoker {
 

@@ -12,12 +12,13 @@
 #include "losses/loss.h"
 #include "optimizers/optimizer.h"
 #include "stoker/error.h"
-#include "train/in_use.h"
-#include "train/interrupt.h"
 #include "train/lazy_model.h"
-#include "train/model_config.h"
+#include "train/loop/interrupt.h"
+#include "train/loop/loop.h"
 #include "train/model_impl.h"
-#include "train/summary.h"
+#include "train/network/model_config.h"
+#include "train/network/summary.h"
+#include "train/runtime/in_use.h"
 
 namespace stoker {
 
@@ -64,7 +65,7 @@ void Model::replace(std::vector<Value> inputs, std::vector<Value> outputs,
 
 void Model::require_unused(const char* what) const {
   if (Impl* made = lazy_ ? lazy_->made.load() : nullptr) {
-    const InUse nobody_else(*made, what, Access::write);
+    const InUse nobody_else(*made, what, Access::train);
   }
 }
 
@@ -78,15 +79,15 @@ void Model::summary(std::ostream& out) const {
 
 void Model::compile(CompileOptions options) {
   return with_own_errors<DeviceError>("compile", [&] {
-    const InUse model(impl("compile"), "compile", Access::compute);
+    const InUse model(impl("compile"), "compile", Access::configure);
     model->compile(std::move(options));
   });
 }
 
 History Model::fit(const Tensors& x, const Tensors& y, FitOptions options) {
   return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(impl("fit"), "fit", Access::write);
-    return model->fit_tensors(x, y, options, interrupt);
+    const InUse model(impl("fit"), "fit", Access::train);
+    return model->fit_tensors(x, y, options, {*this, interrupt});
   });
 }
 
@@ -97,18 +98,32 @@ History Model::fit(SourceHandle source, FitOptions options) {
         "its weights as a field, and validation_generator is a source of its own");
   }
   return train::interruptible("fit", options.on_interrupt, [&](const InterruptScope& interrupt) {
-    const InUse model(impl("fit"), "fit", Access::write);
-    return model->fit(source.source(), options, interrupt);
+    const InUse model(impl("fit"), "fit", Access::train);
+    return model->fit(source.source(), options, {*this, interrupt});
   });
 }
+
+namespace {
+
+// A model that was not made yet, or was moved from, has nothing to stop.
+void stop(const std::atomic<Model::Impl*>* made, Mode mode) {
+  if (Model::Impl* model = made != nullptr ? made->load() : nullptr) model->stop(mode);
+}
+
+}  // namespace
+
+void Model::stop_training() { stop(lazy_ ? &lazy_->made : nullptr, Mode::train); }
+void Model::stop_evaluating() { stop(lazy_ ? &lazy_->made : nullptr, Mode::evaluate); }
+void Model::stop_predicting() { stop(lazy_ ? &lazy_->made : nullptr, Mode::predict); }
 
 Logs Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
     const InUse model(impl("evaluate"), "evaluate", Access::compute);
+    const train::KeptTotals totals(model);
     const train::Arrays given = model->arrays(x, y, options.sample_weight, "evaluate");
     return model->evaluate(borrow_arrays(given.inputs, given.targets, given.sample_weights,
                                          {.batch_size = options.batch_size}),
-                           options, interrupt);
+                           options, {*this, interrupt});
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
 }
@@ -120,7 +135,8 @@ Logs Model::evaluate(SourceHandle source, EvaluateOptions options) {
   }
   const auto work = [&](const InterruptScope& interrupt) {
     const InUse model(impl("evaluate"), "evaluate", Access::compute);
-    return model->evaluate(source.source(), options, interrupt);
+    const train::KeptTotals totals(model);
+    return model->evaluate(source.source(), options, {*this, interrupt});
   };
   return train::interruptible("evaluate", options.on_interrupt, work);
 }
@@ -130,7 +146,7 @@ std::vector<Tensor> Model::predict_outputs(const Tensors& x, PredictOptions opti
     const InUse model(impl("predict"), "predict", Access::compute);
     const train::Arrays given = model->arrays(x, {}, {}, "predict");
     return model->predict(borrow_arrays(given.inputs, {}, {}, {.batch_size = options.batch_size}),
-                          options, interrupt);
+                          options, {*this, interrupt});
   };
   return train::interruptible("predict", options.on_interrupt, work);
 }
@@ -138,7 +154,7 @@ std::vector<Tensor> Model::predict_outputs(const Tensors& x, PredictOptions opti
 std::vector<Tensor> Model::predict_outputs(SourceHandle source, PredictOptions options) {
   const auto work = [&](const InterruptScope& interrupt) {
     const InUse model(impl("predict"), "predict", Access::compute);
-    return model->predict(source.source(), options, interrupt);
+    return model->predict(source.source(), options, {*this, interrupt});
   };
   return train::interruptible("predict", options.on_interrupt, work);
 }
@@ -155,7 +171,7 @@ Tensor Model::predict(SourceHandle source, PredictOptions options) {
 
 Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
   return with_own_errors<DeviceError>("train_on_batch", [&] {
-    const InUse model(impl("train_on_batch"), "train_on_batch", Access::write);
+    const InUse model(impl("train_on_batch"), "train_on_batch", Access::train);
     return model->run_on_batch(Mode::train, x, y, sample_weight);
   });
 }
@@ -163,6 +179,7 @@ Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sa
 Logs Model::test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
   return with_own_errors<DeviceError>("test_on_batch", [&] {
     const InUse model(impl("test_on_batch"), "test_on_batch", Access::compute);
+    const train::KeptTotals totals(model);
     return model->run_on_batch(Mode::evaluate, x, y, sample_weight);
   });
 }
@@ -241,9 +258,7 @@ void Model::set_learning_rate(double learning_rate) {
   model->require_compiled("set_learning_rate");
   check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
                  check::at_least(0));
-  plan::Scalars scalars = model->state.read_scalars();
-  scalars.learning_rate = static_cast<float>(learning_rate);
-  model->state.write_scalars(scalars);
+  model->state.set_learning_rate(static_cast<float>(learning_rate));
 }
 
 std::int64_t Model::iterations() const {

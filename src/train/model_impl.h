@@ -2,6 +2,8 @@
 // them.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,18 +16,19 @@
 #include "backend/backend.h"
 #include "feed/pipeline.h"
 #include "stoker/model.h"
-#include "train/arrays.h"
-#include "train/compiled.h"
-#include "train/network.h"
-#include "train/state.h"
-#include "train/step_graph.h"
-#include "train/use.h"
+#include "train/network/network.h"
+#include "train/runtime/arrays.h"
+#include "train/runtime/compiled.h"
+#include "train/runtime/state.h"
+#include "train/runtime/step_graph.h"
+#include "train/runtime/use.h"
 
 namespace stoker {
 
 namespace train {
 
-class InterruptScope;
+class Loop;
+struct Caller;
 
 // A compiled step for batches of one shape.
 struct Plan {
@@ -83,6 +86,10 @@ struct Model::Impl {
   std::uint64_t layout;
   // Held while one thread reads, because the device's stream serves one thread at a time.
   std::mutex reading;
+  // The innermost call that uses the model alone, and its loop. Null where there is none.
+  train::Use* use = nullptr;
+  train::Loop* loop = nullptr;
+  std::array<std::atomic<bool>, 3> stops{};  // By train::Mode.
   std::optional<train::Compiled> compiled;
   std::map<std::string, std::shared_ptr<train::Plan>> plans;
   std::uint64_t plan_uses = 0;
@@ -121,9 +128,10 @@ struct Model::Impl {
   // Does the same with scalars that have been read already. It waits only when there is an error to
   // throw.
   void check(train::Plan& plan, const train::StepPlace& place, const plan::Scalars& found);
-  Logs read_logs() const;
-  // The logs that follow from totals and their corrections.
-  Logs logs_of(std::span<const float> metrics) const;
+  Logs read_logs();
+  // Sets the logs that follow from totals and their corrections. It allocates nothing when `logs`
+  // has their names already.
+  void logs_of(std::span<const float> metrics, Logs& logs);
 
   // ---- memory.cpp ----
   MemoryReport memory_report() const;
@@ -132,32 +140,43 @@ struct Model::Impl {
   // there is no memory for them.
   void prepare_training(const optimizers::OptimizerBase& optimizer);
   // Opens the feed of a loop whose whole batches run by `plan`. Throws as plan() does.
-  feed::Pipeline open_feed(const train::Plan& plan, const std::shared_ptr<Source>& source,
-                           const feed::FeedOptions& feed_options);
+  std::unique_ptr<feed::Pipeline> open_feed(const train::Plan& plan,
+                                            const std::shared_ptr<Source>& source,
+                                            const feed::FeedOptions& feed_options);
   // Handles a refused allocation for steps of `plan`: drops the plan, the arena and other memory
   // that can be made again, and throws DeviceError, which says what was needed and what would fit.
   // Weights, gradients and optimizer slots stay.
   [[noreturn]] void throw_out_of_memory(const train::Plan& plan, const std::string& refusal);
 
-  // ---- fit.cpp ----
+  // ---- loop/fit.cpp ----
   History fit(std::shared_ptr<Source> source, const FitOptions& options,
-              const train::InterruptScope& interrupt, std::shared_ptr<Source> validation = nullptr);
+              const train::Caller& caller, std::shared_ptr<Source> validation = nullptr);
+  History fit_tensors(const Tensors& x, const Tensors& y, const FitOptions& options,
+                      const train::Caller& caller);
+  // Returns what the options name for validation, or null. The source borrows `given`, which it
+  // fills.
+  std::shared_ptr<Source> validation_of(const FitOptions& fit_options, train::Arrays& given) const;
   // The seed for the random numbers of the source of such a fit.
   std::uint64_t seed_of(const FitOptions& fit_options) const;
-  History fit_tensors(const Tensors& x, const Tensors& y, const FitOptions& options,
-                      const train::InterruptScope& interrupt);
 
-  // ---- evaluate.cpp ----
+  // ---- loop/evaluate.cpp, loop/predict.cpp ----
   Logs evaluate(const std::shared_ptr<Source>& source, const EvaluateOptions& options,
-                const train::InterruptScope& interrupt);
+                const train::Caller& caller);
   std::vector<Tensor> predict(const std::shared_ptr<Source>& source, const PredictOptions& options,
-                              const train::InterruptScope& interrupt);
-  Logs run_on_batch(train::Mode mode, const Tensors& x, const Tensors& y,
-                    const Tensors& sample_weight);
-  std::vector<Tensor> predict_on_batch(const Tensors& x);
+                              const train::Caller& caller);
   // Throws ValueError unless the model has one output.
   void require_one_output(const char* what) const;
 
+  // Lets loops of this mode run, which stop after their step once stop() was called. Any thread may
+  // call stop().
+  void let_run(train::Mode mode) { stops[static_cast<std::size_t>(mode)] = false; }
+  void stop(train::Mode mode) { stops[static_cast<std::size_t>(mode)] = true; }
+  bool is_told_to_stop(train::Mode mode) const { return stops[static_cast<std::size_t>(mode)]; }
+
+  // ---- loop/on_batch.cpp ----
+  Logs run_on_batch(train::Mode mode, const Tensors& x, const Tensors& y,
+                    const Tensors& sample_weight);
+  std::vector<Tensor> predict_on_batch(const Tensors& x);
   void note_on_batch(std::int64_t begin_ns, std::int64_t rows);
   FeedReport take_on_batch_report();
   // Allocates memory for a batch that `step` runs on.
@@ -171,37 +190,4 @@ struct Model::Impl {
                        const char* what) const;
 };
 
-namespace train {
-
-// Keeps the plans for the batches of one source, and finds them by their number of rows without
-// allocating.
-class StepRunner {
- public:
-  StepRunner(Model::Impl& model, Mode mode, BatchSpec spec, std::vector<std::size_t> offsets);
-
-  // Makes the plan for whole batches, which checks shapes before the source is asked for anything.
-  Plan& prepare();
-  Plan& plan(std::int64_t rows);
-  void run(const feed::Batch& batch, device::RingState* ring, const StepPlace& place);
-  // Checks for an error of the steps so far, and throws it.
-  void check(const StepPlace& place);
-  void check(const StepPlace& place, const plan::Scalars& found);
-
- private:
-  Model::Impl& model_;
-  Mode mode_;
-  BatchSpec spec_;
-  std::vector<std::size_t> offsets_;
-  static constexpr std::size_t kMostKnown = 32;
-  std::vector<std::shared_ptr<Plan>> known_;
-  Plan* last_ = nullptr;
-};
-
-// Throws ValueError where a handle has no source.
-void require_source(const std::shared_ptr<Source>& source, const char* what);
-// Throws ValueError unless the source ends or `steps` is given.
-void require_end(const Source& source, const std::optional<std::int64_t>& steps, const char* what,
-                 const char* option);
-
-}  // namespace train
 }  // namespace stoker

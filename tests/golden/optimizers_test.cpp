@@ -12,9 +12,9 @@
 #include "optimizers/optimizer.h"
 #include "support/device_under_test.h"
 #include "support/golden.h"
-#include "train/network.h"
-#include "train/state.h"
-#include "train/update.h"
+#include "train/network/network.h"
+#include "train/runtime/state.h"
+#include "train/runtime/update.h"
 
 namespace stoker::test {
 namespace {

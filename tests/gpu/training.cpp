@@ -10,7 +10,7 @@
 #include "support/device_under_test.h"
 #include "support/networks.h"
 #include "support/slot_memory.h"
-#include "train/interrupt.h"
+#include "train/loop/interrupt.h"
 
 namespace stoker::gpu {
 namespace {

@@ -92,6 +92,7 @@ PUBLIC_HEADERS = {
     "history.h": "report",
     "report.h": "feed",
     "memory_report.h": "train",
+    "callbacks.h": "train",
     "model.h": "train",
     "predictor.h": "train",
 }

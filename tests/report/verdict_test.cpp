@@ -77,6 +77,14 @@ TEST(Verdict, nothing_trained_is_nothing_to_judge) {
   EXPECT_TRUE(FeedReport{}.advice().empty());
 }
 
+TEST(Verdict, tells_of_slow_callbacks) {
+  FeedReport slow = report(0.5, 9.5, 1.0);
+  slow.callbacks = 0.4;
+  EXPECT_FALSE(contains(slow.verdict(), "Hooks of callbacks"));
+  slow.callbacks = 2.0;
+  EXPECT_TRUE(contains(slow.verdict(), "Hooks of callbacks took 2.00 s, in which no step"));
+}
+
 TEST(Verdict, other_work_does_not_count_as_computing) {
   FeedReport mostly_validation = report(1.0, 1.0, 1.0);
   mostly_validation.other = 100.0;

@@ -43,6 +43,9 @@ class ImmediateStream final : public Stream {
     std::memcpy(to, from, bytes);
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
+  void write(std::byte* to, std::span<const std::byte> value) override {
+    std::memcpy(to, value.data(), value.size());
+  }
   void gather_rows(std::span<const RowGather> gathers,
                    std::span<const std::int64_t> rows) override {
     for (const RowGather& gather : gathers) gather_rows_now(gather, rows);

@@ -208,6 +208,16 @@ void CudaStream::fill_zero(std::byte* to, std::size_t bytes) {
   device_.check(cudaMemsetAsync(to, 0, bytes, stream_), "cudaMemsetAsync");
 }
 
+// The source is pageable, and cudaMemcpyAsync returns once such memory has been copied to a staging
+// area (CUDA Runtime API, "API synchronization behavior").
+void CudaStream::write(std::byte* to, std::span<const std::byte> value) {
+  std::byte pageable[kMostWritten];
+  std::ranges::copy(value, pageable);
+  device_.attach();
+  device_.check(cudaMemcpyAsync(to, pageable, value.size(), cudaMemcpyHostToDevice, stream_),
+                "cudaMemcpyAsync of a value");
+}
+
 void CudaStream::gather_rows(std::span<const RowGather> gathers,
                              std::span<const std::int64_t> rows) {
   if (rows.empty() || gathers.empty()) return;

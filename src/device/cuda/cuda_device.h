@@ -96,6 +96,7 @@ class CudaStream final : public Stream {
   void copy_to_device(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy_to_host(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void fill_zero(std::byte* to, std::size_t bytes) override;
+  void write(std::byte* to, std::span<const std::byte> value) override;
   // Takes one upload of the row numbers, and a launch for each of the gathers. It allocates if
   // there are more rows than ever before.
   void gather_rows(std::span<const RowGather> gathers, std::span<const std::int64_t> rows) override;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -198,6 +199,11 @@ struct Zero {
   std::byte* to;
   std::size_t bytes;
 };
+struct Write {
+  std::byte* to;
+  std::array<std::byte, Stream::kMostWritten> value;
+  std::size_t bytes;
+};
 struct Gather {
   RowGather what;
   std::span<const std::int64_t> rows;
@@ -214,7 +220,7 @@ struct Wait {
   std::uint64_t mark;
 };
 struct Command {
-  std::variant<Copy, Zero, Gather, Launch, Record, Wait> what;
+  std::variant<Copy, Zero, Write, Gather, Launch, Record, Wait> what;
   Clock::time_point pushed;
 };
 
@@ -250,6 +256,11 @@ class SimulatedStream final : public Stream {
     push(Copy{to, from, bytes, false});
   }
   void fill_zero(std::byte* to, std::size_t bytes) override { push(Zero{to, bytes}); }
+  void write(std::byte* to, std::span<const std::byte> value) override {
+    Write command{to, {}, value.size()};
+    std::ranges::copy(value, command.value.begin());
+    push(command);
+  }
   void gather_rows(std::span<const RowGather> gathers,
                    std::span<const std::int64_t> rows) override {
     for (const RowGather& gather : gathers) push(Gather{gather, rows});
@@ -316,6 +327,7 @@ class SimulatedStream final : public Stream {
     take(copy.upload && rate > 0.0 ? static_cast<double>(copy.bytes) / rate : 0.0);
   }
   void execute(const Zero& zero) { std::memset(zero.to, 0, zero.bytes); }
+  void execute(const Write& write) { std::memcpy(write.to, write.value.data(), write.bytes); }
   void execute(const Gather& gather) { gather_rows_now(gather.what, gather.rows); }
   void execute(const Launch& launch) {
     launch.work->run();

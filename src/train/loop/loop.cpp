@@ -1,0 +1,171 @@
+#include "train/loop/loop.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "core/format.h"
+#include "core/timeline.h"
+#include "stoker/error.h"
+#include "train/loop/collected.h"
+#include "train/loop/interrupt.h"
+
+namespace stoker::train {
+namespace {
+
+// The interval, in nanoseconds, at which the host reads back what the device has recorded.
+constexpr std::int64_t kReadbackInterval = 100'000'000;
+
+double process_cpu_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+std::size_t index_of(Mode mode) { return static_cast<std::size_t>(mode); }
+
+}  // namespace
+
+Loop::Loop(Model::Impl& model, Mode mode, const char* what, std::shared_ptr<Source> source,
+           CallbackList& callbacks, const InterruptScope& interrupt, Collected* outputs)
+    : model_(model),
+      mode_(mode),
+      what_(what),
+      source_(std::move(source)),
+      callbacks_(callbacks),
+      interrupt_(interrupt),
+      outputs_(outputs),
+      outer_(model.loop),
+      exceptions_(std::uncaught_exceptions()),
+      runner_(model, mode, *source_) {
+  runner_.prepare();
+  model_.let_run(mode_);
+  model_.loop = this;
+}
+
+Loop::~Loop() {
+  model_.loop = outer_;
+  if (std::uncaught_exceptions() == exceptions_) return;
+  pipeline_.reset();
+  try {
+    model_.state.clear_error();
+  } catch (const DeviceError&) {  // A broken device records no more errors.
+  }
+}
+
+void Loop::open(const feed::FeedOptions& options) {
+  pipeline_ = model_.open_feed(runner_.prepare(), source_, options);
+  if (mode_ != Mode::predict) readback_.emplace(model_.state);
+}
+
+std::int64_t Loop::run_epoch(std::int64_t epoch) {
+  begin_epoch(epoch);
+  while (const auto batch = pipeline_->next()) {
+    callbacks_.send(kBatchBegin[index_of(mode_)], epoch_steps_);
+    launch(*batch);
+    end_step();
+    if (interrupt_.requested() || was_stopped()) break;
+    report_progress();
+  }
+  end_epoch();
+  return epoch_steps_;
+}
+
+void Loop::begin_epoch(std::int64_t epoch) {
+  place_ = {.epoch = epoch};
+  epoch_steps_ = 0;
+  if (mode_ == Mode::train) place_.counter = model_.state.read_scalars().step;
+  if (mode_ != Mode::predict) model_.state.reset_metrics();
+  callbacks_.take_seconds();
+  begin_ns_ = now_ns();
+  next_readback_ns_ = begin_ns_ + kReadbackInterval;
+  cpu_seconds_ = process_cpu_seconds();
+}
+
+void Loop::launch(const feed::Batch& batch) {
+  place_.step = epoch_steps_;
+  runner_.run(batch, pipeline_->ring(), place_);
+  pipeline_->consumed(batch);
+  if (outputs_ == nullptr) return;
+  outputs_->take(runner_.plan(batch.rows), batch.rows, model_.state.stream());
+  runner_.check(place_);
+}
+
+// A hook that reads logs waits for the step, whose error is then known at no cost.
+void Loop::end_step() {
+  if (outputs_ != nullptr) {
+    callbacks_.send(kPredictBatchEnd, place_.step, PredictionsView(*outputs_));
+  } else {
+    callbacks_.send(kBatchEnd[index_of(mode_)], place_.step, LogsView(*this));
+    if (logs_state_ == LogsState::read) runner_.check(place_, readback_->scalars());
+    logs_state_ = LogsState::none;
+  }
+  ++epoch_steps_;
+  ++steps_;
+}
+
+// Copies of what the device has recorded are enqueued behind the steps, so that no step waits for
+// them, and looked at when they have arrived.
+void Loop::report_progress() {
+  if (!readback_) return;
+  const std::int64_t now = now_ns();
+  if (!readback_->is_pending()) {
+    if (now < next_readback_ns_) return;
+    next_readback_ns_ = now + kReadbackInterval;
+    readback_->request(epoch_steps_);
+  }
+  if (!readback_->has_arrived()) return;
+  runner_.check(place_, readback_->scalars());
+  logs_state_ = LogsState::arrived;
+  callbacks_.send(kProgress[index_of(mode_)], readback_->steps() - 1, LogsView(*this));
+  logs_state_ = LogsState::none;
+}
+
+const Logs& Loop::read() {
+  if (logs_state_ == LogsState::read) return logs_;
+  if (logs_state_ == LogsState::none) readback_->read_now(place_.step + 1);
+  model_.logs_of(readback_->metrics(), logs_);
+  logs_state_ = LogsState::read;
+  return logs_;
+}
+
+void Loop::end_epoch() {
+  cpu_seconds_ = process_cpu_seconds() - cpu_seconds_;
+  settle();
+  // Copies that are under way are of no use to the next epoch.
+  if (readback_ && readback_->is_pending()) readback_->has_arrived();
+  if (!interrupt_.requested()) return;
+  if (mode_ == Mode::train) {
+    throw Interrupted(format(what_, ": interrupted after step ", epoch_steps_, " of epoch ",
+                             place_.epoch + 1, "; the weights are those after it"));
+  }
+  throw Interrupted(format(what_, ": interrupted after step ", epoch_steps_));
+}
+
+void Loop::settle() {
+  try {
+    runner_.check(place_);
+  } catch (...) {
+    callbacks_.fail(std::current_exception());
+    throw;
+  }
+}
+
+FeedReport Loop::take_report() {
+  FeedReport report = pipeline_->take_report();
+  report.wall = 1e-9 * static_cast<double>(now_ns() - begin_ns_);
+  report.other = std::max(0.0, report.wall - report.computed - report.waited_for_generator -
+                                   report.waited_for_upload - report.waited_for_launch);
+  report.callbacks = callbacks_.take_seconds();
+  report.cpu = cpu_seconds_;
+  report.cores = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
+  if (model_.state.device().reads_host_memory()) {
+    const int threads = model_.options.threads;
+    report.step_cores = threads > 0 ? std::min<double>(threads, report.cores) : report.cores;
+  }
+  return report;
+}
+
+}  // namespace stoker::train

@@ -1,0 +1,401 @@
+// Reads a model from a Config.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/fields.h"
+#include "layers/fields.h"
+#include "train/network/model_config.h"
+#include "train/network/model_layer.h"
+#include "train/network/stacked_layers.h"
+
+namespace stoker {
+namespace train {
+namespace {
+
+// These keys stand beside class and config, and nothing here depends on them.
+constexpr std::initializer_list<const char*> kNotes{"module", "registered_name", "build_config",
+                                                    "shared_object_id", "compile_config"};
+
+// One entry of the config's "layers".
+struct Entry {
+  std::string place;  // For example: layers[2] (Dense "logits")
+  std::string name;
+  Layer layer;
+  const Config* inbound_nodes;  // Set for a functional model.
+};
+
+std::string place_of(std::size_t index, const Config& config) {
+  std::string place = format("layers[", index, "]");
+  if (!config.is_map()) return place;
+  const Config* class_name = config.find("class_name");
+  const Config* own = config.find("config");
+  if (class_name == nullptr || !class_name->is_string()) return place;
+  place += " (" + class_name->string();
+  const Config* name = own != nullptr && own->is_map() ? own->find("name") : nullptr;
+  if (name != nullptr && name->is_string()) place += " \"" + name->string() + "\"";
+  return place + ")";
+}
+
+bool is_model(const std::string& class_name) {
+  return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
+}
+Layer nested_model(const ObjectView& object);
+
+Entry entry_of(std::size_t index, const Config& config) {
+  const std::string place = place_of(index, config);
+  return Fields::with_place(place, [&]() -> Entry {
+    const ObjectView object = object_of(config);
+    for (const auto& member : config.members()) {
+      constexpr std::array<std::string_view, 4> kOwn{"class_name", "config", "name",
+                                                     "inbound_nodes"};
+      if (std::ranges::find(kOwn, member.first) != kOwn.end() ||
+          std::ranges::find(kNotes, member.first) != kNotes.end()) {
+        continue;
+      }
+      throw ValueError(
+          format("there is no key \"", member.first, "\"", did_you_mean(member.first, kOwn)));
+    }
+    Layer layer = is_model(object.class_name) ? nested_model(object)
+                                              : layer_from_config(object.class_name, object.config);
+    const Config* name = config.find("name");
+    return {place, name != nullptr && name->is_string() ? name->string() : layer.name(), layer,
+            config.find("inbound_nodes")};
+  });
+}
+
+std::vector<Entry> entries_of(const Config& layers) {
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> places;
+  for (const Config& config : layers.list_items()) {
+    Entry entry = entry_of(entries.size(), config);
+    const auto [known, is_new] = places.try_emplace(entry.name, entry.place);
+    if (!is_new && !entry.name.empty()) {
+      throw ValueError(
+          format(entry.place, ": expected a name of its own, received that of ", known->second));
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+bool is_input(const Layer& layer) { return layer.class_name() == "InputLayer"; }
+
+// ---- Functional models -------------------------------------------------------------------------
+// Keras's name for a value.
+struct History {
+  std::string layer;
+  std::int64_t node = 0;
+  std::int64_t tensor = 0;  // The index among the outputs of that call.
+};
+
+History history_of(const Config& config) {
+  if (!config.is_list() || config.size() != 3 || !config.at(0).is_string()) {
+    throw ValueError(format("expected [layer, node, tensor], received ", config.described()));
+  }
+  return {config.at(0).string(), config.at(1).integer(), config.at(2).integer()};
+}
+
+// Whether an argument by name is unset, that is null, false, or a list of nulls.
+bool is_unset(const Config& value) {
+  if (!value.is_list()) return value.is_null() || value == Config(false);
+  return std::ranges::all_of(value.list_items(), [](const Config& item) { return item.is_null(); });
+}
+
+// The values that a call takes as arguments.
+std::vector<History> arguments_of(const Config& node) {
+  for (const auto& [name, value] : node.at("kwargs").members()) {
+    if (is_unset(value)) continue;
+    throw ValueError(format("kwargs.", name, ": expected null, received ", value.described()));
+  }
+  const Config& arguments = node.at("args");
+  const Config* tensors = &arguments;
+  if (arguments.size() == 1 && arguments.at(0).is_list()) {
+    tensors = &arguments.at(0);
+  } else if (arguments.size() != 1) {
+    throw ValueError(
+        format("args: expected one value or one list of them, received ", arguments.described()));
+  }
+  std::vector<History> histories;
+  for (const Config& tensor : tensors->list_items()) {
+    const ObjectView object = object_of(tensor);
+    if (object.class_name != "__keras_tensor__") {
+      throw ValueError(
+          format("args: expected a value of the model, received ", tensor.described()));
+    }
+    histories.push_back(history_of(object.config.at("keras_history")));
+  }
+  return histories;
+}
+
+class FunctionalReader {
+ public:
+  FunctionalReader(const std::vector<Entry>& entries, const Config& config)
+      : entries_(entries), config_(config) {}
+
+  std::vector<Value> inputs() {
+    const Config& own = config_.at("input_layers");
+    std::vector<Value> values;
+    for (const Config& one : several(own, "input_layers")) {
+      values.push_back(value(one, "input_layers"));
+    }
+    return values;
+  }
+
+  std::vector<Value> outputs() {
+    std::vector<Value> values;
+    for (const Config& one : several(config_.at("output_layers"), "output_layers")) {
+      values.push_back(value(one, "output_layers"));
+    }
+    return values;
+  }
+
+  // Calls each layer once its arguments exist, because the file lists layers in any order.
+  void call_all() {
+    for (const Entry& entry : entries_) {
+      if (entry.name.empty()) {
+        throw ValueError(format(entry.place, ": expected a name, which others find it by"));
+      }
+      std::vector<std::vector<Value>>& made = made_[entry.name];
+      if (is_input(entry.layer)) made.push_back({Value(layers::node_of_input(entry.layer.base()))});
+    }
+    std::size_t left = 0;
+    for (;;) {
+      std::size_t waiting = 0;
+      for (const Entry& entry : entries_) {
+        if (!is_input(entry.layer)) waiting += call_what_can_be(entry);
+      }
+      if (waiting == 0) return;
+      if (waiting == left) throw_stuck();
+      left = waiting;
+    }
+  }
+
+ private:
+  // Reads a list of histories. A single history may stand without a list.
+  static std::vector<Config> several(const Config& config, const char* key) {
+    return Fields::with_place(key, [&]() -> std::vector<Config> {
+      const bool is_single = config.is_list() && config.size() == 3 && config.at(0).is_string();
+      return is_single ? std::vector<Config>{config} : config.list_items();
+    });
+  }
+
+  const Config::List& nodes_of(const Entry& entry) const {
+    return Fields::with_place(entry.place + ".inbound_nodes", [&]() -> const Config::List& {
+      static const Config kNone;
+      return (entry.inbound_nodes == nullptr ? kNone : *entry.inbound_nodes).list_items();
+    });
+  }
+
+  // Makes the calls whose arguments exist, and returns how many of the layer's calls are left.
+  std::size_t call_what_can_be(const Entry& entry) {
+    const Config::List& nodes = nodes_of(entry);
+    std::vector<std::vector<Value>>& made = made_[entry.name];
+    while (made.size() < nodes.size()) {
+      const std::string place = format(entry.place, ".inbound_nodes[", made.size(), "]");
+      const std::vector<Value> result = Fields::with_place(
+          place, [&] { return try_call(entry.layer, arguments_of(nodes[made.size()])); });
+      if (result.empty()) break;
+      made.push_back(result);
+    }
+    return nodes.size() - made.size();
+  }
+
+  // Returns the outputs, or nothing where an argument does not exist yet.
+  std::vector<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
+    std::vector<Value> arguments;
+    for (const History& history : histories) {
+      require_known(history.layer);
+      if (!is_call(history)) return {};
+      arguments.push_back(value_of(history));
+    }
+    return layer.call(arguments);
+  }
+
+  bool is_call(const History& history) const {
+    const auto& made = made_.at(history.layer);
+    return history.node >= 0 && history.node < static_cast<std::int64_t>(made.size());
+  }
+
+  bool is_functional(const std::string& name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.name == name && entry.layer.class_name() == "Functional";
+    });
+  }
+
+  // Requires that the call has been made.
+  const Value& value_of(const History& history) const {
+    const auto& outputs = made_.at(history.layer)[static_cast<std::size_t>(history.node)];
+    if (history.tensor < 0 || history.tensor >= static_cast<std::int64_t>(outputs.size())) {
+      throw ValueError(format("expected an output of \"", history.layer, "\" from 0 to ",
+                              outputs.size() - 1, ", received ", history.tensor));
+    }
+    return outputs[static_cast<std::size_t>(history.tensor)];
+  }
+
+  void require_known(const std::string& name) const {
+    if (made_.contains(name)) return;
+    std::vector<std::string_view> known;
+    for (const Entry& entry : entries_) known.push_back(entry.name);
+    throw ValueError(format("expected the name of a layer of the model, received \"", name, "\"",
+                            did_you_mean(name, known)));
+  }
+
+  Value value(const Config& config, const char* key) {
+    return Fields::with_place(key, [&]() -> Value {
+      History history = history_of(config);
+      require_known(history.layer);
+      // Among a model's inputs and outputs, Keras counts the calls of a functional model from 1;
+      // among the arguments of calls it counts from 0.
+      const std::int64_t first = is_functional(history.layer) ? 1 : 0;
+      history.node -= first;
+      if (!is_call(history)) {
+        const auto calls = static_cast<std::int64_t>(made_.at(history.layer).size());
+        throw ValueError(format("expected a call of \"", history.layer, "\" from ", first, " to ",
+                                first + calls - 1, ", received ", first + history.node));
+      }
+      return value_of(history);
+    });
+  }
+
+  [[noreturn]] void throw_stuck() {
+    for (const Entry& entry : entries_) {
+      if (is_input(entry.layer) || made_[entry.name].size() == nodes_of(entry).size()) continue;
+      const History first = arguments_of(nodes_of(entry)[made_[entry.name].size()]).at(0);
+      throw ValueError(format(entry.place, ": expected inputs that are made before it, received ",
+                              "call ", first.node, " of \"", first.layer,
+                              "\", which is not made at all or needs this one"));
+    }
+    throw ValueError("layers: expected calls that can be put in an order");
+  }
+
+  const std::vector<Entry>& entries_;
+  const Config& config_;
+  // The outputs of each call, by layer.
+  std::map<std::string, std::vector<std::vector<Value>>> made_;
+};
+
+void add_dtypes(const layers::LayerBase& layer, std::vector<DType>& dtypes) {
+  const std::vector<layers::Child> children = layer.children();
+  if (layer.class_name() == "InputLayer") return;
+  if (children.empty()) dtypes.push_back(layer.compute_dtype().value_or(DType::float32));
+  for (const layers::Child& child : children) add_dtypes(*child.layer, dtypes);
+}
+
+// The policy that all layers have in common, which becomes the model's; float32 where they differ.
+std::string common_policy(const std::vector<Entry>& entries) {
+  std::vector<DType> dtypes;
+  for (const Entry& entry : entries) add_dtypes(*entry.layer.base(), dtypes);
+  std::optional<DType> common;
+  for (const DType own : dtypes) {
+    if (common && *common != own) return "float32";
+    common = own;
+  }
+  if (common == DType::bfloat16) return "mixed_bfloat16";
+  return common == DType::float16 ? "mixed_float16" : "float32";
+}
+
+struct SequentialFields {
+  std::string name;
+  bool trainable = true;
+  layers::PolicyName dtype{"float32"};
+  Config layers = Config::list();
+  std::optional<Shape> build_input_shape{};
+};
+void describe(Fields& fields, SequentialFields& own) {
+  fields.required("name", own.name);
+  fields("trainable", own.trainable);
+  fields("dtype", own.dtype);
+  fields.required("layers", own.layers);
+  fields("build_input_shape", own.build_input_shape);
+}
+
+struct FunctionalFields {
+  std::string name;
+  bool trainable = true;
+  Config layers = Config::list();
+  Config input_layers;
+  Config output_layers;
+};
+void describe(Fields& fields, FunctionalFields& own) {
+  fields.required("name", own.name);
+  fields("trainable", own.trainable);
+  fields.required("layers", own.layers);
+  fields.required("input_layers", own.input_layers);
+  fields.required("output_layers", own.output_layers);
+  fields.ignored({"dtype"});  // This is ignored because each layer has its own.
+}
+
+void freeze_all(const std::vector<Entry>& entries) {
+  for (Entry entry : entries) entry.layer.set_trainable(false);
+}
+
+void read_sequential(const Config& config, ModelParts& parts) {
+  const auto own = Fields::reading(config, "config").all<SequentialFields>();
+  const std::vector<Entry> entries = entries_of(own.layers);
+  if (!own.trainable) freeze_all(entries);
+  for (const Entry& entry : entries) parts.layers.push_back(entry.layer);
+  // A Sequential of Keras may have been built by its first batch, and then has no Input.
+  const bool begins = !parts.layers.empty() && is_input(parts.layers[0]);
+  if (!begins && own.build_input_shape && own.build_input_shape->rank() > 0) {
+    parts.layers.insert(parts.layers.begin(), Input(own.build_input_shape->without_batch()));
+  }
+  parts.options.name = parts.options.name.empty() ? own.name : parts.options.name;
+  if (!own.dtype.text.empty()) parts.options.dtype_policy = own.dtype.text;
+}
+
+void read_functional(const Config& config, ModelParts& parts) {
+  const auto own = Fields::reading(config, "config").all<FunctionalFields>();
+  const std::vector<Entry> entries = entries_of(own.layers);
+  if (!own.trainable) freeze_all(entries);
+  FunctionalReader reader(entries, config);
+  reader.call_all();
+  parts.inputs = reader.inputs();
+  parts.outputs = reader.outputs();
+  parts.options.name = parts.options.name.empty() ? own.name : parts.options.name;
+  parts.options.dtype_policy = common_policy(entries);
+}
+
+// Reads a model that is a layer of another one.
+Layer nested_model(const ObjectView& object) {
+  ModelParts parts;
+  std::shared_ptr<const Topology> topology;
+  if (object.class_name == "Sequential") {
+    read_sequential(object.config, parts);
+    const StackedLayers stacked(parts.layers);
+    topology =
+        std::make_shared<Topology>(std::vector{stacked.input()}, std::vector{stacked.output()});
+  } else {
+    read_functional(object.config, parts);
+    topology = std::make_shared<Topology>(parts.inputs, parts.outputs);
+  }
+  const char* class_name = object.class_name == "Sequential" ? "Sequential" : "Functional";
+  return Layer(std::make_shared<ModelLayer>(class_name, parts.options.name, topology));
+}
+
+}  // namespace
+
+ModelParts model_parts(const Config& config, ModelOptions options, bool compile) {
+  ModelParts parts;
+  parts.options = std::move(options);
+  const ObjectView object = object_of(config);
+  parts.is_sequential = object.class_name == "Sequential";
+  if (parts.is_sequential) {
+    read_sequential(object.config, parts);
+  } else if (object.class_name == "Functional" || object.class_name == "Model") {
+    read_functional(object.config, parts);
+  } else {
+    throw ValueError(
+        format("expected a Sequential or a Functional model, received a ", object.class_name));
+  }
+  const Config* compiled = config.find("compile_config");
+  const bool is_compiled =
+      compiled != nullptr && !compiled->is_null() && !(*compiled == Config::map());
+  if (compile && is_compiled) {
+    parts.compile_options = Fields::reading(*compiled, "compile_config").all<CompileOptions>();
+  }
+  return parts;
+}
+
+}  // namespace train
+}  // namespace stoker

@@ -1,0 +1,69 @@
+#include "train/network/summary.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "core/format.h"
+#include "optimizers/optimizer.h"
+#include "train/network/table.h"
+
+namespace stoker::train {
+
+namespace {
+
+// Counts the elements of the weights of a layer and of its parts, and adds them to one of the two
+// sums.
+std::int64_t count_of(const layers::LayerBase& layer, std::int64_t& trainable,
+                      std::int64_t& fixed) {
+  std::int64_t count = 0;
+  for (const layers::WeightSpec& spec : layer.weights()) {
+    const std::int64_t elements = spec.shape.elements();
+    count += elements;
+    (spec.trainable && layer.trainable() ? trainable : fixed) += elements;
+  }
+  for (const layers::Child& child : layer.children()) {
+    count += count_of(*child.layer, trainable, fixed);
+  }
+  return count;
+}
+
+}  // namespace
+
+void print_summary(std::ostream& out, const std::string& name, const Network& network,
+                   const Compiled* compiled) {
+  out << "Model: \"" << name << "\"\n";
+  Table table(out, {33, 24, 15}, 2);
+  table.header({"Layer (type)", "Output Shape", "Param #"});
+  std::int64_t trainable = 0;
+  std::int64_t fixed = 0;
+  const Topology& topology = network.topology();
+  for (const auto& layer : topology.layers()) {
+    const Call& call = *std::find_if(topology.calls().begin(), topology.calls().end(),
+                                     [&](const Call& one) { return one.layer == layer; });
+    // As in Keras, a Sequential's input has no row of its own.
+    if (call.inputs.empty() && topology.inputs().size() == 1) continue;
+    const std::int64_t count = count_of(*layer, trainable, fixed);
+    std::string shapes;
+    for (const layers::FlowType& output : call.outputs) {
+      shapes += (shapes.empty() ? "" : ", ") + to_string(output.value.shape);
+    }
+    table.row(
+        {topology.name_of(*layer) + " (" + layer->class_name() + ")", shapes, grouped(count)});
+  }
+  table.end();
+  std::int64_t optimizer = 0;
+  if (compiled != nullptr) {
+    const auto slots = compiled->options.optimizer.base()->slot_names().size();
+    // The optimizer also has its iterations and learning rate.
+    optimizer = trainable * static_cast<std::int64_t>(slots) + 2;
+  }
+  const auto line = [&](const char* what, std::int64_t count) {
+    out << ' ' << what << ": " << grouped(count) << " (" << byte_size(count * 4) << ")\n";
+  };
+  line("Total params", trainable + fixed + optimizer);
+  line("Trainable params", trainable);
+  line("Non-trainable params", fixed);
+  if (compiled != nullptr) line("Optimizer params", optimizer);
+}
+
+}  // namespace stoker::train

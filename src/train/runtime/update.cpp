@@ -1,0 +1,232 @@
+#include "train/runtime/update.h"
+
+#include <optional>
+
+#include "core/align.h"
+#include "ops/ops.h"
+#include "plan/program.h"
+#include "plan/scalar_offsets.h"
+#include "plan/scalars.h"
+
+namespace stoker::train {
+
+using graph::Expr;
+using graph::Expression;
+using graph::Graph;
+using graph::Home;
+using graph::Space;
+using graph::Value;
+
+namespace {
+
+constexpr auto kFloat = static_cast<std::int64_t>(sizeof(float));
+
+Value inverse_loss_scale(Graph& graph) {
+  return graph.leaf("inverse_loss_scale", {DType::float32, {}},
+                    {Space::scalar, 0, static_cast<std::int64_t>(plan::kInverseLossScaleOffset)});
+}
+
+// A run of weights whose places in the store follow each other as in the model's gradients. One run
+// covers all weights unless the model shares its store. Offsets are in elements.
+struct Run {
+  std::int64_t parameter = 0;
+  std::int64_t gradient = 0;
+  std::int64_t count = 0;
+  std::vector<ops::Range> ranges;  // The trained parts, counted from the begin of the run.
+};
+
+// Neighbouring weights that are trained become one range. Padding between weights is zero in all
+// buffers, and the step may work on it if that leaves it zero.
+std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gradient,
+                         float weight_decay, bool keeps_zero) {
+  std::vector<Run> runs;
+  bool joined = false;
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    const Weight& weight = network.weights()[i];
+    if (!weight.spec.trainable) continue;
+    const std::int64_t parameter = weight.home.offset / kFloat;
+    const std::int64_t gradient = weight.gradient_offset / kFloat;
+    const std::int64_t padded = aligned(weight.count * kFloat) / kFloat;
+    // A new run starts where a weight does not follow the last one in the store.
+    if (runs.empty() || runs.back().parameter + runs.back().count != parameter) {
+      runs.push_back({parameter, gradient, 0, {}});
+      joined = false;
+    }
+    Run& run = runs.back();
+    run.count += padded;
+    if (!has_gradient[i]) {
+      joined = false;
+      continue;
+    }
+    const std::int64_t begin = parameter - run.parameter;
+    const bool is_adjacent = joined && begin == run.ranges.back().offset + run.ranges.back().count;
+    if (joined && (keeps_zero || is_adjacent)) {
+      run.ranges.back().count = begin + weight.count - run.ranges.back().offset;
+    } else {
+      run.ranges.push_back({begin, weight.count, weight_decay});
+    }
+    joined = true;
+  }
+  std::erase_if(runs, [](const Run& run) { return run.ranges.empty(); });
+  return runs;
+}
+
+// The step's expression for one element, and the values that are its inputs.
+class FlatUpdate final : public optimizers::Update {
+ public:
+  FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
+             const Run& run)
+      : common_(optimizer.common()) {
+    const Shape flat{run.count};
+    const auto leaf = [&](const char* name, Home home) {
+      return input(graph.leaf(name, {DType::float32, flat}, home));
+    };
+    homes_.push_back({Space::parameter, 0, run.parameter * kFloat});
+    parameter_ = leaf("parameters", homes_[0]);
+    gradient_ = leaf("gradients", {Space::gradient, 0, run.gradient * kFloat});
+    if (optimizer.loss_scaling() != nullptr) {
+      gradient_ = gradient_ * input(inverse_loss_scale(graph));
+      guard_ = ops::Guard::update;
+    }
+    if (network.copy_dtype()) {
+      copy_dtype_ = network.copy_dtype();
+      copy_home_ = {Space::copy, 0, run.parameter * kFloat / 2};
+    }
+    const auto names = optimizer.slot_names();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const Home home{Space::slot, static_cast<std::int32_t>(i), run.gradient * kFloat};
+      homes_.push_back(home);
+      slots_.push_back(leaf(names[i].c_str(), home));
+    }
+    results_.assign(homes_.size(), -1);
+    rate_ = graph.leaf("learning_rate", {DType::float32, {}},
+                       {Space::scalar, 0, static_cast<std::int64_t>(plan::kLearningRateOffset)});
+    step_ = graph.leaf("iterations", {DType::int32, {}},
+                       {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
+  }
+
+  Expr parameter() override { return parameter_; }
+  Expr gradient() override {
+    if (!common_.clipvalue) return gradient_;
+    const auto limit = static_cast<float>(*common_.clipvalue);
+    return max(min(gradient_, limit), -limit);
+  }
+  Expr learning_rate() override {
+    if (rate_expr_.id < 0) rate_expr_ = input(rate_);
+    return rate_expr_;
+  }
+  Expr slot(int index) override { return slots_[static_cast<std::size_t>(index)]; }
+  // `iterations` has been advanced already, so it is t of the formulas.
+  Expr scalar(const std::function<Expr(Expr, Expr)>& f) override {
+    return input(ops::map(rate_, step_, f));
+  }
+  void set_slot(int index, Expr value) override {
+    results_[static_cast<std::size_t>(index) + 1] = value.id;
+  }
+  void set_parameter(Expr value) override { results_[0] = value.id; }
+
+  void append(std::vector<ops::Range> ranges) {
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      // A slot that the rule does not change keeps its value.
+      expression_.add_output(results_[i] >= 0 ? results_[i]
+                             : i == 0         ? parameter_.id
+                                              : slots_[i - 1].id);
+    }
+    std::vector<DType> dtypes(homes_.size(), DType::float32);
+    if (copy_dtype_) {
+      expression_.add_output(expression_.outputs()[0]);
+      homes_.push_back(copy_home_);
+      dtypes.push_back(*copy_dtype_);
+    }
+    ops::pointwise_into(inputs_, std::move(expression_), homes_,
+                        {.ranges = std::move(ranges),
+                         .guard = guard_,
+                         .keeps_finite = true,
+                         .dtypes = std::move(dtypes)});
+  }
+
+ private:
+  Expr input(Value value) {
+    inputs_.push_back(value);
+    return {&expression_, expression_.input(static_cast<int>(inputs_.size()) - 1)};
+  }
+
+  const optimizers::Common& common_;
+  Expression expression_;
+  std::vector<Value> inputs_;
+  std::vector<Home> homes_;
+  std::vector<std::int32_t> results_;
+  Value rate_, step_;
+  Expr parameter_, gradient_, rate_expr_;
+  std::vector<Expr> slots_;
+  std::optional<DType> copy_dtype_;
+  Home copy_home_;
+  ops::Guard guard_ = ops::Guard::error;
+};
+
+Value gradient_leaf(Graph& graph, const Weight& weight) {
+  return graph.leaf(weight.path, {DType::float32, {weight.count}},
+                    {Space::gradient, 0, weight.gradient_offset});
+}
+
+Value sum_of_squares(Value x) { return ops::reduce(ops::ReduceKind::sum, x, graph::square, {0}); }
+
+void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit) {
+  const auto clipped = [&](Expr gradient, Expr by) { return gradient * limit / max(by, limit); };
+  ops::pointwise_into(gradient_leaf(graph, weight), norm, clipped,
+                      {Space::gradient, 0, weight.gradient_offset});
+}
+
+// Applies clipnorm to each weight by itself, and global_clipnorm to the norm of all.
+void append_norm_clipping(Graph& graph, const Network& network,
+                          const optimizers::OptimizerBase& optimizer,
+                          const std::vector<bool>& has_gradient) {
+  const optimizers::Common& common = optimizer.common();
+  if (!common.clipnorm && !common.global_clipnorm) return;
+  Value total;
+  std::vector<std::pair<const Weight*, Value>> squares;
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    if (!has_gradient[i]) continue;
+    const Weight& weight = network.weights()[i];
+    const Value sum = sum_of_squares(gradient_leaf(graph, weight));
+    squares.emplace_back(&weight, sum);
+    total = total ? ops::add(total, sum) : sum;
+  }
+  // Gradients are still scaled here. Norms are unscaled, because limits are compared with them.
+  const bool is_scaled = optimizer.loss_scaling() != nullptr;
+  const auto root = [&](Value x) {
+    if (!is_scaled) return ops::map(x, [](Expr s) { return sqrt(s); });
+    return ops::map(x, inverse_loss_scale(graph),
+                    [](Expr s, Expr inverse) { return sqrt(s) * inverse; });
+  };
+  const Value global = common.global_clipnorm && total ? root(total) : Value{};
+  for (const auto& [weight, sum] : squares) {
+    const Value norm = global ? global : root(sum);
+    const double limit = global ? *common.global_clipnorm : *common.clipnorm;
+    scale_gradient(graph, *weight, norm, static_cast<float>(limit));
+  }
+}
+
+}  // namespace
+
+Value largest_gradient(Graph& graph, const Network& network) {
+  const Value gradients = graph.leaf(
+      "gradients", {DType::float32, {network.parameter_bytes() / kFloat}}, {Space::gradient, 0, 0});
+  const auto magnitude = [](Expr x) { return abs(x); };
+  return ops::reduce(ops::ReduceKind::max, gradients, magnitude, {0});
+}
+
+void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
+                   const std::vector<bool>& has_gradient) {
+  const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
+  auto runs = runs_of(network, has_gradient, decay, optimizer.keeps_zero());
+  if (runs.empty()) return;  // No weight is trained.
+  append_norm_clipping(graph, network, optimizer, has_gradient);
+  for (Run& run : runs) {
+    FlatUpdate update(graph, network, optimizer, run);
+    optimizers::build(optimizer, update);
+    update.append(std::move(run.ranges));
+  }
+}
+
+}  // namespace stoker::train
