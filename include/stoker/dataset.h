@@ -34,39 +34,13 @@
 #include <type_traits>
 #include <utility>
 
+#include "stoker/dataset_options.h"
 #include "stoker/detail/dataset_iterator.h"
 #include "stoker/generator.h"
-#include "stoker/random.h"
 #include "stoker/shape.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
-
-// The element that the function of a map is called for.
-struct MapContext {
-  std::int64_t epoch = 0;
-  std::int64_t ordinal = 0;  // the element's number in its pass, from 0
-  Random random{};           // its numbers are the same for any number of workers
-};
-
-struct MapOptions {
-  int workers = 1;  // up to 1024; AUTOTUNE: one for each core
-};
-struct ShuffleOptions {
-  bool reshuffle_each_iteration = true;
-};
-struct BatchOptions {
-  bool drop_remainder = false;
-};
-struct WindowOptions {
-  std::int64_t shift = 0;  // 0 means the size
-  std::int64_t stride = 1;
-  bool drop_remainder = false;
-};
-struct InterleaveOptions {
-  std::int64_t cycle_length = 2;
-  std::int64_t block_length = 1;
-};
 
 // Methods throw ValueError for arguments outside of their range. Functions that they are given are
 // called on the threads that make the elements, and by several at a time where elements can be

@@ -78,6 +78,7 @@ PUBLIC_HEADERS = {
     "array_source.h": "data",
     "coroutine.h": "data",
     "dataset.h": "data",
+    "dataset_options.h": "data",
     "generator.h": "data",
     "histogram.h": "core",
     "cifar.h": "data",

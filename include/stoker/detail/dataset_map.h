@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "stoker/dataset.h"
+#include "stoker/dataset_options.h"
 #include "stoker/detail/dataset_ahead.h"
 
 namespace stoker::detail {
