@@ -22,7 +22,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "stoker/detail/function.h"
 #include "stoker/history.h"
 #include "stoker/tensor.h"
 
@@ -166,23 +166,23 @@ class Callback {
 //   model.fit(x, y, {.callbacks = {LambdaCallback{.on_epoch_end = [](std::int64_t, Logs&) {}}}});
 // The options of fit, evaluate and predict have them as members too.
 struct LambdaCallback {
-  std::function<void()> on_train_begin{};
-  std::function<void(const Logs& logs)> on_train_end{};
-  std::function<void(std::int64_t epoch)> on_epoch_begin{};
-  std::function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
-  std::function<void(std::int64_t step)> on_train_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
-  std::function<void()> on_test_begin{};
-  std::function<void(const Logs& logs)> on_test_end{};
-  std::function<void(std::int64_t step)> on_test_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
-  std::function<void()> on_predict_begin{};
-  std::function<void()> on_predict_end{};
-  std::function<void(std::int64_t step)> on_predict_batch_begin{};
-  std::function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_progress{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
-  std::function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
+  detail::Function<void()> on_train_begin{};
+  detail::Function<void(const Logs& logs)> on_train_end{};
+  detail::Function<void(std::int64_t epoch)> on_epoch_begin{};
+  detail::Function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
+  detail::Function<void(std::int64_t step)> on_train_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
+  detail::Function<void()> on_test_begin{};
+  detail::Function<void(const Logs& logs)> on_test_end{};
+  detail::Function<void(std::int64_t step)> on_test_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  detail::Function<void()> on_predict_begin{};
+  detail::Function<void()> on_predict_end{};
+  detail::Function<void(std::int64_t step)> on_predict_batch_begin{};
+  detail::Function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_train_progress{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_progress{};
+  detail::Function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
 };
 
 // A callback in the options of a call. A temporary is moved into the handle, a shared_ptr is

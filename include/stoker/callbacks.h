@@ -4,13 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "stoker/callback.h"
+#include "stoker/detail/function.h"
 #include "stoker/detail/monitor.h"
 
 namespace stoker {
@@ -91,7 +91,7 @@ struct LearningRateSchedulerOptions {
 // the logs as "learning_rate". The function gets the epoch and the present rate.
 class LearningRateScheduler : public Callback {
  public:
-  explicit LearningRateScheduler(std::function<double(std::int64_t epoch, double rate)> schedule,
+  explicit LearningRateScheduler(detail::Function<double(std::int64_t epoch, double rate)> schedule,
                                  LearningRateSchedulerOptions options = {});
 
   std::string name() const override { return "LearningRateScheduler"; }
@@ -99,7 +99,7 @@ class LearningRateScheduler : public Callback {
   void on_epoch_end(std::int64_t epoch, Logs& logs) override;
 
  private:
-  std::function<double(std::int64_t, double)> schedule_;
+  detail::Function<double(std::int64_t, double)> schedule_;
   LearningRateSchedulerOptions options_;
 };
 

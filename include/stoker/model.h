@@ -8,7 +8,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <map>
@@ -23,6 +22,7 @@
 #include "stoker/callback.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
+#include "stoker/detail/function.h"
 #include "stoker/history.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"
@@ -171,19 +171,19 @@ struct FitOptions {
   // Callbacks, and hooks of theirs as functions, which are called after the callbacks' own. Their
   // names and arguments are explained in stoker/callback.h.
   std::vector<CallbackHandle> callbacks{};
-  std::function<void()> on_train_begin{};
-  std::function<void(const Logs& logs)> on_train_end{};
-  std::function<void(std::int64_t epoch)> on_epoch_begin{};
-  std::function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
-  std::function<void(std::int64_t step)> on_train_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
-  std::function<void()> on_test_begin{};
-  std::function<void(const Logs& logs)> on_test_end{};
-  std::function<void(std::int64_t step)> on_test_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_progress{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
-  std::function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
+  detail::Function<void()> on_train_begin{};
+  detail::Function<void(const Logs& logs)> on_train_end{};
+  detail::Function<void(std::int64_t epoch)> on_epoch_begin{};
+  detail::Function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
+  detail::Function<void(std::int64_t step)> on_train_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
+  detail::Function<void()> on_test_begin{};
+  detail::Function<void(const Logs& logs)> on_test_end{};
+  detail::Function<void(std::int64_t step)> on_test_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_train_progress{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_progress{};
+  detail::Function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
 };
 
 struct EvaluateOptions {
@@ -200,11 +200,11 @@ struct EvaluateOptions {
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
   std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
-  std::function<void()> on_test_begin{};
-  std::function<void(const Logs& logs)> on_test_end{};
-  std::function<void(std::int64_t step)> on_test_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
+  detail::Function<void()> on_test_begin{};
+  detail::Function<void(const Logs& logs)> on_test_end{};
+  detail::Function<void(std::int64_t step)> on_test_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_progress{};
 };
 
 struct PredictOptions {
@@ -218,10 +218,24 @@ struct PredictOptions {
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
   std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
-  std::function<void()> on_predict_begin{};
-  std::function<void()> on_predict_end{};
-  std::function<void(std::int64_t step)> on_predict_batch_begin{};
-  std::function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
+  detail::Function<void()> on_predict_begin{};
+  detail::Function<void()> on_predict_end{};
+  detail::Function<void(std::int64_t step)> on_predict_batch_begin{};
+  detail::Function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
+};
+
+// The inputs or outputs of a model: one value or several.
+//   Model model(x, y);      Model model({a, b}, y);      Model model(x, {price, kind});
+class Values {
+ public:
+  Values(Value one) : values_{std::move(one)} {}
+  Values(std::initializer_list<Value> values) : values_(values) {}
+  Values(std::vector<Value> values) : values_(std::move(values)) {}
+
+  const std::vector<Value>& all() const { return values_; }
+
+ private:
+  std::vector<Value> values_;
 };
 
 class Model {
@@ -230,10 +244,7 @@ class Model {
   // belong to the layers: where other models have some of the layers, all of these train and use
   // the same weights. Throws ValueError for outputs that the inputs don't lead to, for two layers
   // of one name, and for models that share weights and differ in device or dtype policy.
-  Model(const Value& input, const Value& output, ModelOptions options = {});
-  Model(std::vector<Value> inputs, const Value& output, ModelOptions options = {});
-  Model(const Value& input, std::vector<Value> outputs, ModelOptions options = {});
-  Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options = {});
+  Model(Values inputs, Values outputs, ModelOptions options = {});
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();

@@ -11,6 +11,7 @@
 #include "stoker/coroutine.h"
 #include "stoker/csv.h"
 #include "stoker/dataset.h"
+#include "stoker/dataset_options.h"
 #include "stoker/device.h"
 #include "stoker/device_source.h"
 #include "stoker/dtype.h"

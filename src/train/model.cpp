@@ -36,15 +36,8 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-Model::Model(const Value& input, const Value& output, ModelOptions options)
-    : Model(std::vector{input}, std::vector{output}, std::move(options)) {}
-Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions options)
-    : Model(std::move(inputs), std::vector{output}, std::move(options)) {}
-Model::Model(const Value& input, std::vector<Value> outputs, ModelOptions options)
-    : Model(std::vector{input}, std::move(outputs), std::move(options)) {}
-
-Model::Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options)
-    : Model(std::move(inputs), std::move(outputs), std::move(options), false) {
+Model::Model(Values inputs, Values outputs, ModelOptions options)
+    : Model(inputs.all(), outputs.all(), std::move(options), false) {
   make();
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>

@@ -58,7 +58,7 @@ void ReduceLROnPlateau::reduce(std::int64_t epoch) {
   wait_ = 0;
 }
 
-LearningRateScheduler::LearningRateScheduler(std::function<double(std::int64_t, double)> schedule,
+LearningRateScheduler::LearningRateScheduler(detail::Function<double(std::int64_t, double)> schedule,
                                              LearningRateSchedulerOptions options)
     : schedule_(std::move(schedule)), options_(options) {
   if (!schedule_) {

@@ -2,13 +2,9 @@
 // include stoker/dataset.h.
 #pragma once
 
-#include <numeric>
+#include "stoker/detail/dataset_core.h"
 
-#include "stoker/dataset_core.h"
-
-namespace stoker {
-
-namespace detail {
+namespace stoker::detail {
 
 // ---- Batches ----
 inline Shape with_rows(std::int64_t rows, const Shape& row) {
@@ -43,14 +39,14 @@ class BatchStage final : public Stage<T...> {
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     const std::int64_t all = input_->cardinality();
     const std::int64_t first = index * size_;
-    const std::int64_t rows = all == kInfinite ? size_ : std::min(size_, all - first);
+    const std::int64_t rows = all == kInfinite ? size_ : smaller_of(size_, all - first);
     Rows to(*this, out);
     std::array<std::int64_t, Stage<T...>::kMostAtOnce> indices;
     const auto on_element = [&](std::size_t) { to.advance(); };
     while (to.filled() < rows) {
       const std::int64_t begin = first + to.filled();
-      const auto count = std::min(indices.size(), static_cast<std::size_t>(rows - to.filled()));
-      std::iota(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(count), begin);
+      const auto count = smaller_of(indices.size(), static_cast<std::size_t>(rows - to.filled()));
+      for (std::size_t i = 0; i < count; ++i) indices[i] = begin + static_cast<std::int64_t>(i);
       input_->get_each(pass, std::span(indices).first(count), to.element(), on_element);
     }
     to.finish();
@@ -58,7 +54,7 @@ class BatchStage final : public Stage<T...> {
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>([this, inner](Sinks<T...>& out) {
+    return function_cursor<T...>([this, inner](Sinks<T...>& out) {
       Rows to(*this, out);
       while (to.filled() < size_ && inner->next(to.element())) to.advance();
       to.finish();
@@ -140,7 +136,7 @@ class PaddedBatchStage final : public Stage<T...> {
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
     auto rows = std::make_shared<std::vector<Sinks<T...>>>();
-    return std::make_unique<FunctionCursor<T...>>([this, inner, rows](Sinks<T...>& out) {
+    return function_cursor<T...>([this, inner, rows](Sinks<T...>& out) {
       std::int64_t count = 0;
       while (count < size_) {
         if (static_cast<std::size_t>(count) == rows->size()) rows->emplace_back();
@@ -167,14 +163,14 @@ class PaddedBatchStage final : public Stage<T...> {
       shape[axis] = 0;
       for (std::int64_t row = 0; row < count; ++row) {
         shape[axis] =
-            std::max(shape[axis], std::get<I>(rows[static_cast<std::size_t>(row)]).shape()[axis]);
+            larger_of(shape[axis], std::get<I>(rows[static_cast<std::size_t>(row)]).shape()[axis]);
       }
     }
     auto& sink = std::get<I>(out);
     sink.reset();
     const auto memory = sink.take(with_rows(size_, shape));
     if (count < size_) sink.set_rows(count);
-    std::fill(memory.begin(), memory.end(), std::get<I>(values_));
+    for (auto& value : memory) value = std::get<I>(values_);
     const auto row_size = static_cast<std::size_t>(shape.elements());
     for (std::int64_t row = 0; row < count; ++row) {
       const auto& element = std::get<I>(rows[static_cast<std::size_t>(row)]);
@@ -201,7 +197,8 @@ class PaddedBatchStage final : public Stage<T...> {
       to_step *= large[i];
     }
     if (axis + 1 == small.rank()) {
-      std::copy_n(from, small[axis], to);
+      const auto count = static_cast<std::size_t>(small[axis]);
+      copy_values(std::span<const E>(from, count), std::span<E>(to, count));
       return;
     }
     for (std::int64_t i = 0; i < small[axis]; ++i) {
@@ -232,7 +229,7 @@ class UnbatchStage final : public Stage<T...> {
     };
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>([state](Sinks<T...>& out) {
+    return function_cursor<T...>([state](Sinks<T...>& out) {
       while (state->next == state->rows) {
         if (!state->inner->next(state->batch)) return false;
         state->next = 0;
@@ -242,10 +239,10 @@ class UnbatchStage final : public Stage<T...> {
         const auto& from = std::get<i>(state->batch);
         const Shape row = without_rows(from.shape());
         const auto size = static_cast<std::size_t>(row.elements());
-        const auto values =
-            from.values().subspan(static_cast<std::size_t>(state->next) * size, size);
+        const auto values = std::as_const(from).values().subspan(
+            static_cast<std::size_t>(state->next) * size, size);
         std::get<i>(out).reset();
-        std::copy(values.begin(), values.end(), std::get<i>(out).take(row).begin());
+        copy_values(values, std::get<i>(out).take(row));
       });
       ++state->next;
       return true;
@@ -278,5 +275,4 @@ class UnbatchStage final : public Stage<T...> {
   const StagePtr<T...> input_;
 };
 
-}  // namespace detail
-}  // namespace stoker
+}  // namespace stoker::detail

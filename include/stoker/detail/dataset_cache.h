@@ -1,13 +1,18 @@
 // Stages that make elements of a Dataset ahead, or keep them. Programs include stoker/dataset.h.
 #pragma once
 
-#include <mutex>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "stoker/dataset_map.h"
+#include "stoker/detail/dataset_ahead.h"
+#include "stoker/detail/mutex.h"
 
-namespace stoker {
-
-namespace detail {
+namespace stoker::detail {
 
 // ---- Reading ahead ----
 // Makes elements ahead. If they cannot be asked for by number, it has a thread of its own for the
@@ -24,9 +29,9 @@ class PrefetchStage final : public Stage<T...> {
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return std::make_unique<AheadCursor<std::monostate, T...>>(
-        [inner](std::monostate, Sinks<T...>& element) { return inner->next(element); },
-        [](std::monostate, Sinks<T...>&, std::int64_t) {}, 1, ahead_);
+    return ahead_cursor<Nothing, T...>(
+        [inner](Nothing&, Sinks<T...>& element) { return inner->next(element); },
+        [](Nothing&, Sinks<T...>&, std::int64_t) {}, 1, ahead_);
   }
 
  private:
@@ -44,27 +49,26 @@ class CacheStage final : public Stage<T...> {
         path_(std::move(path)) {}
 
   std::int64_t cardinality() const override {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return whole_ ? static_cast<std::int64_t>(elements_.size()) : input_->cardinality();
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     load();
     {
-      const std::lock_guard lock(mutex_);
+      const Lock lock(mutex_);
       if (whole_) {
-        return std::make_unique<FunctionCursor<T...>>(
-            [this, next = std::size_t{0}](Sinks<T...>& out) mutable {
-              // Once they are complete, the elements never change.
-              if (next == elements_.size()) return false;
-              copy_element(elements_[next++], out);
-              return true;
-            });
+        return function_cursor<T...>([this, next = std::size_t{0}](Sinks<T...>& out) mutable {
+          // Once they are complete, the elements never change.
+          if (next == elements_.size()) return false;
+          copy_element(elements_[next++], out);
+          return true;
+        });
       }
     }
     // The elements are kept only if this pass comes to its end.
     auto kept = std::make_shared<std::vector<Sinks<T...>>>();
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>([this, kept, inner](Sinks<T...>& out) {
+    return function_cursor<T...>([this, kept, inner](Sinks<T...>& out) {
       if (inner->next(out)) {
         kept->emplace_back();
         copy_element(out, kept->back());
@@ -77,7 +81,7 @@ class CacheStage final : public Stage<T...> {
 
  private:
   void keep(std::vector<Sinks<T...>> elements) const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (whole_) return;
     if (!path_.empty()) save(elements);
     elements_ = std::move(elements);
@@ -114,7 +118,7 @@ class CacheStage final : public Stage<T...> {
     file.commit();
   }
   void load() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (whole_ || path_.empty()) return;
     std::optional<CacheReader> file = CacheReader::open(path_, signature());
     if (!file) return;
@@ -156,10 +160,9 @@ class CacheStage final : public Stage<T...> {
 
   const StagePtr<T...> input_;
   const std::string path_;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   mutable bool whole_ = false;
   mutable std::vector<Sinks<T...>> elements_;
 };
 
-}  // namespace detail
-}  // namespace stoker
+}  // namespace stoker::detail

@@ -6,12 +6,10 @@
 #include <optional>
 #include <span>
 
-#include "stoker/dataset_core.h"
+#include "stoker/detail/dataset_core.h"
 #include "stoker/generator.h"
 
-namespace stoker {
-
-namespace detail {
+namespace stoker::detail {
 
 // Returns which of a batch's components are inputs, targets and sample weights; 0 stands for one.
 // Throws as Dataset::source() does.
@@ -93,6 +91,4 @@ class DatasetSource final : public BatchGenerator<T...> {
   bool has_length_ = false;
 };
 
-}  // namespace detail
-
-}  // namespace stoker
+}  // namespace stoker::detail

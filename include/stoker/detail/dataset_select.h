@@ -2,12 +2,10 @@
 // stoker/dataset.h.
 #pragma once
 
-#include "stoker/dataset_core.h"
+#include "stoker/detail/dataset_core.h"
 #include "stoker/tensor.h"
 
-namespace stoker {
-
-namespace detail {
+namespace stoker::detail {
 
 // ---- Where elements come from ----
 template <class... T>
@@ -50,7 +48,7 @@ class TensorSlices final : public Stage<T...> {
       if (row.size() == 1) {
         to[0] = row[0];
       } else {
-        std::copy(row.begin(), row.end(), to.begin());
+        copy_values(row, to);
       }
     });
   }
@@ -67,32 +65,9 @@ class TensorSlices final : public Stage<T...> {
   std::tuple<Rows<T>...> rows_;
 };
 
-class RangeStage final : public Stage<std::int32_t> {
- public:
-  RangeStage(std::int32_t first, std::int32_t step, std::int64_t count)
-      : Stage({Shape{}}, 0), first_(first), step_(step), count_(count) {}
-  std::int64_t cardinality() const override { return count_; }
-  bool is_random_access() const override { return true; }
-  std::unique_ptr<Cursor<std::int32_t>> begin(const Pass& pass) const override {
-    return std::make_unique<IndexCursor<std::int32_t>>(*this, pass);
-  }
-  void get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
-    const std::int64_t number = element_number(first_, step_, index);
-    if (number != static_cast<std::int32_t>(number)) throw_no_int32(number);
-    std::get<0>(out).reset();
-    std::get<0>(out).take(Shape{})[0] = static_cast<std::int32_t>(number);
-  }
-
- private:
-  [[noreturn]] static void throw_no_int32(std::int64_t number) {
-    throw DataError("Dataset: expected numbers of elements that fit int32, received " +
-                    std::to_string(number));
-  }
-
-  const std::int32_t first_;
-  const std::int32_t step_;
-  const std::int64_t count_;
-};
+// Gives the numbers first, first + step, ..., `count` of them (kInfinite: until they do not fit
+// int32, which is a DataError).
+StagePtr<std::int32_t> range_stage(std::int32_t first, std::int32_t step, std::int64_t count);
 
 // Elements from a generator. For each pass `start` makes a function that writes an element or says
 // that there is none.
@@ -160,7 +135,7 @@ class StridedStage final : public Stage<T...> {
     if (all == kUnknownCardinality) return all;
     if (all == kInfinite) return count_;
     const std::int64_t left = all <= first_ ? 0 : (all - first_ - 1) / step_ + 1;
-    return count_ == kInfinite ? left : std::min(left, count_);
+    return count_ == kInfinite ? left : smaller_of(left, count_);
   }
   bool is_random_access() const override { return input_->is_random_access(); }
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
@@ -175,7 +150,7 @@ class StridedStage final : public Stage<T...> {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
     std::shared_ptr<Sinks<T...>> dropped = std::make_shared<Sinks<T...>>();
-    return std::make_unique<FunctionCursor<T...>>(
+    return function_cursor<T...>(
         [this, inner, dropped, given = std::int64_t{0}](Sinks<T...>& out) mutable {
           if (count_ != kInfinite && given >= count_) return false;
           const std::int64_t drop = given == 0 ? first_ : step_ - 1;
@@ -206,7 +181,7 @@ class FilterStage final : public Stage<T...> {
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>(
+    return function_cursor<T...>(
         [this, inner, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
           while (inner->next(out)) {
             if (keeps(out, ordinal++)) return true;
@@ -263,7 +238,7 @@ class RepeatStage final : public Stage<T...> {
   }
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
-    return std::make_unique<FunctionCursor<T...>>(
+    return function_cursor<T...>(
         [this, pass, round = std::int64_t{0}, found = false,
          cursor = std::shared_ptr<Cursor<T...>>()](Sinks<T...>& out) mutable {
           while (count_ == kInfinite || round < count_) {
@@ -298,7 +273,7 @@ template <class... T>
 class ConcatenateStage final : public Stage<T...> {
  public:
   ConcatenateStage(StagePtr<T...> first, StagePtr<T...> second)
-      : Stage<T...>(first->shapes(), std::max(first->depth(), second->depth()) + 1),
+      : Stage<T...>(first->shapes(), larger_of(first->depth(), second->depth()) + 1),
         first_(std::move(first)),
         second_(std::move(second)) {}
   std::int64_t cardinality() const override {
@@ -318,8 +293,7 @@ class ConcatenateStage final : public Stage<T...> {
   std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<T...>> a = first_->begin(pass);
     std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1));
-    return std::make_unique<FunctionCursor<T...>>(
-        [a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
+    return function_cursor<T...>([a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
   }
 
  private:
@@ -368,7 +342,7 @@ class ShuffleStage final : public Stage<T...> {
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
     state->random = element_random({seed_, reshuffle_ ? pass.epoch : 0}, this->depth(), 0);
-    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
+    return function_cursor<T...>([this, state](Sinks<T...>& out) {
       State& s = *state;
       while (!s.ended && s.filled < static_cast<std::size_t>(buffer_)) {
         if (s.filled == s.waiting.size()) s.waiting.emplace_back();
@@ -392,5 +366,4 @@ class ShuffleStage final : public Stage<T...> {
   std::unique_ptr<EpochOrder> order_;
 };
 
-}  // namespace detail
-}  // namespace stoker
+}  // namespace stoker::detail

@@ -2,11 +2,9 @@
 // sets in turn. Programs include stoker/dataset.h.
 #pragma once
 
-#include "stoker/dataset_batch.h"
+#include "stoker/detail/dataset_batch.h"
 
-namespace stoker {
-
-namespace detail {
+namespace stoker::detail {
 
 // Windows of `size` elements, `stride` apart, that begin `shift` apart.
 template <class... T>
@@ -37,7 +35,7 @@ class WindowStage final : public Stage<T...> {
     };
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
-    return std::make_unique<FunctionCursor<T...>>([this, state](Sinks<T...>& out) {
+    return function_cursor<T...>([this, state](Sinks<T...>& out) {
       State& s = *state;
       const std::int64_t span = (size_ - 1) * stride_ + 1;
       // The ring grows with the elements that there are, which may be far fewer than a window's.
@@ -50,8 +48,8 @@ class WindowStage final : public Stage<T...> {
         s.ended = !s.inner->next(place(s.read));
         if (!s.ended) check(place(s.read++));
       }
-      const std::int64_t there = std::max<std::int64_t>(0, s.read - s.first);
-      const std::int64_t count = std::min(size_, divided_up(there, stride_));
+      const std::int64_t there = larger_of<std::int64_t>(0, s.read - s.first);
+      const std::int64_t count = smaller_of(size_, divided_up(there, stride_));
       if (count <= 0 || (drop_ && count < size_)) return false;
       for_each_index<sizeof...(T)>([&](auto i) {
         auto& sink = std::get<i>(out);
@@ -59,10 +57,8 @@ class WindowStage final : public Stage<T...> {
         const auto memory = sink.take(this->shapes()[i]);
         const std::size_t size = memory.size() / static_cast<std::size_t>(size_);
         for (std::int64_t k = 0; k < count; ++k) {
-          const auto values = std::get<i>(place(s.first + k * stride_)).values();
-          std::copy(
-              values.begin(), values.end(),
-              memory.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(k) * size));
+          const auto& element = std::as_const(std::get<i>(place(s.first + k * stride_)));
+          copy_values(element.values(), memory.subspan(static_cast<std::size_t>(k) * size));
         }
         if (count < size_) sink.set_rows(count);
       });
@@ -125,7 +121,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
     state->lanes.resize(static_cast<std::size_t>(cycle_));
-    return std::make_unique<FunctionCursor<Out...>>([this, state, pass](Sinks<Out...>& out) {
+    return function_cursor<Out...>([this, state, pass](Sinks<Out...>& out) {
       State& s = *state;
       const auto next_lane = [&] {
         s.lane = (s.lane + 1) % s.lanes.size();
@@ -178,5 +174,4 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
   const std::int64_t block_;
 };
 
-}  // namespace detail
-}  // namespace stoker
+}  // namespace stoker::detail

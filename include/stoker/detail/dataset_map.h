@@ -2,131 +2,19 @@
 // stoker/dataset.h.
 #pragma once
 
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <thread>
-#include <variant>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
-#include "stoker/dataset_core.h"
+#include "stoker/dataset_options.h"
+#include "stoker/detail/dataset_ahead.h"
 
-namespace stoker {
-
-// The element that the function of a map is called for.
-struct MapContext {
-  std::int64_t epoch = 0;
-  std::int64_t ordinal = 0;  // the element's number in its pass, from 0
-  Random random{};           // its numbers are the same for any number of workers
-};
-namespace detail {
-
-// ---- Threads ----
-// Makes elements ahead on threads of its own and gives them in order, for map with workers and for
-// prefetch. `ask` reads the next element of the stage before, into `held` or straight to its place;
-// one thread at a time calls it. `work` makes the result from it, on all threads.
-template <class Held, class... T>
-class AheadCursor final : public Cursor<T...> {
- public:
-  using Ask = std::function<bool(Held& held, Sinks<T...>& element)>;
-  using Work = std::function<void(Held& held, Sinks<T...>& element, std::int64_t ordinal)>;
-
-  AheadCursor(Ask ask, Work work, int workers, std::int64_t ahead)
-      : ask_(std::move(ask)),
-        work_(std::move(work)),
-        places_(static_cast<std::size_t>(std::max<std::int64_t>(ahead, workers))) {
-    try {
-      for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { run(); });
-    } catch (...) {  // the system has no more threads
-      stop();
-      throw;
-    }
-  }
-  ~AheadCursor() override { stop(); }
-
-  bool next(Sinks<T...>& out) override {
-    std::unique_lock lock(mutex_);
-    Place& place = place_of(taken_);
-    changed_.wait(lock, [&] { return place.ready || taken_ == end_; });
-    if (!place.ready) return false;
-    if (place.error) std::rethrow_exception(place.error);
-    lock.unlock();
-    copy_element(place.element, out);
-    lock.lock();
-    place.ready = false;
-    ++taken_;
-    changed_.notify_all();
-    return true;
-  }
-
- private:
-  struct Place {
-    Held held;
-    Sinks<T...> element;
-    std::exception_ptr error;
-    bool ready = false;
-  };
-  static constexpr std::int64_t kNotYet = -1;
-
-  Place& place_of(std::int64_t n) { return places_[static_cast<std::size_t>(n) % places_.size()]; }
-
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  void run() {
-    std::unique_lock lock(mutex_);
-    const auto room = static_cast<std::int64_t>(places_.size());
-    for (;;) {
-      changed_.wait(lock, [&] {
-        return stopping_ || end_ != kNotYet || (!asking_ && asked_ < taken_ + room);
-      });
-      if (stopping_ || end_ != kNotYet) return;
-      asking_ = true;
-      const std::int64_t ordinal = asked_++;
-      Place& place = place_of(ordinal);
-      place.error = nullptr;
-      lock.unlock();
-      bool found = false;
-      try {
-        found = ask_(place.held, place.element);
-      } catch (...) {
-        place.error = std::current_exception();
-      }
-      lock.lock();
-      asking_ = false;
-      if (!found) end_ = place.error ? asked_ : ordinal;  // no element follows an error
-      changed_.notify_all();
-      if (found) {
-        lock.unlock();
-        try {
-          work_(place.held, place.element, ordinal);
-        } catch (...) {
-          place.error = std::current_exception();
-        }
-        lock.lock();
-      }
-      place.ready = found || place.error;
-      changed_.notify_all();
-    }
-  }
-
-  const Ask ask_;
-  const Work work_;
-  std::vector<Place> places_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t asked_ = 0;
-  std::int64_t taken_ = 0;
-  std::int64_t end_ = kNotYet;  // the number of elements, once it is known
-  bool asking_ = false;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
-};
+namespace stoker::detail {
 
 // ---- Stages that change elements ----
 // Calls f for one element. If f takes a context, it is made and passed first.
@@ -177,14 +65,14 @@ class MapInPlaceStage final : public Stage<T...> {
     }
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
     if (workers_ > 1) {
-      return std::make_unique<AheadCursor<std::monostate, T...>>(
-          [inner](std::monostate, Sinks<T...>& element) { return inner->next(element); },
-          [this, pass](std::monostate, Sinks<T...>& element, std::int64_t ordinal) {
+      return ahead_cursor<Nothing, T...>(
+          [inner](Nothing&, Sinks<T...>& element) { return inner->next(element); },
+          [this, pass](Nothing&, Sinks<T...>& element, std::int64_t ordinal) {
             apply(pass, ordinal, element);
           },
           workers_, 2 * workers_);
     }
-    return std::make_unique<FunctionCursor<T...>>(
+    return function_cursor<T...>(
         [this, inner, pass, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
           if (!inner->next(out)) return false;
           apply(pass, ordinal++, out);
@@ -264,7 +152,7 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     }
     std::shared_ptr<Cursor<In...>> inner = input_->begin(pass);
     if (workers_ > 1) {
-      return std::make_unique<AheadCursor<Sinks<In...>, Out...>>(
+      return ahead_cursor<Sinks<In...>, Out...>(
           [inner](Sinks<In...>& held, Sinks<Out...>&) { return inner->next(held); },
           [this, pass](Sinks<In...>& held, Sinks<Out...>& out, std::int64_t ordinal) {
             apply(pass, ordinal, held, out);
@@ -272,7 +160,7 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
           workers_, 2 * workers_);
     }
     auto element = std::make_shared<Sinks<In...>>();
-    return std::make_unique<FunctionCursor<Out...>>(
+    return function_cursor<Out...>(
         [this, inner, element, pass, ordinal = std::int64_t{0}](Sinks<Out...>& out) mutable {
           if (!inner->next(*element)) return false;
           apply(pass, ordinal++, *element, out);
@@ -320,7 +208,7 @@ template <class... A, class... B>
 class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B...> {
  public:
   ZipStage(StagePtr<A...> a, StagePtr<B...> b)
-      : Stage<A..., B...>(join(a->shapes(), b->shapes()), std::max(a->depth(), b->depth()) + 1),
+      : Stage<A..., B...>(join(a->shapes(), b->shapes()), larger_of(a->depth(), b->depth()) + 1),
         a_(std::move(a)),
         b_(std::move(b)) {}
   std::int64_t cardinality() const override {
@@ -328,7 +216,7 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
     const std::int64_t b = b_->cardinality();
     if (a == kInfinite) return b;
     if (b == kInfinite) return a;
-    return a < 0 || b < 0 ? kUnknownCardinality : std::min(a, b);
+    return a < 0 || b < 0 ? kUnknownCardinality : smaller_of(a, b);
   }
   bool is_random_access() const override {
     return a_->is_random_access() && b_->is_random_access();
@@ -343,7 +231,7 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
   std::unique_ptr<Cursor<A..., B...>> begin(const Pass& pass) const override {
     std::shared_ptr<Cursor<A...>> first = a_->begin(pass);
     std::shared_ptr<Cursor<B...>> second = b_->begin(branch_of(pass, 1));
-    return std::make_unique<FunctionCursor<A..., B...>>([first, second](Sinks<A..., B...>& out) {
+    return function_cursor<A..., B...>([first, second](Sinks<A..., B...>& out) {
       return with_parts(
           out, [&](Sinks<A...>& a, Sinks<B...>& b) { return first->next(a) && second->next(b); });
     });
@@ -353,8 +241,8 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
   static std::array<Shape, sizeof...(A) + sizeof...(B)> join(
       const std::array<Shape, sizeof...(A)>& a, const std::array<Shape, sizeof...(B)>& b) {
     std::array<Shape, sizeof...(A) + sizeof...(B)> all;
-    std::copy(a.begin(), a.end(), all.begin());
-    std::copy(b.begin(), b.end(), all.begin() + sizeof...(A));
+    for (std::size_t i = 0; i < a.size(); ++i) all[i] = a[i];
+    for (std::size_t i = 0; i < b.size(); ++i) all[a.size() + i] = b[i];
     return all;
   }
   // Moves the sinks into two tuples and back. Sinks are handles, so the memory that they write to
@@ -376,5 +264,4 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
   const StagePtr<B...> b_;
 };
 
-}  // namespace detail
-}  // namespace stoker
+}  // namespace stoker::detail

@@ -1,11 +1,10 @@
 // The common part of a Dataset's stages. Programs include stoker/dataset.h.
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <iterator>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -76,6 +75,14 @@ inline std::int64_t sum_of(std::int64_t a, std::int64_t b) {
   const bool overflows = __builtin_add_overflow(a, b, &result);
   return overflows ? std::numeric_limits<std::int64_t>::max() : result;
 }
+template <class N>
+constexpr N smaller_of(N a, N b) {
+  return b < a ? b : a;
+}
+template <class N>
+constexpr N larger_of(N a, N b) {
+  return a < b ? b : a;
+}
 constexpr std::int64_t divided_up(std::int64_t a, std::int64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
@@ -92,11 +99,20 @@ inline std::int64_t element_number(std::int64_t first, std::int64_t step, std::i
 }
 
 inline bool has_unknown(const Shape& shape) {
-  return std::find(shape.begin(), shape.end(), Shape::kUnknown) != shape.end();
+  for (const std::int64_t extent : shape) {
+    if (extent == Shape::kUnknown) return true;
+  }
+  return false;
 }
 // Returns whether elements of shape `a` fit where shape `b` is expected. An unknown extent fits
 // any.
 bool is_compatible(const Shape& a, const Shape& b);
+
+// Copies elements of a slot's type, which are plain bytes, into memory that does not overlap them.
+template <class T>
+void copy_values(std::span<const T> from, std::span<T> to) {
+  if (!from.empty()) std::memcpy(to.data(), from.data(), from.size_bytes());
+}
 
 // The place that one component of an element is written to: memory of a fixed shape (a row of the
 // pinned slot), or memory of its own that grows to what is written.
@@ -167,14 +183,14 @@ template <class... T>
 void copy_element(const Sinks<T...>& from, Sinks<T...>& to) {
   const auto copy = [](const auto& source, auto& target) {
     target.reset();
-    const auto values = source.values();
+    const std::span values = source.values();
     const auto count = static_cast<std::size_t>(source.shape().elements());
     // A short batch goes into memory for a whole one.
     if (target.is_fixed() && source.rows() >= 0) {
       if (count > target.values().size()) throw_wrong_shape(target.shape(), source.shape());
-      std::copy_n(values.begin(), count, target.values().begin());
+      copy_values(values.first(count), target.values());
     } else {
-      std::copy_n(values.begin(), count, target.take(source.shape()).begin());
+      copy_values(values.first(count), target.take(source.shape()));
     }
     if (source.rows() >= 0) target.set_rows(source.rows());
   };
@@ -279,15 +295,20 @@ class IndexCursor final : public Cursor<T...> {
   std::int64_t next_ = 0;
 };
 
-template <class... T>
+// The cursor that calls a function object.
+template <class Next, class... T>
 class FunctionCursor final : public Cursor<T...> {
  public:
-  explicit FunctionCursor(std::function<bool(Sinks<T...>&)> next) : next_(std::move(next)) {}
+  explicit FunctionCursor(Next next) : next_(std::move(next)) {}
   bool next(Sinks<T...>& out) override { return next_(out); }
 
  private:
-  std::function<bool(Sinks<T...>&)> next_;
+  Next next_;
 };
+template <class... T, class Next>
+std::unique_ptr<Cursor<T...>> function_cursor(Next next) {
+  return std::make_unique<FunctionCursor<Next, T...>>(std::move(next));
+}
 
 // An order of [0, size) for each pass.
 class EpochOrder {
