@@ -100,10 +100,12 @@ class StoredWeights {
   virtual ~StoredWeights() = default;
 };
 
-// A layer that is a part of another one, with its name there ("query").
+// A layer that is a part of another one, with its name there ("query"), and with the attribute by
+// which Keras's files find it ("query_dense") where that is another one.
 struct Child {
   std::string name;
   std::shared_ptr<LayerBase> layer;
+  std::string attribute{};
 };
 
 class LayerBase {

@@ -52,6 +52,10 @@ class AdamRule final : public Described<optimizers::OptimizerBase, Options> {
     return {"momentum", "velocity"};
   }
 
+  std::vector<std::size_t> slot_groups() const override {
+    return options_.amsgrad ? std::vector<std::size_t>{2, 1} : std::vector<std::size_t>{2};
+  }
+
   void step(optimizers::Update& update, Expr parameter) const override {
     const Expr alpha = update.scalar([this](Expr learning_rate, Expr t) {
       const Expr power_1 = pow(constant(t, options_.beta_1), t);

@@ -40,6 +40,8 @@ class LossScaleOptimizerRule final
   }
 
   std::vector<std::string> slot_names() const override { return inner_->slot_names(); }
+  std::vector<std::size_t> slot_groups() const override { return inner_->slot_groups(); }
+  const OptimizerBase* inner() const override { return inner_.get(); }
   bool keeps_zero() const override { return inner_->keeps_zero(); }
   void step(optimizers::Update& update, graph::Expr parameter) const override {
     inner_->step(update, parameter);

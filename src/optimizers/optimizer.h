@@ -62,6 +62,12 @@ class OptimizerBase {
 
   // Returns the names of the slots as Keras has them, in Keras's order. All slots begin at 0.
   virtual std::vector<std::string> slot_names() const = 0;
+  // Returns how many slots, in the order of slot_names(), Keras adds together for one weight after
+  // the other: {2, 1} for Adam's momentum and velocity, which it adds by turns, followed by all of
+  // velocity_hat. Files hold the slots in that order.
+  virtual std::vector<std::size_t> slot_groups() const = 0;
+  // Returns the optimizer that this one wraps, or null.
+  virtual const OptimizerBase* inner() const { return nullptr; }
   // Returns how the loss is scaled, or null for an optimizer that does not scale it.
   virtual const LossScaling* loss_scaling() const { return nullptr; }
   // Returns whether a step leaves an element unchanged whose parameter, gradient and slots are 0,

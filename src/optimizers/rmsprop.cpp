@@ -36,6 +36,10 @@ class RMSpropRule final : public Described<optimizers::OptimizerBase, RMSpropOpt
     return names;
   }
 
+  std::vector<std::size_t> slot_groups() const override {
+    return std::vector<std::size_t>(slot_names().size(), 1);
+  }
+
   void step(optimizers::Update& update, Expr parameter) const override {
     const auto rho = static_cast<float>(options_.rho);
     const auto take = static_cast<float>(1.0 - options_.rho);

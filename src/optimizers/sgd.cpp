@@ -29,6 +29,10 @@ class SGDRule final : public Described<optimizers::OptimizerBase, SGDOptions> {
     return {"momentum"};
   }
 
+  std::vector<std::size_t> slot_groups() const override {
+    return std::vector<std::size_t>(slot_names().size(), 1);
+  }
+
   void step(optimizers::Update& update, Expr parameter) const override {
     const Expr scaled_gradient = update.gradient() * update.learning_rate();
     if (momentum_ == 0.0) return update.set_parameter(parameter - scaled_gradient);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,14 @@ class State {
   const Store& store() const { return *store_; }
 
   Tensor read(const Weight& weight) const { return store_->read(*stream_, weight); }
-  void write(const Weight& weight, const Tensor& value) { store_->write(*stream_, weight, value); }
+  void write(const Weight& weight, const Tensor& value) {
+    store_->write(*stream_, weight, value.data<float>());
+  }
+  void write(const Weight& weight, std::span<const float> values) {
+    store_->write(*stream_, weight, values);
+  }
+  // The memory of a slot of the optimizer, after prepare_training().
+  std::byte* slot(std::size_t i) const { return slots_[i]->data(); }
 
   plan::Scalars read_scalars() const;
   void write_scalars(const plan::Scalars& scalars);

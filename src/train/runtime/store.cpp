@@ -101,21 +101,21 @@ Tensor Store::read(device::Stream& stream, const Weight& weight) const {
   return value;
 }
 
-void Store::write(device::Stream& stream, const Weight& weight, const Tensor& value) {
-  write(stream, weight.home, value.data<float>());
-}
-
 void Store::write(device::Stream& stream, Home home, std::span<const float> values) {
   stream.copy_to_device(space(home.space) + home.offset,
                         reinterpret_cast<const std::byte*>(values.data()), values.size_bytes());
-  const bool is_copied = copy_dtype_ && home.space == Space::parameter;
-  const auto copy = is_copied ? rounded(values, *copy_dtype_) : std::vector<std::uint16_t>();
-  if (is_copied) {
-    stream.copy_to_device(copies_->data() + home.offset / 2,
+  stream.synchronize();
+  if (!copy_dtype_ || home.space != Space::parameter) return;
+  // Copies are made in pieces, so that a large weight takes little memory beside its own.
+  constexpr std::size_t kPiece = std::size_t{1} << 18;
+  for (std::size_t done = 0; done < values.size(); done += kPiece) {
+    const auto copy =
+        rounded(values.subspan(done, std::min(kPiece, values.size() - done)), *copy_dtype_);
+    stream.copy_to_device(copies_->data() + home.offset / 2 + done * sizeof(std::uint16_t),
                           reinterpret_cast<const std::byte*>(copy.data()),
                           copy.size() * sizeof(std::uint16_t));
+    stream.synchronize();
   }
-  stream.synchronize();
 }
 
 // The loop repeats when the store is joined into another one before this thread has entered its

@@ -65,7 +65,9 @@ class Store {
   std::byte* space(graph::Space space) const;
 
   Tensor read(device::Stream& stream, const Weight& weight) const;
-  void write(device::Stream& stream, const Weight& weight, const Tensor& value);
+  void write(device::Stream& stream, const Weight& weight, std::span<const float> values) {
+    write(stream, weight.home, values);
+  }
 
  private:
   struct Joining;
