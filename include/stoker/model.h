@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "stoker/callback.h"
+#include "stoker/detail/function.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
-#include "stoker/detail/function.h"
 #include "stoker/history.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"
@@ -41,6 +41,8 @@ namespace detail {
 // Returns whether larger values are better ones for this name in the model's logs, with or without
 // "val_"; nullopt where neither a loss nor a metric of the model has that name.
 std::optional<bool> larger_is_better(const Model& model, const std::string& name);
+// The library's own way to a model's inside.
+struct ModelAccess;
 }  // namespace detail
 
 struct ModelOptions {
@@ -393,7 +395,7 @@ class Model {
  private:
   friend class Layer;
   friend Model clone_model(const Model& model);
-  friend std::optional<bool> detail::larger_is_better(const Model& model, const std::string& name);
+  friend struct detail::ModelAccess;
   Impl& impl(const char* what) const;
   std::shared_ptr<layers::LayerBase> as_layer() const;
 
