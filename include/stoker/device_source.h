@@ -29,7 +29,9 @@ struct DeviceQueue {
 //       });
 //
 // The function is called for one batch after another, on the thread that calls fit, between
-// launches of steps, and should return soon. The spans lie in device memory.
+// launches of steps, and should return soon. The spans lie in device memory. If it has no captures
+// or is given as pure(f), a batch depends on nothing but its BatchContext, so that a training can
+// go on where an earlier one stopped.
 template <class... T, class F>
 Generator<T...> device_generator(const BatchShapes& shapes, F function);
 

@@ -40,6 +40,7 @@ Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
                  device::Device& device, OnWait call_on_wait)
     : options(feed_options),
       on_wait(std::move(call_on_wait)),
+      saves_state(options.saves_state && from->saves_state()),
       shares_cores(device.reads_host_memory()),
       sizes(sizes_of(options, *from, shares_cores)),
       shared(std::make_shared<WorkerPool::Shared>(std::move(from), options, sizes.slots, device,
@@ -47,14 +48,20 @@ Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
       source(*shared->source),
       schedule(shared->schedule),
       ring(shared->ring),
+      sequence(static_cast<std::uint64_t>(schedule.first_batch())),
       epoch(schedule.first_epoch()),
+      step(schedule.first_step()),
+      source_state(options.source_state),
       pool(shared, {.workers = sizes.workers,
                     .active = sizes.active,
                     .seed = options.seed,
                     .shuffle = options.shuffle,
                     .nan_policy = options.nan_policy,
                     .shares_cores = shares_cores,
-                    .timeout_ns = timeout_ns(options)}) {
+                    .timeout_ns = timeout_ns(options),
+                    .source_state = options.source_state,
+                    .saves_state = saves_state,
+                    .max_state_bytes = options.max_state_bytes}) {
   for (auto track = static_cast<std::size_t>(sizes.workers); track < shared->timeline.size();
        ++track) {
     shared->timeline.track(track).prepare();
@@ -78,7 +85,7 @@ void Feed::Impl::end_epoch() {
   ++epoch;
   step = 0;
   // The workers end an epoch of the source when they begin the next; the last one is ended here.
-  if ((epoch == schedule.end_epoch() || ran_out) && sequence > 0) {
+  if ((epoch == schedule.end_epoch() || ran_out) && position > 0) {
     pool.stop();  // some workers may be about to ask for batches beyond the end
     if (pool.join()) end_source();
   }
@@ -93,6 +100,11 @@ void Feed::Impl::end_source() {
   } catch (...) {
     fail(where(), "the generator threw something that is no std::exception");
   }
+}
+
+// Takes over the source's state after a batch, or after the end of an epoch.
+void Feed::Impl::keep_state(SlotNote& note) {
+  if (saves_state) std::swap(source_state, note.source_state);
 }
 
 void Feed::Impl::warn_of_nan(const SlotNote& note) {
@@ -115,14 +127,15 @@ std::optional<Batch> Feed::Impl::next() {
     }
     const bool was_there = ring.is_full(position);
     const int ready = was_there ? ring.filled(position) : 0;
-    const SlotNote* const found = take();
+    SlotNote* const found = take();
     if (found == nullptr) return std::nullopt;
-    const SlotNote& note = *found;
+    SlotNote& note = *found;
     if (note.epoch < epoch) {  // a batch beyond the end of an epoch that is over
       ring.release(position++);
       continue;
     }
     if (note.rows == kFailed) rethrow();
+    keep_state(note);
     if (note.rows == kEnded) {
       ran_out = steps.has_value() || step == 0;
       ring.release(position++);
@@ -174,6 +187,13 @@ bool Feed::holds_next_slot() const { return impl_->ring.waits_for_release(impl_-
 void Feed::release(const Batch& batch) { impl_->ring.release(batch.position); }
 
 bool Feed::ran_out() const { return impl_->ran_out; }
+
+Position Feed::position() const {
+  return {.epoch = impl_->epoch,
+          .step = impl_->step,
+          .batches = static_cast<std::int64_t>(impl_->sequence),
+          .source_state = impl_->source_state};
+}
 
 void Feed::stop() {
   impl_->stopped = true;

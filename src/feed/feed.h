@@ -86,6 +86,9 @@ class Feed {
   // steps_per_epoch or its own batches_per_epoch, or at the very beginning of an epoch after the
   // first. The epoch was then cut short, and there are no more epochs.
   bool ran_out() const;
+  // Returns the place after the batch that next() returned last or, if it returned nothing because
+  // an epoch is over, the beginning of the next epoch. This is cheap: it copies nothing.
+  Position position() const;
   // Stops pulling, so that next() returns nothing any more.
   void stop();
   // Reports that the source's DeviceFiller failed on the batch of the last next(). The exception

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "feed/feed.h"
 #include "feed/ring/ring.h"
@@ -22,6 +23,7 @@ struct Feed::Impl {
   std::optional<Batch> next();
   void end_epoch();
   void end_source();
+  void keep_state(SlotNote& note);
   void warn(const std::string& what) const { options.give_warning(what); }
   void warn_of_nan(const SlotNote& note);
   // Returns "batch 17 (epoch 2, batch 7 of it)" for the batch that next() is to return.
@@ -29,7 +31,7 @@ struct Feed::Impl {
   std::string describe_next() const;
 
   // ---- waiting.cpp: waiting for a batch, and giving it up ----
-  const SlotNote* take();
+  SlotNote* take();
   enum class Waited : std::uint8_t { filled, timed_out, given_up, workers_ended };
   Waited wait(std::int64_t begin_ns);
   void wait_for_a_run_of_steps();
@@ -41,6 +43,7 @@ struct Feed::Impl {
 
   const FeedOptions options;
   const OnWait on_wait;
+  const bool saves_state;   // whether the source's state is saved after each batch
   const bool shares_cores;  // whether workers and step share cores
   const Sizes sizes;
   const std::shared_ptr<WorkerPool::Shared> shared;
@@ -54,9 +57,10 @@ struct Feed::Impl {
 
   // The consumer's own place: the batch that next() returns.
   std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
-  std::uint64_t sequence = 0;  // batches before it
+  std::uint64_t sequence;      // batches of the training before it
   std::int64_t epoch;
-  std::int64_t step = 0;
+  std::int64_t step;
+  std::vector<std::byte> source_state;  // of the batch before it
   bool ran_out = false;
   bool stopped = false;
   std::exception_ptr failed;

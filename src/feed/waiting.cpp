@@ -87,7 +87,7 @@ void Feed::Impl::give_up() {
 }
 
 // Waits for the slot of the next batch. Returns null if waiting has become pointless.
-const SlotNote* Feed::Impl::take() {
+SlotNote* Feed::Impl::take() {
   if (ring.is_full(position)) return &ring.note(position);
   if (ring.is_held(position)) {
     throw ValueError(format("Feed::next: expected a batch to be released first, since the ring of ",

@@ -96,6 +96,7 @@ PUBLIC_HEADERS = {
     "read_limits.h": "data",
     "sequence.h": "data",
     "source.h": "data",
+    "source_state.h": "data",
     "history.h": "report",
     "report.h": "feed",
     "memory_report.h": "train",

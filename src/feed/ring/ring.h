@@ -24,6 +24,9 @@ struct SlotNote {
   std::int64_t begin_ns = 0;
   std::int64_t end_ns = 0;
   bool has_nan = false;
+  // The source's state after this batch, for the sources that save one. The consumer swaps the
+  // memory with its own, so that in the steady state nobody allocates.
+  std::vector<std::byte> source_state{};
 };
 inline constexpr std::int64_t kEnded = 0;     // no batch: the source ended the epoch
 inline constexpr std::int64_t kFailed = -1;   // no batch: see WorkerPool::failure()

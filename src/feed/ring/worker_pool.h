@@ -1,6 +1,7 @@
 // The threads that pull batches from a source into the ring.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -39,6 +40,10 @@ class WorkerPool {
     bool shares_cores = false;
     // The time that a call of fill() may take when the pool waits for its end; 0 is for ever.
     std::int64_t timeout_ns = 0;
+    // The state that the source begins with, and whether and how much of it is saved.
+    std::vector<std::byte> source_state{};
+    bool saves_state = false;
+    std::size_t max_state_bytes = 0;
   };
 
   // Everything that threads touch. A thread that was abandoned in a call of fill() keeps it alive.

@@ -63,7 +63,7 @@ std::optional<WorkerPool::Workers::Claim> WorkerPool::Workers::claim(Worker& wor
     const std::lock_guard lock(state_mutex_);
     ++in_flight_;
   }
-  if (claimed.step == 0) begin_epoch(worker, claimed);
+  if (claimed.step == 0 || claimed.position == 0) begin_epoch(worker, claimed);
   return claimed;
 }
 
@@ -117,13 +117,17 @@ void WorkerPool::Workers::end_work() {
 // Begins an epoch of the source if one begins with this claim.
 void WorkerPool::Workers::begin_epoch(Worker& worker, Claim& claim) {
   const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
-  if (schedule_.first_index(claim.epoch) != 0 && claim.batch != 0) return;
+  const bool is_first = claim.position == 0;
+  if (schedule_.first_index(claim.epoch) != 0 && !is_first) return;
   worker.since_ns.store(now_ns());
   worker.filling.store(claim.position + 1);
   try {
-    // The consumer ends the last epoch.
-    if (claim.batch != 0) source_.end_epoch(epoch - 1);
-    source_.begin_epoch(epoch);
+    if (is_first) {
+      begin_run(claim);
+    } else {
+      source_.end_epoch(epoch - 1);  // The consumer ends the last epoch.
+      source_.begin_epoch(epoch);
+    }
     if (orders_) orders_->of_epoch(epoch);
   } catch (const std::exception& error) {
     fail(claim, error.what());
@@ -132,6 +136,34 @@ void WorkerPool::Workers::begin_epoch(Worker& worker, Claim& claim) {
     fail(claim, "the generator threw something that is no std::exception");
     claim.failed = true;
   }
+}
+
+// The source's state is that after the batch before this one, which may have been the last of its
+// epoch.
+void WorkerPool::Workers::begin_run(const Claim& claim) {
+  const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
+  source_.begin_run(schedule_.start_at(claim.epoch, claim.step));
+  if (options_.source_state.empty()) {
+    source_.begin_epoch(epoch);
+    return;
+  }
+  const std::int64_t before = schedule_.source_epoch_before();
+  source_.begin_epoch(before);
+  source_.load_state(options_.source_state);
+  if (before == epoch) return;
+  source_.end_epoch(before);
+  source_.begin_epoch(epoch);
+}
+
+void WorkerPool::Workers::save_state(SlotNote& note) {
+  note.source_state.clear();
+  source_.save_state(note.source_state);
+  if (note.source_state.size() <= options_.max_state_bytes) return;
+  throw DataError(format("expected a state of at most ", options_.max_state_bytes,
+                         " bytes, since one is kept for each batch, received one of ",
+                         note.source_state.size(),
+                         " from save_state. Save where the data are rather than the data, or "
+                         "raise max_state_bytes"));
 }
 
 // Fills the slot and publishes it.
@@ -195,7 +227,9 @@ std::int64_t WorkerPool::Workers::pull(Worker& worker, int number, const Claim& 
       throw DataError(
           format("expected 0 to ", spec.batch_size(), " rows, the batch size, received ", rows));
     }
-    if (rows == 0 && claim.batch == 0) throw DataError("the generator gave no batch");
+    const bool is_first = claim.position == 0 && claim.step == 0;
+    if (rows == 0 && is_first) throw DataError("the generator gave no batch");
+    if (options_.saves_state) save_state(note);
     const bool look = options_.nan_policy != NanPolicy::allow && source_.device_filler() == nullptr;
     if (rows > 0 && look) check_for_nan(claim, rows, note);
     return rows > 0 && note.has_nan && options_.nan_policy == NanPolicy::skip ? kSkipped : rows;

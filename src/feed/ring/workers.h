@@ -28,6 +28,8 @@ class WorkerPool::Workers {
         active_(options.active),
         workers_(static_cast<std::size_t>(options.workers)) {
     next_.epoch = schedule_.first_epoch();
+    next_.step = schedule_.first_step();
+    next_.batch = static_cast<std::uint64_t>(schedule_.first_batch());
     const std::optional<std::int64_t> pass = source_.batches_per_epoch();
     if (options.shuffle && source_.shuffles_batches() && pass) orders_.emplace(*pass, options.seed);
   }
@@ -52,7 +54,7 @@ class WorkerPool::Workers {
   // A batch that a worker is going to fill.
   struct Claim {
     std::uint64_t position = 0;  // in the ring, which carries the ends of epochs too
-    std::uint64_t batch = 0;     // batches before it
+    std::uint64_t batch = 0;     // batches of the training before it
     std::int64_t epoch = 0;      // of the training
     std::int64_t step = 0;       // of that epoch
     bool failed = false;         // an exception was thrown as the epoch began
@@ -82,6 +84,8 @@ class WorkerPool::Workers {
   bool is_over() const { return over_.load(std::memory_order_relaxed) || ring_.is_stopped(); }
   void end_work();
   void begin_epoch(Worker& worker, Claim& claim);
+  void begin_run(const Claim& claim);
+  void save_state(SlotNote& note);
   void fill(Worker& worker, int number, const Claim& claim);
   std::int64_t pull(Worker& worker, int number, const Claim& claim, SlotNote& note);
   void check_for_nan(const Claim& claim, std::int64_t rows, SlotNote& note) const;

@@ -1,6 +1,7 @@
 #include "feed/upload/class_weights.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "data/class_weights.h"
@@ -28,6 +29,11 @@ class DeviceWeightedSource final : public Source, public DeviceFiller {
   void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
   void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
   bool epochs_apart() const override { return source_->epochs_apart(); }
+  void begin_run(const RunStart& start) override { source_->begin_run(start); }
+  bool resumes_by_number() const override { return source_->resumes_by_number(); }
+  bool saves_state() const override { return source_->saves_state(); }
+  void save_state(std::vector<std::byte>& state) override { source_->save_state(state); }
+  void load_state(std::span<const std::byte> state) override { source_->load_state(state); }
   bool shuffles_batches() const override { return source_->shuffles_batches(); }
   DeviceFiller* device_filler() override { return this; }
   SourceTraits traits() const override { return source_->traits(); }

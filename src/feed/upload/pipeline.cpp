@@ -290,6 +290,8 @@ FeedReport Pipeline::take_report() {
   return report;
 }
 
+Position Pipeline::position() const { return impl_->feed->position(); }
+
 device::RingState* Pipeline::ring() {
   return reinterpret_cast<device::RingState*>(impl_->state->data());
 }

@@ -42,6 +42,9 @@ class Pipeline {
   // Notes that the step that reads the batch of the last next() has been launched.
   void consumed(const Batch& batch);
 
+  // Returns Feed::position(): the place after the batch of the last next().
+  Position position() const;
+
   device::RingState* ring();
   Feed& feed();
 
