@@ -107,7 +107,10 @@ TEST_F(Zip, refuses_more_bytes_than_deflate_can_have_packed) {
   zip_set_file_compression(made, 0, ZIP_CM_DEFLATE, 9);
   ASSERT_EQ(zip_close(made), 0);
   std::string bytes = test::read_all(path);
-  EXPECT_EQ(refusal(bytes), "");
+  {
+    const ZipReader honest(path, 4);
+    EXPECT_EQ(honest.read(*honest.find("b"), kMost).text(), zeros);
+  }
   // The sizes stand 22 bytes into the header and 24 into the entry of the directory.
   const std::uint32_t size = 0xfffffff0u;
   std::memcpy(&bytes[22], &size, 4);
