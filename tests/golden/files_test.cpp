@@ -22,7 +22,6 @@ namespace {
 // The models that can't be loaded yet, and what they wait for.
 const std::map<std::string, std::string> kWaiting{
     {"lstm", "LSTM"},
-    {"residual", "ExponentialDecay"},
     {"tagger", "Bidirectional"},
     {"transformer", "MultiHeadAttention"},
 };
