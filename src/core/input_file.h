@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,9 @@ class InputFile {
   // Fills `bytes` and returns how many were read, which are fewer only at the end of the file.
   std::size_t read(std::span<std::byte> bytes);
   void rewind();
+  // Maps the whole file for reading. The result outlives this object. Bytes that are no longer in
+  // the file when they are looked at, or that the disk fails to give, end the program.
+  std::shared_ptr<const std::byte> map() const;
 
  private:
   InputFile(std::string path, int descriptor, std::uint64_t size)
