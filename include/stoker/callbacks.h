@@ -1,208 +1,141 @@
-// Callbacks: code that a fit, an evaluation or a prediction calls at its events. The hooks, their
-// order and their numbers, which count from 0, are Keras 3's. Hooks are called one after another on
-// the thread that called fit, and the device goes on with the steps that were launched meanwhile.
-//
-//   class StopAt : public Callback {
-//    public:
-//     explicit StopAt(double accuracy) : accuracy_(accuracy) {}
-//     void on_epoch_end(std::int64_t, Logs& logs) override {
-//       if (logs["val_accuracy"] >= accuracy_) model().stop_training();
-//     }
-//    private:
-//     double accuracy_;
-//   };
-//   model.fit(x, y, {.epochs = 100, .validation_split = 0.1, .callbacks = {StopAt(0.99)}});
-//
-// A hook may evaluate, predict, read and set weights and the learning rate, of its own model and of
-// others, and train other models that share no layer with it. It can't train or compile the model
-// that it is called for, nor models that share layers with it: that throws ValueError. An exception
-// out of a hook ends the fit with a CallbackError that names the callback and the hook, with the
-// original nested in it; the model is then as it was after the last step.
+// Callbacks that stop, save, log and change the learning rate, with Keras 3's names, arguments,
+// defaults and messages. Keras's RemoteMonitor is not offered. How to write another one:
+// stoker/callback.h and docs/callbacks.md.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
-#include "stoker/history.h"
-#include "stoker/tensor.h"
+#include "stoker/callback.h"
+#include "stoker/detail/function.h"
+#include "stoker/detail/monitor.h"
 
 namespace stoker {
 
-class Model;
-
-namespace detail {
-// What a LogsView reads when it is asked.
-class LogsSource {
- public:
-  virtual const Logs& read() = 0;
-
- protected:
-  ~LogsSource() = default;
+struct EarlyStoppingOptions {
+  std::string monitor = "val_loss";
+  double min_delta = 0.0;     // A smaller change is no improvement.
+  std::int64_t patience = 0;  // Epochs without an improvement after which training stops.
+  int verbose = 0;
+  std::string mode = "auto";  // "min", "max", or "auto": by the metric.
+  std::optional<double> baseline{};
+  bool restore_best_weights = false;
+  std::int64_t start_from_epoch = 0;
 };
-// What a PredictionsView reads when it is asked.
-class PredictionsSource {
+
+// Stops the training when a number in the logs has not improved for some epochs.
+class EarlyStopping : public Callback {
  public:
-  virtual std::vector<Tensor> last_batch() const = 0;
+  // Throws ValueError for an unknown mode and for a negative patience or start.
+  explicit EarlyStopping(EarlyStoppingOptions options = {});
 
- protected:
-  ~PredictionsSource() = default;
-};
-}  // namespace detail
+  std::int64_t stopped_epoch() const { return stopped_epoch_; }  // 0 where it did not stop.
+  std::int64_t best_epoch() const { return best_epoch_; }
+  const std::optional<double>& best() const { return best_; }
 
-// Loss and metrics since the epoch began, up to and including a step. The first look at them waits
-// for that step to end on the device; a hook that does not look costs nothing. A view is valid
-// within the hook that was given it, and a Logs made from it stays.
-class LogsView {
- public:
-  explicit LogsView(detail::LogsSource& source) : source_(&source) {}
-
-  // Throws ValueError, with the names that there are, for another name.
-  double operator[](const std::string& name) const { return logs()[name]; }
-  double loss() const { return logs().loss(); }
-  bool contains(const std::string& name) const { return logs().contains(name); }
-  auto begin() const { return logs().begin(); }
-  auto end() const { return logs().end(); }
-  std::size_t size() const { return logs().size(); }
-  const Logs& logs() const { return source_->read(); }
-  operator const Logs&() const { return logs(); }
+  std::string name() const override { return "EarlyStopping"; }
+  void on_train_begin() override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void on_train_end(const Logs& logs) override;
 
  private:
-  detail::LogsSource* source_;
+  EarlyStoppingOptions options_;
+  detail::Monitor monitor_;
+  std::int64_t wait_ = 0;
+  std::int64_t stopped_epoch_ = 0;
+  std::int64_t best_epoch_ = 0;
+  std::optional<double> best_{};
+  std::vector<Tensor> best_weights_{};
 };
 
-// The outputs for the batch that was just predicted. Like a LogsView it is valid within its hook.
-class PredictionsView {
+struct ReduceLROnPlateauOptions {
+  std::string monitor = "val_loss";
+  double factor = 0.1;
+  std::int64_t patience = 10;
+  int verbose = 0;
+  std::string mode = "auto";
+  double min_delta = 1e-4;
+  std::int64_t cooldown = 0;  // Epochs after a reduction in which nothing is counted.
+  double min_lr = 0.0;
+};
+
+// Multiplies the learning rate by a factor when a number in the logs has not improved for some
+// epochs, and writes the rate into the logs as "learning_rate".
+class ReduceLROnPlateau : public Callback {
  public:
-  explicit PredictionsView(const detail::PredictionsSource& source) : source_(&source) {}
-  // Returns a tensor of shape (rows, ...) for each output of the model.
-  std::vector<Tensor> tensors() const { return source_->last_batch(); }
+  // Throws ValueError for a factor that is not in [0, 1), an unknown mode, and negative counts.
+  explicit ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
+
+  std::string name() const override { return "ReduceLROnPlateau"; }
+  void on_train_begin() override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
 
  private:
-  const detail::PredictionsSource* source_;
+  void reduce(std::int64_t epoch);
+
+  ReduceLROnPlateauOptions options_;
+  detail::Monitor monitor_;
+  std::int64_t wait_ = 0;
+  std::int64_t cooldown_ = 0;
+  std::optional<double> best_{};
 };
 
-// Facts about the fit, evaluation or prediction that calls the hooks. During the validation of a
-// fit they are still the fit's.
-struct CallbackParams {
-  std::int64_t epochs = 1;              // The number of the last epoch, as in the options.
-  std::optional<std::int64_t> steps{};  // Steps in an epoch, where that is known beforehand.
+struct LearningRateSchedulerOptions {
   int verbose = 0;
 };
 
-// The base class of callbacks. Only the hooks that it needs are overridden.
-class Callback {
+// Sets the learning rate at the beginning of each epoch to what a function says, and writes it into
+// the logs as "learning_rate". The function gets the epoch and the present rate.
+class LearningRateScheduler : public Callback {
  public:
-  virtual ~Callback() = default;
+  explicit LearningRateScheduler(detail::Function<double(std::int64_t epoch, double rate)> schedule,
+                                 LearningRateSchedulerOptions options = {});
 
-  // Returns the name for messages. Where it is not overridden, it is the name of the class.
-  virtual std::string name() const;
-
-  // Logs of an epoch hold loss and metrics, and after validation "val_loss" and so on. What a hook
-  // adds to them is seen by the callbacks after it, the progress bar and the history.
-  virtual void on_train_begin() {}
-  virtual void on_train_end(const Logs& logs) { (void)logs; }  // The logs of the last epoch.
-  virtual void on_epoch_begin(std::int64_t epoch) { (void)epoch; }
-  virtual void on_epoch_end(std::int64_t epoch, Logs& logs) { (void)epoch, (void)logs; }
-  virtual void on_train_batch_begin(std::int64_t step) { (void)step; }
-  virtual void on_train_batch_end(std::int64_t step, LogsView logs) { (void)step, (void)logs; }
-
-  // These are called by evaluate() and by the validation of a fit.
-  virtual void on_test_begin() {}
-  virtual void on_test_end(const Logs& logs) { (void)logs; }
-  virtual void on_test_batch_begin(std::int64_t step) { (void)step; }
-  virtual void on_test_batch_end(std::int64_t step, LogsView logs) { (void)step, (void)logs; }
-
-  virtual void on_predict_begin() {}
-  virtual void on_predict_end() {}
-  virtual void on_predict_batch_begin(std::int64_t step) { (void)step; }
-  virtual void on_predict_batch_end(std::int64_t step, PredictionsView outputs) {
-    (void)step, (void)outputs;
-  }
-
-  // Keras has no hooks like these. The first two are called about ten times a second, when the host
-  // has received what the device recorded up to some step: looking at these logs never waits. The
-  // third is called after on_epoch_end, with the epoch's verdict.
-  virtual void on_train_progress(std::int64_t step, LogsView logs) { (void)step, (void)logs; }
-  virtual void on_test_progress(std::int64_t step, LogsView logs) { (void)step, (void)logs; }
-  virtual void on_epoch_report(std::int64_t epoch, const FeedReport& report) {
-    (void)epoch, (void)report;
-  }
-
-  // Makes model() and params() answer. A fit calls it, and calls it again with what it was given
-  // before when the fit ends.
-  struct Place {
-    Model* model = nullptr;
-    CallbackParams params{};
-  };
-  Place set_place(Place place) { return std::exchange(place_, std::move(place)); }
-
- protected:
-  // Returns the model that is trained, evaluated or asked. Throws ValueError outside of hooks.
-  Model& model() const;
-  const CallbackParams& params() const { return place_.params; }
+  std::string name() const override { return "LearningRateScheduler"; }
+  void on_epoch_begin(std::int64_t epoch) override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
 
  private:
-  Place place_{};
+  detail::Function<double(std::int64_t, double)> schedule_;
+  LearningRateSchedulerOptions options_;
 };
 
-// The same hooks as functions, of which any may be missing:
-//   model.fit(x, y, {.callbacks = {LambdaCallback{.on_epoch_end = [](std::int64_t, Logs&) {}}}});
-// The options of fit, evaluate and predict have them as members too.
-struct LambdaCallback {
-  std::function<void()> on_train_begin{};
-  std::function<void(const Logs& logs)> on_train_end{};
-  std::function<void(std::int64_t epoch)> on_epoch_begin{};
-  std::function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
-  std::function<void(std::int64_t step)> on_train_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
-  std::function<void()> on_test_begin{};
-  std::function<void(const Logs& logs)> on_test_end{};
-  std::function<void(std::int64_t step)> on_test_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
-  std::function<void()> on_predict_begin{};
-  std::function<void()> on_predict_end{};
-  std::function<void(std::int64_t step)> on_predict_batch_begin{};
-  std::function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_progress{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
-  std::function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
-};
-
-// A callback in the options of a call. A temporary is moved into the handle, a shared_ptr is
-// shared, and an object with a name stays the caller's, who keeps it alive and finds in it what it
-// has gathered:
-//   Losses losses;
-//   model.fit(x, y, {.callbacks = {losses, StopAt(0.99), std::make_shared<Plot>()}});
-class CallbackHandle {
+// Ends the training as stop_training() does when the loss of a step is not finite. Without it fit
+// throws NumericError. In either case the weights are those from before that step, where Keras's
+// are lost; the logs are those of the steps before it.
+class TerminateOnNaN : public Callback {
  public:
-  template <class C>
-  requires std::derived_from<std::remove_cvref_t<C>, Callback> CallbackHandle(C&& callback) {
-    using Own = std::remove_reference_t<C>;
-    static_assert(!std::is_const_v<Own>,
-                  "A callback's hooks may change it, so it can't be const: give an object that is "
-                  "not, or a temporary");
-    if constexpr (std::is_lvalue_reference_v<C>) {
-      callback_ = std::shared_ptr<Callback>(std::shared_ptr<Callback>(), &callback);
-    } else {
-      callback_ = std::make_shared<Own>(std::move(callback));
-    }
-  }
-  template <std::derived_from<Callback> C>
-  CallbackHandle(std::shared_ptr<C> callback) : callback_(std::move(callback)) {}
-  CallbackHandle(LambdaCallback hooks);
+  std::string name() const override { return "TerminateOnNaN"; }
+  bool on_train_failure(const Error& failure) override;
+};
 
-  // Null where the shared_ptr was.
-  const std::shared_ptr<Callback>& callback() const { return callback_; }
+struct CSVLoggerOptions {
+  std::string separator = ",";
+  bool append = false;  // Goes on with a file that is there, without a second line of names.
+};
+
+// Writes a line for each epoch: its number, and its logs in the order of their names. Lines end as
+// Python's csv module ends them.
+class CSVLogger : public Callback {
+ public:
+  explicit CSVLogger(std::string filename, CSVLoggerOptions options = {});
+
+  std::string name() const override { return "CSVLogger"; }
+  // These throw IoError where the file can't be written.
+  void on_train_begin() override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void on_train_end(const Logs& logs) override;
 
  private:
-  std::shared_ptr<Callback> callback_;
+  void write(const std::string& text);
+
+  std::string filename_;
+  CSVLoggerOptions options_;
+  bool writes_names_ = true;
+  std::optional<std::vector<std::string>> keys_{};
 };
 
 }  // namespace stoker

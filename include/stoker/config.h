@@ -23,22 +23,27 @@ class Config {
   using List = std::vector<Config>;
   using Map = std::vector<std::pair<std::string, Config>>;
 
-  Config() = default;  // null
-  Config(std::nullptr_t) {}
-  // This is a template so that no pointer is converted to a truth value.
+  Config();  // null
+  Config(std::nullptr_t);
+  // These two are templates so that no pointer is converted to a truth value.
   template <std::same_as<bool> T>
-  Config(T value) : value_(value) {}
+  Config(T value) : Config(Boolean{value}) {}
   template <std::integral T>
-  requires(!std::same_as<T, bool>) Config(T value) : value_(static_cast<std::int64_t>(value)) {}
-  Config(double value) : value_(value) {}
-  Config(const char* value) : value_(std::string(value)) {}
-  Config(std::string_view value) : value_(std::string(value)) {}
-  Config(std::string value) : value_(std::move(value)) {}
-  Config(List values) : value_(std::move(values)) {}
-  Config(Map members) : value_(std::move(members)) {}
+  requires(!std::same_as<T, bool>) Config(T value) : Config(Integer{value}) {}
+  Config(double value);
+  Config(const char* value);
+  Config(std::string_view value);
+  Config(std::string value);
+  Config(List values);
+  Config(Map members);
+  Config(const Config& other);
+  Config(Config&& other) noexcept;
+  Config& operator=(const Config& other);
+  Config& operator=(Config&& other) noexcept;
+  ~Config();
   // Makes a map, as from {{"class_name", "Dense"}, {"config", config}}.
-  static Config map(std::initializer_list<Map::value_type> members = {}) { return Map(members); }
-  static Config list(std::initializer_list<Config> values = {}) { return List(values); }
+  static Config map(std::initializer_list<std::pair<std::string, Config>> members = {});
+  static Config list(std::initializer_list<Config> values = {});
 
   // Returns the value of a JSON text. Throws ValueError, with line and column, for what is not
   // JSON, for a key that stands twice in one map, and for more than 256 levels.
@@ -48,13 +53,13 @@ class Config {
   // infinite or NaN, which JSON cannot express.
   std::string to_json(int indent = 0) const;
 
-  bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
-  bool is_boolean() const { return std::holds_alternative<bool>(value_); }
-  bool is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
-  bool is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
-  bool is_string() const { return std::holds_alternative<std::string>(value_); }
-  bool is_list() const { return std::holds_alternative<List>(value_); }
-  bool is_map() const { return std::holds_alternative<Map>(value_); }
+  bool is_null() const;
+  bool is_boolean() const;
+  bool is_integer() const;
+  bool is_number() const;  // an integer or a double
+  bool is_string() const;
+  bool is_list() const;
+  bool is_map() const;
 
   bool boolean() const;
   std::int64_t integer() const;  // also for a number without a fraction
@@ -80,12 +85,23 @@ class Config {
   // Describes the value for messages: "a list", "the text \"relu\"".
   std::string described() const;
 
-  friend bool operator==(const Config&, const Config&) = default;
+  friend bool operator==(const Config& a, const Config& b);
   // Writes JSON, with words for values that JSON cannot express.
   friend std::ostream& operator<<(std::ostream& out, const Config& config);
 
  private:
-  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, List, Map> value_ = nullptr;
+  struct Boolean {
+    bool value;
+  };
+  struct Integer {
+    template <class T>
+    Integer(T number) : value(static_cast<std::int64_t>(number)) {}
+    std::int64_t value;
+  };
+  Config(Boolean value);
+  Config(Integer value);
+
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, List, Map> value_;
 };
 
 }  // namespace stoker

@@ -3,10 +3,7 @@
 #pragma once
 
 #include <concepts>
-#include <cstdint>
-#include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,44 +20,7 @@ struct DeviceQueue {
   void* cuda_stream = nullptr;
 };
 
-namespace detail {
-
-void* native_of(device::Stream& stream);
-
-template <class F, class... T>
-class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
- public:
-  using BatchGenerator<T...>::fill;
-  DeviceGenerator(const BatchShapes& shapes, F function)
-      : BatchGenerator<T...>(shapes), function_(std::move(function)) {}
-
-  // There is nothing to do on the feed's thread.
-  std::int64_t fill(BatchContext&, const Slot&) override { return this->spec().batch_size(); }
-  std::int64_t fill(BatchContext&, std::span<T>...) override { return this->spec().batch_size(); }
-  bool endless() const override { return true; }
-  DeviceFiller* device_filler() override { return this; }
-  SourceTraits traits() const override { return this->traits_of(SourceKind::device); }
-
-  void fill_on_device(BatchContext& batch, std::int64_t, const std::byte*, const Slot& slot,
-                      device::Stream& stream) override {
-    call(batch, DeviceQueue{native_of(stream)}, slot, std::index_sequence_for<T...>{});
-  }
-  bool enqueues() const override { return false; }
-
- private:
-  template <std::size_t... I>
-  void call(BatchContext& batch, DeviceQueue queue, const Slot& slot, std::index_sequence<I...>) {
-    function_(batch, queue,
-              std::span<T>(reinterpret_cast<T*>(slot.field(I)),
-                           static_cast<std::size_t>(this->spec().field(I).shape.elements()))...);
-  }
-
-  F function_;
-};
-
-}  // namespace detail
-
-// An endless generator that fills device memory:
+// Makes an endless generator that fills device memory:
 //
 //   auto noise = device_generator<float, std::int32_t>(
 //       {.x = {32, 28, 28, 1}, .y = {32}},
@@ -69,13 +29,11 @@ class DeviceGenerator final : public BatchGenerator<T...>, public DeviceFiller {
 //       });
 //
 // The function is called for one batch after another, on the thread that calls fit, between
-// launches of steps, and should return soon. The spans lie in device memory.
+// launches of steps, and should return soon. The spans lie in device memory. If it has no captures
+// or is given as pure(f), a batch depends on nothing but its BatchContext, so that a training can
+// go on where an earlier one stopped.
 template <class... T, class F>
-requires std::invocable<F&, BatchContext&, DeviceQueue, std::span<T>...> Generator<T...>
-device_generator(const BatchShapes& shapes, F function) {
-  return Generator<T...>(
-      std::make_shared<detail::DeviceGenerator<F, T...>>(shapes, std::move(function)));
-}
+Generator<T...> device_generator(const BatchShapes& shapes, F function);
 
 // Gives the same batches in the same order as array_source(), but the tensors are copied to the
 // device once, when a fit first uses the source there, and batches are gathered on it. They stay
@@ -91,3 +49,5 @@ SourceHandle cache_on_device(std::vector<Tensor> inputs, std::vector<Tensor> tar
 }
 
 }  // namespace stoker
+
+#include "stoker/detail/device_source.h"  // what device_generator() does

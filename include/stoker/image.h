@@ -225,7 +225,7 @@ struct Crop {
     const std::int64_t top = random_offset(from.height, to.height, context.random);
     const std::int64_t left = random_offset(from.width, to.width, context.random);
     crop(image, from, out, to, top, left);
-    std::copy(label.begin(), label.end(), label_out.begin());
+    for (std::size_t i = 0; i < label.size(); ++i) label_out[i] = label[i];
   }
 };
 

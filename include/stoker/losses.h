@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "stoker/several.h"
+
 namespace stoker {
 
 class Config;
@@ -36,6 +38,9 @@ class Loss {
  private:
   std::shared_ptr<const losses::LossBase> base_;
 };
+
+// This is compiled in the library.
+extern template class Several<Loss>;
 
 // Makes a loss from such a map, from a name, or from null, which means no loss. Throws ValueError,
 // with the place and the nearest known name, for a class, a key or a value that is not known.

@@ -39,11 +39,16 @@ class Metric {
 // The metrics of one output, given as one metric or a list.
 class MetricList {
  public:
-  MetricList(const char* name) : metrics_{Metric(name)} {}
-  MetricList(const std::string& name) : metrics_{Metric(name)} {}
-  MetricList(Metric metric) : metrics_{std::move(metric)} {}
-  MetricList(std::initializer_list<Metric> metrics) : metrics_(metrics) {}
-  MetricList(std::vector<Metric> metrics) : metrics_(std::move(metrics)) {}
+  MetricList(const char* name);
+  MetricList(const std::string& name);
+  MetricList(Metric metric);
+  MetricList(std::initializer_list<Metric> metrics);
+  MetricList(std::vector<Metric> metrics);
+  MetricList(const MetricList& other);
+  MetricList(MetricList&& other) noexcept;
+  MetricList& operator=(const MetricList& other);
+  MetricList& operator=(MetricList&& other) noexcept;
+  ~MetricList();
   const std::vector<Metric>& metrics() const { return metrics_; }
 
  private:
@@ -57,27 +62,29 @@ class MetricList {
 class OutputMetrics {
  public:
   struct Entry {
-    Entry(const char* metric) : list(metric) {}
-    Entry(const std::string& metric) : list(metric) {}
-    Entry(Metric metric) : list(std::move(metric)) {}
-    Entry(std::vector<Metric> metrics) : list(std::move(metrics)) {}
-    Entry(std::string name, MetricList list) : name(std::move(name)), list(std::move(list)) {}
+    Entry(const char* metric);
+    Entry(const std::string& metric);
+    Entry(Metric metric);
+    Entry(std::vector<Metric> metrics);
+    Entry(std::string name, MetricList list);
     // The name of the output. It is empty where the metrics are given in order.
     std::string name{};
     MetricList list;
   };
 
-  OutputMetrics() = default;
-  OutputMetrics(const char* metric) : entries_{Entry(metric)} {}
-  OutputMetrics(Metric metric) : entries_{Entry(std::move(metric))} {}
-  OutputMetrics(std::initializer_list<Entry> entries) : entries_(entries) {}
-  OutputMetrics(std::vector<Entry> entries) : entries_(std::move(entries)) {}
-  OutputMetrics(const std::vector<Metric>& metrics) : entries_(metrics.begin(), metrics.end()) {}
-  OutputMetrics(const std::vector<std::vector<Metric>>& by_output)
-      : entries_(by_output.begin(), by_output.end()) {}
-  OutputMetrics(const std::map<std::string, std::vector<Metric>>& by_name) {
-    for (const auto& [name, metrics] : by_name) entries_.emplace_back(name, metrics);
-  }
+  OutputMetrics();
+  OutputMetrics(const char* metric);
+  OutputMetrics(Metric metric);
+  OutputMetrics(std::initializer_list<Entry> entries);
+  OutputMetrics(std::vector<Entry> entries);
+  OutputMetrics(const std::vector<Metric>& metrics);
+  OutputMetrics(const std::vector<std::vector<Metric>>& by_output);
+  OutputMetrics(const std::map<std::string, std::vector<Metric>>& by_name);
+  OutputMetrics(const OutputMetrics& other);
+  OutputMetrics(OutputMetrics&& other) noexcept;
+  OutputMetrics& operator=(const OutputMetrics& other);
+  OutputMetrics& operator=(OutputMetrics&& other) noexcept;
+  ~OutputMetrics();
 
   const std::vector<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }

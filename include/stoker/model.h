@@ -8,8 +8,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <filesystem>
-#include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <map>
@@ -21,7 +19,8 @@
 #include <utility>
 #include <vector>
 
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
+#include "stoker/detail/function.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
 #include "stoker/history.h"
@@ -37,6 +36,14 @@
 namespace stoker {
 
 class Config;
+
+namespace detail {
+// Returns whether larger values are better ones for this name in the model's logs, with or without
+// "val_"; nullopt where neither a loss nor a metric of the model has that name.
+std::optional<bool> larger_is_better(const Model& model, const std::string& name);
+// The library's own way to a model's inside.
+struct ModelAccess;
+}  // namespace detail
 
 struct ModelOptions {
   std::string name{};  // Where it is empty, the name is "sequential" or "functional".
@@ -164,21 +171,21 @@ struct FitOptions {
   // 65,536 stages of each thread.
   std::string trace{};
   // Callbacks, and hooks of theirs as functions, which are called after the callbacks' own. Their
-  // names and arguments are explained in stoker/callbacks.h.
+  // names and arguments are explained in stoker/callback.h.
   std::vector<CallbackHandle> callbacks{};
-  std::function<void()> on_train_begin{};
-  std::function<void(const Logs& logs)> on_train_end{};
-  std::function<void(std::int64_t epoch)> on_epoch_begin{};
-  std::function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
-  std::function<void(std::int64_t step)> on_train_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
-  std::function<void()> on_test_begin{};
-  std::function<void(const Logs& logs)> on_test_end{};
-  std::function<void(std::int64_t step)> on_test_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
-  std::function<void(std::int64_t step, LogsView logs)> on_train_progress{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
-  std::function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
+  detail::Function<void()> on_train_begin{};
+  detail::Function<void(const Logs& logs)> on_train_end{};
+  detail::Function<void(std::int64_t epoch)> on_epoch_begin{};
+  detail::Function<void(std::int64_t epoch, Logs& logs)> on_epoch_end{};
+  detail::Function<void(std::int64_t step)> on_train_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_train_batch_end{};
+  detail::Function<void()> on_test_begin{};
+  detail::Function<void(const Logs& logs)> on_test_end{};
+  detail::Function<void(std::int64_t step)> on_test_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_train_progress{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_progress{};
+  detail::Function<void(std::int64_t epoch, const FeedReport& report)> on_epoch_report{};
 };
 
 struct EvaluateOptions {
@@ -195,11 +202,11 @@ struct EvaluateOptions {
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
   std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
-  std::function<void()> on_test_begin{};
-  std::function<void(const Logs& logs)> on_test_end{};
-  std::function<void(std::int64_t step)> on_test_batch_begin{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
-  std::function<void(std::int64_t step, LogsView logs)> on_test_progress{};
+  detail::Function<void()> on_test_begin{};
+  detail::Function<void(const Logs& logs)> on_test_end{};
+  detail::Function<void(std::int64_t step)> on_test_batch_begin{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_batch_end{};
+  detail::Function<void(std::int64_t step, LogsView logs)> on_test_progress{};
 };
 
 struct PredictOptions {
@@ -213,10 +220,24 @@ struct PredictOptions {
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
   std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
-  std::function<void()> on_predict_begin{};
-  std::function<void()> on_predict_end{};
-  std::function<void(std::int64_t step)> on_predict_batch_begin{};
-  std::function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
+  detail::Function<void()> on_predict_begin{};
+  detail::Function<void()> on_predict_end{};
+  detail::Function<void(std::int64_t step)> on_predict_batch_begin{};
+  detail::Function<void(std::int64_t step, PredictionsView outputs)> on_predict_batch_end{};
+};
+
+// The inputs or outputs of a model: one value or several.
+//   Model model(x, y);      Model model({a, b}, y);      Model model(x, {price, kind});
+class Values {
+ public:
+  Values(Value one) : values_{std::move(one)} {}
+  Values(std::initializer_list<Value> values) : values_(values) {}
+  Values(std::vector<Value> values) : values_(std::move(values)) {}
+
+  const std::vector<Value>& all() const { return values_; }
+
+ private:
+  std::vector<Value> values_;
 };
 
 struct LoadWeightsOptions {
@@ -235,10 +256,7 @@ class Model {
   // belong to the layers: where other models have some of the layers, all of these train and use
   // the same weights. Throws ValueError for outputs that the inputs don't lead to, for two layers
   // of one name, and for models that share weights and differ in device or dtype policy.
-  Model(const Value& input, const Value& output, ModelOptions options = {});
-  Model(std::vector<Value> inputs, const Value& output, ModelOptions options = {});
-  Model(const Value& input, std::vector<Value> outputs, ModelOptions options = {});
-  Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options = {});
+  Model(Values inputs, Values outputs, ModelOptions options = {});
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();
@@ -336,7 +354,7 @@ class Model {
   std::vector<std::string> weight_names() const;  // "conv2d/kernel", ...
   std::int64_t count_params() const;
 
-  double learning_rate() const;
+  double learning_rate() const;  // That of the next step, where there is a schedule.
   // The rate takes effect with the next step that is launched; setting it waits for nothing. Throws
   // ValueError unless it is finite and at least 0.
   void set_learning_rate(double learning_rate);
@@ -362,21 +380,20 @@ class Model {
   // Writes the model in Keras 3's format, which a path that ends in ".keras" asks for: layers and
   // arguments of compile() as config() gives them, weights, and the optimizer's state. Keras loads
   // it and trains on, and so does load(). The file appears whole or not at all.
-  void save(const std::filesystem::path& path) const;
+  void save(const std::string& path) const;
   // Makes a model from a file that save() wrote, or Keras: ".keras", or the older ".h5" and
   // ".hdf5". Training goes on as if it had never stopped. Files may come from strangers: see
   // docs/security.md. Throws as from_json() does, and IoError for a file that is damaged or does
   // not fit its own layers.
-  static Model load(const std::filesystem::path& path, ModelOptions options = {},
-                    bool compile = true);
+  static Model load(const std::string& path, ModelOptions options = {}, bool compile = true);
   // Writes the weights, and the optimizer's state where the model is compiled, as Keras does. The
   // path ends in ".weights.h5".
-  void save_weights(const std::filesystem::path& path) const;
+  void save_weights(const std::string& path) const;
   // Reads what save_weights() or save() of this library or of Keras wrote: ".weights.h5", ".keras",
   // or the older ".h5" and ".hdf5". The optimizer's state is read too where the model is compiled
   // with such an optimizer. Throws ShapeError and IoError, which name the place in the file, and
   // then changes nothing.
-  void load_weights(const std::filesystem::path& path, LoadWeightsOptions options = {});
+  void load_weights(const std::string& path, LoadWeightsOptions options = {});
 
   // Returns a text of the training step's ops on batches of `batch_size`, after all rewrites, for
   // people to read.
@@ -406,6 +423,7 @@ class Model {
  private:
   friend class Layer;
   friend Model clone_model(const Model& model);
+  friend struct detail::ModelAccess;
   Impl& impl(const char* what) const;
   std::shared_ptr<layers::LayerBase> as_layer() const;
 

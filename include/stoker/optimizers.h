@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "stoker/schedules.h"
+
 namespace stoker {
 
 class Config;
@@ -41,7 +43,7 @@ Optimizer optimizer_from_config(const Config& config);
 // the three clips may be set: clipnorm for each weight, global_clipnorm for all, clipvalue for each
 // element.
 struct SGDOptions {
-  double learning_rate = 0.01;
+  LearningRate learning_rate = 0.01;  // A number, or a schedule (stoker/schedules.h).
   double momentum = 0.0;
   bool nesterov = false;
   std::optional<double> weight_decay{};
@@ -50,7 +52,7 @@ struct SGDOptions {
   std::optional<double> global_clipnorm{};
 };
 struct AdamOptions {
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   double beta_1 = 0.9;
   double beta_2 = 0.999;
   double epsilon = 1e-7;
@@ -61,7 +63,7 @@ struct AdamOptions {
   std::optional<double> global_clipnorm{};
 };
 struct AdamWOptions {
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   double weight_decay = 0.004;
   double beta_1 = 0.9;
   double beta_2 = 0.999;
@@ -72,7 +74,7 @@ struct AdamWOptions {
   std::optional<double> global_clipnorm{};
 };
 struct RMSpropOptions {
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   double rho = 0.9;
   double momentum = 0.0;
   double epsilon = 1e-7;

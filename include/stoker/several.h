@@ -25,24 +25,21 @@ class Several {
     T value;
   };
 
-  Several() = default;
+  Several();
   template <class U>
   requires std::convertible_to<U, T> Several(U&& one) : is_single_(true) {
-    entries_.push_back({{}, T(std::forward<U>(one))});
+    add({}, T(std::forward<U>(one)));
   }
-  Several(std::initializer_list<T> list) : Several(std::vector<T>(list)) {}
-  Several(std::vector<T> list) {
-    for (T& value : list) entries_.push_back({{}, std::move(value)});
-  }
-  Several(std::initializer_list<std::pair<const std::string, T>> named) {
-    for (const auto& [name, value] : named) add(name, value);
-  }
-  Several(const std::vector<std::pair<std::string, T>>& named) {
-    for (const auto& [name, value] : named) add(name, value);
-  }
-  Several(const std::map<std::string, T>& named) {
-    for (const auto& [name, value] : named) add(name, value);
-  }
+  Several(std::initializer_list<T> list);
+  Several(std::vector<T> list);
+  Several(std::initializer_list<std::pair<const std::string, T>> named);
+  Several(const std::vector<std::pair<std::string, T>>& named);
+  Several(const std::map<std::string, T>& named);
+  Several(const Several& other);
+  Several(Several&& other) noexcept;
+  Several& operator=(const Several& other);
+  Several& operator=(Several&& other) noexcept;
+  ~Several();
 
   // The values in the order in which they were given.
   const std::vector<Entry>& entries() const { return entries_; }
@@ -52,10 +49,7 @@ class Several {
   bool is_named() const { return is_named_; }
 
  private:
-  void add(const std::string& name, const T& value) {
-    is_named_ = true;
-    entries_.push_back({name, value});
-  }
+  void add(std::string name, T value);
 
   std::vector<Entry> entries_;
   bool is_single_ = false;
@@ -73,16 +67,17 @@ class Tensors {
     const Tensor* tensor;
   };
 
-  Tensors() = default;
-  Tensors(const Tensor& one) : entries_{one} {}
-  Tensors(std::initializer_list<Entry> entries) : entries_(entries) {}
-  Tensors(const std::vector<Tensor>& list) : entries_(list.begin(), list.end()) {}
-  Tensors(const std::map<std::string, Tensor>& named) {
-    for (const auto& [name, tensor] : named) entries_.emplace_back(name, tensor);
-  }
-  Tensors(const Several<Tensor>& several) {
-    for (const auto& entry : several.entries()) entries_.emplace_back(entry.name, entry.value);
-  }
+  Tensors();
+  Tensors(const Tensor& one);
+  Tensors(std::initializer_list<Entry> entries);
+  Tensors(const std::vector<Tensor>& list);
+  Tensors(const std::map<std::string, Tensor>& named);
+  Tensors(const Several<Tensor>& several);
+  Tensors(const Tensors& other);
+  Tensors(Tensors&& other) noexcept;
+  Tensors& operator=(const Tensors& other);
+  Tensors& operator=(Tensors&& other) noexcept;
+  ~Tensors();
 
   const std::vector<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
@@ -91,4 +86,10 @@ class Tensors {
   std::vector<Entry> entries_;
 };
 
+// These are compiled in the library.
+extern template class Several<double>;
+extern template class Several<Tensor>;
+
 }  // namespace stoker
+
+#include "stoker/detail/several.h"  // what Several does

@@ -13,6 +13,7 @@
 #include "stoker/dtype.h"
 #include "stoker/random.h"
 #include "stoker/shape.h"
+#include "stoker/source_state.h"
 
 namespace stoker {
 
@@ -63,7 +64,7 @@ struct BatchSpec {
 struct BatchContext {
   std::int64_t epoch = 0;     // from 0
   std::int64_t index = 0;     // the batch's number within its epoch, from 0
-  std::int64_t sequence = 0;  // the batch's number in this fit, from 0
+  std::int64_t sequence = 0;  // the batch's number in this fit, from 0; see RunStart
   Random random{};
   // Nanoseconds that an adapter (cast) spent on converting this batch. The adapter adds them, and
   // the verdict reads them.
@@ -153,6 +154,17 @@ struct SourceTraits {
   bool is_optimized = true;
 };
 
+// The place at which a fit, an evaluation or a prediction begins to ask its source for batches.
+// Only a fit that goes on where an earlier one stopped begins in the middle: it then asks for the
+// same batches, with the same epoch, index and sequence, as if the earlier one had never stopped.
+struct RunStart {
+  // These are those of the first batch, as BatchContext has them (index before fit's shuffle).
+  std::int64_t epoch = 0;
+  std::int64_t index = 0;
+  std::int64_t sequence = 0;
+  std::optional<std::int64_t> steps_per_epoch{};
+};
+
 // A source of batches. fill() is called on a thread of the feed, for one batch after another and
 // never by two threads at a time unless pure() says that is safe. It may throw; fit then throws a
 // DataError with the batch's number, in which the original exception is nested.
@@ -174,12 +186,36 @@ class Source {
   // time. If only the source knows how long an epoch is, it may then be asked for a few batches
   // beyond the end, whose results are dropped.
   virtual bool pure() const { return false; }
-  // These are called before the first batch of each epoch, and after the last one has been filled.
+  // These are called before the first batch of each epoch that the source is asked for, and after
+  // the last one has been filled.
   // If epochs_apart() returns true, no fill() is under way then; otherwise fills of the epoch
   // before may be.
   virtual void begin_epoch(std::int64_t epoch) { (void)epoch; }
   virtual void end_epoch(std::int64_t epoch) { (void)epoch; }
   virtual bool epochs_apart() const { return !pure(); }
+
+  // ---- Going on in the middle ----
+  // The feed calls begin_run() before everything else, and then begin_epoch() with the epoch of the
+  // first batch, also where that epoch has begun in an earlier fit. All of this happens on the
+  // thread that makes the first batch.
+  virtual void begin_run(const RunStart& start) { (void)start; }
+  // Returns whether the source gives the batch that BatchContext and begin_run() name, whatever it
+  // was asked for before. A source that isn't pure may promise that as well, for example one that
+  // keeps memory which threads can't share.
+  virtual bool resumes_by_number() const { return pure(); }
+  // A source whose batches depend on what it did before saves that: it returns true here, and
+  // implements both functions below.
+  virtual bool saves_state() const { return false; }
+  // Appends the source's state to `state`, which is empty. The feed calls this after each fill(),
+  // also after one that returned 0, on the same thread, and keeps the state with that batch, since
+  // it reads ahead of the training. stoker/source_state.h writes and reads values.
+  virtual void save_state(std::vector<std::byte>& state) { (void)state; }
+  // Makes the next fill() go on from a state that save_state() wrote after some batch, in this
+  // program or another one. The feed calls this after begin_epoch() with that batch's epoch; if the
+  // next batch is one of the next epoch, end_epoch() and begin_epoch() follow. An exception is a
+  // DataError of the first batch.
+  virtual void load_state(std::span<const std::byte> state) { (void)state; }
+
   // Returns whether fit's option `shuffle` applies: the source may be asked for the batches of an
   // epoch in any order. It is for sources with batches_per_epoch().
   virtual bool shuffles_batches() const { return false; }

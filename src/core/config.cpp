@@ -15,6 +15,35 @@ namespace {
 
 }  // namespace
 
+Config::Config() : value_(nullptr) {}
+Config::Config(std::nullptr_t) : value_(nullptr) {}
+Config::Config(Boolean value) : value_(value.value) {}
+Config::Config(Integer value) : value_(value.value) {}
+Config::Config(double value) : value_(value) {}
+Config::Config(const char* value) : value_(std::string(value)) {}
+Config::Config(std::string_view value) : value_(std::string(value)) {}
+Config::Config(std::string value) : value_(std::move(value)) {}
+Config::Config(List values) : value_(std::move(values)) {}
+Config::Config(Map members) : value_(std::move(members)) {}
+Config::Config(const Config& other) = default;
+Config::Config(Config&& other) noexcept = default;
+Config& Config::operator=(const Config& other) = default;
+Config& Config::operator=(Config&& other) noexcept = default;
+Config::~Config() = default;
+
+Config Config::map(std::initializer_list<Map::value_type> members) { return Map(members); }
+Config Config::list(std::initializer_list<Config> values) { return List(values); }
+
+bool Config::is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
+bool Config::is_boolean() const { return std::holds_alternative<bool>(value_); }
+bool Config::is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
+bool Config::is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
+bool Config::is_string() const { return std::holds_alternative<std::string>(value_); }
+bool Config::is_list() const { return std::holds_alternative<List>(value_); }
+bool Config::is_map() const { return std::holds_alternative<Map>(value_); }
+
+bool operator==(const Config& a, const Config& b) { return a.value_ == b.value_; }
+
 std::string Config::described() const {
   constexpr std::size_t kShown = 60;
   if (is_null()) return "null";

@@ -87,8 +87,10 @@ std::size_t InputFile::read(std::span<std::byte> bytes) {
   return done;
 }
 
-void InputFile::rewind() {
-  if (lseek(descriptor_, 0, SEEK_SET) != 0) fail(format("could not rewind it: ", system_reason()));
+void InputFile::seek(std::uint64_t offset) {
+  if (offset > size_ || lseek(descriptor_, static_cast<off_t>(offset), SEEK_SET) < 0) {
+    fail(format("could not go to its byte ", offset, ": ", system_reason()));
+  }
 }
 
 std::shared_ptr<const std::byte> InputFile::map() const {

@@ -12,7 +12,7 @@
 
 namespace stoker {
 
-// A regular file that is read forwards. Anything else is refused without waiting: a pipe might wait
+// A regular file that is read. Anything else is refused without waiting: a pipe might wait
 // for its other end for ever, and a device may never end. Every failure throws IoError whose
 // message starts with the path. Reads are not buffered. Only one thread may use an object at a
 // time.
@@ -32,7 +32,10 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   // Fills `bytes` and returns how many were read, which are fewer only at the end of the file.
   std::size_t read(std::span<std::byte> bytes);
-  void rewind();
+  void rewind() { seek(0); }
+  // Goes to this offset from the beginning, which lies within the file.
+  void seek(std::uint64_t offset);
+  const std::string& path() const { return path_; }
   // Maps the whole file for reading. The result outlives this object. Bytes that are no longer in
   // the file when they are looked at, or that the disk fails to give, end the program.
   std::shared_ptr<const std::byte> map() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -95,6 +96,11 @@ class ClassWeightedSource final : public Source {
   void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
   void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
   bool epochs_apart() const override { return source_->epochs_apart(); }
+  void begin_run(const RunStart& start) override { source_->begin_run(start); }
+  bool resumes_by_number() const override { return source_->resumes_by_number(); }
+  bool saves_state() const override { return source_->saves_state(); }
+  void save_state(std::vector<std::byte>& state) override { source_->save_state(state); }
+  void load_state(std::span<const std::byte> state) override { source_->load_state(state); }
   bool shuffles_batches() const override { return source_->shuffles_batches(); }
   SourceTraits traits() const override { return source_->traits(); }
   const Source& innermost() const override { return source_->innermost(); }

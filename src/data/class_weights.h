@@ -36,7 +36,7 @@ class ClassWeights {
 };
 
 // Returns a source of the same batches with a sample weight for each row. It takes sources whose
-// batches pass through the host; feed/class_weights.h takes all sources. Throws as ClassWeights
+// batches pass through the host; feed/upload/class_weights.h takes all sources. Throws as ClassWeights
 // does.
 std::shared_ptr<Source> with_class_weights(std::shared_ptr<Source> source,
                                            std::map<std::int64_t, double> weights);

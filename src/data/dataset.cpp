@@ -1,15 +1,48 @@
 // The parts of Dataset that do not depend on its element types.
+#include <algorithm>
 #include <exception>
+#include <thread>
 
 #include "core/foreign.h"
 #include "core/format.h"
 #include "data/permutation.h"
 #include "data/source_random.h"
-#include "stoker/dataset_core.h"
-#include "stoker/dataset_source.h"
+#include "stoker/dataset.h"
 #include "stoker/error.h"
 
-namespace stoker::detail {
+namespace stoker {
+namespace detail {
+namespace {
+
+class RangeStage final : public Stage<std::int32_t> {
+ public:
+  RangeStage(std::int32_t first, std::int32_t step, std::int64_t count)
+      : Stage({Shape{}}, 0), first_(first), step_(step), count_(count) {}
+  std::int64_t cardinality() const override { return count_; }
+  bool is_random_access() const override { return true; }
+  std::unique_ptr<Cursor<std::int32_t>> begin(const Pass& pass) const override {
+    return std::make_unique<IndexCursor<std::int32_t>>(*this, pass);
+  }
+  void get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
+    const std::int64_t number = element_number(first_, step_, index);
+    if (number != static_cast<std::int32_t>(number)) throw_no_int32(number);
+    std::get<0>(out).reset();
+    std::get<0>(out).take(Shape{})[0] = static_cast<std::int32_t>(number);
+  }
+
+ private:
+  [[noreturn]] static void throw_no_int32(std::int64_t number) {
+    throw DataError("Dataset: expected numbers of elements that fit int32, received " +
+                    std::to_string(number));
+  }
+
+  const std::int32_t first_;
+  const std::int32_t step_;
+  const std::int64_t count_;
+};
+
+}  // namespace
+
 Random element_random(const Pass& pass, std::uint32_t stage, std::int64_t ordinal) {
   // The stage is a part of the seed, so that each stage has numbers of its own.
   const std::uint64_t seed = pass.seed ^ (std::uint64_t{stage} + 1) * 0x9e3779b97f4a7c15U;
@@ -20,6 +53,67 @@ void throw_wrong_shape(const Shape& expected, const Shape& received, const char*
   throw ShapeError(format(
       "Dataset: expected every element to have shape ", expected, ", received one of ", received,
       ". ", advice != nullptr ? advice : "padded_batch() takes elements of different shapes"));
+}
+
+void throw_bad_argument(const char* what) { throw ValueError(format("Dataset::", what)); }
+
+void require_known(std::span<const Shape> shapes, const char* where) {
+  for (const Shape& shape : shapes) {
+    if (!has_unknown(shape)) continue;
+    throw ShapeError(
+        format("Dataset::", where,
+               ": expected elements of a shape of which every extent is known, received ", shape));
+  }
+}
+
+void require_one_shape(std::span<const Shape> shapes) {
+  for (const Shape& shape : shapes) {
+    if (!has_unknown(shape)) continue;
+    throw ShapeError(format("Dataset::batch: expected elements of one shape, received ", shape,
+                            ". padded_batch() takes elements of different shapes"));
+  }
+}
+
+void require_same_ranks(std::span<const Shape> padded, std::span<const Shape> elements) {
+  for (std::size_t i = 0; i < padded.size(); ++i) {
+    if (padded[i].rank() == elements[i].rank()) continue;
+    throw ShapeError(
+        format("Dataset::padded_batch: expected a shape of as many axes as that of the elements, ",
+               elements[i], ", received ", padded[i]));
+  }
+}
+
+void require_same_shapes(std::span<const Shape> expected, std::span<const Shape> received) {
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (received[i] == expected[i]) continue;
+    throw_wrong_shape(expected[i], received[i],
+                      "concatenate() joins data sets of one shape: map the elements of one of them "
+                      "to that of the other first");
+  }
+}
+
+std::int64_t common_rows(std::span<const Tensor> tensors) {
+  const Shape& first = tensors[0].shape();
+  for (const Tensor& tensor : tensors) {
+    const Shape& shape = tensor.shape();
+    if (shape.rank() != 0 && first.rank() != 0 && shape[0] == first[0]) continue;
+    throw ShapeError(
+        format("Dataset::from_tensor_slices: expected as many rows of each tensor, received ",
+               first, " and ", shape));
+  }
+  return first[0];
+}
+
+int map_workers(int workers) {
+  constexpr int kMostWorkers = 1024;
+  require_argument((workers >= 1 && workers <= kMostWorkers) || workers == AUTOTUNE,
+                   "map: expected 1 to 1024 workers or AUTOTUNE");
+  if (workers != AUTOTUNE) return workers;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostWorkers);
+}
+
+StagePtr<std::int32_t> range_stage(std::int32_t first, std::int32_t step, std::int64_t count) {
+  return std::make_shared<RangeStage>(first, step, count);
 }
 
 BatchShapes batch_shapes(std::span<const Shape> components, std::size_t inputs,
@@ -118,4 +212,14 @@ void EpochOrder::at(std::int64_t epoch, std::span<const std::int64_t> indices,
   }
 }
 
-}  // namespace stoker::detail
+}  // namespace detail
+
+Dataset<std::int32_t> range(std::int32_t first, std::int32_t end, std::int32_t step) {
+  if (step == 0) throw ValueError("range: expected a step other than 0");
+  const std::int64_t distance = std::int64_t{end} - first;
+  const std::int64_t count = distance / step + (distance % step != 0 ? 1 : 0);
+  return Dataset<std::int32_t>(detail::range_stage(first, step, std::max<std::int64_t>(0, count)));
+}
+Dataset<std::int32_t> range(std::int32_t end) { return range(0, end); }
+
+}  // namespace stoker

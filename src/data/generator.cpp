@@ -1,6 +1,8 @@
 // The part of typed generators that does not depend on their types: the spec, and errors.
 #include "stoker/generator.h"
 
+#include <chrono>
+
 #include "core/format.h"
 #include "data/fields.h"
 #include "stoker/error.h"
@@ -83,6 +85,16 @@ void throw_no_source(const char* where) {
   throw ValueError(format(where, ": expected a source of batches, received a handle without one. ",
                           "A handle that was moved from has none"));
 }
+
+namespace {
+std::int64_t now_ns() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+}  // namespace
+
+Conversion::Conversion(BatchContext& batch) : batch_(batch), begin_ns_(now_ns()) {}
+Conversion::~Conversion() { batch_.converted_ns += now_ns() - begin_ns_; }
 
 void throw_cast_on_device() {
   throw ValueError(

@@ -45,4 +45,10 @@ void Slot::require_type(const Field& field, DType type) {
                           ", as its specification says, received a request for ", type));
 }
 
+void detail::throw_short_state(std::size_t expected, std::size_t received) {
+  throw DataError(format("source: expected a state with ", expected,
+                         " more bytes, received one that ends after ", received,
+                         ". It is that of another source"));
+}
+
 }  // namespace stoker

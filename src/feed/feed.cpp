@@ -1,10 +1,7 @@
 // The consumer's side: batches in order, epochs, errors, and what the waiting took.
 #include "feed/feed.h"
 
-#include <time.h>
-
 #include <algorithm>
-#include <iostream>
 #include <utility>
 
 #include "core/format.h"
@@ -13,12 +10,6 @@
 
 namespace stoker::feed {
 namespace {
-
-std::int64_t process_cpu_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return std::int64_t{1'000'000'000} * time.tv_sec + time.tv_nsec;
-}
 
 // Returns the timeout in nanoseconds for joining workers; more than a century counts as for ever.
 std::int64_t timeout_ns(const FeedOptions& options) {
@@ -46,8 +37,10 @@ double float_share(const BatchSpec& spec) {
 }  // namespace
 
 Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
-                 device::Device& device)
+                 device::Device& device, OnWait call_on_wait)
     : options(feed_options),
+      on_wait(std::move(call_on_wait)),
+      saves_state(options.saves_state && from->saves_state()),
       shares_cores(device.reads_host_memory()),
       sizes(sizes_of(options, *from, shares_cores)),
       shared(std::make_shared<WorkerPool::Shared>(std::move(from), options, sizes.slots, device,
@@ -55,14 +48,20 @@ Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
       source(*shared->source),
       schedule(shared->schedule),
       ring(shared->ring),
+      sequence(static_cast<std::uint64_t>(schedule.first_batch())),
       epoch(schedule.first_epoch()),
+      step(schedule.first_step()),
+      source_state(options.source_state),
       pool(shared, {.workers = sizes.workers,
                     .active = sizes.active,
                     .seed = options.seed,
                     .shuffle = options.shuffle,
                     .nan_policy = options.nan_policy,
                     .shares_cores = shares_cores,
-                    .timeout_ns = timeout_ns(options)}) {
+                    .timeout_ns = timeout_ns(options),
+                    .source_state = options.source_state,
+                    .saves_state = saves_state,
+                    .max_state_bytes = options.max_state_bytes}) {
   for (auto track = static_cast<std::size_t>(sizes.workers); track < shared->timeline.size();
        ++track) {
     shared->timeline.track(track).prepare();
@@ -72,15 +71,6 @@ Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
   if (!pool.shortage().empty()) warn(pool.shortage());
   const std::string one_worker = why_one_worker(options, source);
   if (!one_worker.empty()) warn(one_worker);
-  start_tuning();
-}
-
-void Feed::Impl::warn(const std::string& what) const {
-  if (options.warn) {
-    options.warn(what);
-  } else {
-    std::cerr << "Warning: " << what << '\n';
-  }
 }
 
 std::string Feed::Impl::place() const {
@@ -89,21 +79,13 @@ std::string Feed::Impl::place() const {
 
 // ---- Batches ----
 
-void Feed::Impl::begin_epoch() {
-  epoch_begin_ns = now_ns();
-  starvation.begin_epoch(epoch_begin_ns);
-}
-
 void Feed::Impl::end_epoch() {
-  const std::int64_t now = now_ns();
-  if (epoch_begin_ns > 0) training_ns += now - epoch_begin_ns;
-  starvation.end_epoch(now);
   epoch_begin_ns = 0;
   epoch_waited_ns = 0;
   ++epoch;
   step = 0;
   // The workers end an epoch of the source when they begin the next; the last one is ended here.
-  if ((epoch == schedule.end_epoch() || ran_out) && sequence > 0) {
+  if ((epoch == schedule.end_epoch() || ran_out) && position > 0) {
     pool.stop();  // some workers may be about to ask for batches beyond the end
     if (pool.join()) end_source();
   }
@@ -120,6 +102,11 @@ void Feed::Impl::end_source() {
   }
 }
 
+// Takes over the source's state after a batch, or after the end of an epoch.
+void Feed::Impl::keep_state(SlotNote& note) {
+  if (saves_state) std::swap(source_state, note.source_state);
+}
+
 void Feed::Impl::warn_of_nan(const SlotNote& note) {
   if (warned_of_nan) return;
   warned_of_nan = true;
@@ -132,7 +119,7 @@ std::optional<Batch> Feed::Impl::next() {
   if (failed) std::rethrow_exception(failed);
   for (;;) {
     if (ran_out || stopped || epoch == schedule.end_epoch()) return std::nullopt;
-    if (epoch_begin_ns == 0) begin_epoch();
+    if (epoch_begin_ns == 0) epoch_begin_ns = now_ns();
     const std::optional<std::int64_t> steps = schedule.steps(epoch);
     if (step == steps) {
       end_epoch();
@@ -140,14 +127,15 @@ std::optional<Batch> Feed::Impl::next() {
     }
     const bool was_there = ring.is_full(position);
     const int ready = was_there ? ring.filled(position) : 0;
-    const SlotNote* const found = take();
+    SlotNote* const found = take();
     if (found == nullptr) return std::nullopt;
-    const SlotNote& note = *found;
+    SlotNote& note = *found;
     if (note.epoch < epoch) {  // a batch beyond the end of an epoch that is over
       ring.release(position++);
       continue;
     }
     if (note.rows == kFailed) rethrow();
+    keep_state(note);
     if (note.rows == kEnded) {
       ran_out = steps.has_value() || step == 0;
       ring.release(position++);
@@ -170,7 +158,6 @@ std::optional<Batch> Feed::Impl::next() {
     ++counts.batches;
     counts.samples += note.rows;
     counts.bytes += static_cast<std::uint64_t>(note.rows) * shared->layout.row_bytes;
-    if (autotune) tune();
     const std::uint64_t here = position++;
     return Batch{.block = ring.block(here),
                  .context = &ring.note(here).context,
@@ -182,47 +169,11 @@ std::optional<Batch> Feed::Impl::next() {
   }
 }
 
-// ---- Tuning ----
-
-void Feed::Impl::start_tuning() {
-  const bool tune_workers = options.workers == AUTOTUNE && sizes.workers > 1;
-  const bool tune_slots = options.max_queue_size == AUTOTUNE;
-  if (!tune_workers && !tune_slots) return;
-  autotune.emplace(TuneLimits{.max_workers = sizes.workers,
-                              .max_slots = ring.size(),
-                              .queued = tune_slots ? ring.depth() - 1 : options.max_queue_size,
-                              .tune_workers = tune_workers,
-                              .tune_slots = tune_slots,
-                              .device_slots = shares_cores ? 0 : kDeviceSlots,
-                              .cores = static_cast<double>(cores())},
-                   Autotune::Choice{.workers = pool.active(), .slots = ring.depth()},
-                   Autotune::Measured{.cpu_ns = process_cpu_ns()});
-}
-
-void Feed::Impl::tune() {
-  const std::int64_t trained = training_ns + now_ns() - epoch_begin_ns;
-  if (!autotune->is_due(taken, trained)) return;
-  const TimelineTotals totals = shared->timeline.snapshot();
-  const WorkerPool::CoreShares shares = pool.core_shares();
-  const std::optional<Autotune::Choice> choice = autotune->decide(
-      {.batches = taken,
-       .training_ns = trained,
-       .cpu_ns = process_cpu_ns(),
-       .waited_ns =
-           static_cast<std::int64_t>(1e9 * totals[Stage::wait_for_generator].durations.total()),
-       .cpu_share = shares.had,
-       .core_share = shares.wanted,
-       .durations = {
-           .generate = totals[Stage::generate].durations, .upload = uploads, .step = steps}});
-  if (!choice) return;
-  pool.set_active(choice->workers);
-  ring.set_depth(choice->slots);
-}
-
 // ---- Feed ----
 
-Feed::Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device)
-    : impl_(std::make_unique<Impl>(std::move(source), options, device)) {}
+Feed::Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device,
+           OnWait on_wait)
+    : impl_(std::make_unique<Impl>(std::move(source), options, device, std::move(on_wait))) {}
 
 Feed::~Feed() {
   // If the caller wants to stop, the destructor does not wait for a generator that hangs.
@@ -237,6 +188,13 @@ void Feed::release(const Batch& batch) { impl_->ring.release(batch.position); }
 
 bool Feed::ran_out() const { return impl_->ran_out; }
 
+Position Feed::position() const {
+  return {.epoch = impl_->epoch,
+          .step = impl_->step,
+          .batches = static_cast<std::int64_t>(impl_->sequence),
+          .source_state = impl_->source_state};
+}
+
 void Feed::stop() {
   impl_->stopped = true;
   impl_->pool.stop();
@@ -249,22 +207,20 @@ void Feed::fail(const Batch& batch, const std::string& what) {
               what);
 }
 
-void Feed::note_step(std::int64_t ns) { impl_->steps.add(ns); }
-void Feed::note_upload(std::int64_t ns) { impl_->uploads.add(ns); }
-
-void Feed::watch(std::function<void(std::int64_t)> on_wait) { impl_->watch = std::move(on_wait); }
-
-void Feed::warn_of_starvation(const Starvation::Found& found) {
-  impl_->warn_of_starvation(found, "the device");
-}
-
 const SlotLayout& Feed::layout() const { return impl_->shared->layout; }
 int Feed::ring_size() const { return impl_->ring.size(); }
 int Feed::workers() const { return impl_->pool.active(); }
+int Feed::max_workers() const { return impl_->sizes.workers; }
+void Feed::set_workers(int workers) {
+  impl_->pool.set_active(std::clamp(workers, 1, impl_->sizes.workers));
+}
 int Feed::queue_size() const { return impl_->ring.depth() - 1; }
 void Feed::set_queue_size(int batches) {
   impl_->ring.set_depth(std::clamp(batches + 1, 1, impl_->ring.size()));
 }
+
+CoreShares Feed::core_shares() const { return impl_->pool.core_shares(); }
+std::string Feed::describe_next() const { return impl_->describe_next(); }
 
 const Timeline& Feed::timeline() const { return impl_->shared->timeline; }
 Timeline& Feed::timeline() { return impl_->shared->timeline; }
@@ -282,13 +238,13 @@ FeedReport Feed::take_report() {
   report.wait_for_generator = since_last(Stage::wait_for_generator);
   report.waited_for_generator = report.wait_for_generator.total();
   report.generated = report.generate.total();
-  const WorkerPool::CoreShares shares = impl.pool.core_shares();
+  const CoreShares shares = impl.pool.core_shares();
   report.generated_cpu_share = shares.had;
   report.generated_core_share = shares.wanted;
   const std::uint64_t drawn = impl.pool.drawn_one_by_one();
   report.drawn_one_by_one = drawn - std::exchange(impl.drawn, drawn);
   report.workers = workers();
-  report.max_workers = impl.sizes.workers;
+  report.max_workers = max_workers();
   report.limited_by_memory = impl.sizes.limited_by_memory;
   report.queue_size = queue_size();
   report.is_pure = impl.source.pure();
@@ -296,8 +252,6 @@ FeedReport Feed::take_report() {
   report.source = traits.kind;
   report.is_optimized = traits.is_optimized;
   report.float_share = float_share(impl.source.spec());
-  report.tuned = impl.autotune.has_value();
-  report.tuned_workers = report.tuned && impl.options.workers == AUTOTUNE && report.max_workers > 1;
   impl.reported = now;
   return report;
 }

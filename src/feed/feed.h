@@ -8,70 +8,16 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "core/timeline.h"
 #include "device/device.h"
-#include "device/ring_state.h"
-#include "feed/starvation.h"
+#include "feed/ring/feed_options.h"
+#include "feed/ring/slot_layout.h"
+#include "feed/ring/thread_times.h"
 #include "stoker/report.h"
 #include "stoker/source.h"
 
 namespace stoker::feed {
-
-// The layout of fields in a slot's one contiguous block: a header, then each field at a multiple of
-// 256 bytes, in the order of the spec.
-using device::kHeaderBytes;
-using device::SlotHeader;
-
-inline constexpr int kDeviceSlots = 3;
-// The most workers that AUTOTUNE takes. A generator that waits for a disk or a network can use many
-// more threads than there are cores.
-inline constexpr int kMostTunedWorkers = 64;
-
-struct SlotLayout {
-  // The constructor throws ShapeError for fields without a known size or with different batch
-  // sizes.
-  explicit SlotLayout(const BatchSpec& spec);
-  // Returns the layout of the host's slots. For a source that fills the device's memory, a slot
-  // holds only its note of host_bytes(), as field 0.
-  static SlotLayout of_host(Source& source);
-  std::vector<std::size_t> offsets;  // by field
-  std::size_t bytes = 0;             // of the whole block
-  std::size_t row_bytes = 0;         // of one row of all fields, without padding
-
- private:
-  SlotLayout() = default;
-};
-
-struct FeedOptions {
-  std::int64_t epochs = 1;       // how many to run, from first_epoch on
-  std::int64_t first_epoch = 0;  // above 0 when training is resumed
-  // Without a value an epoch lasts until the source ends it.
-  std::optional<std::int64_t> steps_per_epoch{};
-  // The number of batches filled ahead of the step, at least 1. AUTOTUNE takes as many as help,
-  // within queue_bytes.
-  int max_queue_size = 10;
-  // The number of threads that fill, at least 1, or AUTOTUNE. A source that is not pure has one in
-  // any case. The ring has a slot for each thread and one for the step, even if max_queue_size is
-  // less.
-  int workers = 1;
-  int max_workers = kMostTunedWorkers;  // the most that AUTOTUNE takes
-  std::uint64_t seed = 0;
-  bool shuffle = false;  // the order of batches of a source with shuffles_batches()
-  NanPolicy nan_policy = NanPolicy::stop;
-  // The time for which one batch may be waited for; 0 or infinity is for ever.
-  double timeout_seconds = 0.0;
-  std::size_t queue_bytes = std::size_t{256} << 20;  // the most that a ring of AUTOTUNE's takes
-  std::size_t stamps_per_track = 1024;               // stamps that the timeline keeps
-  // This function gets each warning for the user during training, as a line without its end, on the
-  // thread that calls next() or constructs the feed. Without a function warnings go to standard
-  // error.
-  std::function<void(const std::string&)> warn{};
-  // next() calls this function now and then while it waits. If it returns true, next() gives up, as
-  // after stop().
-  std::function<bool()> should_stop{};
-};
 
 // A batch in its slot, valid until it is released.
 struct Batch {
@@ -101,11 +47,22 @@ struct Batch {
 // Batches come in the same order, with the same random numbers, for any number of workers.
 class Feed {
  public:
+  // A wait of next() for a batch.
+  struct Wait {
+    std::int64_t begin_ns = 0;
+    std::int64_t now_ns = 0;
+    bool is_over = false;
+  };
+  // next() calls this function on its own thread: some twenty times a second while it waits, and
+  // once when it has waited for something and got it.
+  using OnWait = std::function<void(const Wait&)>;
+
   // Starts to pull batches. Throws ValueError for an option out of range, an endless source without
   // steps_per_epoch, or a source that serves another feed and is not pure; ShapeError for a spec
   // that no slot can hold; DeviceError when there is no memory for the ring, or no thread;
   // DataError for a source of 0 batches.
-  Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device);
+  Feed(std::shared_ptr<Source> source, FeedOptions options, device::Device& device,
+       OnWait on_wait = {});
   ~Feed();
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
@@ -129,33 +86,35 @@ class Feed {
   // steps_per_epoch or its own batches_per_epoch, or at the very beginning of an epoch after the
   // first. The epoch was then cut short, and there are no more epochs.
   bool ran_out() const;
+  // Returns the place after the batch that next() returned last or, if it returned nothing because
+  // an epoch is over, the beginning of the next epoch. This is cheap: it copies nothing.
+  Position position() const;
   // Stops pulling, so that next() returns nothing any more.
   void stop();
   // Reports that the source's DeviceFiller failed on the batch of the last next(). The exception
   // that is being handled counts as if it had been thrown in the feed.
   [[noreturn]] void fail(const Batch& batch, const std::string& what);
 
-  // These tell the feed the time that one step, or one upload, took by itself. AUTOTUNE compares
-  // the generator with them.
-  void note_step(std::int64_t ns);
-  void note_upload(std::int64_t ns);
-
-  // Makes next() call `on_wait` now and then while it waits. A consumer that knows more than the
-  // feed does uses it to decide itself when the device starves.
-  void watch(std::function<void(std::int64_t now_ns)> on_wait);
-  // Warns the user that the device starves. Only the first call warns.
-  void warn_of_starvation(const Starvation::Found& found);
-
   const SlotLayout& layout() const;  // the layout of the host's slots
   int ring_size() const;
-  int workers() const;     // workers that fill at present
+
+  // The feed begins with as many workers and as deep a queue as its options ask for; where they say
+  // AUTOTUNE, it is the caller who changes them, within max_workers() and the ring's size.
+  int workers() const;  // workers that fill at present
+  int max_workers() const;
+  void set_workers(int workers);
   int queue_size() const;  // batches that may be filled ahead at present
-  // `batches` is at most the number of slots that there are.
   void set_queue_size(int batches);
 
+  // Returns the shares of the workers' time inside of the source.
+  CoreShares core_shares() const;
+  // Describes for messages the batch that next() returns next: "batch 17 of this fit", and, while
+  // next() waits for it, which worker is at it.
+  std::string describe_next() const;
+
   // Returns what was measured since the last call: the time of waiting in next() and in the
-  // generator, batches and bytes. The caller adds wall, computed and other. Only the consumer
-  // thread may call it.
+  // generator, batches and bytes. The caller adds wall, computed and other, and whether it tuned.
+  // Only the consumer thread may call it.
   FeedReport take_report();
   // Returns the timeline: the stamps of the workers on tracks 0, 1, ..., then a track each for the
   // consumer and the device's two streams.

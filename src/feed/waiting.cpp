@@ -1,4 +1,4 @@
-// Waiting for a batch: how it is done, what the user is told meanwhile, and when the feed gives up.
+// Waiting for a batch: how it is done, who looks in meanwhile, and when the feed gives up.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -13,7 +13,7 @@ namespace {
 // A waiting thread checks after this time whether it should go on waiting.
 constexpr std::int64_t kSliceNs = 50'000'000;
 // After one thread has timed out, the others are waited for this long.
-constexpr std::int64_t kPatienceNs = 500'000'000;
+constexpr std::int64_t kGracePeriodNs = 500'000'000;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 // A run of steps is waited for once in so many batches, if the step waits for more than this share
@@ -40,23 +40,10 @@ std::int64_t later(std::int64_t begin_ns, double duration) {
 
 }  // namespace
 
-void Feed::Impl::look_for_starvation(std::int64_t now, std::int64_t waiting_ns) {
-  if (watch) return watch(now);
-  if (warned_of_starvation) return;
-  const std::optional<Starvation::Found> found = starvation.check(now, waiting_ns);
-  if (found) warn_of_starvation(*found, "the step");
-}
-
-void Feed::Impl::warn_of_starvation(const Starvation::Found& found, const char* who) {
-  if (std::exchange(warned_of_starvation, true)) return;
-  std::string text = format(who, " has waited ", found.waited, " s of the last ", found.of,
-                            " s for ", name_of(found.stage));
-  if (found.stage == Starvation::Stage::generator) {
-    text += format(" (batch ", sequence + 1, " of this fit");
-    if (waits) text += ": " + describe(pool, position, now_ns());
-    text += ")";
-  }
-  warn(text);
+std::string Feed::Impl::describe_next() const {
+  std::string text = format("batch ", sequence + 1, " of this fit");
+  if (waits) text += ": " + describe(pool, position, now_ns());
+  return text;
 }
 
 Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
@@ -67,8 +54,8 @@ Feed::Impl::Waited Feed::Impl::wait(std::int64_t begin_ns) {
     now = now_ns();
     if (now >= timeout) return Waited::timed_out;
     if (options.should_stop && options.should_stop()) return Waited::given_up;
-    if (pool.has_ended() && !ring.is_full(position)) return Waited::nobody_left;
-    look_for_starvation(now, now - begin_ns);
+    if (pool.has_ended() && !ring.is_full(position)) return Waited::workers_ended;
+    if (on_wait) on_wait({.begin_ns = begin_ns, .now_ns = now});
   }
 }
 
@@ -84,8 +71,8 @@ void Feed::Impl::wait_for_a_run_of_steps() {
   if (seconds(epoch_waited_ns) < kWaitsMuch * seconds(now - epoch_begin_ns)) return;
   next_run = taken + kBatchesPerRun;
   const SlotNote& note = ring.note(position);
-  const std::int64_t patience = static_cast<std::int64_t>(kRun + 1) * (note.end_ns - note.begin_ns);
-  const std::int64_t end = now + std::min(patience, kLongestRunNs);
+  const std::int64_t longest = static_cast<std::int64_t>(kRun + 1) * (note.end_ns - note.begin_ns);
+  const std::int64_t end = now + std::min(longest, kLongestRunNs);
   // The batches are waited for in turn, so that nobody waits beyond one that ends the epoch, or a
   // failure.
   for (std::uint64_t next = position + 1; next < position + kRun; ++next) {
@@ -96,11 +83,11 @@ void Feed::Impl::wait_for_a_run_of_steps() {
 void Feed::Impl::give_up() {
   stopped = true;
   pool.stop();
-  pool.join_or_abandon(now_ns() + kPatienceNs);
+  pool.join_or_abandon(now_ns() + kGracePeriodNs);
 }
 
 // Waits for the slot of the next batch. Returns null if waiting has become pointless.
-const SlotNote* Feed::Impl::take() {
+SlotNote* Feed::Impl::take() {
   if (ring.is_full(position)) return &ring.note(position);
   if (ring.is_held(position)) {
     throw ValueError(format("Feed::next: expected a batch to be released first, since the ring of ",
@@ -116,14 +103,13 @@ const SlotNote* Feed::Impl::take() {
       .stamp(Stage::wait_for_generator, sequence, begin, end);
   const std::int64_t awaited_ns = end - begin;
   epoch_waited_ns += awaited_ns;
-  starvation.add(Starvation::Stage::generator, awaited_ns);
   if (waited == Waited::timed_out) time_out(awaited_ns);
-  if (waited == Waited::nobody_left) miss();
+  if (waited == Waited::workers_ended) fail_for_missing_batch();
   if (waited == Waited::given_up) {
     give_up();
     return nullptr;
   }
-  look_for_starvation(end, 0);
+  if (on_wait) on_wait({.begin_ns = begin, .now_ns = end, .is_over = true});
   return &ring.note(position);
 }
 
@@ -133,12 +119,12 @@ void Feed::Impl::time_out(std::int64_t waited_ns) {
       format(place(), ": the generator timed out: waited ", seconds(waited_ns), " s, ",
              describe(pool, position, now), ". Raise generator_timeout if it needs that long")));
   pool.stop();
-  pool.join_or_abandon(now + kPatienceNs);
+  pool.join_or_abandon(now + kGracePeriodNs);
   std::rethrow_exception(failed);
 }
 
 // Reports a fault of the feed's own, which would otherwise mean waiting without an end.
-void Feed::Impl::miss() {
+void Feed::Impl::fail_for_missing_batch() {
   failed = std::make_exception_ptr(
       DataError(format(place(),
                        ": the workers have ended without it, so one was left out. This is "

@@ -1,11 +1,10 @@
 #include "io/zip.h"
 
+#include <isa-l/crc.h>
 #include <zip.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cstring>
-#include <future>
 #include <limits>
 #include <optional>
 #include <set>
@@ -179,20 +178,10 @@ std::optional<std::uint64_t> place_of(std::span<const std::byte> file, const Zip
   return data;
 }
 
+// CRC-32 as zip archives have it. ISA-L's takes a fraction of the time that zlib's takes.
 std::uint32_t checksum_of(std::uint32_t so_far, std::span<const std::byte> bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(so_far, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
-// The checksum of many bytes, by two threads.
-std::uint32_t checksum_in_halves(std::span<const std::byte> bytes) {
-  constexpr std::size_t kLarge = std::size_t{1} << 24;
-  if (bytes.size() < kLarge) return checksum_of(0, bytes);
-  const auto first = bytes.first(bytes.size() / 2), second = bytes.subspan(first.size());
-  auto other = std::async([&] { return checksum_of(0, second); });
-  const std::uint32_t checksum = checksum_of(0, first);
-  return static_cast<std::uint32_t>(
-      crc32_combine(checksum, other.get(), static_cast<z_off_t>(second.size())));
+  return crc32_gzip_refl(so_far, reinterpret_cast<const unsigned char*>(bytes.data()),
+                         bytes.size());
 }
 
 }  // namespace
@@ -205,7 +194,7 @@ ZipContents ZipReader::map(const ZipMember& member, std::uint64_t most) const {
   const std::optional<std::uint64_t> place = place_of(bytes, member);
   if (!place) return read(member, most);
   ZipContents contents{{all, all.get() + *place}, static_cast<std::size_t>(member.bytes)};
-  if (checksum_in_halves(contents.bytes()) != member.checksum) {
+  if (checksum_of(0, contents.bytes()) != member.checksum) {
     impl_->fail(format("member \"", member.name, "\": could not read it: its checksum is wrong"));
   }
   return contents;

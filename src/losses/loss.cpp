@@ -11,6 +11,9 @@
 #include "stoker/error.h"
 
 namespace stoker {
+
+template class Several<Loss>;
+
 namespace losses {
 namespace {
 

@@ -28,6 +28,7 @@ void describe(Fields& fields, AccuracyArguments& accuracy) {
 
 class ElementAccuracy final : public Described<MeanMetric, AccuracyArguments> {
  public:
+  bool larger_is_better() const override { return true; }
   explicit ElementAccuracy(const AccuracyArguments& accuracy)
       : Described(accuracy, "Accuracy", accuracy.name) {}
 
@@ -49,6 +50,7 @@ void describe(Fields& fields, BinaryArguments& binary) {
 
 class ThresholdAccuracy final : public Described<MeanMetric, BinaryArguments> {
  public:
+  bool larger_is_better() const override { return true; }
   explicit ThresholdAccuracy(const BinaryArguments& binary)
       : Described(binary, "BinaryAccuracy", binary.name),
         threshold_(static_cast<float>(binary.threshold)) {
@@ -76,6 +78,7 @@ void describe(Fields& fields, CategoricalArguments& categorical) {
 
 class ClassAccuracy final : public Described<MeanMetric, CategoricalArguments> {
  public:
+  bool larger_is_better() const override { return true; }
   explicit ClassAccuracy(const CategoricalArguments& categorical)
       : Described(categorical, "CategoricalAccuracy", categorical.name) {}
 
@@ -93,6 +96,7 @@ void describe(Fields& fields, SparseArguments& sparse) { describe_common(fields,
 
 class SparseClassAccuracy final : public Described<MeanMetric, SparseArguments> {
  public:
+  bool larger_is_better() const override { return true; }
   explicit SparseClassAccuracy(const SparseArguments& sparse)
       : Described(sparse, "SparseCategoricalAccuracy", sparse.name) {}
 
@@ -110,6 +114,7 @@ MetricPtr make(Arguments arguments) {
 
 class ChosenAccuracy final : public MetricBase {
  public:
+  bool larger_is_better() const override { return true; }
   explicit ChosenAccuracy(std::string name) : MetricBase("", std::move(name)) {}
 
   void write_fields(Fields&) const override {}

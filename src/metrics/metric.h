@@ -30,6 +30,8 @@ class MetricBase {
   virtual std::vector<graph::Value> build(graph::Value y_true, graph::Value y_pred,
                                           graph::Value sample_weight) const = 0;
   virtual double result(std::span<const double> totals) const = 0;
+  // Returns whether a larger result is a better one; callbacks that keep the best ask it.
+  virtual bool larger_is_better() const = 0;
   // Returns the metric that takes the place of this one for labels and predictions of these shapes,
   // or null for the metric itself. Here "accuracy" chooses.
   virtual std::shared_ptr<const MetricBase> resolve(const Shape& y_true,

@@ -16,6 +16,8 @@ class ErrorMetric final : public Described<MeanMetric, Arguments> {
   ErrorMetric(const char* class_name, const Arguments& arguments, Rule rule)
       : Described<MeanMetric, Arguments>(arguments, class_name, arguments.name), rule_(rule) {}
 
+  bool larger_is_better() const override { return false; }
+
  protected:
   // The values are means over the last axis, as in the loss of the same name; a weight applies to
   // each of these means.

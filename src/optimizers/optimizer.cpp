@@ -15,7 +15,7 @@ namespace optimizers {
 
 OptimizerBase::OptimizerBase(std::string class_name, std::string name, Common common)
     : class_name_(std::move(class_name)), name_(std::move(name)), common_(common) {
-  require("learning_rate", common_.learning_rate, check::at_least(0));
+  require("learning_rate", common_.learning_rate.at(0), check::at_least(0));
   if (common_.weight_decay) require("weight_decay", *common_.weight_decay, check::at_least(0));
   int clips = 0;
   const auto check_clip = [&](const char* option, const std::optional<double>& value) {

@@ -14,6 +14,7 @@
 #include "core/fields.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
+#include "optimizers/schedule.h"
 #include "stoker/optimizers.h"
 
 namespace stoker::optimizers {
@@ -38,7 +39,7 @@ class Update {
 };
 
 struct Common {
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   std::optional<double> weight_decay;
   std::optional<double> clipnorm;
   std::optional<double> clipvalue;

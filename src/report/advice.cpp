@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/format.h"
-#include "feed/throughput_model.h"
+#include "feed/tuning/throughput_model.h"
 #include "report/text.h"
 #include "stoker/report.h"
 

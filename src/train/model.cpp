@@ -36,15 +36,8 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-Model::Model(const Value& input, const Value& output, ModelOptions options)
-    : Model(std::vector{input}, std::vector{output}, std::move(options)) {}
-Model::Model(std::vector<Value> inputs, const Value& output, ModelOptions options)
-    : Model(std::move(inputs), std::vector{output}, std::move(options)) {}
-Model::Model(const Value& input, std::vector<Value> outputs, ModelOptions options)
-    : Model(std::vector{input}, std::move(outputs), std::move(options)) {}
-
-Model::Model(std::vector<Value> inputs, std::vector<Value> outputs, ModelOptions options)
-    : Model(std::move(inputs), std::move(outputs), std::move(options), false) {
+Model::Model(Values inputs, Values outputs, ModelOptions options)
+    : Model(inputs.all(), outputs.all(), std::move(options), false) {
   make();
 }
 
@@ -250,7 +243,9 @@ std::int64_t Model::count_params() const {
 double Model::learning_rate() const {
   const InUse model(impl("learning_rate"), "learning_rate", Access::read);
   model->require_compiled("learning_rate");
-  return model->state.read_scalars().learning_rate;
+  const plan::Scalars scalars = model->state.read_scalars();
+  const LearningRate& rate = model->compiled->options.optimizer.base()->common().learning_rate;
+  return rate.is_schedule() ? rate.at(scalars.iterations) : scalars.learning_rate;
 }
 
 void Model::set_learning_rate(double learning_rate) {
@@ -258,6 +253,11 @@ void Model::set_learning_rate(double learning_rate) {
   model->require_compiled("set_learning_rate");
   check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
                  check::at_least(0));
+  if (model->compiled->options.optimizer.base()->common().learning_rate.is_schedule()) {
+    throw ValueError(
+        "set_learning_rate: the optimizer was compiled with a schedule, which gives the rate of "
+        "each step; compile it with a number to set it");
+  }
   model->state.set_learning_rate(static_cast<float>(learning_rate));
 }
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "feed/pipeline.h"
+#include "feed/upload/pipeline.h"
 #include "stoker/model.h"
 #include "train/network/network.h"
 #include "train/runtime/arrays.h"

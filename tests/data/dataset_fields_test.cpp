@@ -1,6 +1,7 @@
 // Elements with several targets and several sample weights pass through every stage of a Dataset.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 

@@ -4,6 +4,7 @@
 #include <stoker/stoker.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "device/device.h"
-#include "feed/pipeline.h"
+#include "feed/upload/pipeline.h"
 
 namespace stoker {
 namespace {

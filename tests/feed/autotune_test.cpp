@@ -1,5 +1,5 @@
 // What AUTOTUNE decides on measurements that are made up.
-#include "feed/autotune.h"
+#include "feed/tuning/autotune.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // How a device's time divides, batch by batch.
-#include "feed/device_time.h"
+#include "feed/upload/device_time.h"
 
 #include <gtest/gtest.h>
 

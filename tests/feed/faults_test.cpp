@@ -15,8 +15,10 @@
 #include <vector>
 
 #include "feed/feed.h"
-#include "feed/nan_scan.h"
-#include "feed/ring.h"
+#include "feed/ring/nan_scan.h"
+#include "feed/ring/ring.h"
+#include "feed/tuning/starvation.h"
+#include "feed/upload/pipeline.h"
 #include "stoker/error.h"
 #include "stoker/generator.h"
 #include "support/contains.h"
@@ -252,15 +254,16 @@ TEST(Starvation, is_told_once_with_the_stage_and_the_batch) {
   auto source = generator<float>({.x = {2, 3}}, [&](BatchContext& batch, std::span<float>) {
     if (batch.index == 2) told.acquire();  // until the user has been told
   });
-  Feed feed(source.source(),
-            {.steps_per_epoch = 4,
-             .warn =
-                 [&](const std::string& text) {
-                   warnings.push_back(text);
-                   told.release();
-                 }},
-            cpu());
-  while (const auto batch = feed.next()) feed.release(*batch);
+  const auto compute = cpu().make_stream();
+  Pipeline pipeline(source.source(),
+                    {.steps_per_epoch = 4,
+                     .warn =
+                         [&](const std::string& text) {
+                           warnings.push_back(text);
+                           told.release();
+                         }},
+                    cpu(), *compute);
+  while (const auto batch = pipeline.next()) pipeline.consumed(*batch);
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_TRUE(contains(warnings[0], "for the generator (batch 3 of this fit: worker 0 has been"));
 }
@@ -276,22 +279,23 @@ TEST(Starvation, is_told_of_however_short_the_batches_are) {
     while (std::chrono::steady_clock::now() < end) {
     }
   });
-  Feed feed(source.source(),
-            {.epochs = 1000,
-             .steps_per_epoch = 20,
-             .warn =
-                 [&](const std::string& text) {
-                   warnings.push_back(text);
-                   told = true;
-                 }},
-            cpu());
+  const auto compute = cpu().make_stream();
+  Pipeline pipeline(source.source(),
+                    {.epochs = 1000,
+                     .steps_per_epoch = 20,
+                     .warn =
+                         [&](const std::string& text) {
+                           warnings.push_back(text);
+                           told = true;
+                         }},
+                    cpu(), *compute);
   const auto begin = std::chrono::steady_clock::now();
   for (int epoch = 0; epoch < 1000 && !told; ++epoch) {
     for (bool more = true; more;) {
       asked.release();
-      const auto batch = feed.next();
+      const auto batch = pipeline.next();
       more = batch.has_value();
-      if (more) feed.release(*batch);
+      if (more) pipeline.consumed(*batch);
     }
     asked.try_acquire();  // the one that ended the epoch
   }

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "device/device.h"
-#include "feed/class_weights.h"
 #include "feed/feed.h"
+#include "feed/upload/class_weights.h"
 #include "stoker/array_source.h"
 #include "stoker/device_source.h"
 #include "stoker/error.h"

@@ -9,7 +9,9 @@
 #include <functional>
 #include <future>
 #include <latch>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -17,7 +19,8 @@
 #include <vector>
 
 #include "feed/feed.h"
-#include "feed/sizes.h"
+#include "feed/ring/sizes.h"
+#include "feed/upload/pipeline.h"
 #include "stoker/coroutine.h"
 #include "stoker/dataset.h"
 #include "stoker/error.h"
@@ -81,27 +84,45 @@ std::int64_t random_row(BatchContext& batch, std::span<float> x) {
 }
 
 // Everything that comes out of a feed: each batch's elements, and -1 where an epoch ends.
-std::vector<float> contents(const std::shared_ptr<Source>& source, FeedOptions options) {
+template <class Next, class Release>
+std::vector<float> contents(std::int64_t epochs, const SlotLayout& layout, const Next& next,
+                            const Release& release) {
   std::vector<float> all;
-  Feed feed(source, options, cpu());
-  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    while (const std::optional<Batch> batch = feed.next()) {
-      const auto* x = reinterpret_cast<const float*>(batch->block + feed.layout().offsets[0]);
+  for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
+    while (const std::optional<Batch> batch = next()) {
+      const auto* x = reinterpret_cast<const float*>(batch->block + layout.offsets[0]);
       all.insert(all.end(), x, x + 3 * batch->rows);
-      feed.release(*batch);
+      release(*batch);
     }
     all.push_back(-1.0f);
   }
   return all;
 }
 
+std::vector<float> contents(const std::shared_ptr<Source>& source, const FeedOptions& options) {
+  Feed feed(source, options, cpu());
+  return contents(
+      options.epochs, feed.layout(), [&] { return feed.next(); },
+      [&](const Batch& batch) { feed.release(batch); });
+}
+
+// The same by way of a pipeline, which tunes the feed.
+std::vector<float> tuned_contents(const std::shared_ptr<Source>& source,
+                                  const FeedOptions& options) {
+  const std::unique_ptr<device::Stream> compute = cpu().make_stream();
+  Pipeline pipeline(source, options, cpu(), *compute);
+  return contents(
+      options.epochs, pipeline.feed().layout(), [&] { return pipeline.next(); },
+      [&](const Batch& batch) { pipeline.consumed(batch); });
+}
+
 TEST(Workers, any_number_of_them_gives_the_same_batches_in_the_same_order) {
-  const auto run = [](int workers, int queue) {
-    return contents(std::make_shared<Shared>(random_row), {.epochs = 3,
-                                                           .steps_per_epoch = 40,
-                                                           .max_queue_size = queue,
-                                                           .workers = workers,
-                                                           .seed = 7});
+  const auto options = [](int workers, int queue) {
+    return FeedOptions{
+        .epochs = 3, .steps_per_epoch = 40, .max_queue_size = queue, .workers = workers, .seed = 7};
+  };
+  const auto run = [&](int workers, int queue) {
+    return contents(std::make_shared<Shared>(random_row), options(workers, queue));
   };
   const std::vector<float> expected = run(1, 1);
   ASSERT_EQ(expected.size(), 3U * (40U * 6U + 1U));
@@ -111,6 +132,8 @@ TEST(Workers, any_number_of_them_gives_the_same_batches_in_the_same_order) {
     }
   }
   EXPECT_EQ(run(AUTOTUNE, AUTOTUNE), expected);
+  EXPECT_EQ(tuned_contents(std::make_shared<Shared>(random_row), options(AUTOTUNE, AUTOTUNE)),
+            expected);
 }
 
 TEST(Workers, fill_at_the_same_time) {

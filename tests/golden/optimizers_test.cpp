@@ -39,7 +39,7 @@ class Training {
       state_.write(weight, golden.tensor("initial/" + weight.spec.name));
     }
     plan::Scalars scalars = state_.read_scalars();
-    scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
+    scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate.at(0));
     state_.write_scalars(scalars);
     compile(optimizer, variant);
   }

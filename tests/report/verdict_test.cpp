@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "feed/throughput_model.h"
+#include "feed/tuning/throughput_model.h"
 #include "stoker/config.h"
 #include "stoker/report.h"
 #include "support/contains.h"

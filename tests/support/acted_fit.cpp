@@ -6,9 +6,10 @@
 #include <optional>
 #include <vector>
 
-#include "feed/autotune.h"
-#include "feed/device_time.h"
-#include "feed/sizes.h"
+#include "feed/ring/sizes.h"
+#include "feed/ring/slot_layout.h"
+#include "feed/tuning/autotune.h"
+#include "feed/upload/device_time.h"
 #include "stoker/random.h"
 
 namespace stoker::test {

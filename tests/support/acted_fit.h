@@ -1,6 +1,7 @@
 // A fit acted out event by event, on a clock of its own: workers, ring, uploads, launches and
 // steps, with the times that a simulated device would have been given, and a report as the feed
-// would have made it. Nothing here asks feed/throughput_model.h, which is what it is held against.
+// would have made it. Nothing here asks feed/tuning/throughput_model.h, which is what it is held
+// against.
 #pragma once
 
 #include <cstdint>

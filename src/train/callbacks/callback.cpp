@@ -1,5 +1,5 @@
 // The base class of callbacks, and hooks that are given as functions.
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 
 #include <cxxabi.h>
 

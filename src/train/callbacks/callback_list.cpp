@@ -33,6 +33,20 @@ CallbackList::Own::Own(CallbackList& list, Callback& callback) : list_(list) {
 
 CallbackList::Own::~Own() { list_.own_.pop_back(); }
 
+bool CallbackList::absorb(const Error& failure) {
+  bool absorbs = false;
+  const Use::Opening opening(use_);
+  failure_ = nullptr;
+  for (const auto& callback : given_) {
+    try {
+      absorbs = callback->on_train_failure(failure) || absorbs;
+    } catch (...) {
+      rethrow(*callback, "on_train_failure", -1);
+    }
+  }
+  return absorbs && dynamic_cast<const Interrupted*>(&failure) == nullptr;
+}
+
 void CallbackList::rethrow(const Callback& callback, const char* hook, std::int64_t place) const {
   if (failure_) std::rethrow_exception(failure_);
   const auto where = [&] {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/timeline.h"
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 #include "train/runtime/step_graph.h"
 #include "train/runtime/use.h"
 
@@ -99,6 +99,10 @@ class CallbackList {
 
   // Tells that the loop itself has failed while a hook was called: its error ends the loop.
   void fail(std::exception_ptr failure) { failure_ = std::move(failure); }
+
+  // Asks all of the user's callbacks whether the fit should end as by stop_training() instead of
+  // with this failure.
+  bool absorb(const Error& failure);
 
   // Returns the seconds in the user's hooks since the last call.
   double take_seconds() { return 1e-9 * static_cast<double>(std::exchange(ns_, 0)); }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 #include "stoker/history.h"
 
 namespace stoker::train {

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "feed/feed.h"
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 
 namespace stoker::train {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "report/trace.h"
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 #include "train/loop/loop.h"
 
 namespace stoker::train {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "stoker/callbacks.h"
+#include "stoker/callback.h"
 #include "train/model_impl.h"
 
 namespace stoker::train {

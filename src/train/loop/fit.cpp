@@ -5,7 +5,7 @@
 #include "core/check.h"
 #include "core/format.h"
 #include "data/array_source.h"
-#include "feed/class_weights.h"
+#include "feed/upload/class_weights.h"
 #include "stoker/array_source.h"
 #include "stoker/error.h"
 #include "stoker/random.h"
@@ -93,8 +93,20 @@ void check_validation(const Source& validation, const Source& training, const Fi
   }
 }
 
-void require_batches(std::int64_t steps, const train::Loop& loop, const FitOptions& options) {
-  if (steps > 0 || options.nan_policy != NanPolicy::skip || loop.has_run_out()) return;
+// An error ends the fit, unless a callback wants it to stop there as usual.
+void run_epoch(train::Loop& loop, std::int64_t epoch, CallbackList& callbacks) {
+  try {
+    loop.run_epoch(epoch);
+  } catch (const Error& failure) {
+    if (!callbacks.absorb(failure)) throw;
+    loop.stop();
+  }
+}
+
+void require_batches(const train::Loop& loop, const FitOptions& options) {
+  if (loop.steps_of_epoch() > 0 || loop.was_stopped() || options.nan_policy != NanPolicy::skip ||
+      loop.has_run_out())
+    return;
   throw DataError(format("fit: every batch of epoch ", loop.epoch() + 1,
                          " held a NaN and was skipped; nothing was trained in it"));
 }
@@ -200,9 +212,9 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   Logs logs;
   for (std::int64_t epoch = fit_options.initial_epoch; epoch < fit_options.epochs; ++epoch) {
     callbacks.send(train::kEpochBegin, epoch);
-    const std::int64_t steps_run = loop.run_epoch(epoch);
-    require_batches(steps_run, loop, fit_options);
-    if (steps_run == 0) break;  // The source ran out exactly where an epoch ended.
+    run_epoch(loop, epoch, callbacks);
+    require_batches(loop, fit_options);
+    if (loop.steps_of_epoch() == 0) break;  // The source ran out exactly where an epoch ended.
     logs = loop.logs();
     if (validation && (epoch + 1) % fit_options.validation_freq == 0) {
       const Logs found = train::run_evaluation(

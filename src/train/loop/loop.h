@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "feed/pipeline.h"
-#include "stoker/callbacks.h"
+#include "feed/upload/pipeline.h"
+#include "stoker/callback.h"
 #include "stoker/history.h"
 #include "train/callbacks/callback_list.h"
 #include "train/loop/async_readback.h"
@@ -54,6 +54,7 @@ class Loop final : private detail::LogsSource {
   std::int64_t epoch() const { return place_.epoch; }
   std::int64_t steps_of_epoch() const { return epoch_steps_; }
   std::int64_t steps() const { return steps_; }  // Of all epochs.
+  void stop() { model_.stop(mode_); }
   bool was_stopped() const { return model_.is_told_to_stop(mode_); }
   bool has_run_out() const { return pipeline_->feed().ran_out(); }
   const feed::Feed& feed() const { return pipeline_->feed(); }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "feed/feed.h"
+#include "feed/ring/feed_options.h"
 #include "stoker/history.h"
 #include "stoker/model.h"
 #include "train/callbacks/callback_list.h"

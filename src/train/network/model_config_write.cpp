@@ -157,8 +157,9 @@ Config model_config(const Topology& topology, const std::string& name, const std
 // The optimizer's configuration with its present learning rate.
 Config optimizer_config(const Optimizer& optimizer, std::optional<double> learning_rate) {
   Config config = optimizer.config();
-  const double at_first = optimizer.base()->common().learning_rate;
-  if (!learning_rate || *learning_rate == static_cast<float>(at_first)) return config;
+  const LearningRate& at_first = optimizer.base()->common().learning_rate;
+  if (at_first.is_schedule()) return config;
+  if (!learning_rate || *learning_rate == static_cast<float>(at_first.at(0))) return config;
   Config own = config.at("config");
   if (const Config* inner = own.find("inner_optimizer")) {
     Config inner_own = inner->at("config");

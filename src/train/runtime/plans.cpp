@@ -135,7 +135,7 @@ void Model::Impl::compile(CompileOptions compile_options) {
   train::Compiled fresh = train::compiled_of(std::move(compile_options), network);
   const optimizers::OptimizerBase& optimizer = *fresh.options.optimizer.base();
   plan::Scalars scalars = state.read_scalars();
-  scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate);
+  scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate.at(0));
   scalars.iterations = 0;
   const optimizers::LossScaling* scaling = optimizer.loss_scaling();
   scalars.loss_scale = scaling != nullptr ? static_cast<float>(scaling->initial_scale) : 1.0f;

@@ -99,10 +99,15 @@ class FlatUpdate final : public optimizers::Update {
       slots_.push_back(leaf(names[i].c_str(), home));
     }
     results_.assign(homes_.size(), -1);
-    rate_ = graph.leaf("learning_rate", {DType::float32, {}},
-                       {Space::scalar, 0, static_cast<std::int64_t>(plan::kLearningRateOffset)});
     step_ = graph.leaf("iterations", {DType::int32, {}},
                        {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
+    // `iterations` has been advanced already, and schedules count the updates before this one.
+    const LearningRate& rate = common_.learning_rate;
+    rate_ =
+        rate.is_schedule()
+            ? ops::map(step_, [&](Expr t) { return rate.schedule()->rate(t - 1.0f); })
+            : graph.leaf("learning_rate", {DType::float32, {}},
+                         {Space::scalar, 0, static_cast<std::int64_t>(plan::kLearningRateOffset)});
   }
 
   Expr parameter() override { return parameter_; }

@@ -100,10 +100,10 @@ void write_atomically(const std::filesystem::path& path, F&& write) {
 
 }  // namespace
 
-void Model::save(const std::filesystem::path& path) const {
+void Model::save(const std::string& path) const {
   with_own_errors<IoError>("save", [&] {
-    if (!is_keras(path.native())) {
-      throw ValueError(format("save: expected a path that ends in .keras, received ", path.native(),
+    if (!is_keras(path)) {
+      throw ValueError(format("save: expected a path that ends in .keras, received ", path,
                               ". save_weights() writes .weights.h5"));
     }
     const InUse model(impl("save"), "save", Access::read);
@@ -111,8 +111,7 @@ void Model::save(const std::filesystem::path& path) const {
     if (model->compiled) learning_rate = model->state.read_scalars().learning_rate;
     const std::string config = train::config_of(*model, learning_rate).to_json();
     const std::vector<SavedVariable> variables = train::variables_of(*model);
-    io::Hdf5Writer weights(path.native(),
-                           train::hdf5_objects(train::keras_model(*model), variables));
+    io::Hdf5Writer weights(path, train::hdf5_objects(train::keras_model(*model), variables));
     train::describe_weights_h5(weights, train::keras_model(*model), variables,
                                VariableAccess(*model));
     const std::uint64_t bytes = weights.close();
@@ -122,16 +121,15 @@ void Model::save(const std::filesystem::path& path) const {
   });
 }
 
-void Model::save_weights(const std::filesystem::path& path) const {
+void Model::save_weights(const std::string& path) const {
   with_own_errors<IoError>("save_weights", [&] {
-    if (!path.native().ends_with(".weights.h5")) {
+    if (!path.ends_with(".weights.h5")) {
       throw ValueError(format("save_weights: expected a path that ends in .weights.h5, received ",
-                              path.native(), ". save() writes a whole model"));
+                              path, ". save() writes a whole model"));
     }
     const InUse model(impl("save_weights"), "save_weights", Access::read);
     const std::vector<SavedVariable> variables = train::variables_of(*model);
-    io::Hdf5Writer weights(path.native(),
-                           train::hdf5_objects(train::keras_model(*model), variables));
+    io::Hdf5Writer weights(path, train::hdf5_objects(train::keras_model(*model), variables));
     train::describe_weights_h5(weights, train::keras_model(*model), variables,
                                VariableAccess(*model));
     weights.close();
@@ -139,12 +137,12 @@ void Model::save_weights(const std::filesystem::path& path) const {
   });
 }
 
-void Model::load_weights(const std::filesystem::path& path, LoadWeightsOptions options) {
+void Model::load_weights(const std::string& path, LoadWeightsOptions options) {
   with_own_errors<IoError>("load_weights", [&] {
-    if (!is_keras(path.native()) && !is_hdf5(path.native())) {
+    if (!is_keras(path) && !is_hdf5(path)) {
       throw ValueError(
           format("load_weights: expected a path that ends in .weights.h5, .keras, .h5 ",
-                 "or .hdf5, received ", path.native()));
+                 "or .hdf5, received ", path));
     }
     const InUse model(impl("load_weights"), "load_weights", Access::write);
     WeightsFile file(path);
@@ -152,16 +150,16 @@ void Model::load_weights(const std::filesystem::path& path, LoadWeightsOptions o
   });
 }
 
-Model Model::load(const std::filesystem::path& path, ModelOptions options, bool compile) {
+Model Model::load(const std::string& path, ModelOptions options, bool compile) {
   const auto load = [&]() -> Model {
-    if (!is_keras(path.native()) && !is_hdf5(path.native())) {
+    if (!is_keras(path) && !is_hdf5(path)) {
       throw ValueError(format("Model::load: expected a path that ends in .keras, .h5 or .hdf5, ",
-                              "received ", path.native()));
+                              "received ", path));
     }
     WeightsFile file(path);
     const Config config = file.archive ? file.archive->config() : config_of_older(*file.own);
     train::ModelParts parts = Fields::with_place(
-        path.native(), [&] { return train::model_parts(config, std::move(options), compile); });
+        path, [&] { return train::model_parts(config, std::move(options), compile); });
     Model model = parts.is_sequential ? Model(Sequential(parts.layers, parts.options))
                                       : Model(std::move(parts.inputs), std::move(parts.outputs),
                                               parts.options, false);

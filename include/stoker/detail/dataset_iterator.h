@@ -1,0 +1,68 @@
+// Iterators through the elements of a Dataset. Programs include stoker/dataset.h.
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "stoker/detail/dataset_core.h"
+
+namespace stoker::detail {
+
+// Returns the values of an element as spans.
+template <class... T>
+std::tuple<std::span<const T>...> values_of(const Sinks<T...>& element) {
+  return std::apply(
+      [](const auto&... sinks) {
+        return std::tuple<std::span<const T>...>(
+            sinks.values().first(static_cast<std::size_t>(sinks.shape().elements()))...);
+      },
+      element);
+}
+
+template <class... T>
+class DatasetIterator {
+ public:
+  using value_type = std::tuple<std::span<const T>...>;
+  using difference_type = std::ptrdiff_t;
+
+  DatasetIterator(const StagePtr<T...>& stage, const Pass& pass)
+      : stage_(stage), cursor_(guarded([&] { return stage->begin(pass); })) {
+    ++*this;
+  }
+  const value_type& operator*() const { return values_; }
+  DatasetIterator& operator++() {
+    has_value_ = guarded([&] { return cursor_->next(element_); });
+    if (has_value_) values_ = values_of(element_);
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  friend bool operator==(const DatasetIterator& at, std::default_sentinel_t) {
+    return !at.has_value_;
+  }
+
+ private:
+  StagePtr<T...> stage_;  // the stage that the cursor refers to
+  std::unique_ptr<Cursor<T...>> cursor_;
+  Sinks<T...> element_;
+  value_type values_;
+  bool has_value_ = false;
+};
+
+// The elements of one pass, for a loop.
+template <class... T>
+class DatasetElements {
+ public:
+  DatasetElements(StagePtr<T...> stage, const Pass& pass) : stage_(std::move(stage)), pass_(pass) {}
+  DatasetIterator<T...> begin() const { return DatasetIterator<T...>(stage_, pass_); }
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  StagePtr<T...> stage_;
+  Pass pass_;
+};
+
+}  // namespace stoker::detail

@@ -1,0 +1,369 @@
+// Stages that say where a Dataset's elements come from, and which of them. Programs include
+// stoker/dataset.h.
+#pragma once
+
+#include "stoker/detail/dataset_core.h"
+#include "stoker/tensor.h"
+
+namespace stoker::detail {
+
+// ---- Where elements come from ----
+template <class... T>
+class TensorSlices final : public Stage<T...> {
+ public:
+  TensorSlices(std::array<Tensor, sizeof...(T)> tensors,
+               const std::array<Shape, sizeof...(T)>& rows, std::int64_t count)
+      : Stage<T...>(rows, 0), tensors_(std::move(tensors)), count_(count) {
+    for_each_index<sizeof...(T)>([&](auto i) {
+      using Element = std::tuple_element_t<i, std::tuple<T...>>;
+      auto& found = std::get<i>(rows_);
+      found.all = tensors_[i].template data<Element>();
+      found.size = count == 0 ? 0 : found.all.size() / static_cast<std::size_t>(count);
+    });
+  }
+
+  std::int64_t cardinality() const override { return count_; }
+  bool is_random_access() const override { return true; }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    return std::make_unique<IndexCursor<T...>>(*this, pass);
+  }
+  void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override { copy(index, out); }
+  void get_each(const Pass&, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const ElementCallback& on_element) const override {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      copy(indices[i], out);
+      on_element(i);
+    }
+  }
+
+ private:
+  void copy(std::int64_t index, Sinks<T...>& out) const {
+    for_each_index<sizeof...(T)>([&](auto i) {
+      auto& sink = std::get<i>(out);
+      sink.reset();
+      const auto& rows = std::get<i>(rows_);
+      const auto row = rows.all.subspan(static_cast<std::size_t>(index) * rows.size, rows.size);
+      const auto to = sink.take(this->shapes()[i]);
+      // A label is one number, for which a call of memmove would take long.
+      if (row.size() == 1) {
+        to[0] = row[0];
+      } else {
+        copy_values(row, to);
+      }
+    });
+  }
+
+  // The rows of one tensor, whose address and sizes are looked up once.
+  template <class Element>
+  struct Rows {
+    std::span<const Element> all;
+    std::size_t size = 0;
+  };
+
+  const std::array<Tensor, sizeof...(T)> tensors_;
+  const std::int64_t count_;
+  std::tuple<Rows<T>...> rows_;
+};
+
+// Gives the numbers first, first + step, ..., `count` of them (kInfinite: until they do not fit
+// int32, which is a DataError).
+StagePtr<std::int32_t> range_stage(std::int32_t first, std::int32_t step, std::int64_t count);
+
+// Elements from a generator. For each pass `start` makes a function that writes an element or says
+// that there is none.
+template <class Start, class... T>
+class GeneratedStage final : public Stage<T...> {
+ public:
+  GeneratedStage(const typename Stage<T...>::Shapes& shapes, Start start)
+      : Stage<T...>(shapes, 0), start_(std::move(start)) {}
+  std::int64_t cardinality() const override { return kUnknownCardinality; }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    return std::make_unique<Reader>(this->shapes(), start_(pass.epoch));
+  }
+
+ private:
+  using Function = std::invoke_result_t<const Start&, std::int64_t>;
+
+  // This is no FunctionCursor, because the function may own something that cannot be copied, such
+  // as an open file.
+  class Reader final : public Cursor<T...> {
+   public:
+    Reader(const typename Stage<T...>::Shapes& shapes, Function function)
+        : shapes_(shapes), function_(std::move(function)) {}
+    bool next(Sinks<T...>& out) override {
+      if (ended_) return false;
+      ended_ = ![&]<std::size_t... I>(std::index_sequence<I...>) {
+        (std::get<I>(out).reset(), ...);
+        const std::tuple memory{std::get<I>(out).take(shapes_[I])...};
+        try {
+          return static_cast<bool>(function_(std::get<I>(memory)...));
+        } catch (...) {
+          throw_in_stage("from_generator", ordinal_);
+        }
+      }
+      (std::index_sequence_for<T...>{});
+      ++ordinal_;
+      return !ended_;
+    }
+
+   private:
+    const typename Stage<T...>::Shapes shapes_;
+    Function function_;
+    bool ended_ = false;
+    std::int64_t ordinal_ = 0;
+  };
+
+  const Start start_;
+};
+
+// ---- Stages that choose among elements ----
+// Implements take, skip and shard: elements first, first + step, ..., up to `count` of them
+// (kInfinite: all).
+template <class... T>
+class StridedStage final : public Stage<T...> {
+ public:
+  StridedStage(StagePtr<T...> input, std::int64_t first, std::int64_t step, std::int64_t count)
+      : Stage<T...>(input->shapes(), input->depth() + 1),
+        input_(std::move(input)),
+        first_(first),
+        step_(step),
+        count_(count) {}
+
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (count_ == 0) return 0;
+    if (all == kUnknownCardinality) return all;
+    if (all == kInfinite) return count_;
+    const std::int64_t left = all <= first_ ? 0 : (all - first_ - 1) / step_ + 1;
+    return count_ == kInfinite ? left : smaller_of(left, count_);
+  }
+  bool is_random_access() const override { return input_->is_random_access(); }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    input_->get(pass, element_number(first_, step_, index), out);
+  }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const ElementCallback& on_element) const override {
+    this->get_each_of(*input_, pass, indices, out, on_element,
+                      [&](std::int64_t index) { return element_number(first_, step_, index); });
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    std::shared_ptr<Sinks<T...>> dropped = std::make_shared<Sinks<T...>>();
+    return function_cursor<T...>(
+        [this, inner, dropped, given = std::int64_t{0}](Sinks<T...>& out) mutable {
+          if (count_ != kInfinite && given >= count_) return false;
+          const std::int64_t drop = given == 0 ? first_ : step_ - 1;
+          for (std::int64_t i = 0; i < drop; ++i) {
+            if (!inner->next(*dropped)) return false;
+          }
+          ++given;
+          return inner->next(out);
+        });
+  }
+
+ private:
+  const StagePtr<T...> input_;
+  const std::int64_t first_;
+  const std::int64_t step_;
+  const std::int64_t count_;
+};
+
+template <class Predicate, class... T>
+class FilterStage final : public Stage<T...> {
+ public:
+  FilterStage(StagePtr<T...> input, Predicate predicate)
+      : Stage<T...>(input->shapes(), input->depth() + 1),
+        input_(std::move(input)),
+        predicate_(std::move(predicate)) {}
+  std::int64_t cardinality() const override {
+    return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    return function_cursor<T...>(
+        [this, inner, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
+          while (inner->next(out)) {
+            if (keeps(out, ordinal++)) return true;
+          }
+          return false;
+        });
+  }
+
+ private:
+  bool keeps(const Sinks<T...>& element, std::int64_t ordinal) const {
+    try {
+      return std::apply([&](const auto&... sinks) { return predicate_(sinks.present()...); },
+                        element);
+    } catch (...) {
+      throw_in_stage("filter", ordinal);
+    }
+  }
+  const StagePtr<T...> input_;
+  const Predicate predicate_;
+};
+
+template <class... T>
+class RepeatStage final : public Stage<T...> {
+ public:
+  RepeatStage(StagePtr<T...> input, std::int64_t count)
+      : Stage<T...>(input->shapes(), input->depth() + 1), input_(std::move(input)), count_(count) {}
+
+  std::int64_t cardinality() const override {
+    const std::int64_t all = input_->cardinality();
+    if (count_ == 0 || all == 0) return 0;
+    if (count_ == kInfinite || all == kInfinite) return kInfinite;
+    return all == kUnknownCardinality ? all : product_of(all, count_);
+  }
+  bool is_random_access() const override {
+    return input_->is_random_access() && input_->cardinality() > 0;
+  }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    const std::int64_t all = input_->cardinality();
+    input_->get(inner(pass, index / all), index % all, out);
+  }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const ElementCallback& on_element) const override {
+    const std::int64_t all = input_->cardinality();
+    for (std::size_t begin = 0; begin < indices.size();) {
+      const std::int64_t round = indices[begin] / all;
+      std::size_t end = begin + 1;
+      while (end < indices.size() && indices[end] / all == round) ++end;
+      const auto on_element_of_round = [&](std::size_t place) { on_element(begin + place); };
+      this->get_each_of(*input_, inner(pass, round), indices.subspan(begin, end - begin), out,
+                        on_element_of_round,
+                        [&](std::int64_t index) { return index - round * all; });
+      begin = end;
+    }
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    return function_cursor<T...>(
+        [this, pass, round = std::int64_t{0}, found = false,
+         cursor = std::shared_ptr<Cursor<T...>>()](Sinks<T...>& out) mutable {
+          while (count_ == kInfinite || round < count_) {
+            if (!cursor) {
+              cursor = input_->begin(inner(pass, round));
+              found = false;
+            }
+            if (cursor->next(out)) return found = true;
+            cursor.reset();
+            ++round;
+            if (!found) return false;  // there is nothing to repeat
+          }
+          return false;
+        });
+  }
+
+ private:
+  // For the stages before, each round is an epoch of its own, with another order and other random
+  // numbers.
+  Pass inner(const Pass& pass, std::int64_t round) const {
+    const auto rounds =
+        static_cast<std::uint64_t>(count_ == kInfinite ? std::int64_t{1} << 32 : count_);
+    const std::uint64_t epoch =
+        static_cast<std::uint64_t>(pass.epoch) * rounds + static_cast<std::uint64_t>(round);
+    return {pass.seed, static_cast<std::int64_t>(epoch & (~std::uint64_t{0} >> 1))};
+  }
+  const StagePtr<T...> input_;
+  const std::int64_t count_;
+};
+
+template <class... T>
+class ConcatenateStage final : public Stage<T...> {
+ public:
+  ConcatenateStage(StagePtr<T...> first, StagePtr<T...> second)
+      : Stage<T...>(first->shapes(), larger_of(first->depth(), second->depth()) + 1),
+        first_(std::move(first)),
+        second_(std::move(second)) {}
+  std::int64_t cardinality() const override {
+    const std::int64_t a = first_->cardinality();
+    const std::int64_t b = second_->cardinality();
+    if (a == kInfinite || b == kInfinite) return kInfinite;
+    return a < 0 || b < 0 ? kUnknownCardinality : sum_of(a, b);
+  }
+  bool is_random_access() const override {
+    return first_->is_random_access() && second_->is_random_access() && first_->cardinality() >= 0;
+  }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    const std::int64_t count = first_->cardinality();
+    if (index < count) return first_->get(pass, index, out);
+    second_->get(branch_of(pass, 1), index - count, out);
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    std::shared_ptr<Cursor<T...>> a = first_->begin(pass);
+    std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1));
+    return function_cursor<T...>([a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
+  }
+
+ private:
+  const StagePtr<T...> first_;
+  const StagePtr<T...> second_;
+};
+
+template <class... T>
+class ShuffleStage final : public Stage<T...> {
+ public:
+  ShuffleStage(StagePtr<T...> input, std::int64_t buffer, std::uint64_t seed, bool reshuffle)
+      : Stage<T...>(input->shapes(), input->depth() + 1),
+        input_(std::move(input)),
+        buffer_(buffer),
+        seed_(seed),
+        reshuffle_(reshuffle) {
+    const std::int64_t all = input_->cardinality();
+    if (input_->is_random_access() && all > 0 && buffer >= all) {
+      order_ = std::make_unique<EpochOrder>(all, seed, reshuffle);
+    }
+  }
+
+  std::int64_t cardinality() const override { return input_->cardinality(); }
+  // With a buffer that holds everything, the shuffle is an order of all elements, which can be
+  // asked for by number.
+  bool is_random_access() const override { return order_ != nullptr; }
+  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    input_->get(pass, order_->at(pass.epoch, index), out);
+  }
+  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                const ElementCallback& on_element) const override {
+    std::array<std::int64_t, Stage<T...>::kMostAtOnce> before;
+    const auto used = std::span(before).first(indices.size());
+    order_->at(pass.epoch, indices, used);
+    input_->get_each(pass, used, out, on_element);
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+    if (order_) return std::make_unique<IndexCursor<T...>>(*this, pass);
+    struct State {
+      std::unique_ptr<Cursor<T...>> inner;
+      std::vector<Sinks<T...>> waiting;
+      std::size_t filled = 0;
+      bool ended = false;
+      Random random;
+    };
+    auto state = std::make_shared<State>();
+    state->inner = input_->begin(pass);
+    state->random = element_random({seed_, reshuffle_ ? pass.epoch : 0}, this->depth(), 0);
+    return function_cursor<T...>([this, state](Sinks<T...>& out) {
+      State& s = *state;
+      while (!s.ended && s.filled < static_cast<std::size_t>(buffer_)) {
+        if (s.filled == s.waiting.size()) s.waiting.emplace_back();
+        s.ended = !s.inner->next(s.waiting[s.filled]);
+        if (!s.ended) ++s.filled;
+      }
+      if (s.filled == 0) return false;
+      const auto chosen =
+          static_cast<std::size_t>(s.random.integer(0, static_cast<std::int64_t>(s.filled)));
+      copy_element(s.waiting[chosen], out);
+      std::swap(s.waiting[chosen], s.waiting[--s.filled]);
+      return true;
+    });
+  }
+
+ private:
+  const StagePtr<T...> input_;
+  const std::int64_t buffer_;
+  const std::uint64_t seed_;
+  const bool reshuffle_;
+  std::unique_ptr<EpochOrder> order_;
+};
+
+}  // namespace stoker::detail
