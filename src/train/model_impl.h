@@ -75,7 +75,9 @@ struct StepPlace {
 }  // namespace train
 
 struct Model::Impl {
-  Impl(std::string name, std::shared_ptr<const train::Topology> topology, ModelOptions options);
+  // Where it does not initialize, fresh weights begin as zeros.
+  Impl(std::string name, std::shared_ptr<const train::Topology> topology, ModelOptions options,
+       bool initializes = true);
   ~Impl();
 
   std::string name;
