@@ -19,7 +19,7 @@
 namespace stoker::test {
 namespace {
 
-// The models that can't be loaded yet, and what they wait for.
+// The models that can't be loaded yet, and the classes that they wait for.
 const std::map<std::string, std::string> kWaiting{
     {"lstm", "LSTM"},
     {"tagger", "Bidirectional"},
