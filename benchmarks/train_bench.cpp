@@ -24,8 +24,7 @@
 #include "optimizers/optimizer.h"
 #include "support/allocation_counter.h"
 #include "support/networks.h"
-#include "train/loop/interrupt.h"
-#include "train/model_impl.h"
+#include "train/model_access.h"
 #include "work.h"
 
 namespace {
@@ -237,10 +236,8 @@ class Training {
       : workload_(workload),
         source_(std::make_shared<Batches>(workload)),
         layout_(source_->spec()),
-        model_("train",
-               std::make_shared<train::Topology>(std::vector{input_},
-                                                 std::vector{workload.network(input_)}),
-               {.device = Device::cpu()}) {
+        public_(input_, workload.network(input_), {.name = "train", .device = Device::cpu()}),
+        model_(detail::ModelAccess::impl(public_, "train_bench")) {
     // This does what Model::compile does, which would hide the program.
     CompileOptions options;
     if (workload.regression) {
@@ -278,8 +275,10 @@ class Training {
   }
 
   void fit(std::int64_t steps, int queue = 10) {
-    const train::InterruptScope none(false);
-    model_.fit(source_, {.steps_per_epoch = steps, .verbose = 0, .max_queue_size = queue}, none);
+    public_.fit(source_, {.steps_per_epoch = steps,
+                          .verbose = 0,
+                          .max_queue_size = queue,
+                          .on_interrupt = OnInterrupt::ignore});
   }
 
   // There are few slots, so that the batches at which it counts are close to the step.
@@ -332,7 +331,8 @@ class Training {
   Value input_ = Input(workload_.input);
   std::shared_ptr<Batches> source_;
   feed::SlotLayout layout_;
-  Model::Impl model_;
+  Model public_;
+  Model::Impl& model_;
   std::size_t slots_ = 0;
   std::unique_ptr<device::Buffer> slot_;
   device::RingState ring_;

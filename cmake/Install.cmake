@@ -34,4 +34,5 @@ write_basic_package_version_file(stokerConfigVersion.cmake COMPATIBILITY SameMin
 install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/stokerConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/stokerConfigVersion.cmake
+  cmake/ModelFiles.cmake
   DESTINATION ${stoker_config_dir})

@@ -56,8 +56,8 @@ struct BackupAndRestoreOptions {
 //
 // A step waits only for the copy of the state off the device. A thread of its own writes the file,
 // which appears whole or not at all. On Ctrl-C the state after the last step is saved before the
-// fit ends. A file that is damaged is passed over, with a warning, for the one before it. What can't
-// be written is an IoError, in the next hook.
+// fit ends. A file that is damaged is passed over, with a warning, for the one before it. What
+// can't be written is an IoError, in the next hook.
 class BackupAndRestore : public Callback {
  public:
   // Makes the folder where it is missing. Throws ValueError for an empty name and a `keep` below 1.

@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "stoker/callback.h"
+#include "stoker/detail/function.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
-#include "stoker/detail/function.h"
 #include "stoker/history.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"
@@ -41,6 +41,8 @@ namespace detail {
 // Returns whether larger values are better ones for this name in the model's logs, with or without
 // "val_"; nullopt where neither a loss nor a metric of the model has that name.
 std::optional<bool> larger_is_better(const Model& model, const std::string& name);
+// The library's own way to a model's inside.
+struct ModelAccess;
 }  // namespace detail
 
 struct ModelOptions {
@@ -238,6 +240,16 @@ class Values {
   std::vector<Value> values_;
 };
 
+struct LoadWeightsOptions {
+  // Layers are found by their names, wherever they are in the file. Those that the file does not
+  // name keep their weights, and the optimizer keeps its state. Otherwise the file has to have the
+  // model's layers in their order, and no others.
+  bool by_name = false;
+  // Weights that are missing in the file, or have another shape there, stay as they are, with a
+  // line on standard error for each. Otherwise they are an error.
+  bool skip_mismatch = false;
+};
+
 class Model {
  public:
   // Constructs a model by the functional API from everything between inputs and outputs. Weights
@@ -365,6 +377,24 @@ class Model {
   static Model from_json(std::string_view json, ModelOptions options = {}, bool compile = true);
   static Model from_config(const Config& config, ModelOptions options = {}, bool compile = true);
 
+  // Writes the model in Keras 3's format, which a path that ends in ".keras" asks for: layers and
+  // arguments of compile() as config() gives them, weights, and the optimizer's state. Keras loads
+  // it and trains on, and so does load(). The file appears whole or not at all.
+  void save(const std::string& path) const;
+  // Makes a model from a file that save() wrote, or Keras: ".keras", or the older ".h5" and
+  // ".hdf5". Training goes on as if it had never stopped. Files may come from strangers: see
+  // docs/security.md. Throws as from_json() does, and IoError for a file that is damaged or does
+  // not fit its own layers.
+  static Model load(const std::string& path, ModelOptions options = {}, bool compile = true);
+  // Writes the weights, and the optimizer's state where the model is compiled, as Keras does. The
+  // path ends in ".weights.h5".
+  void save_weights(const std::string& path) const;
+  // Reads what save_weights() or save() of this library or of Keras wrote: ".weights.h5", ".keras",
+  // or the older ".h5" and ".hdf5". The optimizer's state is read too where the model is compiled
+  // with such an optimizer. Throws ShapeError and IoError, which name the place in the file, and
+  // then changes nothing.
+  void load_weights(const std::string& path, LoadWeightsOptions options = {});
+
   // Returns a text of the training step's ops on batches of `batch_size`, after all rewrites, for
   // people to read.
   std::string graph_dump(std::int64_t batch_size = 32);
@@ -393,7 +423,7 @@ class Model {
  private:
   friend class Layer;
   friend Model clone_model(const Model& model);
-  friend std::optional<bool> detail::larger_is_better(const Model& model, const std::string& name);
+  friend struct detail::ModelAccess;
   Impl& impl(const char* what) const;
   std::shared_ptr<layers::LayerBase> as_layer() const;
 

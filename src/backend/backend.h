@@ -69,6 +69,8 @@ struct CompileOptions {
 class Backend {
  public:
   virtual ~Backend() = default;
+  // Says on what the bits of results may depend: instructions, libraries, the number of threads.
+  virtual std::string arithmetic() const = 0;
   // Optimizes and compiles the graph. `keep` lists the values that are read after the step.
   virtual std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                               std::vector<graph::ValueId> keep,

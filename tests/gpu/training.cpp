@@ -10,7 +10,6 @@
 #include "support/device_under_test.h"
 #include "support/networks.h"
 #include "support/slot_memory.h"
-#include "train/loop/interrupt.h"
 
 namespace stoker::gpu {
 namespace {
@@ -105,10 +104,9 @@ Training::Training(const Workload& workload)
       input_(Input(workload.input)),
       source_(std::make_shared<Batches>(workload)),
       layout_(source_->spec()),
-      model_("gpu",
-             std::make_shared<train::Topology>(std::vector{input_},
-                                               std::vector{workload.network(input_)}),
-             {.seed = 1, .device = Device(test::device_under_test().device)}) {
+      public_(input_, workload.network(input_),
+              {.name = "gpu", .seed = 1, .device = Device(test::device_under_test().device)}),
+      model_(detail::ModelAccess::impl(public_, "gpu")) {
   // What Model::compile does; it would hide the program.
   CompileOptions options;
   if (workload.regression) {
@@ -121,7 +119,8 @@ Training::Training(const Workload& workload)
   model_.prepare_training(*options.optimizer.base());
   model_.state.write_scalars([&] {
     plan::Scalars scalars = model_.state.read_scalars();
-    scalars.learning_rate = static_cast<float>(options.optimizer.base()->common().learning_rate);
+    scalars.learning_rate =
+        static_cast<float>(options.optimizer.base()->common().learning_rate.at(0));
     return scalars;
   }());
   model_.compiled = train::compiled_of(std::move(options), model_.network);
@@ -135,10 +134,12 @@ backend::Executable& Training::executable() {
 }
 
 double Training::fit(std::int64_t steps) {
-  const FitOptions options{
-      .steps_per_epoch = steps, .epochs = 2, .verbose = 0, .max_queue_size = 10};
-  const train::InterruptScope interrupt(false);
-  const History history = model_.fit(source_, options, interrupt);
+  const FitOptions options{.steps_per_epoch = steps,
+                           .epochs = 2,
+                           .verbose = 0,
+                           .max_queue_size = 10,
+                           .on_interrupt = OnInterrupt::ignore};
+  const History history = public_.fit(source_, options);
   loss_ = history["loss"].back();
   return history["feed_wall"].back();
 }

@@ -11,7 +11,7 @@
 #include "backend/cuda/plan/planned_step.h"
 #include "feed/ring/slot_layout.h"
 #include "stoker/stoker.h"
-#include "train/model_impl.h"
+#include "train/model_access.h"
 
 namespace stoker::gpu {
 
@@ -62,7 +62,8 @@ class Training {
   Value input_;
   std::shared_ptr<Batches> source_;
   feed::SlotLayout layout_;
-  Model::Impl model_;
+  Model public_;
+  Model::Impl& model_;  // Its inside.
   std::shared_ptr<train::Plan> plan_;  // of a training step; the model may forget it
   std::unique_ptr<Resident> resident_;
   double loss_ = 0.0;

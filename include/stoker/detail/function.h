@@ -19,9 +19,10 @@ class Function<R(A...)> {
   Function() = default;
   Function(std::nullptr_t) {}
   template <class F>
-  requires(!std::is_same_v<F, Function> && std::is_invocable_r_v<R, F&, A...>) Function(F function) {
+  requires(!std::is_same_v<F, Function> && std::is_invocable_r_v<R, F&, A...>)
+      Function(F function) {
     // A null pointer to a function, or an empty function of another kind, is none.
-    if constexpr (std::is_constructible_v<bool, F>) {
+    if constexpr (std::is_pointer_v<F> || requires { function.operator bool(); }) {
       if (!static_cast<bool>(function)) return;
     }
     object_ = std::make_shared<F>(std::move(function));

@@ -8,13 +8,13 @@
 #include "core/format.h"
 #include "metrics/metric.h"
 #include "stoker/error.h"
-#include "train/model_impl.h"
+#include "train/model_access.h"
 
 namespace stoker::detail {
 
 std::optional<bool> larger_is_better(const Model& model, const std::string& name) {
   const std::string own = name.starts_with("val_") ? name.substr(4) : name;
-  const auto& compiled = model.impl("larger_is_better").compiled;
+  const auto& compiled = ModelAccess::impl(model, "larger_is_better").compiled;
   if (!compiled) return std::nullopt;
   for (const train::Tracked& tracked : compiled->tracked) {
     if (tracked.name != own) continue;

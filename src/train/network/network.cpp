@@ -26,6 +26,12 @@ void Network::add(const std::shared_ptr<layers::LayerBase>& layer, const std::st
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
     const std::int64_t count = spec.shape.elements();
     const std::string name = path + "/" + spec.name;
+    // A model that a file describes may ask for any size. The sum of all bytes has to be a number.
+    constexpr std::int64_t kMostBytes = std::int64_t{1} << 60;
+    if (count > (kMostBytes - end) / static_cast<std::int64_t>(sizeof(float))) {
+      throw ShapeError(format(name, ": expected weights of fewer than 2^60 bytes in all, received ",
+                              spec.shape));
+    }
     weights_.push_back({layer.get(), spec, name, {space, 0, end}, end, count, fnv1a(name)});
     end += aligned(count * static_cast<std::int64_t>(sizeof(float)));
   }

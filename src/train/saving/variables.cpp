@@ -73,7 +73,10 @@ std::vector<SavedVariable> variables_of(const Network& network, const OptimizerB
   }
   const OptimizerBase& rule = inner != nullptr ? *inner : *optimizer;
   variables.push_back(scalar(VariableKind::iterations, DType::int32, rule, "iteration"));
-  variables.push_back(scalar(VariableKind::learning_rate, DType::float32, rule, "learning_rate"));
+  // A schedule is no variable, but part of the optimizer's configuration.
+  if (!rule.common().learning_rate.is_schedule()) {
+    variables.push_back(scalar(VariableKind::learning_rate, DType::float32, rule, "learning_rate"));
+  }
   add_slots(variables, network, rule, frozen);
   return variables;
 }

@@ -56,6 +56,12 @@ bool has_bfloat16_products() {
   return (has & kNeeded) == kNeeded;
 }
 
+std::string dnn_version() {
+  const dnnl_version_t& version = *dnnl_version();
+  return format("oneDNN ", version.major, '.', version.minor, '.', version.patch, " for ",
+                static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
+}
+
 std::string implementation_of(const dnnl::primitive_desc_base& desc) {
   return desc.get(true) ? desc.impl_info_str() : "";
 }

@@ -37,6 +37,8 @@ dnnl::primitive_attr with_relu();
 // Returns whether this processor multiplies and adds bfloat16, and oneDNN may do so (the
 // environment variable ONEDNN_MAX_CPU_ISA can forbid it).
 bool has_bfloat16_products();
+// Returns oneDNN's version and the instructions that it uses, as a set of bits.
+std::string dnn_version();
 
 // Returns the name of the implementation that oneDNN found, for example "brgconv:avx512_core_bf16";
 // empty if there is none.

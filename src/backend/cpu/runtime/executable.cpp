@@ -7,6 +7,7 @@
 #include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/runtime/arena.h"
 #include "core/check.h"
+#include "core/format.h"
 #include "ops/ops.h"
 #include "plan/passes.h"
 
@@ -170,6 +171,11 @@ class CpuExecutable final : public Executable, private device::Work {
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(int threads) : parallel_(threads), serial_(1) {}
+
+  std::string arithmetic() const override {
+    return format("cpu, ", kernels().name, ", ", dnn_version(), ", ", parallel_.threads(),
+                  parallel_.threads() == 1 ? " thread" : " threads");
+  }
 
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,

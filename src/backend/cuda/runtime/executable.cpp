@@ -265,6 +265,12 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(std::shared_ptr<device::Device> device)
       : session_(std::make_shared<Session>(std::move(device))) {}
 
+  std::string arithmetic() const override {
+    const device::CudaProperties& is = session_->device().properties();
+    return format("cuda, ", is.name, ' ', is.capability_major, '.', is.capability_minor, ", cuDNN ",
+                  device::cudnn().version);
+  }
+
   std::unique_ptr<Executable> compile(std::unique_ptr<graph::Graph> graph,
                                       std::vector<graph::ValueId> keep,
                                       CompileOptions options) override {

@@ -207,6 +207,8 @@ class EmulatedBackend final : public backend::Backend {
   explicit EmulatedBackend(std::shared_ptr<cuda::DnnCompiler> dnn)
       : compiler_(std::move(dnn)), device_(device::make_cpu_device()) {}
 
+  std::string arithmetic() const override { return "emulated"; }
+
   std::unique_ptr<backend::Executable> compile(std::unique_ptr<graph::Graph> graph,
                                                std::vector<graph::ValueId> keep,
                                                backend::CompileOptions options) override {

@@ -1,0 +1,145 @@
+// The models that are exchanged with Keras: each has inputs, and targets to train on.
+#pragma once
+
+#include <stoker/stoker.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace stoker::test {
+
+inline constexpr std::int64_t kRows = 4;
+inline constexpr double kLearningRate = 0x1p-10;  // Keras keeps a float32.
+
+struct Exchanged {
+  Model model;
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> targets{};
+  bool has_dropout = false;  // Random numbers differ between the two sides.
+};
+
+inline Tensor classes_below(std::int32_t classes) {
+  Tensor labels({kRows}, DType::int32);
+  std::int32_t next = 0;
+  for (std::int32_t& label : labels.data<std::int32_t>()) label = next++ % classes;
+  return labels;
+}
+
+// Layers whose configuration is not the default, one after the other.
+inline Exchanged sequential(const std::string& policy) {
+  Sequential model(
+      {
+          Input({8, 8, 2}),
+          Rescaling(0.5),
+          Conv2D(
+              4, {3, 2},
+              {.padding = "same", .groups = 2, .activation = "gelu", .kernel_regularizer = "l2"}),
+          BatchNormalization({.axis = 1, .momentum = 0.8}),
+          ReLU({.max_value = 6}),
+          MaxPooling2D(),
+          AveragePooling2D({2, 1}, {.padding = "same"}),
+          Dropout(0.2, {.noise_shape = {-1, 1, 1, 4}, .seed = 3}),
+          Reshape({-1, 4}),
+          Flatten(),
+          Dense(3, {.activation = "softmax",
+                    .kernel_initializer = Orthogonal(),
+                    .bias_initializer = Constant(0.5)}),
+      },
+      {.dtype_policy = policy});
+  model.compile({.optimizer = AdamW({.learning_rate = kLearningRate, .clipnorm = 1.0}),
+                 .loss = SparseCategoricalCrossentropy(),
+                 .metrics = {"accuracy", SparseCategoricalAccuracy({.name = "x"})}});
+  return {std::move(model),
+          {Tensor::normal({kRows, 8, 8, 2}, 0.0f, 1.0f, 1)},
+          {classes_below(3)},
+          true};
+}
+
+// Three inputs, one of them of numbers, a layer that is called twice, and every layer that merges.
+inline Exchanged functional(const std::string& policy) {
+  const Value a = Input({6}, {.name = "a"});
+  const Value b = Input({6}, {.name = "b"});
+  const Value ids = Input({3}, {.dtype = "int32", .name = "ids"});
+  const Layer shared = Dense(5, {.activation = "relu"});
+  const Value first = shared(a);
+  const Value sum = Add()({first, shared(b)});
+  const Value all =
+      Concatenate()({Activation("tanh")(sum), first, Subtract()({sum, first}),
+                     Multiply()({sum, first}), Average()({sum, first}), Maximum()({sum, first}),
+                     Minimum()({sum, first}), Flatten()(Embedding(10, 5)(ids))});
+  Model model({b, a, ids}, Dense(1)(all), {.dtype_policy = policy});
+  model.compile({.optimizer = RMSprop({.learning_rate = kLearningRate}), .loss = "mae"});
+  Tensor numbers({kRows, 3}, DType::int32);
+  std::int32_t next = 0;
+  for (std::int32_t& number : numbers.data<std::int32_t>()) number = next++ * 7 % 10;
+  return {std::move(model),
+          {Tensor::normal({kRows, 6}, 0.0f, 1.0f, 2), Tensor::normal({kRows, 6}, 0.0f, 1.0f, 3),
+           numbers},
+          {Tensor::normal({kRows, 1}, 0.0f, 1.0f, 7)}};
+}
+
+// Two outputs, compiled by name: one with a metric of each kind, and the other with two.
+inline Exchanged several(const std::string& policy) {
+  const Value first = Input({6}, {.name = "first"});
+  const Value second = Input({4}, {.name = "second"});
+  const Value wide = Dense(7, {.activation = "tanh", .name = "wide"})(first);
+  const Value both = Concatenate(-1, {.name = "both"})({second, wide});
+  const Value kind = Dense(3, {.activation = "softmax", .name = "kind"})(both);
+  const Value price = Dense(2, {.name = "price"})(Dense(5, {.activation = "elu"})(both));
+  Model model({first, second}, {kind, price}, {.dtype_policy = policy});
+  model.compile({.optimizer = Adam({.learning_rate = kLearningRate}),
+                 .loss = {{"price", "mse"}, {"kind", SparseCategoricalCrossentropy()}},
+                 .loss_weights = {{"kind", 0.75}, {"price", 2.0}},
+                 .metrics = {{"price", {"mae", "mse"}}, {"kind", {"accuracy"}}},
+                 .weighted_metrics = {{"kind", {"accuracy"}}}});
+  return {std::move(model),
+          {Tensor::normal({kRows, 6}, 0.0f, 1.0f, 4), Tensor::normal({kRows, 4}, 0.0f, 1.0f, 5)},
+          {classes_below(3), Tensor::normal({kRows, 2}, 0.0f, 1.0f, 8)}};
+}
+
+// Models in a model: a stack, one of two outputs that is called twice, a frozen one within one, and
+// one that gives the output.
+inline Exchanged nested(const std::string& policy) {
+  const ModelOptions options{.dtype_policy = policy};
+  const auto named = [&](const char* name) {
+    ModelOptions with_name = options;
+    with_name.name = name;
+    return with_name;
+  };
+  Sequential stack({Input({5}), Dense(6, {.activation = "relu"}), BatchNormalization(), Dense(5)},
+                   named("stack"));
+  const Value half_input = Input({5});
+  const Value half = Dense(4, {.activation = "tanh"})(half_input);
+  Model halves(half_input, {half, Dense(3)(half)}, named("halves"));
+  Sequential still({Input({4}), Dense(4), Dropout(0.5)}, named("still"));
+  still.set_trainable(false);
+  const Value tail_input = Input({4});
+  Model tail(tail_input, Dense(2, {.activation = "tanh"})(still(tail_input)), named("tail"));
+
+  const Value x = Input({5}, {.name = "x"});
+  const std::vector<Value> first = halves.call({x});
+  const std::vector<Value> again = halves.call({stack(x)});
+  const Value sides = Dense(4)(Concatenate()({first[1], again[1]}));
+  Model model(x, tail(Add()({first[0], again[0], sides})), options);
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  return {std::move(model),
+          {Tensor::normal({kRows, 5}, 0.0f, 1.0f, 6)},
+          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 9)},
+          true};
+}
+
+inline std::map<std::string, Exchanged> models() {
+  std::map<std::string, Exchanged> made;
+  for (const std::string policy : {"float32", "mixed_bfloat16", "mixed_float16"}) {
+    made.emplace("sequential_" + policy, sequential(policy));
+    made.emplace("functional_" + policy, functional(policy));
+    made.emplace("several_" + policy, several(policy));
+    made.emplace("nested_" + policy, nested(policy));
+  }
+  return made;
+}
+
+}  // namespace stoker::test
