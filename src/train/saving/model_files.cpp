@@ -171,6 +171,7 @@ Model Model::load(const std::string& path, ModelOptions options, bool compile) {
       file.plan({network, parts.is_sequential, parts.options.name},
                 train::variables_of(network, nullptr, {}), {});
     }
+    model.lazy_->initializes = false;
     model.make();
     if (parts.compile_options) model.compile(std::move(*parts.compile_options));
     const InUse use(model.impl("load"), "load", Access::write);
