@@ -101,7 +101,7 @@ Sequential model_of(int version) {
 }
 
 void write_model(const fs::path& folder, int version) {
-  model_of(version).save(folder / "model.keras");
+  model_of(version).save_weights(folder / "model.weights.h5");
 }
 
 void write_checkpoint(const fs::path& folder, int version) {
@@ -110,7 +110,7 @@ void write_checkpoint(const fs::path& folder, int version) {
 
 std::vector<Writer> writers() {
   return {{"a file in pieces", true, write_pieces}, {"an array (.npy)", true, write_array},
-          {"a trace", true, write_stamps},          {"a model (.keras)", true, write_model},
+          {"a trace", true, write_stamps},          {"weights (.weights.h5)", true, write_model},
           {"a checkpoint", true, write_checkpoint}, {"a data set's cache", false, write_cache},
           {"compiled kernels", true, write_code}};
 }

@@ -337,6 +337,27 @@ TEST(Checkpoints, OutsideOfAFitHoldTheModelAlone) {
   EXPECT_EQ(flat(other.get_weights()), flat(model.get_weights()));
 }
 
+TEST(Checkpoints, OfAFitGiveTheModelOutsideOfOne) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "fit.checkpoint";
+  Sequential model = classifier(Device::cpu());
+  std::vector<float> weights;
+  model.fit(data().x, data().y,
+            {.verbose = 0, .batch_size = 8, .on_train_batch_end = [&](std::int64_t step, LogsView) {
+               if (step != 2) return;
+               model.save_checkpoint(path);
+               weights = flat(model.get_weights());
+             }});
+  Sequential other = classifier(Device::cpu(), 77);
+  const CheckpointInfo info = other.restore_checkpoint(path);
+  EXPECT_TRUE(info.is_of_fit);
+  EXPECT_EQ(info.step, 3);
+  EXPECT_EQ(flat(other.get_weights()), weights);
+  EXPECT_EQ(other.iterations(), 3);
+  const History history = other.fit(data().x, data().y, {.verbose = 0, .batch_size = 8});
+  EXPECT_EQ(history.feed.batches, 5);  // a fit from its own beginning
+}
+
 TEST(Checkpoints, SayWhatASourceLacks) {
   const test::TemporaryFolder folder;
   Sequential model = classifier(Device::cpu());

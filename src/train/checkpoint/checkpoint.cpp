@@ -295,8 +295,9 @@ std::optional<FitPosition> restore_checkpoint(Model::Impl& model,
     VariableAccess::require_valid(variable, value);
   }
   const plan::Scalars scalars = scalars_of(file);
+  // Outside of a fit nothing goes on in the middle of an epoch, and there may be no totals yet.
   std::vector<float> totals;
-  if (description.position) {
+  if (description.position && is_in_fit(model)) {
     totals.resize(model.state.metric_bytes() / sizeof(float));
     const auto bytes =
         read_bytes(file, kTotals, static_cast<std::int64_t>(model.state.metric_bytes()));

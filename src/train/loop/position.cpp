@@ -25,6 +25,8 @@ std::optional<FitPosition> position_of_fit(const Model::Impl& model) {
   return fit->position();
 }
 
+bool is_in_fit(const Model::Impl& model) { return fit_of(model) != nullptr; }
+
 void require_restorable(const Model::Impl& model, const char* what) {
   for (const Loop* loop = model.loop; loop != nullptr; loop = loop->outer()) {
     if (!loop->is_open()) continue;

@@ -26,6 +26,8 @@ struct FitPosition {
 
 // Returns the position of the fit that is under way on the model; nullopt where there is none.
 std::optional<FitPosition> position_of_fit(const Model::Impl& model);
+// Whether a fit is under way on the model, or begins.
+bool is_in_fit(const Model::Impl& model);
 // Throws ValueError while a loop is under way that is past its beginning, and could not go on from
 // another place any more. `what` is the name of the call.
 void require_restorable(const Model::Impl& model, const char* what);
