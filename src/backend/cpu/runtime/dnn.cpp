@@ -1,5 +1,7 @@
 #include "backend/cpu/runtime/dnn.h"
 
+#include "core/format.h"
+
 namespace stoker::backend::cpu {
 
 using dnnl::memory;

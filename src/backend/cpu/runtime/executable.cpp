@@ -6,6 +6,8 @@
 #include "backend/backend.h"
 #include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/runtime/arena.h"
+#include "backend/cpu/runtime/dispatch.h"
+#include "backend/cpu/runtime/dnn.h"
 #include "core/check.h"
 #include "core/format.h"
 #include "ops/ops.h"
