@@ -125,7 +125,9 @@ void add_convert(CLI::App& app, Convert& convert) {
                                   "stoker convert old.h5 new.keras");
   command.add_option("IN", convert.input, "A model: .keras, or Keras's older .h5 or .hdf5")
       ->required();
-  command.add_option("OUT", convert.output, "The whole model: .keras; weights: .weights.h5")
+  command
+      .add_option("OUT", convert.output,
+                  "The whole model: .keras; weights: .weights.h5 or .safetensors")
       ->required();
 }
 

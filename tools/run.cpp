@@ -65,11 +65,12 @@ void run(const Convert& arguments, const Device& device, std::ostream&) {
   if (output.ends_with(".keras")) {
     return Model::load(arguments.input, {.device = device}).save(arguments.output);
   }
-  if (output.ends_with(".weights.h5")) {
+  if (output.ends_with(".weights.h5") || output.ends_with(".safetensors")) {
     return load_compiled_or_not(arguments.input, device).save_weights(arguments.output);
   }
-  throw ValueError("OUT: expected a path that ends in .keras or .weights.h5, received " +
-                   arguments.output);
+  throw ValueError(
+      "OUT: expected a path that ends in .keras, .weights.h5 or .safetensors, received " +
+      arguments.output);
 }
 
 }  // namespace stoker::tool
