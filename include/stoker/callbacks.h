@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "stoker/callback.h"
+#include "stoker/checkpoint.h"
 #include "stoker/detail/function.h"
 #include "stoker/detail/monitor.h"
 
@@ -112,6 +113,49 @@ class TerminateOnNaN : public Callback {
   bool on_train_failure(const Error& failure) override;
 };
 
+struct ModelCheckpointOptions {
+  std::string monitor = "val_loss";
+  int verbose = 0;
+  bool save_best_only = false;  // Only where the monitored number has improved.
+  bool save_weights_only = false;
+  std::string mode = "auto";
+  SaveFrequency save_freq = "epoch";
+  std::optional<double> initial_value_threshold{};  // What the first value has to beat.
+};
+
+// Saves the model, or its weights alone, after each epoch or every so many steps. The file's name
+// may hold the numbers of the logs, as in "{epoch:02d}-{val_loss:.2f}.keras"; `epoch` and `batch`
+// count from 1 there. A file of that name is replaced, whole or not at all. For exact resume there
+// is BackupAndRestore (stoker/checkpoint.h).
+class ModelCheckpoint : public Callback {
+ public:
+  // Throws ValueError for a filepath that does not end in .keras, or with save_weights_only in
+  // .weights.h5 or .safetensors, and for an unknown mode.
+  explicit ModelCheckpoint(std::string filepath, ModelCheckpointOptions options = {});
+
+  const std::optional<double>& best() const { return best_; }
+
+  std::string name() const override { return "ModelCheckpoint"; }
+  void on_train_begin() override;
+  void on_epoch_begin(std::int64_t epoch) override;
+  // These throw IoError where the file can't be written, and ValueError for a placeholder that the
+  // logs don't have.
+  void on_train_batch_end(std::int64_t step, LogsView logs) override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+
+ private:
+  bool should_save(const Logs& logs, const std::string& path);
+  std::string path_of(std::optional<std::int64_t> step, const Logs& logs) const;
+  void save(std::optional<std::int64_t> step, const Logs& logs);
+
+  std::string filepath_;
+  ModelCheckpointOptions options_;
+  detail::Monitor monitor_;
+  std::int64_t epoch_ = 0;
+  std::int64_t steps_since_save_ = 0;
+  std::optional<double> best_;
+};
+
 struct CSVLoggerOptions {
   std::string separator = ",";
   bool append = false;  // Goes on with a file that is there, without a second line of names.
@@ -136,6 +180,42 @@ class CSVLogger : public Callback {
   CSVLoggerOptions options_;
   bool writes_names_ = true;
   std::optional<std::vector<std::string>> keys_{};
+};
+
+// The progress bar, which fit, evaluate and predict have of themselves where `verbose` is not 0. In
+// a list of callbacks it takes that one's place, to stand before others, for example.
+class ProgbarLogger : public Callback {
+ public:
+  // Draws on standard output: 1 a bar (plain lines where there is no terminal), 2 a line an epoch.
+  explicit ProgbarLogger(int verbose = 1);
+  ProgbarLogger(ProgbarLogger&&) noexcept;
+  ~ProgbarLogger() override;
+
+  std::string name() const override { return "ProgbarLogger"; }
+  void on_train_begin() override;
+  void on_train_end(const Logs& logs) override;
+  void on_epoch_begin(std::int64_t epoch) override;
+  void on_train_batch_end(std::int64_t step, LogsView logs) override;
+  void on_train_progress(std::int64_t step, LogsView logs) override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void on_epoch_report(std::int64_t epoch, const FeedReport& report) override;
+  // As in Keras the validation of a fit has no bar of its own.
+  void on_test_begin() override;
+  void on_test_batch_end(std::int64_t step, LogsView logs) override;
+  void on_test_progress(std::int64_t step, LogsView logs) override;
+  void on_test_end(const Logs& logs) override;
+  void on_predict_begin() override;
+  void on_predict_batch_end(std::int64_t step, PredictionsView outputs) override;
+  void on_predict_end() override;
+
+ private:
+  struct Bar;
+  void begin();
+  void update(std::int64_t step, LogsView logs);
+
+  std::unique_ptr<Bar> bar_;
+  bool is_fit_ = false;
+  std::int64_t steps_ = 0;  // Steps of this epoch that were run.
 };
 
 }  // namespace stoker

@@ -74,6 +74,7 @@ class BackupAndRestore : public Callback {
 
  private:
   struct Impl;
+  void save();
   std::unique_ptr<Impl> impl_;
 };
 

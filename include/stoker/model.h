@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "stoker/callback.h"
+#include "stoker/checkpoint.h"
 #include "stoker/detail/function.h"
 #include "stoker/device.h"
 #include "stoker/generator.h"
@@ -396,6 +397,14 @@ class Model {
   // where the file has it and the model is compiled with such an optimizer. Throws ShapeError and
   // IoError, which name the place in the file, and then changes nothing.
   void load_weights(const std::string& path, LoadWeightsOptions options = {});
+
+  // Writes everything of the model, and of the fit in whose callback it is called, into a file from
+  // which training goes on bit for bit (stoker/checkpoint.h). Throws IoError.
+  void save_checkpoint(const std::string& path) const;
+  // Sets the model's state to that of a checkpoint. In on_train_begin of a callback the fit goes on
+  // where that of the checkpoint was. Throws IoError for a file that is damaged, and ValueError or
+  // ShapeError for one of another model or optimizer; the model is then as it was.
+  CheckpointInfo restore_checkpoint(const std::string& path);
 
   // Returns a text of the training step's ops on batches of `batch_size`, after all rewrites, for
   // people to read.

@@ -1,6 +1,7 @@
 #include "core/input_file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +91,16 @@ void InputFile::seek(std::uint64_t offset) {
   if (offset > size_ || lseek(descriptor_, static_cast<off_t>(offset), SEEK_SET) < 0) {
     fail(format("could not go to its byte ", offset, ": ", system_reason()));
   }
+}
+
+std::shared_ptr<const std::byte> InputFile::map() const {
+  const auto size = static_cast<std::size_t>(size_);
+  if (size == 0) return nullptr;
+  void* memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor_, 0);
+  if (memory == MAP_FAILED) fail(format("could not map it: ", system_reason()));
+  madvise(memory, size, MADV_SEQUENTIAL);  // reads further ahead
+  return {static_cast<const std::byte*>(memory),
+          [size](const std::byte* mapped) { munmap(const_cast<std::byte*>(mapped), size); }};
 }
 
 void InputFile::fail(const std::string& what) const { refuse(path_, what); }

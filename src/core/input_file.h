@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +36,9 @@ class InputFile {
   // Goes to this offset from the beginning, which lies within the file.
   void seek(std::uint64_t offset);
   const std::string& path() const { return path_; }
+  // Maps the whole file for reading. The result outlives this object. Bytes that are no longer in
+  // the file when they are looked at, or that the disk fails to give, end the program.
+  std::shared_ptr<const std::byte> map() const;
 
  private:
   InputFile(std::string path, int descriptor, std::uint64_t size)

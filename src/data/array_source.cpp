@@ -112,7 +112,13 @@ class ArraySource final : public Source {
   }
 
   // Takes over the tensors that the constructor was given pointers to.
-  void keep(std::vector<Tensor> tensors) { owned_ = std::move(tensors); }
+  void keep(std::vector<Tensor> tensors) {
+    owned_ = std::move(tensors);
+    is_borrowed_ = false;
+  }
+  void reseed(std::uint64_t seed) {
+    if (is_borrowed_ && orders_) orders_.emplace(rows_, seed);
+  }
 
   const BatchSpec& spec() const override { return spec_; }
   std::optional<std::int64_t> batches_per_epoch() const override { return batches_; }
@@ -146,6 +152,7 @@ class ArraySource final : public Source {
   }
 
  private:
+  bool is_borrowed_ = true;
   struct Column {
     const std::byte* data;  // the first row in range
     std::size_t row_bytes;
@@ -209,6 +216,10 @@ SourceHandle array_source(Tensor x, Tensor y, Tensor sample_weight, ArrayOptions
   inputs.push_back(std::move(x));
   targets.push_back(std::move(y));
   return array_source(std::move(inputs), std::move(targets), std::move(sample_weight), options);
+}
+
+void reseed_borrowed_arrays(Source& source, std::uint64_t seed) {
+  if (auto* arrays = dynamic_cast<ArraySource*>(&source)) arrays->reseed(seed);
 }
 
 namespace detail {

@@ -19,4 +19,8 @@ std::shared_ptr<Source> borrow_arrays(const std::vector<const Tensor*>& inputs,
                                       ArrayOptions options, std::int64_t begin_row = 0,
                                       std::int64_t end_row = -1);
 
+// Lets a source of borrow_arrays() shuffle by another seed, before it is asked for a batch. Other
+// sources have seeds of their own, and stay as they are.
+void reseed_borrowed_arrays(Source& source, std::uint64_t seed);
+
 }  // namespace stoker

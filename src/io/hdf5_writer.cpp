@@ -20,8 +20,8 @@ constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 // Room for the descriptions of one group or dataset. With room for all of them at the beginning of
 // the file, no memory is needed for the data, which then lie behind the last description.
-constexpr std::size_t kDescriptionBytes = 1536;
-constexpr std::size_t kLeastDescriptions = std::size_t{1} << 14;
+constexpr std::size_t kDescriptionBytes = 1024;
+constexpr std::size_t kLeastDescriptions = std::size_t{1} << 11;
 constexpr std::size_t kStep = std::size_t{1} << 16;
 
 struct Data {

@@ -19,11 +19,13 @@ struct ZipMember {
   std::uint64_t bytes = 0;   // unpacked
   std::uint64_t packed = 0;  // in the file
   std::uint64_t index = 0;
+  bool is_stored = false;
+  std::uint32_t checksum = 0;
 };
 
-// The bytes of a member.
+// The bytes of a member, in memory of their own or mapped from the file.
 struct ZipContents {
-  std::unique_ptr<std::byte[]> memory;
+  std::shared_ptr<const std::byte> memory;
   std::size_t size = 0;
 
   std::span<const std::byte> bytes() const { return {memory.get(), size}; }
@@ -47,6 +49,9 @@ class ZipReader {
   // Reads a whole member and checks its checksum. Throws, before it takes memory, where it has more
   // than `most` bytes, or more than deflate can have made of what is in the file.
   ZipContents read(const ZipMember& member, std::uint64_t most) const;
+  // Does the same without a copy where the member is stored, and its place is simple to find. The
+  // file must not become shorter while the contents are used.
+  ZipContents map(const ZipMember& member, std::uint64_t most) const;
 
  private:
   struct Impl;

@@ -28,6 +28,8 @@ struct Model::Lazy {
   const std::vector<Value> outputs;
   const ModelOptions options;
   const bool is_sequential;
+  // False where a file gives all weights, which begin as zeros then.
+  bool initializes = true;
   std::mutex making{};
   std::unique_ptr<Model::Impl> impl{};
   std::atomic<Model::Impl*> made{};  // impl, for those who need no lock
@@ -52,7 +54,7 @@ struct Model::Lazy {
       const std::string name =
           options.name.empty() ? train::snake_case(class_name()) : options.name;
       impl = std::make_unique<Model::Impl>(name, std::make_shared<train::Topology>(inputs, outputs),
-                                           options);
+                                           options, initializes);
       impl->is_sequential = is_sequential;
       made.store(impl.get(), std::memory_order_release);
     }

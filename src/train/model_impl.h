@@ -16,6 +16,7 @@
 #include "backend/backend.h"
 #include "feed/upload/pipeline.h"
 #include "stoker/model.h"
+#include "train/loop/position.h"
 #include "train/network/network.h"
 #include "train/runtime/arrays.h"
 #include "train/runtime/compiled.h"
@@ -74,7 +75,9 @@ struct StepPlace {
 }  // namespace train
 
 struct Model::Impl {
-  Impl(std::string name, std::shared_ptr<const train::Topology> topology, ModelOptions options);
+  // Where it does not initialize, fresh weights begin as zeros.
+  Impl(std::string name, std::shared_ptr<const train::Topology> topology, ModelOptions options,
+       bool initializes = true);
   ~Impl();
 
   std::string name;
@@ -89,7 +92,8 @@ struct Model::Impl {
   // The innermost call that uses the model alone, and its loop. Null where there is none.
   train::Use* use = nullptr;
   train::Loop* loop = nullptr;
-  std::array<std::atomic<bool>, 3> stops{};  // By train::Mode.
+  std::optional<train::FitPosition> resumes_at;  // Set while a fit begins that is to go on.
+  std::array<std::atomic<bool>, 3> stops{};      // By train::Mode.
   std::optional<train::Compiled> compiled;
   std::map<std::string, std::shared_ptr<train::Plan>> plans;
   std::uint64_t plan_uses = 0;

@@ -7,11 +7,15 @@
 #include <jpeglib.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "io/hdf5_writer.h"
+#include "io/zip.h"
 #include "stoker/dataset.h"
 #include "stoker/image.h"
 #include "stoker/npy.h"
@@ -210,6 +214,45 @@ void cache() {
   write("cache", "mended", with(3, plain));
 }
 
+// A tensor, a scalar and a text, as a model's weights have them.
+std::string hdf5_file() {
+  io::Hdf5Writer writer("seed");
+  const auto fill = [](std::uint64_t, std::span<std::byte> bytes) {
+    std::fill(bytes.begin(), bytes.end(), std::byte{0x3f});
+  };
+  writer.group("layers/dense/vars");
+  writer.text("layers/dense/vars", "weight_names", "kernel");
+  writer.dataset("layers/dense/vars/0", {3, 2}, DType::float32, fill);
+  writer.group("optimizer/vars");
+  writer.dataset("optimizer/vars/0", {}, DType::int32, fill);
+  writer.close();
+  std::string bytes;
+  writer.write([&](std::span<const std::byte> piece) {
+    bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  });
+  return bytes;
+}
+
+void hdf5() {
+  // The long gap for more descriptions says nothing.
+  write("hdf5", "on disk", with(0, hdf5_file()));
+  write("hdf5", "in memory", with(1, hdf5_file()));
+}
+
+void archive() {
+  std::string bytes;
+  io::ZipWriter writer([&](std::span<const std::byte> piece) {
+    bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  });
+  writer.member("config.json", R"({"class_name": "Sequential", "config": {"layers": [1, 2.5]}})");
+  writer.member("model.weights.h5", 5, [](const io::ZipWriter::Sink& sink) {
+    sink(std::as_bytes(std::span("bytes", 5)));
+  });
+  writer.close();
+  write("zip", "read", with(0, bytes));
+  write("zip", "mapped", with(1, bytes));
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
@@ -222,4 +265,6 @@ int main(int, char** arguments) {
   npz();
   image();
   cache();
+  hdf5();
+  archive();
 }

@@ -1,6 +1,7 @@
 // Kills programs at random moments while they write a file, and looks at what is there afterwards:
 // the old file, the new one, or none where there was none before; never a part of one. Writing it
-// again must then work, whatever the killed program has left behind.
+// again must then work, whatever the killed program has left behind. Trainings are killed too, a
+// tenth as often, and go on from their checkpoints with the bits of one that never stopped.
 //
 // usage: stoker_kills COUNT FOLDER
 #include <stoker/stoker.h>
@@ -84,11 +85,33 @@ void write_code(const fs::path& folder, int version) {
   backend::cuda::CodeCache(folder.string()).store("key", code);
 }
 
+Sequential dense_model() {
+  Sequential model({Input({256}), Dense(256, {.activation = "relu"}), Dense(10)},
+                   {.seed = 5, .threads = 1, .device = Device::cpu()});
+  model.compile({.optimizer = Adam(), .loss = "mse"});
+  return model;
+}
+
+Sequential model_of(int version) {
+  Sequential model = dense_model();
+  std::vector<Tensor> weights = model.get_weights();
+  for (Tensor& weight : weights) std::ranges::fill(weight.data<float>(), 0.5f + version);
+  model.set_weights(weights);
+  return model;
+}
+
+void write_model(const fs::path& folder, int version) {
+  model_of(version).save(folder / "model.keras");
+}
+
+void write_checkpoint(const fs::path& folder, int version) {
+  model_of(version).save_checkpoint(folder / "checkpoint");
+}
+
 std::vector<Writer> writers() {
-  return {{"a file in pieces", true, write_pieces},
-          {"an array (.npy)", true, write_array},
-          {"a trace", true, write_stamps},
-          {"a data set's cache", false, write_cache},
+  return {{"a file in pieces", true, write_pieces}, {"an array (.npy)", true, write_array},
+          {"a trace", true, write_stamps},          {"a model (.keras)", true, write_model},
+          {"a checkpoint", true, write_checkpoint}, {"a data set's cache", false, write_cache},
           {"compiled kernels", true, write_code}};
 }
 
@@ -202,6 +225,92 @@ void run(int count, const fs::path& folder) {
   for (const Killing& killing : killings) killing.report();
 }
 
+// ---- Trainings that are killed, and go on ----
+
+constexpr std::int64_t kStepsPerEpoch = 25;
+
+auto batches() {
+  return generator<float, float>({.x = {4, 256}, .y = {4, 10}},
+                                 [](BatchContext& batch, std::span<float> x, std::span<float> y) {
+                                   batch.random.fill_uniform(x);
+                                   batch.random.fill_uniform(y);
+                                 });
+}
+
+// Trains until it is killed, with a checkpoint after each step.
+void train_and_save(const fs::path& folder) {
+  Sequential model = dense_model();
+  model.fit(batches(), {.steps_per_epoch = kStepsPerEpoch,
+                        .epochs = 1'000'000,
+                        .verbose = 0,
+                        .callbacks = {BackupAndRestore(folder, {.save_freq = 1})}});
+}
+
+// Restores the newest checkpoint, or the one before it where that is damaged, and compares it with
+// a training of as many steps that never stopped. Returns the number of steps.
+std::int64_t compare_newest(const fs::path& folder, bool compares) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().starts_with("checkpoint-")) files.push_back(entry.path());
+  }
+  std::ranges::sort(files, std::greater());
+  Sequential restored = dense_model();
+  CheckpointInfo info;
+  bool is_loaded = files.empty();
+  for (std::size_t i = 0; i < std::min<std::size_t>(2, files.size()) && !is_loaded; ++i) {
+    try {
+      info = restored.restore_checkpoint(files[i]);
+      is_loaded = true;
+    } catch (const IoError&) {
+    }
+  }
+  if (!is_loaded) throw Error("neither the newest checkpoint nor the one before it can be loaded");
+  if (!compares) return info.iterations;
+  Sequential whole = dense_model();
+  whole.fit(batches(), {.steps_per_epoch = kStepsPerEpoch,
+                        .epochs = 1'000'000,
+                        .verbose = 0,
+                        .on_train_batch_end = [&](std::int64_t, LogsView) {
+                          if (whole.iterations() == info.iterations) whole.stop_training();
+                        }});
+  const auto a = whole.get_weights(), b = restored.get_weights();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!std::ranges::equal(a[i].data<float>(), b[i].data<float>())) {
+      throw Error(format("after ", info.iterations,
+                         " steps the weights are not those of a training "
+                         "that never stopped"));
+    }
+  }
+  return info.iterations;
+}
+
+// In a child, so that this process keeps its one thread.
+void require_child(const std::function<void()>& work) {
+  const Writer writer{"a training", false, [&](const fs::path&, int) { work(); }};
+  write_whole(writer, {}, kNew);
+}
+
+void run_trainings(int count, const fs::path& folder) {
+  make_empty(folder);
+  const fs::path backup = folder / "backup";
+  const Writer writer{"a training", true, [](const fs::path& to, int) { train_and_save(to); }};
+  Random random(1);
+  for (int i = 0; i < count; ++i) {
+    const pid_t child = start(writer, backup, kNew);
+    std::this_thread::sleep_for(Seconds(0.02 + 0.1 * random.uniform()));
+    kill(child, SIGKILL);
+    has_ended(writer, child);
+    // Steps are compared now and then, because a training from the start takes ever longer.
+    const bool compares = i % 50 == 49 || i == count - 1;
+    if (fs::exists(backup)) require_child([&] { compare_newest(backup, compares); });
+  }
+  require_child([&] {
+    std::printf("trainings: %d kills; the last checkpoint is of step %lld\n", count,
+                static_cast<long long>(compare_newest(backup, false)));
+    std::fflush(stdout);
+  });
+}
+
 }  // namespace
 }  // namespace stoker
 
@@ -213,6 +322,7 @@ int main(int argc, char** argv) {
   }
   try {
     stoker::run(count, argv[2]);
+    stoker::run_trainings(std::max(1, count / 10), argv[2]);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "stoker_kills: %s\n", error.what());

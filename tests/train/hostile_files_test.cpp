@@ -132,14 +132,16 @@ TEST_F(HostileFiles, JsonIsLimitedAndHasToBeWhole) {
 // After CVE-2026-0897: no memory is taken for what the file does not hold.
 TEST_F(HostileFiles, AnEnormousLayerTakesNoMemory) {
   const std::string weights = small_weights();
-  for (const char* units : {"1099511627776", "4611686018427387904"}) {
-    EXPECT_NE(
-        refusal<Error>({{"config.json", config_with(dense(units))}, {"model.weights.h5", weights}}),
-        "");
-  }
+  const std::string message = refusal<ShapeError>(
+      {{"config.json", config_with(dense("1099511627776"))}, {"model.weights.h5", weights}});
+  EXPECT_SAYS(message, "expected (4, 1099511627776), received (4, 2)");
   const std::string two = dense("3000000000") + R"(, {"class_name": "Dense", "config":
     {"name": "second", "units": 9000000000}})";
-  EXPECT_NE(refusal<Error>({{"config.json", config_with(two)}, {"model.weights.h5", weights}}), "");
+  for (const std::string& layers : {dense("4611686018427387904"), two}) {
+    EXPECT_NE(
+        refusal<ShapeError>({{"config.json", config_with(layers)}, {"model.weights.h5", weights}}),
+        "");
+  }
 }
 
 // A file of one tensor that many names lead to.

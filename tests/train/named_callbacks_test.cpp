@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <stoker/stoker.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "support/contains.h"
 #include "support/message.h"
@@ -165,6 +168,83 @@ TEST(CSVLogger, SaysWhatItCannotWrite) {
                              "to, received: No such file or directory"))
       << message;
   EXPECT_THROW(CSVLogger("x", {.separator = ""}), ValueError);
+}
+
+// ---- ModelCheckpoint ----
+
+LambdaCallback playing(const char* name, std::vector<double> values) {
+  return {.on_epoch_end = [name, values](std::int64_t epoch, Logs& logs) {
+    logs.set(name, values[static_cast<std::size_t>(epoch)]);
+  }};
+}
+
+std::vector<std::string> names_in(const std::string& path) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+TEST(ModelCheckpoint, NamesFilesByTheLogs) {
+  const test::TemporaryFolder folder;
+  Sequential model = regressor();
+  fit(model, 2,
+      {playing("val_loss", {0.125, 2.0}),
+       ModelCheckpoint(folder / "a/{epoch:02d}-{val_loss:.2f}{{x}}.keras")});
+  EXPECT_EQ(names_in(folder / "a"),
+            (std::vector<std::string>{"01-0.12{x}.keras", "02-2.00{x}.keras"}));
+  Model loaded = Model::load(folder / "a/02-2.00{x}.keras");
+  EXPECT_EQ(loaded.iterations(), model.iterations());
+}
+
+TEST(ModelCheckpoint, SavesOnlyTheBestWhereItIsAsked) {
+  const test::TemporaryFolder folder;
+  Sequential model = regressor();
+  ModelCheckpoint checkpoint(folder / "{epoch}.weights.h5",
+                             {.verbose = 1, .save_best_only = true, .save_weights_only = true});
+  const auto [out, warning] = output_of([&] {
+    fit(model, 4, {playing("val_loss", {0.5, 0.75, 0.25, 0.25}), checkpoint});
+  });
+  EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{"1.weights.h5", "3.weights.h5"}));
+  EXPECT_EQ(checkpoint.best(), 0.25);
+  EXPECT_TRUE(test::contains(out, "Epoch 1: val_loss improved from None to 0.50000, saving model"));
+  EXPECT_TRUE(test::contains(out, "Epoch 2: val_loss did not improve from 0.50000"));
+}
+
+TEST(ModelCheckpoint, CountsStepsOverEpochs) {
+  const test::TemporaryFolder folder;
+  Sequential model = regressor();
+  model.fit(inputs(), targets(),
+            {.epochs = 2,
+             .verbose = 0,
+             .batch_size = 4,
+             .callbacks = {ModelCheckpoint(folder / "{epoch}-{batch}.keras", {.save_freq = 3})}});
+  EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{"1-3.keras", "2-2.keras"}));
+}
+
+TEST(ModelCheckpoint, RefusesNamesThatNoFileHas) {
+  EXPECT_THROW(ModelCheckpoint("model.pt"), ValueError);
+  EXPECT_THROW(ModelCheckpoint("model.keras", {.save_weights_only = true}), ValueError);
+  Sequential model = regressor();
+  for (const char* name : {"{epohc}.keras", "{epoch:q}.keras", "{epoch.keras", "{loss:d}.keras"}) {
+    EXPECT_THROW(fit(model, 1, {ModelCheckpoint(name)}), CallbackError) << name;
+  }
+}
+
+TEST(ProgbarLogger, InTheListTakesThePlaceOfTheBar) {
+  Sequential model = regressor();
+  const auto [out, warning] = output_of([&] {
+    model.fit(
+        inputs(), targets(),
+        {.callbacks = {ProgbarLogger(2), LambdaCallback{.on_epoch_end = [](std::int64_t, Logs&) {
+                         std::cout << "after it\n";
+                       }}}});
+  });
+  EXPECT_TRUE(test::contains(out, "Epoch 1/1\n1/1 - "));
+  EXPECT_LT(out.find("1/1 - "), out.find("after it"));
+  EXPECT_EQ(out.find("Epoch"), out.rfind("Epoch"));
 }
 
 // A failure may be absorbed by any callback, and all of them hear of it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/format.h"
+#include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/model.h"
 
@@ -32,6 +33,12 @@ CallbackList::Own::Own(CallbackList& list, Callback& callback) : list_(list) {
 }
 
 CallbackList::Own::~Own() { list_.own_.pop_back(); }
+
+bool CallbackList::has_progress_bar() const {
+  return std::ranges::any_of(given_, [](const auto& callback) {
+    return dynamic_cast<const ProgbarLogger*>(callback.get()) != nullptr;
+  });
+}
 
 bool CallbackList::absorb(const Error& failure) {
   bool absorbs = false;

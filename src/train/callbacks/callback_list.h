@@ -100,6 +100,10 @@ class CallbackList {
   // Tells that the loop itself has failed while a hook was called: its error ends the loop.
   void fail(std::exception_ptr failure) { failure_ = std::move(failure); }
 
+  // Whether one of the user's takes the place of the progress bar.
+  bool has_progress_bar() const;
+  bool has_given() const { return !given_.empty(); }  // The user's.
+
   // Asks all of the user's callbacks whether the fit should end as by stop_training() instead of
   // with this failure.
   bool absorb(const Error& failure);

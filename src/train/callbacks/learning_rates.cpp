@@ -58,8 +58,8 @@ void ReduceLROnPlateau::reduce(std::int64_t epoch) {
   wait_ = 0;
 }
 
-LearningRateScheduler::LearningRateScheduler(detail::Function<double(std::int64_t, double)> schedule,
-                                             LearningRateSchedulerOptions options)
+LearningRateScheduler::LearningRateScheduler(
+    detail::Function<double(std::int64_t, double)> schedule, LearningRateSchedulerOptions options)
     : schedule_(std::move(schedule)), options_(options) {
   if (!schedule_) {
     throw ValueError(

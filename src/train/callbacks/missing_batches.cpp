@@ -20,7 +20,7 @@ void MissingBatches::on_epoch_end(std::int64_t epoch, Logs&) {
 
 // The source may run out where an epoch ends, which shows when the next one has no batch.
 void MissingBatches::on_train_end(const Logs&) {
-  if (!loop_.has_run_out()) return;
+  if (!loop_.is_open() || !loop_.has_run_out()) return;
   std::cerr << "Warning: the source ran out of data after " << loop_.steps() << " batches";
   if (options_.steps_per_epoch) {
     std::cerr << "; steps_per_epoch * epochs asks for "

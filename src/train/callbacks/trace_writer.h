@@ -15,7 +15,7 @@ class TraceWriter final : public Callback {
   TraceWriter(const Loop& loop, std::string path) : loop_(loop), path_(std::move(path)) {}
 
   void on_train_end(const Logs&) override {
-    if (path_.empty()) return;
+    if (path_.empty() || !loop_.is_open()) return;
     report::write_trace(loop_.feed().timeline(), loop_.feed().consumer_track(), path_);
   }
 

@@ -1,9 +1,9 @@
 // Evaluation.
 #include <utility>
 
+#include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "train/callbacks/missing_batches.h"
-#include "train/callbacks/progress.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
 
@@ -38,7 +38,7 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
   train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
   CallbackList callbacks(caller.model, "evaluate", train::callbacks_of(evaluate_options),
                          train::params_of(evaluate_options, *source), *use);
-  train::Progress progress(evaluate_options.verbose);
+  ProgbarLogger progress(callbacks.has_progress_bar() ? 0 : evaluate_options.verbose);
   const CallbackList::Own own(callbacks, progress);
   return train::run_evaluation(
       *this, source, train::feed_options_of(evaluate_options, options.seed, caller.interrupt),

@@ -1,4 +1,5 @@
 // Training.
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -7,11 +8,11 @@
 #include "data/array_source.h"
 #include "feed/upload/class_weights.h"
 #include "stoker/array_source.h"
+#include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/random.h"
 #include "train/callbacks/history_recorder.h"
 #include "train/callbacks/missing_batches.h"
-#include "train/callbacks/progress.h"
 #include "train/callbacks/trace_writer.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
@@ -186,11 +187,12 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   if (fit_options.epochs == fit_options.initial_epoch) return {};
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
   if (!steps) steps = source->batches_per_epoch();
+  const std::shared_ptr<Source> given = source;
   if (!fit_options.class_weight.empty()) {
     source = feed::weigh_classes(std::move(source), fit_options.class_weight);
   }
 
-  const feed::FeedOptions feed_options =
+  feed::FeedOptions feed_options =
       feed_options_of(fit_options, seed_of(fit_options), caller.interrupt);
   CallbackList callbacks(caller.model, "fit", train::callbacks_of(fit_options),
                          {fit_options.epochs, steps, fit_options.verbose}, *use);
@@ -199,18 +201,30 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   // epoch.
   if (validation) train::StepRunner(*this, Mode::evaluate, *validation).prepare();
 
-  train::Progress progress(fit_options.verbose);
+  ProgbarLogger progress(callbacks.has_progress_bar() ? 0 : fit_options.verbose);
   train::HistoryRecorder history;
   train::MissingBatches missing(loop, feed_options);
   train::TraceWriter trace(loop, fit_options.trace);
   const CallbackList::Own own[] = {
       {callbacks, progress}, {callbacks, history}, {callbacks, missing}, {callbacks, trace}};
 
+  train::FitPosition start{
+      .seed = feed_options.seed, .fits_begun = fits_begun, .epoch = fit_options.initial_epoch};
+  resumes_at.reset();
   callbacks.send(train::kTrainBegin);
-  loop.open(feed_options);
-  if (fit_options.initial_epoch == 0) ++fits_begun;
+  if (resumes_at) {
+    start = *std::exchange(resumes_at, std::nullopt);
+    fits_begun = start.fits_begun;
+    feed_options.seed = start.seed;
+    reseed_borrowed_arrays(*given, start.seed);
+    feed_options.resume_at({start.epoch, start.step, start.batches, start.source_state});
+    feed_options.epochs = std::max<std::int64_t>(0, fit_options.epochs - start.epoch);
+  }
+  feed_options.saves_state = callbacks.has_given();
   Logs logs;
-  for (std::int64_t epoch = fit_options.initial_epoch; epoch < fit_options.epochs; ++epoch) {
+  if (feed_options.epochs > 0) loop.open(feed_options, start);
+  if (fit_options.initial_epoch == 0) ++fits_begun;
+  for (std::int64_t epoch = start.epoch; epoch < fit_options.epochs; ++epoch) {
     callbacks.send(train::kEpochBegin, epoch);
     run_epoch(loop, epoch, callbacks);
     require_batches(loop, fit_options);

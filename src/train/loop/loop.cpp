@@ -55,7 +55,9 @@ Loop::~Loop() {
   }
 }
 
-void Loop::open(const feed::FeedOptions& options) {
+void Loop::open(const feed::FeedOptions& options, const FitPosition& start) {
+  start_ = start;
+  steps_ = start.steps;
   pipeline_ = model_.open_feed(runner_.prepare(), source_, options);
   if (mode_ != Mode::predict) readback_.emplace(model_.state);
 }
@@ -75,9 +77,12 @@ std::int64_t Loop::run_epoch(std::int64_t epoch) {
 
 void Loop::begin_epoch(std::int64_t epoch) {
   place_ = {.epoch = epoch};
-  epoch_steps_ = 0;
-  if (mode_ == Mode::train) place_.counter = model_.state.read_scalars().step;
-  if (mode_ != Mode::predict) model_.state.reset_metrics();
+  // A fit may go on in the middle of an epoch, whose totals are there already.
+  epoch_steps_ = epoch == start_.epoch ? start_.steps_of_epoch : 0;
+  if (mode_ == Mode::train) {
+    place_.counter = model_.state.read_scalars().step - static_cast<std::uint32_t>(epoch_steps_);
+  }
+  if (mode_ != Mode::predict && epoch_steps_ == 0) model_.state.reset_metrics();
   callbacks_.take_seconds();
   begin_ns_ = now_ns();
   next_readback_ns_ = begin_ns_ + kReadbackInterval;
@@ -95,6 +100,8 @@ void Loop::launch(const feed::Batch& batch) {
 
 // A hook that reads logs waits for the step, whose error is then known at no cost.
 void Loop::end_step() {
+  ++epoch_steps_;
+  ++steps_;
   if (outputs_ != nullptr) {
     callbacks_.send(kPredictBatchEnd, place_.step, PredictionsView(*outputs_));
   } else {
@@ -102,8 +109,6 @@ void Loop::end_step() {
     if (logs_state_ == LogsState::read) runner_.check(place_, readback_->scalars());
     logs_state_ = LogsState::none;
   }
-  ++epoch_steps_;
-  ++steps_;
 }
 
 // Copies of what the device has recorded are enqueued behind the steps, so that no step waits for
@@ -151,6 +156,18 @@ void Loop::settle() {
     callbacks_.fail(std::current_exception());
     throw;
   }
+}
+
+FitPosition Loop::position() const {
+  FitPosition position = start_;
+  const feed::Position next = pipeline_->feed().position();
+  position.epoch = next.epoch;
+  position.step = next.step;
+  position.batches = next.batches;
+  position.source_state.assign(next.source_state.begin(), next.source_state.end());
+  position.steps_of_epoch = next.step == 0 ? 0 : epoch_steps_;
+  position.steps = steps_;
+  return position;
 }
 
 FeedReport Loop::take_report() {

@@ -13,6 +13,7 @@
 #include "stoker/history.h"
 #include "train/callbacks/callback_list.h"
 #include "train/loop/async_readback.h"
+#include "train/loop/position.h"
 #include "train/model_impl.h"
 #include "train/runtime/step_runner.h"
 
@@ -39,8 +40,9 @@ class Loop final : private detail::LogsSource {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Opens the feed, which begins to ask the source for batches.
-  void open(const feed::FeedOptions& options);
+  // Opens the feed, which begins to ask the source for batches. A fit begins, or goes on, at
+  // `start`, which `options` have as well.
+  void open(const feed::FeedOptions& options, const FitPosition& start = {});
 
   // Runs the steps of one epoch, until the feed ends it, the user interrupts, or somebody calls
   // stop_training() or its like; returns their number. Throws what the steps have recorded, and
@@ -58,6 +60,13 @@ class Loop final : private detail::LogsSource {
   bool was_stopped() const { return model_.is_told_to_stop(mode_); }
   bool has_run_out() const { return pipeline_->feed().ran_out(); }
   const feed::Feed& feed() const { return pipeline_->feed(); }
+
+  Mode mode() const { return mode_; }
+  const Source& source() const { return *source_; }
+  Loop* outer() const { return outer_; }
+  bool is_open() const { return pipeline_ != nullptr; }
+  // The place after the last step that was launched, or after the epoch where that is over.
+  FitPosition position() const;
 
   // Waits for the steps that were launched and throws the error that they have recorded. It is for
   // calls that callbacks make on the model: the error is then the loop's, and not the callback's.
@@ -85,6 +94,7 @@ class Loop final : private detail::LogsSource {
   std::unique_ptr<feed::Pipeline> pipeline_;
   std::optional<AsyncReadback> readback_;
   StepPlace place_;
+  FitPosition start_{};
   std::int64_t epoch_steps_ = 0;
   std::int64_t steps_ = 0;
   std::int64_t next_readback_ns_ = 0;

@@ -3,19 +3,37 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
+
+#include "stoker/model.h"
 
 namespace stoker::train {
 
 struct FitPosition {
   std::uint64_t seed = 0;        // The feed's, for shuffling and for generators.
-  std::uint64_t fits_begun = 0;  // Model::Impl's.
-  std::int64_t first_epoch = 0;  // The epoch at which the fit began.
-  // The step that comes next: its epoch, its number in that, and the steps before it in all epochs.
+  std::uint64_t fits_begun = 0;  // Model::Impl's, when the fit began.
+  // feed::Position: the batch that comes next.
   std::int64_t epoch = 0;
   std::int64_t step = 0;
   std::int64_t batches = 0;
-  std::vector<std::byte> source_state{};  // What the source has saved; empty for one by number.
+  std::vector<std::byte> source_state{};
+  // The steps that were run in that epoch and in all; batches that were skipped are not among them.
+  std::int64_t steps_of_epoch = 0;
+  std::int64_t steps = 0;
 };
+
+// Returns the position of the fit that is under way on the model; nullopt where there is none.
+std::optional<FitPosition> position_of_fit(const Model::Impl& model);
+// Throws ValueError while a loop is under way that is past its beginning, and could not go on from
+// another place any more. `what` is the name of the call.
+void require_restorable(const Model::Impl& model, const char* what);
+// Throws ValueError, with what to add, unless the source of the fit that begins can be asked for
+// its batches from any place on.
+void require_source_resumes(const Model::Impl& model);
+// Lets the fit that begins go on from this position. Where none begins, fits that come after it
+// draw other random numbers than the one that was restored.
+void go_on_from(Model::Impl& model, std::optional<FitPosition> position);
 
 }  // namespace stoker::train

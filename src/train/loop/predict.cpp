@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "core/format.h"
+#include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "train/callbacks/missing_batches.h"
-#include "train/callbacks/progress.h"
 #include "train/loop/collected.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
@@ -37,7 +37,7 @@ std::vector<Tensor> Model::Impl::predict(const std::shared_ptr<Source>& source,
       train::feed_options_of(predict_options, options.seed, caller.interrupt);
   CallbackList callbacks(caller.model, "predict", train::callbacks_of(predict_options),
                          train::params_of(predict_options, *source), *use);
-  train::Progress progress(predict_options.verbose);
+  ProgbarLogger progress(callbacks.has_progress_bar() ? 0 : predict_options.verbose);
   const CallbackList::Own first(callbacks, progress);
   train::Collected outputs(network.topology());
   train::Loop loop(*this, Mode::predict, "predict", source, callbacks, caller.interrupt, &outputs);

@@ -86,12 +86,12 @@ BatchSpec needed(const BatchSpec& spec, Mode mode) {
 }  // namespace
 
 Model::Impl::Impl(std::string model_name, std::shared_ptr<const train::Topology> topology,
-                  ModelOptions model_options)
+                  ModelOptions model_options, bool initializes)
     : name(std::move(model_name)),
       options(std::move(model_options)),
       network(std::move(topology),
               layers::compute_dtype_of(options.dtype_policy, format("Model \"", name, "\""))),
-      state(network, options.seed, options.threads, options.device.base(), name),
+      state(network, options.seed, options.threads, options.device.base(), name, initializes),
       layout(std::as_const(state).store().layout()) {}
 
 Model::Impl::~Impl() { synchronize(); }

@@ -16,8 +16,8 @@ std::byte* data_of(const std::unique_ptr<device::Buffer>& buffer) {
 }  // namespace
 
 State::State(Network& network, std::uint64_t seed, int threads,
-             std::shared_ptr<device::Device> device, const std::string& model)
-    : State(network, Store::of(network, seed, device, model), seed, threads, device) {}
+             std::shared_ptr<device::Device> device, const std::string& model, bool initializes)
+    : State(network, Store::of(network, seed, device, model, initializes), seed, threads, device) {}
 
 State::State(const Network& network, std::shared_ptr<Store> store, std::uint64_t seed, int threads,
              std::shared_ptr<device::Device> device)

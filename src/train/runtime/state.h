@@ -31,7 +31,7 @@ class State {
   // Places the network's weights in a store, which may belong to another model too. `model` names
   // this one in messages. Throws as Store::of() does.
   State(Network& network, std::uint64_t seed, int threads, std::shared_ptr<device::Device> device,
-        const std::string& model = {});
+        const std::string& model = {}, bool initializes = true);
   // Uses the weights of an existing store, with memory of its own beside them.
   State(const Network& network, std::shared_ptr<Store> store, std::uint64_t seed, int threads,
         std::shared_ptr<device::Device> device);

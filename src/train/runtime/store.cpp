@@ -173,7 +173,7 @@ struct Store::Joining {
 
 std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
                                  const std::shared_ptr<device::Device>& device,
-                                 const std::string& model) {
+                                 const std::string& model, bool initializes) {
   Joining joining(network, model);
   joining.require_same(device);
   if (joining.stores.size() == 1 && joining.fresh.empty()) {
@@ -253,7 +253,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
   stream->synchronize();
   for (const Weight& weight : network.weights()) {
     const auto found = std::find(joining.fresh.begin(), joining.fresh.end(), weight.layer);
-    if (found == joining.fresh.end()) continue;
+    if (!initializes || found == joining.fresh.end()) continue;
     const PlacedWeights& one = *fresh[static_cast<std::size_t>(found - joining.fresh.begin())];
     const auto& specs = weight.layer->weights();
     for (std::size_t i = 0; i < specs.size(); ++i) {

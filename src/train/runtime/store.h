@@ -37,12 +37,12 @@ class Store {
   // Returns the store that holds all weights of `network` afterwards, and places the network in it.
   // Where the layers have no store yet, it is a new one. Where they are in several, or some have no
   // place, these are joined: values are copied once, and weights without a value start from their
-  // initializer and `seed`. Throws ValueError, and changes nothing, where a store is on another
-  // device, has copies of another type, or is in use. Only one model calls it
-  // at a time (train/lazy_model.h).
+  // initializer and `seed`, or from zeros where it does not initialize. Throws ValueError, and
+  // changes nothing, where a store is on another device, has copies of another type, or is in use.
+  // Only one model calls it at a time (train/lazy_model.h).
   static std::shared_ptr<Store> of(Network& network, std::uint64_t seed,
                                    const std::shared_ptr<device::Device>& device,
-                                   const std::string& model);
+                                   const std::string& model, bool initializes = true);
 
   Store(std::shared_ptr<device::Device> device, std::optional<DType> copy_dtype)
       : device_(std::move(device)), copy_dtype_(copy_dtype) {}

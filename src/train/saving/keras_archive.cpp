@@ -60,7 +60,7 @@ Config KerasArchive::config() const {
 
 const io::Hdf5File& KerasArchive::weights() {
   if (!weights_) {
-    contents_ = zip_.read(member(kWeights), std::numeric_limits<std::int64_t>::max());
+    contents_ = zip_.map(member(kWeights), std::numeric_limits<std::int64_t>::max());
     weights_.emplace(format(name_, ": ", kWeights), contents_.bytes());
   }
   return *weights_;

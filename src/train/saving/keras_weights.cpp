@@ -149,8 +149,12 @@ void plan_optimizer(Planner& planner, const KerasGroup& group,
   const Hdf5File& file = planner.file();
   const auto kind_of = [&](std::size_t i) { return planner.variables()[*group.variables[i]].kind; };
   // Keras saves an optimizer that has not trained yet without its slots, which are 0 then.
-  const bool is_unused = places.size() == 2 && group.variables.size() >= 2 && group.variables[0] &&
-                         kind_of(0) == VariableKind::iterations;
+  std::size_t counters = 0;
+  for (std::size_t i = 0; i < group.variables.size(); ++i) {
+    if (group.variables[i] && kind_of(i) != VariableKind::slot) ++counters;
+  }
+  const bool is_unused =
+      places.size() == counters && group.variables[0] && kind_of(0) == VariableKind::iterations;
   if (places.size() != group.variables.size() && !is_unused) {
     planner.warn(format(file.name(), ": the optimizer keeps its state, because it has ",
                         group.variables.size(), " variables, and the one in the file ",

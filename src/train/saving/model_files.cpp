@@ -15,6 +15,7 @@
 #include "train/lazy_model.h"
 #include "train/model_impl.h"
 #include "train/network/model_config.h"
+#include "train/network/stacked_layers.h"
 #include "train/runtime/in_use.h"
 #include "train/saving/keras_archive.h"
 #include "train/saving/keras_weights.h"
@@ -177,9 +178,13 @@ Model Model::load(const std::string& path, ModelOptions options, bool compile) {
     const Config config = file.archive ? file.archive->config() : config_of_older(*file.own);
     train::ModelParts parts = Fields::with_place(
         path, [&] { return train::model_parts(config, std::move(options), compile); });
-    Model model = parts.is_sequential ? Model(Sequential(parts.layers, parts.options))
-                                      : Model(std::move(parts.inputs), std::move(parts.outputs),
-                                              parts.options, false);
+    if (parts.is_sequential) {
+      const train::StackedLayers stacked(parts.layers);
+      parts.inputs = {stacked.input()};
+      parts.outputs = {stacked.output()};
+    }
+    Model model(std::move(parts.inputs), std::move(parts.outputs), parts.options,
+                parts.is_sequential);
     {
       // The weights that the configuration asks for are compared with those of the file before any
       // memory is taken for them.
@@ -188,6 +193,7 @@ Model Model::load(const std::string& path, ModelOptions options, bool compile) {
       file.plan({network, parts.is_sequential, parts.options.name},
                 train::variables_of(network, nullptr, {}), {});
     }
+    model.lazy_->initializes = false;
     model.make();
     if (parts.compile_options) model.compile(std::move(*parts.compile_options));
     const InUse use(model.impl("load"), "load", Access::write);
