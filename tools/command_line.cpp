@@ -127,7 +127,8 @@ void add_convert(CLI::App& app, Convert& convert) {
       ->required();
   command
       .add_option("OUT", convert.output,
-                  "The whole model: .keras; weights: .weights.h5 or .safetensors")
+                  "The whole model: .keras; weights: .weights.h5 or .safetensors; "
+                  "predictions: .onnx")
       ->required();
 }
 

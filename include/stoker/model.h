@@ -406,6 +406,12 @@ class Model {
   // ShapeError for one of another model or optimizer; the model is then as it was.
   CheckpointInfo restore_checkpoint(const std::string& path);
 
+  // Writes what predict() does as an ONNX model (opset 17), for other runtimes: inputs and outputs
+  // have their layers' names and any number of rows, and all arithmetic is float32, whatever the
+  // dtype policy is. The file appears whole or not at all. Throws ValueError for a model with
+  // something that ONNX cannot express, or of 2 GiB or more.
+  void export_onnx(const std::string& path) const;
+
   // Returns a text of the training step's ops on batches of `batch_size`, after all rewrites, for
   // people to read.
   std::string graph_dump(std::int64_t batch_size = 32);

@@ -255,6 +255,9 @@ TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {
     third.load_weights(folder / name);
     EXPECT_EQ(floats(third.get_weights()[0]), floats(original.get_weights()[0])) << name;
   }
+  expect_success({"convert", golden_file("mlp.keras"), folder / "mlp.onnx"});
+  original.export_onnx(folder / "expected.onnx");
+  EXPECT_EQ(read_all(folder / "mlp.onnx"), read_all(folder / "expected.onnx"));
 }
 
 TEST_F(Command, doctor_says_what_it_found) {

@@ -19,6 +19,7 @@
 #include "train/runtime/in_use.h"
 #include "train/saving/keras_archive.h"
 #include "train/saving/keras_weights.h"
+#include "train/saving/onnx_export.h"
 #include "train/saving/safetensors_weights.h"
 #include "train/saving/variables.h"
 
@@ -165,6 +166,13 @@ void Model::load_weights(const std::string& path, LoadWeightsOptions options) {
     }
     WeightsFile file(path);
     load_into(*model, file, "load_weights", options, false);
+  });
+}
+
+void Model::export_onnx(const std::string& path) const {
+  with_own_errors<IoError>("export_onnx", [&] {
+    const InUse model(impl("export_onnx"), "export_onnx", Access::read);
+    train::export_onnx(path, name(), *model, VariableAccess(*model));
   });
 }
 
