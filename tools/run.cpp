@@ -68,8 +68,11 @@ void run(const Convert& arguments, const Device& device, std::ostream&) {
   if (output.ends_with(".weights.h5") || output.ends_with(".safetensors")) {
     return load_compiled_or_not(arguments.input, device).save_weights(arguments.output);
   }
+  if (output.ends_with(".onnx")) {
+    return Model::load(arguments.input, {.device = device}, false).export_onnx(arguments.output);
+  }
   throw ValueError(
-      "OUT: expected a path that ends in .keras, .weights.h5 or .safetensors, received " +
+      "OUT: expected a path that ends in .keras, .weights.h5, .safetensors or .onnx, received " +
       arguments.output);
 }
 

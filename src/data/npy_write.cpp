@@ -89,12 +89,14 @@ void write_npz(const std::string& path, const std::map<std::string, Tensor>& ten
     require_names(tensors, format("write_npz: ", path));
     AtomicFile file(path);
     io::ZipWriter zip([&](Bytes bytes) { file.write(bytes); });
-    for (const auto& [name, tensor] : tensors) {
-      const std::string header = header_of(tensor, format("write_npz: ", path, ", ", name));
-      zip.member(name + ".npy", header.size() + tensor.bytes(), [&](const io::ZipWriter::Sink& to) {
-        to(bytes_of(header));
-        to(elements_of(tensor));
-      });
+    for (const auto& named : tensors) {
+      const Tensor& tensor = named.second;
+      const std::string header = header_of(tensor, format("write_npz: ", path, ", ", named.first));
+      const auto write = [&](const io::ZipWriter::Sink& sink) {
+        sink(bytes_of(header));
+        sink(elements_of(tensor));
+      };
+      zip.member(named.first + ".npy", header.size() + tensor.bytes(), write);
     }
     zip.close();
     file.commit();
