@@ -46,6 +46,9 @@ class Device {
   static std::string why_not_cuda();
 
   const std::string& name() const;
+  // Whether the device has failed in a way that lasts: every call on it throws DeviceError, and
+  // only another process can use it again. Out of memory is no such failure.
+  bool is_lost() const;
   const std::shared_ptr<device::Device>& base() const { return base_; }
   explicit Device(std::shared_ptr<device::Device> base) : base_(std::move(base)) {}
 

@@ -242,9 +242,10 @@ class Values {
 };
 
 struct LoadWeightsOptions {
-  // Layers are found by their names, wherever they are in the file. Those that the file does not
-  // name keep their weights, and the optimizer keeps its state. Otherwise the file has to have the
-  // model's layers in their order, and no others.
+  // Layers are found by their names, wherever they are in the file, and in ".safetensors" files
+  // weights by theirs. Those that the file does not name keep their weights, and the optimizer
+  // keeps its state. Otherwise the file has to have the model's layers in their order, and no
+  // others.
   bool by_name = false;
   // Weights that are missing in the file, or have another shape there, stay as they are, with a
   // line on standard error for each. Otherwise they are an error.
@@ -387,13 +388,14 @@ class Model {
   // docs/security.md. Throws as from_json() does, and IoError for a file that is damaged or does
   // not fit its own layers.
   static Model load(const std::string& path, ModelOptions options = {}, bool compile = true);
-  // Writes the weights, and the optimizer's state where the model is compiled, as Keras does. The
-  // path ends in ".weights.h5".
+  // Writes the weights, and the optimizer's state where the model is compiled, as Keras does, to a
+  // path that ends in ".weights.h5"; or, to one that ends in ".safetensors", the weights alone, a
+  // tensor for each, named as in weight_names().
   void save_weights(const std::string& path) const;
-  // Reads what save_weights() or save() of this library or of Keras wrote: ".weights.h5", ".keras",
-  // or the older ".h5" and ".hdf5". The optimizer's state is read too where the model is compiled
-  // with such an optimizer. Throws ShapeError and IoError, which name the place in the file, and
-  // then changes nothing.
+  // Reads what save_weights() or save() of this library or of Keras wrote: ".weights.h5",
+  // ".safetensors", ".keras", or the older ".h5" and ".hdf5". The optimizer's state is read too
+  // where the file has it and the model is compiled with such an optimizer. Throws ShapeError and
+  // IoError, which name the place in the file, and then changes nothing.
   void load_weights(const std::string& path, LoadWeightsOptions options = {});
 
   // Writes everything of the model, and of the fit in whose callback it is called, into a file from
@@ -403,6 +405,12 @@ class Model {
   // where that of the checkpoint was. Throws IoError for a file that is damaged, and ValueError or
   // ShapeError for one of another model or optimizer; the model is then as it was.
   CheckpointInfo restore_checkpoint(const std::string& path);
+
+  // Writes what predict() does as an ONNX model (opset 17), for other runtimes: inputs and outputs
+  // have their layers' names and any number of rows, and all arithmetic is float32, whatever the
+  // dtype policy is. The file appears whole or not at all. Throws ValueError for a model with
+  // something that ONNX cannot express, or of 2 GiB or more.
+  void export_onnx(const std::string& path) const;
 
   // Returns a text of the training step's ops on batches of `batch_size`, after all rewrites, for
   // people to read.

@@ -29,5 +29,9 @@ Tensor read_npy(const std::string& path, NpyOptions options = {});
 std::map<std::string, Tensor> read_npz(const std::string& path, NpyOptions options = {});
 // Writes the file whole or not at all. bfloat16, which NumPy does not have, is a DTypeError.
 void write_npy(const std::string& path, const Tensor& tensor);
+// Does the same for an archive of tensors by their names, stored as they are, as numpy.savez writes
+// it. Throws ValueError for more than 65534 tensors, and for names longer than 60,000 bytes or with
+// a zero byte.
+void write_npz(const std::string& path, const std::map<std::string, Tensor>& tensors);
 
 }  // namespace stoker

@@ -1,8 +1,13 @@
 // This file reads and writes JSON. Reading uses the events of nlohmann/json's parser, which show
 // the order of keys, whole numbers and repeated keys.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "core/format.h"
 #include "stoker/config.h"
@@ -41,16 +46,16 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open(Config::map()); }
-  bool start_array(std::size_t) override { return open(Config::list()); }
+  bool start_object(std::size_t) override { return open(true); }
+  bool start_array(std::size_t) override { return open(false); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    Config& owner = open_.back().value;
-    if (owner.find(name) != nullptr) {
+    Open& owner = open_.back();
+    if (owner.has(name)) {
       throw ValueError(format("JSON: the key \"", name, "\" stands twice in one map"));
     }
-    open_.back().key = std::move(name);
+    owner.members.emplace_back(std::move(name), Config());
     return true;
   }
   bool parse_error(std::size_t position, const std::string& token,
@@ -67,32 +72,47 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   Config result;
 
  private:
+  // A list or a map that has begun. A map's last member gets the value that comes next.
   struct Open {
-    Config value;
-    std::string key;  // The key of the member whose value comes next.
+    bool is_map;
+    Config::List items{};
+    Config::Map members{};
+    std::unordered_set<std::string> keys{};
+
+    // Texts of strangers have maps of a million keys, which no one may compare one by one.
+    bool has(const std::string& key) {
+      constexpr std::size_t kFew = 16;
+      if (members.size() < kFew) {
+        return std::ranges::find(members, key, &Config::Map::value_type::first) != members.end();
+      }
+      if (keys.empty()) {
+        for (const auto& [name, value] : members) keys.insert(name);
+      }
+      return !keys.insert(key).second;
+    }
   };
 
   bool add(Config value) {
     if (open_.empty()) {
       result = std::move(value);
-    } else if (open_.back().value.is_map()) {
-      open_.back().value.set(std::move(open_.back().key), std::move(value));
+    } else if (open_.back().is_map) {
+      open_.back().members.back().second = std::move(value);
     } else {
-      open_.back().value.append(std::move(value));
+      open_.back().items.push_back(std::move(value));
     }
     return true;
   }
-  bool open(Config value) {
+  bool open(bool is_map) {
     if (open_.size() == kMostLevels) {
       throw ValueError(format("JSON: expected at most ", kMostLevels, " levels, received more"));
     }
-    open_.push_back({std::move(value), {}});
+    open_.push_back({is_map});
     return true;
   }
   bool close() {
-    Config value = std::move(open_.back().value);
+    Open closed = std::move(open_.back());
     open_.pop_back();
-    return add(std::move(value));
+    return add(closed.is_map ? Config(std::move(closed.members)) : Config(std::move(closed.items)));
   }
 
   std::string_view text_;

@@ -1,4 +1,4 @@
-// Arrays: .npy.
+// Reads arrays: .npy.
 #include "stoker/npy.h"
 
 #include <algorithm>
@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/atomic_file.h"
 #include "core/foreign.h"
 #include "core/format.h"
 #include "core/input_file.h"
@@ -23,10 +22,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::string_view kMagic = "\x93NUMPY";
-
 using npy::Bytes;
 using npy::fail;
+using npy::kMagic;
 using npy::number_at;
 
 // ---- The header: a Python dictionary with three known keys ----
@@ -259,44 +257,6 @@ Tensor read_npy(const std::string& path, NpyOptions options) {
     std::vector<std::byte> memory;
     return npy::parse(read_whole_file(path, options.limits.max_bytes, memory), options, path);
   });
-}
-
-void write_npy(const std::string& path, const Tensor& tensor) {
-  const char* descr = nullptr;
-  switch (tensor.dtype()) {
-    case DType::float32:
-      descr = "<f4";
-      break;
-    case DType::float16:
-      descr = "<f2";
-      break;
-    case DType::int32:
-      descr = "<i4";
-      break;
-    case DType::uint8:
-      descr = "|u1";
-      break;
-    case DType::bfloat16:
-      throw DTypeError(format("write_npy: ", path, ": NumPy has no bfloat16"));
-  }
-  std::string shape;
-  for (std::size_t axis = 0; axis < tensor.shape().rank(); ++axis) {
-    shape += std::to_string(tensor.shape()[axis]) + ",";
-  }
-  std::string header =
-      format("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
-  // Elements begin at a multiple of 64.
-  header.append(63 - (kMagic.size() + 4 + header.size()) % 64, ' ');
-  header += '\n';
-  const auto length = static_cast<std::uint16_t>(header.size());
-  AtomicFile file(path);
-  file.write(kMagic);
-  const std::byte version[] = {std::byte{1}, std::byte{0}};
-  file.write(version);
-  file.write(std::as_bytes(std::span(&length, 1)));
-  file.write(header);
-  file.write(Bytes(static_cast<const std::byte*>(tensor.raw()), tensor.bytes()));
-  file.commit();
 }
 
 }  // namespace stoker

@@ -1,10 +1,11 @@
-// Declarations that the readers of .npy and .npz share.
+// Declarations that the readers and writers of .npy and .npz share.
 #pragma once
 
 #include <cstddef>
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/format.h"
 #include "stoker/error.h"
@@ -13,6 +14,9 @@
 namespace stoker::npy {
 
 using Bytes = std::span<const std::byte>;
+
+// Every .npy file begins with this.
+constexpr std::string_view kMagic = "\x93NUMPY";
 
 [[noreturn]] inline void fail(const std::string& name, const std::string& what) {
   throw IoError(format(name, ": ", what));

@@ -1,4 +1,4 @@
-// Archives of arrays: .npz.
+// Reads archives of arrays: .npz.
 #include <zlib.h>
 
 #include <cstdint>

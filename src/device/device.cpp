@@ -74,4 +74,6 @@ const std::string& Device::name() const {
   return base_->name();
 }
 
+bool Device::is_lost() const { return base_ && base_->is_broken(); }
+
 }  // namespace stoker

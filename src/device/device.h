@@ -102,6 +102,8 @@ class Device : public std::enable_shared_from_this<Device> {
  public:
   virtual ~Device() = default;
   virtual Kind kind() const = 0;
+  // Whether an earlier error lasts, so that no call can succeed any more.
+  virtual bool is_broken() const { return false; }
   virtual const std::string& name() const = 0;  // "cpu", "simulated", "cuda:0"
   // Returns whether steps read the pinned slot itself, so that there is nothing to upload.
   virtual bool reads_host_memory() const = 0;

@@ -47,12 +47,12 @@ std::uint64_t bytes_of(const std::string& name, const std::string& dtype, const 
 
 Shape shape_of(const std::string& name, const Config& extents) {
   Shape shape;
-  constexpr std::size_t kMostRank = 32;
-  if (extents.size() > kMostRank) {
+  const Config::List& items = extents.list_items();
+  if (items.size() > Shape::kMaxRank) {
     throw ValueError(
-        format("tensor \"", name, "\" has ", extents.size(), " axes, more than ", kMostRank));
+        format("tensor \"", name, "\" has ", items.size(), " axes, more than ", Shape::kMaxRank));
   }
-  for (const Config& extent : extents.list_items()) {
+  for (const Config& extent : items) {
     if (extent.integer() < 0) {
       throw ValueError(format("tensor \"", name, "\" has an extent of ", extent.integer()));
     }
@@ -74,13 +74,13 @@ SafetensorsEntry entry_of(const std::string& name, const Config& config) {
     throw ValueError(format("tensor \"", name, "\" has the unknown key \"", key, "\""));
   }
   SafetensorsEntry entry{name, config["dtype"].string(), shape_of(name, config["shape"])};
-  const Config& offsets = config["data_offsets"];
+  const Config::List& offsets = config["data_offsets"].list_items();
   if (offsets.size() != 2) {
     throw ValueError(
         format("tensor \"", name, "\": expected two data_offsets, received ", offsets.size()));
   }
-  entry.begin = offset_of(name, offsets[std::size_t{0}]);
-  entry.end = offset_of(name, offsets[std::size_t{1}]);
+  entry.begin = offset_of(name, offsets[0]);
+  entry.end = offset_of(name, offsets[1]);
   const std::uint64_t wanted = bytes_of(name, entry.dtype, entry.shape);
   if (entry.begin > entry.end || entry.bytes() != wanted) {
     throw ValueError(format("tensor \"", name, "\" of ", entry.dtype, " ", entry.shape, " needs ",
@@ -152,11 +152,17 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
 }
 
 std::string write_safetensors_header(SafetensorsHeader& header) {
-  Config config = Config::map();
+  std::set<std::string_view> names{"__metadata__"};
+  for (const SafetensorsEntry& entry : header.entries) {
+    if (!names.insert(entry.name).second) {
+      throw ValueError(format("two tensors are named \"", entry.name, "\""));
+    }
+  }
+  Config::Map members;  // A map in which set() looks for each name would take quadratic time.
   if (!header.metadata.empty()) {
     Config metadata = Config::map();
     for (const auto& [key, text] : header.metadata) metadata.set(key, text);
-    config.set("__metadata__", std::move(metadata));
+    members.emplace_back("__metadata__", std::move(metadata));
   }
   std::uint64_t end = 0;
   for (SafetensorsEntry& entry : header.entries) {
@@ -164,11 +170,12 @@ std::string write_safetensors_header(SafetensorsHeader& header) {
     entry.end = end += bytes_of(entry.name, entry.dtype, entry.shape);
     Config shape = Config::list();
     for (std::size_t axis = 0; axis < entry.shape.rank(); ++axis) shape.append(entry.shape[axis]);
-    config.set(entry.name, Config::map({{"dtype", entry.dtype},
-                                        {"shape", std::move(shape)},
-                                        {"data_offsets", Config::list({entry.begin, entry.end})}}));
+    members.emplace_back(entry.name,
+                         Config::map({{"dtype", entry.dtype},
+                                      {"shape", std::move(shape)},
+                                      {"data_offsets", Config::list({entry.begin, entry.end})}}));
   }
-  std::string text = config.to_json();
+  std::string text = Config(std::move(members)).to_json();
   // The tensors begin at a multiple of eight bytes, as the format recommends.
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   return text;

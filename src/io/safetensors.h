@@ -50,6 +50,7 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes);
 
 // Returns a header's JSON. Its entries get their places one behind the other, in their order.
+// Throws ValueError for two of one name.
 std::string write_safetensors_header(SafetensorsHeader& header);
 
 class SafetensorsReader {

@@ -231,12 +231,15 @@ TEST(Simulated, ABrokenOrLostDeviceEndsInOneErrorWhereverItHappens) {
     for (std::int64_t call = 1; call < 400; call += 7) {
       SimulatedOptions options;
       (lost ? options.lose_at_call : options.break_at_call) = call;
+      const Device device = Device::simulated(options);
+      EXPECT_FALSE(device.is_lost());
       try {
-        Sequential model = make_model(Device::simulated(options));
+        Sequential model = make_model(device);
         auto batches = three_and_a_half();
         model.fit_generator(batches, {.epochs = 3, .verbose = 0});
       } catch (const DeviceError& error) {
         ++broken;
+        EXPECT_TRUE(device.is_lost());
         EXPECT_NE(std::string(error.what()).find(lost ? "lost" : "sticky"), std::string::npos)
             << error.what();
       }

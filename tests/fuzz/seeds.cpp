@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "io/hdf5_writer.h"
+#include "io/protobuf.h"
+#include "io/safetensors.h"
 #include "io/zip.h"
 #include "stoker/dataset.h"
 #include "stoker/image.h"
@@ -253,6 +255,22 @@ void archive() {
   write("zip", "mapped", with(1, bytes));
 }
 
+void safetensors() {
+  io::SafetensorsHeader header{.metadata = {{"format", "keras"}},
+                               .entries = {{"dense/kernel", "F32", {2, 3}}, {"count", "I32", {}}}};
+  const std::string text = io::write_safetensors_header(header);
+  const std::uint64_t length = text.size();
+  std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
+  write("safetensors", "two", bytes + text + std::string(28, 'x'));
+}
+
+void protobuf() {
+  io::ProtoWriter message;
+  message.integer(1, 300).number(2, 1.5f).number(3, 2.5).text(4, "text");
+  message.message(5, io::ProtoWriter().integer(1, -1));
+  write("protobuf", "all", message.bytes());
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
@@ -267,4 +285,6 @@ int main(int, char** arguments) {
   cache();
   hdf5();
   archive();
+  safetensors();
+  protobuf();
 }

@@ -26,7 +26,7 @@ FOLDERS = {
     "backend/cpu": ["backend"],
     "backend/cuda": ["backend"],
     "backend/cuda_absent": ["backend"],
-    "data": ["core"],
+    "data": ["io"],
     "feed/ring": ["data", "device"],
     "feed": ["feed/ring"],
     "feed/tuning": ["feed"],

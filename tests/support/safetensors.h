@@ -1,5 +1,4 @@
-// Reads safetensors files (https://huggingface.co/docs/safetensors): a length of 8 bytes, a JSON
-// header of so many bytes, then the tensors' elements.
+// Reads all tensors of a safetensors file, by the library's reader.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +14,7 @@ struct Safetensors {
   std::map<std::string, std::string> metadata;
 };
 
-// float32 and int32. Throws std::runtime_error, naming the file, for anything else.
+// Throws IoError for a file that is malformed, and ValueError for a type that no Tensor has.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
 }  // namespace stoker::test

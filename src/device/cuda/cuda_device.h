@@ -30,6 +30,7 @@ class CudaDevice final : public Device {
   explicit CudaDevice(int ordinal);
 
   Kind kind() const override { return Kind::cuda; }
+  bool is_broken() const override { return health_.is_broken(); }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override;

@@ -369,6 +369,7 @@ class SimulatedDevice final : public Device {
   explicit SimulatedDevice(const SimulatedOptions& options) : health_(options) {}
 
   Kind kind() const override { return Kind::simulated; }
+  bool is_broken() const override { return health_.is_broken(); }
   const std::string& name() const override { return name_; }
   bool reads_host_memory() const override { return false; }
   std::unique_ptr<Buffer> allocate(std::size_t bytes) override {

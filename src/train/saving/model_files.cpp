@@ -19,6 +19,8 @@
 #include "train/runtime/in_use.h"
 #include "train/saving/keras_archive.h"
 #include "train/saving/keras_weights.h"
+#include "train/saving/onnx_export.h"
+#include "train/saving/safetensors_weights.h"
 #include "train/saving/variables.h"
 
 namespace stoker {
@@ -32,6 +34,7 @@ using train::SavedVariable;
 using train::VariableAccess;
 
 bool is_keras(const std::string& path) { return path.ends_with(".keras"); }
+bool is_safetensors(const std::string& path) { return path.ends_with(".safetensors"); }
 bool is_hdf5(const std::string& path) { return path.ends_with(".h5") || path.ends_with(".hdf5"); }
 
 // The weights' half of what a file holds, wherever in it they are.
@@ -56,14 +59,18 @@ struct WeightsFile {
   }
 };
 
+void print_warnings(const char* what, const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    std::cerr << "Warning: " << what << ": " << warning << '\n';
+  }
+}
+
 void load_into(Model::Impl& model, WeightsFile& file, const char* what,
                const LoadWeightsOptions& options, bool keeps_nothing) {
   const std::vector<SavedVariable> variables = train::variables_of(model);
   const LoadPlan plan = file.plan(train::keras_model(model), variables, options);
   train::load_planned(plan, file.file(), variables, VariableAccess(model), keeps_nothing);
-  for (const std::string& warning : plan.warnings) {
-    std::cerr << "Warning: " << what << ": " << warning << '\n';
-  }
+  print_warnings(what, plan.warnings);
 }
 
 // An older file keeps the arguments of compile() apart, with the optimizer under another name.
@@ -124,12 +131,16 @@ void Model::save(const std::string& path) const {
 
 void Model::save_weights(const std::string& path) const {
   with_own_errors<IoError>("save_weights", [&] {
-    if (!path.ends_with(".weights.h5")) {
-      throw ValueError(format("save_weights: expected a path that ends in .weights.h5, received ",
-                              path, ". save() writes a whole model"));
+    if (!path.ends_with(".weights.h5") && !is_safetensors(path)) {
+      throw ValueError(format(
+          "save_weights: expected a path that ends in .weights.h5 or .safetensors, received ", path,
+          ". save() writes a whole model"));
     }
     const InUse model(impl("save_weights"), "save_weights", Access::read);
     const std::vector<SavedVariable> variables = train::variables_of(*model);
+    if (is_safetensors(path)) {
+      return train::write_safetensors(path, variables, VariableAccess(*model));
+    }
     io::Hdf5Writer weights(path, train::hdf5_objects(train::keras_model(*model), variables));
     train::describe_weights_h5(weights, train::keras_model(*model), variables,
                                VariableAccess(*model));
@@ -140,14 +151,28 @@ void Model::save_weights(const std::string& path) const {
 
 void Model::load_weights(const std::string& path, LoadWeightsOptions options) {
   with_own_errors<IoError>("load_weights", [&] {
-    if (!is_keras(path) && !is_hdf5(path)) {
+    if (!is_keras(path) && !is_hdf5(path) && !is_safetensors(path)) {
       throw ValueError(
-          format("load_weights: expected a path that ends in .weights.h5, .keras, .h5 ",
-                 "or .hdf5, received ", path));
+          format("load_weights: expected a path that ends in .weights.h5, .safetensors, .keras, ",
+                 ".h5 or .hdf5, received ", path));
     }
     const InUse model(impl("load_weights"), "load_weights", Access::write);
+    if (is_safetensors(path)) {
+      const std::vector<SavedVariable> variables = train::variables_of(*model);
+      io::SafetensorsReader file(path);
+      const train::SafetensorsPlan plan = train::plan_safetensors(file, variables, options);
+      train::load_safetensors(plan, file, VariableAccess(*model));
+      return print_warnings("load_weights", plan.warnings);
+    }
     WeightsFile file(path);
     load_into(*model, file, "load_weights", options, false);
+  });
+}
+
+void Model::export_onnx(const std::string& path) const {
+  with_own_errors<IoError>("export_onnx", [&] {
+    const InUse model(impl("export_onnx"), "export_onnx", Access::read);
+    train::export_onnx(path, name(), *model, VariableAccess(*model));
   });
 }
 

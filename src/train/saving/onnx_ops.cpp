@@ -1,0 +1,231 @@
+#include "train/saving/onnx_ops.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "core/format.h"
+#include "ops/ops.h"
+#include "stoker/error.h"
+#include "train/saving/onnx_expression.h"
+
+namespace stoker::train {
+
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using io::OnnxGraph;
+using io::OnnxType;
+using ops::attributes_of;
+using ops::OpIndex;
+using Names = std::vector<std::string>;
+using Pair = std::array<std::int64_t, 2>;
+
+std::vector<std::int64_t> all_of(const Pair& pair) { return {pair[0], pair[1]}; }
+
+// One node of a graph, and what it needs to be said in ONNX.
+class Translation {
+ public:
+  Translation(OnnxGraph& onnx, const Graph& graph, const Node& node, const Names& inputs)
+      : onnx_(onnx), graph_(graph), node_(node), inputs_(inputs) {}
+
+  std::string append() {
+    switch (static_cast<OpIndex>(node_.op->index)) {
+      case OpIndex::matmul:
+        return matmul();
+      case OpIndex::conv2d:
+        return conv2d();
+      case OpIndex::pool2d:
+        return pool2d();
+      case OpIndex::pointwise:
+        return pointwise();
+      case OpIndex::reduce:
+        return reduce();
+      case OpIndex::reshape:
+        return onnx_.node("Reshape", {inputs_[0], onnx_.constant(extents(output_shape()))});
+      case OpIndex::slice:
+        return slice();
+      case OpIndex::concatenate:
+        return onnx_.node("Concat", inputs_,
+                          {{"axis", attributes_of<ops::ConcatenateAttributes>(node_).axis}});
+      case OpIndex::embedding:
+        return onnx_.node("Gather", {inputs_[0], onnx_cast(onnx_, inputs_[1], OnnxType::int64)});
+      case OpIndex::softmax:
+        return onnx_.node(
+            attributes_of<ops::SoftmaxAttributes>(node_).log ? "LogSoftmax" : "Softmax", inputs_,
+            {{"axis", std::int64_t{-1}}});
+      case OpIndex::sparsemax:
+        return sparsemax();
+      default:
+        throw ValueError(format("the op ", node_.op->name, " has no form in ONNX"));
+    }
+  }
+
+ private:
+  const graph::ValueInfo& info(graph::ValueId id) const { return graph_.info(id); }
+  const Shape& input_shape(std::size_t i) const { return info(node_.inputs[i]).type.shape; }
+  const Shape& output_shape() const { return info(node_.outputs[0]).type.shape; }
+  static std::vector<std::int64_t> extents(const Shape& shape) {
+    return {shape.begin(), shape.end()};
+  }
+  std::string transposed(const std::string& x, std::vector<std::int64_t> order) {
+    return onnx_.node("Transpose", {x}, {{"perm", std::move(order)}});
+  }
+  // Images have their channels last here, and before rows and columns there.
+  std::string channels_first(const std::string& x) { return transposed(x, {0, 3, 1, 2}); }
+  std::string channels_last(const std::string& x) { return transposed(x, {0, 2, 3, 1}); }
+
+  // The inputs as float32, which arithmetic is done in.
+  Names numbers() {
+    Names names = inputs_;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!is_floating(info(node_.inputs[i]).type.dtype)) {
+        names[i] = onnx_cast(onnx_, names[i], OnnxType::float32);
+      }
+    }
+    return names;
+  }
+
+  std::string matmul() {
+    const auto& attributes = attributes_of<ops::MatMulAttributes>(node_);
+    const auto factor = [&](std::size_t i, bool is_transposed) {
+      return is_transposed ? transposed(inputs_[i], {1, 0}) : inputs_[i];
+    };
+    return onnx_.node("MatMul",
+                      {factor(0, attributes.transpose_a), factor(1, attributes.transpose_b)});
+  }
+
+  std::string conv2d() {
+    const auto& attributes = attributes_of<ops::Conv2DAttributes>(node_);
+    const Pair before = attributes.padding_before, after = attributes.padding_after;
+    return channels_last(
+        onnx_.node("Conv", {channels_first(inputs_[0]), transposed(inputs_[1], {3, 2, 0, 1})},
+                   {{"strides", all_of(attributes.strides)},
+                    {"dilations", all_of(attributes.dilations)},
+                    {"pads", std::vector{before[0], before[1], after[0], after[1]}},
+                    {"group", attributes.groups}}));
+  }
+
+  std::string pool2d() {
+    const auto& attributes = attributes_of<ops::Pool2DAttributes>(node_);
+    const Pair before = attributes.padding_before, after = attributes.padding_after;
+    const bool is_max = attributes.kind == ops::PoolKind::max;
+    return channels_last(
+        onnx_.node(is_max ? "MaxPool" : "AveragePool", {channels_first(inputs_[0])},
+                   {{"kernel_shape", all_of(attributes.window)},
+                    {"strides", all_of(attributes.strides)},
+                    {"pads", std::vector{before[0], before[1], after[0], after[1]}}}));
+  }
+
+  // The shape that the inputs broadcast to may be smaller than the output's. An extent of 1 in the
+  // shape that ONNX expands to leaves that of the value.
+  std::string expanded(const std::string& value, const Shape& from) {
+    const Shape& to = output_shape();
+    if (from == to) return value;
+    std::vector<std::int64_t> wanted = extents(to);
+    for (std::size_t axis = 0; axis < to.rank(); ++axis) {
+      if (to[axis] != Shape::kUnknown) continue;
+      const std::size_t missing = to.rank() - from.rank();
+      if (axis < missing || from[axis - missing] != Shape::kUnknown) {
+        throw ValueError(
+            "a value as large as the batch that depends on nothing in it has no form "
+            "in ONNX");
+      }
+      wanted[axis] = 1;
+    }
+    return onnx_.node("Expand", {value, onnx_.constant(wanted)});
+  }
+
+  Shape broadcast_shape() const {
+    Shape shape;
+    for (std::size_t i = 0; i < node_.inputs.size(); ++i) {
+      const Shape& own = input_shape(i);
+      Shape larger = own.rank() > shape.rank() ? own : shape;
+      const Shape& smaller = own.rank() > shape.rank() ? shape : own;
+      const std::size_t missing = larger.rank() - smaller.rank();
+      for (std::size_t axis = 0; axis < smaller.rank(); ++axis) {
+        if (larger[axis + missing] == 1) larger[axis + missing] = smaller[axis];
+      }
+      shape = larger;
+    }
+    return shape;
+  }
+
+  std::string pointwise() {
+    const auto& attributes = attributes_of<ops::PointwiseAttributes>(node_);
+    std::string result = append_onnx(onnx_, attributes.expression, numbers());
+    const DType dtype = info(node_.outputs[0]).type.dtype;
+    if (!is_floating(dtype)) result = onnx_cast(onnx_, result, io::onnx_type(dtype));
+    return expanded(result, broadcast_shape());
+  }
+
+  std::string reduce() {
+    const auto& attributes = attributes_of<ops::ReduceAttributes>(node_);
+    std::string value = append_onnx(onnx_, attributes.expression, numbers());
+    const std::int64_t keeps = attributes.keep_dims ? 1 : 0;
+    switch (attributes.kind) {
+      case ops::ReduceKind::sum:
+        value = onnx_.node("ReduceSum", {value, onnx_.constant(attributes.axes)},
+                           {{"keepdims", keeps}});
+        break;
+      case ops::ReduceKind::max:
+      case ops::ReduceKind::min:
+        value = onnx_.node(attributes.kind == ops::ReduceKind::max ? "ReduceMax" : "ReduceMin",
+                           {value}, {{"axes", attributes.axes}, {"keepdims", keeps}});
+        break;
+    }
+    if (attributes.scale == 1.0f) return value;
+    return onnx_.node("Mul", {value, onnx_.constant(attributes.scale)});
+  }
+
+  std::string slice() {
+    const auto& attributes = attributes_of<ops::SliceAttributes>(node_);
+    return onnx_.node("Slice", {inputs_[0], onnx_.constant(std::vector{attributes.begin}),
+                                onnx_.constant(std::vector{attributes.begin + attributes.extent}),
+                                onnx_.constant(std::vector{attributes.axis})});
+  }
+
+  // Algorithm 1 of Martins, Astudillo: "From softmax to sparsemax", 2016. The threshold tau is
+  // (sum of the k largest - 1) / k, for the largest k with 1 + k z_k > sum of the k largest.
+  std::string sparsemax() {
+    const std::string& z = inputs_[0];
+    const std::int64_t classes = input_shape(0).back();
+    const std::int64_t last = static_cast<std::int64_t>(input_shape(0).rank()) - 1;
+    const std::string axis = onnx_.constant(std::vector{last});
+    const std::string sorted =
+        onnx_.node("TopK", {z, onnx_.constant(std::vector{classes})}, {{"axis", last}}, {}, 1);
+    std::vector<std::int64_t> counts(static_cast<std::size_t>(classes));
+    std::iota(counts.begin(), counts.end(), 1);
+    const std::string k = onnx_cast(onnx_, onnx_.constant(counts), OnnxType::float32);
+    const std::string one = onnx_.constant(1.0f);
+    const std::string sums = onnx_.node("CumSum", {sorted, axis});
+    const std::string belongs = onnx_cast(
+        onnx_, onnx_.node("Less", {sums, onnx_.node("Add", {one, onnx_.node("Mul", {k, sorted})})}),
+        OnnxType::float32);
+    const auto total = [&](const std::string& x) {
+      return onnx_.node("ReduceSum", {x, axis}, {{"keepdims", std::int64_t{1}}});
+    };
+    const std::string taken = total(onnx_.node("Mul", {belongs, sorted}));
+    const std::string tau = onnx_.node("Div", {onnx_.node("Sub", {taken, one}), total(belongs)});
+    return onnx_.node("Relu", {onnx_.node("Sub", {z, tau})});
+  }
+
+  OnnxGraph& onnx_;
+  const Graph& graph_;
+  const Node& node_;
+  const Names& inputs_;
+};
+
+}  // namespace
+
+std::string append_onnx(OnnxGraph& onnx, const Graph& graph, const Node& node,
+                        const Names& inputs) {
+  try {
+    return Translation(onnx, graph, node, inputs).append();
+  } catch (const ValueError& error) {
+    throw ValueError(format("export_onnx: ", node.origin.text(), ": ", error.what()));
+  }
+}
+
+}  // namespace stoker::train

@@ -1,0 +1,91 @@
+// Exports models with every layer and every activation, with inputs and what Stoker predicts.
+// usage: stoker_onnx_models FOLDER
+#include <stoker/stoker.h>
+
+#include <cstdio>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "keras/models.h"
+#include "layers/registry.h"
+#include "support/golden.h"
+
+namespace stoker::test {
+namespace {
+
+// Writes <name>.onnx, <name>.x.npz and <name>.y.npz, whose members are in order.
+void write(const std::string& folder, const std::string& name, Model& model,
+           const std::vector<Tensor>& inputs) {
+  const std::string path = folder + "/" + name;
+  model.export_onnx(path + ".onnx");
+  std::map<std::string, Tensor> x, y;
+  for (std::size_t i = 0; i < inputs.size(); ++i) x["x" + std::to_string(i)] = inputs[i];
+  const std::vector<Tensor> outputs = model.predict_outputs(inputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) y["y" + std::to_string(i)] = outputs[i];
+  write_npz(path + ".x.npz", x);
+  write_npz(path + ".y.npz", y);
+}
+
+// A layer of a golden case, with the weights of that.
+void write_golden(const std::string& folder, const std::string& name) {
+  const GoldenCase golden = load_golden("layers", name);
+  const Config& argument = golden.info["call"]["args"].list_items().at(0);
+  std::vector<Tensor> tensors;
+  std::vector<Value> values;
+  const auto add = [&](const Config& one) {
+    tensors.push_back(golden.tensor(one.string()));
+    const Tensor& x = tensors.back();
+    values.push_back(Input(x.shape().without_batch(), {.dtype = name_of(x.dtype())}));
+  };
+  if (argument.is_list()) {
+    for (const Config& one : argument.list_items()) add(one);
+  } else {
+    add(argument);
+  }
+  const Layer layer = layer_from_config(golden.class_name(), golden.config());
+  Model model(values, layer(values));
+  std::vector<Tensor> weights;
+  for (const std::string& path : model.weight_names()) {
+    weights.push_back(golden.tensor("w/" + path.substr(path.rfind('/') + 1)));
+  }
+  model.set_weights(weights);
+  write(folder, name, model, tensors);
+}
+
+int run(const std::string& folder) {
+  std::set<std::string> classes{"InputLayer"};
+  for (const std::string& name : golden_names("layers")) {
+    classes.insert(load_golden("layers", name).class_name());
+    write_golden(folder, name);
+  }
+  int missing = 0;
+  for (const layers::LayerClass& layer : layers::layer_classes()) {
+    if (classes.contains(std::string(layer.name))) continue;
+    std::printf("no case has the layer %s\n", std::string(layer.name).c_str());
+    ++missing;
+  }
+  for (const char* activation :
+       {"hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus",
+        "sparse_sigmoid", "sparsemax", "threshold", "glu"}) {
+    Sequential model({Input({6}), Activation(activation)});
+    write(folder, activation, model, {Tensor::normal({5, 6}, 0.0f, 2.0f, 1)});
+  }
+  for (auto& [name, exchanged] : models()) {
+    write(folder, name, exchanged.model, exchanged.inputs);
+  }
+  return missing == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace stoker::test
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: %s FOLDER\n", arguments[0]);
+    return 2;
+  }
+  return stoker::test::run(arguments[1]);
+}
