@@ -76,7 +76,8 @@ class BatchWriter {
 //
 // When the coroutine ends, the epoch ends; the next epoch starts it anew. With steps_per_epoch it
 // goes on from epoch to epoch and is expected not to end, as in Keras. One thread runs it at a
-// time. The function object lives as long as the source, so that captures are safe.
+// time. The function object lives as long as the source, so that captures are safe. How far a
+// coroutine has come can't be saved, so that no fit goes on in the middle of one.
 template <class... T, class F>
 Generator<T...> coroutine(const BatchShapes& shapes, F function);
 

@@ -130,9 +130,9 @@ class Dataset {
 
   // ---- Keeping and reading ahead ----
   // Keeps the elements in memory or, with a path, in a file that a later run reads too. The first
-  // pass that comes to its end fills the cache; random numbers of the stages before it stay those
-  // of that pass. The file has checksums, and is either whole or not there: a file that is damaged,
-  // or of other elements, is an IoError.
+  // pass that comes to its end, or to the last element if their number is known, fills the cache;
+  // random numbers of the stages before it stay those of that pass. The file has checksums, and is
+  // either whole or not there: a file that is damaged, or of other elements, is an IoError.
   Dataset cache(std::string path = {}) const;
   // Makes up to `count` elements ahead (AUTOTUNE: 2), on a thread of its own if elements come one
   // after another. The feed reads batches ahead in any case (max_queue_size of fit).

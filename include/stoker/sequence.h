@@ -33,7 +33,9 @@ class Sequence : public BatchGenerator<T...> {
   virtual std::int64_t size() const = 0;
   // These are called around each epoch, while no thread is in fill(), for example to reshuffle the
   // data that fill() reads. Since the feed reads ahead, the step may still be at batches of the
-  // epoch that has ended.
+  // epoch that has ended. A fit that goes on where an earlier one stopped calls on_epoch_begin()
+  // for the epoch in which it begins, but for none before it: a Sequence whose order depends on
+  // earlier epochs has to save it (Source::saves_state()).
   virtual void on_epoch_begin() {}
   virtual void on_epoch_end() {}
 

@@ -187,9 +187,8 @@ class Source {
   // beyond the end, whose results are dropped.
   virtual bool pure() const { return false; }
   // These are called before the first batch of each epoch that the source is asked for, and after
-  // the last one has been filled.
-  // If epochs_apart() returns true, no fill() is under way then; otherwise fills of the epoch
-  // before may be.
+  // the last one has been filled. If epochs_apart() returns true, no fill() is under way then;
+  // otherwise fills of the epoch before may be.
   virtual void begin_epoch(std::int64_t epoch) { (void)epoch; }
   virtual void end_epoch(std::int64_t epoch) { (void)epoch; }
   virtual bool epochs_apart() const { return !pure(); }
@@ -208,7 +207,9 @@ class Source {
   virtual bool saves_state() const { return false; }
   // Appends the source's state to `state`, which is empty. The feed calls this after each fill(),
   // also after one that returned 0, on the same thread, and keeps the state with that batch, since
-  // it reads ahead of the training. stoker/source_state.h writes and reads values.
+  // it reads ahead of the training. Of a pure source it is called by several threads at a time, as
+  // fill() is; that suits one whose state changes where epochs begin and end only.
+  // stoker/source_state.h writes and reads values.
   virtual void save_state(std::vector<std::byte>& state) { (void)state; }
   // Makes the next fill() go on from a state that save_state() wrote after some batch, in this
   // program or another one. The feed calls this after begin_epoch() with that batch's epoch; if the

@@ -17,11 +17,11 @@ namespace {
 class RangeStage final : public Stage<std::int32_t> {
  public:
   RangeStage(std::int32_t first, std::int32_t step, std::int64_t count)
-      : Stage({Shape{}}, 0), first_(first), step_(step), count_(count) {}
+      : Stage({Shape{}}, {}), first_(first), step_(step), count_(count) {}
   std::int64_t cardinality() const override { return count_; }
   bool is_random_access() const override { return true; }
-  std::unique_ptr<Cursor<std::int32_t>> begin(const Pass& pass) const override {
-    return std::make_unique<IndexCursor<std::int32_t>>(*this, pass);
+  std::unique_ptr<Cursor<std::int32_t>> begin(const Pass& pass, std::int64_t first) const override {
+    return std::make_unique<IndexCursor<std::int32_t>>(*this, pass, first);
   }
   void get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
     const std::int64_t number = element_number(first_, step_, index);

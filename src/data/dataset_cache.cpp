@@ -8,7 +8,7 @@
 #include "core/atomic_file.h"
 #include "core/format.h"
 #include "core/input_file.h"
-#include "stoker/detail/dataset_core.h"
+#include "stoker/detail/dataset_cache.h"
 
 namespace stoker::detail {
 namespace {

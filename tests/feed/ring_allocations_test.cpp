@@ -67,6 +67,35 @@ TEST(Feed, allocates_nothing_in_the_steady_state) {
   expect_no_allocations(random.source(), 1000);
 }
 
+TEST(Feed, allocates_nothing_for_the_states_of_a_source_and_for_its_position) {
+  class Saving : public BatchGenerator<float> {
+   public:
+    Saving() : BatchGenerator({.x = {32}}) {}
+    std::int64_t fill(BatchContext&, std::span<float>) override { return ++next_ % 100 ? 32 : 0; }
+    bool saves_state() const override { return true; }
+    void save_state(std::vector<std::byte>& state) override {
+      for (int i = 0; i < 50; ++i) put_state(state, next_);
+    }
+
+   private:
+    std::int64_t next_ = 0;
+  };
+  const std::shared_ptr<device::Device> cpu = device::make_cpu_device();
+  Feed feed(std::make_shared<Saving>(), {.epochs = 10, .max_queue_size = 4}, *cpu);
+  std::size_t bytes = 0;
+  const auto run_and_ask = [&] {
+    while (const std::optional<Batch> batch = feed.next()) {
+      bytes = feed.position().source_state.size();
+      feed.release(*batch);
+    }
+  };
+  for (int epoch = 0; epoch < 3; ++epoch) run_and_ask();
+  const AllocationCounter allocations;
+  for (int epoch = 3; epoch < 10; ++epoch) run_and_ask();
+  EXPECT_EQ(allocations.count(), 0U);
+  EXPECT_EQ(bytes, 50 * sizeof(std::int64_t));
+}
+
 TEST(Feed, allocates_nothing_for_casts_and_for_ends_that_only_the_source_knows) {
   const auto doubles =
       cast<float>(generator<double>({.x = {32, 8}}, [](BatchContext& batch, std::span<double> x) {

@@ -57,6 +57,7 @@ PUBLIC_HEADERS = {
     "detail/dataset_iterator.h": "data",
     "detail/dataset_map.h": "data",
     "detail/dataset_select.h": "data",
+    "detail/dataset_shuffle.h": "data",
     "detail/dataset_source.h": "data",
     "detail/dataset_window.h": "data",
     "detail/device_source.h": "feed",

@@ -31,7 +31,7 @@ def source_of(page, text):
     if not outside and not inside:
         return None
     return (
-        f"// From {page}.\n#include <stoker/stoker.h>\n\n#include <algorithm>\n#include <system_error>\n\n"
+        f"// From {page}.\n#include <stoker/stoker.h>\n\n#include <algorithm>\n#include <fstream>\n#include <system_error>\n\n"
         "using namespace stoker;\n\nnamespace {\n\n"
         + "\n".join(outside)
         + "\n[[maybe_unused]] void page(Model& given, SourceHandle given_batches) {\n"

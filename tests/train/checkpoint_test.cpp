@@ -105,6 +105,21 @@ const Kind kKinds[] = {
        options.steps_per_epoch = kSteps;
        return model.fit(Counter(), options);
      }},
+    {"dataset",
+     [](Model& model, FitOptions options) {
+       const auto rows =
+           range(24)
+               .map<float, std::int32_t>({Shape{6}, Shape{}},
+                                         [](std::span<const std::int32_t> n, std::span<float> x,
+                                            std::span<std::int32_t> y) {
+                                           for (float& value : x)
+                                             value = static_cast<float>(n[0]) / 24.0f;
+                                           y[0] = n[0] % 3;
+                                         })
+               .shuffle(7, 1)
+               .batch(5);
+       return model.fit(rows, options);
+     }},
 };
 
 struct Stop : std::runtime_error {

@@ -16,6 +16,7 @@
 #include "stoker/detail/dataset_cache.h"
 #include "stoker/detail/dataset_map.h"
 #include "stoker/detail/dataset_select.h"
+#include "stoker/detail/dataset_shuffle.h"
 #include "stoker/detail/dataset_source.h"
 #include "stoker/detail/dataset_window.h"
 
@@ -49,18 +50,20 @@ template <class... T, class F, class... Out>
 Dataset<Out...> interleaved(const StagePtr<T...>& input, F f, const InterleaveOptions& options,
                             std::type_identity<Dataset<Out...>>) {
   // The shapes are those of the data set that the first element gives.
+  bool is_settled = true;
   const auto shapes = guarded([&] {
     Sinks<T...> element;
     std::array<Shape, sizeof...(Out)> first{};
     if (input->begin({})->next(element)) {
-      first =
-          std::apply([&](const auto&... sinks) { return f(sinks.present()...).element_shapes(); },
-                     std::as_const(element));
+      const Dataset<Out...> made = std::apply(
+          [&](const auto&... sinks) { return f(sinks.present()...); }, std::as_const(element));
+      first = made.element_shapes();
+      is_settled = made.stage()->is_settled();
     }
     return first;
   });
   return Dataset<Out...>(std::make_shared<InterleaveStage<F, std::tuple<T...>, Out...>>(
-      input, shapes, std::move(f), options.cycle_length, options.block_length));
+      input, shapes, std::move(f), options.cycle_length, options.block_length, is_settled));
 }
 
 }  // namespace detail

@@ -23,7 +23,7 @@ template <class... T>
 class BatchStage final : public Stage<T...> {
  public:
   BatchStage(StagePtr<T...> input, std::int64_t size, bool drop_remainder)
-      : Stage<T...>(batched(input->shapes(), size), input->depth() + 1),
+      : Stage<T...>(batched(input->shapes(), size), {input.get()}),
         input_(std::move(input)),
         size_(size),
         drop_(drop_remainder) {}
@@ -51,9 +51,9 @@ class BatchStage final : public Stage<T...> {
     }
     to.finish();
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, product_of(first, size_));
     return function_cursor<T...>([this, inner](Sinks<T...>& out) {
       Rows to(*this, out);
       while (to.filled() < size_ && inner->next(to.element())) to.advance();
@@ -122,7 +122,7 @@ class PaddedBatchStage final : public Stage<T...> {
  public:
   PaddedBatchStage(StagePtr<T...> input, std::int64_t size, typename Stage<T...>::Shapes padded,
                    std::tuple<T...> values, bool drop_remainder)
-      : Stage<T...>(batched(padded, size), input->depth() + 1),
+      : Stage<T...>(batched(padded, size), {input.get()}),
         input_(std::move(input)),
         size_(size),
         padded_(std::move(padded)),
@@ -133,8 +133,8 @@ class PaddedBatchStage final : public Stage<T...> {
     if (all < 0) return all;
     return drop_ ? all / size_ : divided_up(all, size_);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, product_of(first, size_));
     auto rows = std::make_shared<std::vector<Sinks<T...>>>();
     return function_cursor<T...>([this, inner, rows](Sinks<T...>& out) {
       std::int64_t count = 0;
@@ -216,11 +216,11 @@ template <class... T>
 class UnbatchStage final : public Stage<T...> {
  public:
   explicit UnbatchStage(StagePtr<T...> input)
-      : Stage<T...>(rows_of(input->shapes()), input->depth() + 1), input_(std::move(input)) {}
+      : Stage<T...>(rows_of(input->shapes()), {input.get()}), input_(std::move(input)) {}
   std::int64_t cardinality() const override {
     return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
     struct State {
       std::unique_ptr<Cursor<T...>> inner;
       Sinks<T...> batch;
@@ -229,7 +229,7 @@ class UnbatchStage final : public Stage<T...> {
     };
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
-    return function_cursor<T...>([state](Sinks<T...>& out) {
+    auto cursor = function_cursor<T...>([state](Sinks<T...>& out) {
       while (state->next == state->rows) {
         if (!state->inner->next(state->batch)) return false;
         state->next = 0;
@@ -247,6 +247,7 @@ class UnbatchStage final : public Stage<T...> {
       ++state->next;
       return true;
     });
+    return passed_over<T...>(std::move(cursor), first);
   }
 
  private:

@@ -21,14 +21,14 @@ template <class... T>
 class PrefetchStage final : public Stage<T...> {
  public:
   PrefetchStage(StagePtr<T...> input, std::int64_t ahead)
-      : Stage<T...>(input->shapes(), input->depth() + 1), input_(std::move(input)), ahead_(ahead) {}
+      : Stage<T...>(input->shapes(), {input.get()}), input_(std::move(input)), ahead_(ahead) {}
   std::int64_t cardinality() const override { return input_->cardinality(); }
   bool is_random_access() const override { return input_->is_random_access(); }
   void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, index, out);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, first);
     return ahead_cursor<Nothing, T...>(
         [inner](Nothing&, Sinks<T...>& element) { return inner->next(element); },
         [](Nothing&, Sinks<T...>&, std::int64_t) {}, 1, ahead_);
@@ -40,11 +40,58 @@ class PrefetchStage final : public Stage<T...> {
 };
 
 // ---- Caches ----
+// A cache's file. It begins with a magic number, a version, the types and shapes of its elements,
+// and their number; after each element stands a checksum of all bytes up to there. Numbers are
+// little-endian.
+class CacheWriter {
+ public:
+  // `bytes` is the size of all elements together. Throws IoError.
+  CacheWriter(const std::string& path, const std::string& signature, std::int64_t elements,
+              std::uint64_t bytes);
+  ~CacheWriter();
+  CacheWriter(const CacheWriter&) = delete;
+  CacheWriter& operator=(const CacheWriter&) = delete;
+
+  void write(const void* data, std::size_t size);
+  void end_element();
+  // Puts the file in place. Until then there is no file of that name, or still the former one.
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+class CacheReader {
+ public:
+  // Opens the file; the result is empty if there is none. Throws IoError for a file that is no
+  // cache, of another version or of other elements, or damaged.
+  static std::optional<CacheReader> open(const std::string& path, const std::string& signature);
+  ~CacheReader();
+  CacheReader(CacheReader&&) noexcept;
+  CacheReader& operator=(CacheReader&&) = delete;
+
+  std::int64_t elements() const;
+  // Returns the bytes of elements that are still to be read; no element can be larger.
+  std::uint64_t left() const;
+  // Reads a part of an element, which must not be used before end_element() has checked its
+  // checksum.
+  void read(void* data, std::size_t size);
+  void end_element();
+  // Ends reading after the last element, and checks that nothing follows it.
+  void end();
+  [[noreturn]] void fail_damaged(const std::string& why) const;
+
+ private:
+  struct Impl;
+  explicit CacheReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 template <class... T>
 class CacheStage final : public Stage<T...> {
  public:
   CacheStage(StagePtr<T...> input, std::string path)
-      : Stage<T...>(input->shapes(), input->depth() + 1),
+      : Stage<T...>(input->shapes(), {input.get()}),
         input_(std::move(input)),
         path_(std::move(path)) {}
 
@@ -52,31 +99,40 @@ class CacheStage final : public Stage<T...> {
     const Lock lock(mutex_);
     return whole_ ? static_cast<std::int64_t>(elements_.size()) : input_->cardinality();
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+  bool is_settled() const override {
+    load();
+    const Lock lock(mutex_);
+    return whole_;
+  }
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
     load();
     {
       const Lock lock(mutex_);
       if (whole_) {
-        return function_cursor<T...>([this, next = std::size_t{0}](Sinks<T...>& out) mutable {
+        const auto begin = static_cast<std::size_t>(first);
+        return function_cursor<T...>([this, next = begin](Sinks<T...>& out) mutable {
           // Once they are complete, the elements never change.
-          if (next == elements_.size()) return false;
+          if (next >= elements_.size()) return false;
           copy_element(elements_[next++], out);
           return true;
         });
       }
     }
-    // The elements are kept only if this pass comes to its end.
+    // The elements are kept only if this pass comes to its end. Where their number is known, that
+    // is after the last one: a caller who counts doesn't ask for another.
+    const std::int64_t all = input_->cardinality();
     auto kept = std::make_shared<std::vector<Sinks<T...>>>();
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return function_cursor<T...>([this, kept, inner](Sinks<T...>& out) {
-      if (inner->next(out)) {
+    auto cursor = function_cursor<T...>([this, kept, inner, all](Sinks<T...>& out) {
+      const bool found = inner->next(out);
+      if (found) {
         kept->emplace_back();
         copy_element(out, kept->back());
-        return true;
       }
-      keep(std::move(*kept));
-      return false;
+      if (!found || static_cast<std::int64_t>(kept->size()) == all) keep(std::move(*kept));
+      return found;
     });
+    return passed_over<T...>(std::move(cursor), first);
   }
 
  private:

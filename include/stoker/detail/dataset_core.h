@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -226,25 +227,50 @@ class ElementCallback {
   void (*call_)(const void*, std::size_t);
 };
 
+// The part of a stage that doesn't depend on its element types.
+class StageBase {
+ public:
+  // `inputs` are the stages before this one, which it keeps alive.
+  explicit StageBase(std::initializer_list<const StageBase*> inputs) : inputs_(inputs) {
+    for (const StageBase* input : inputs_) depth_ = larger_of(depth_, input->depth() + 1);
+  }
+  virtual ~StageBase() = default;
+
+  // Returns the number of stages before this one, which is a part of the key of its random numbers.
+  std::uint32_t depth() const { return depth_; }
+  virtual std::int64_t cardinality() const = 0;
+  // Returns whether elements can be asked for by number, in any order and by several threads.
+  virtual bool is_random_access() const { return false; }
+  // Returns whether a pass is the same whichever passes were made before it. It is not while a
+  // cache waits to be filled, since its elements then are those of the pass that fills it.
+  virtual bool is_settled() const {
+    for (const StageBase* input : inputs_) {
+      if (!input->is_settled()) return false;
+    }
+    return true;
+  }
+
+ private:
+  const std::vector<const StageBase*> inputs_;
+  std::uint32_t depth_ = 0;
+};
+
 // A step of the pipeline: immutable, shared, and usable by any number of cursors at a time.
 template <class... T>
-class Stage {
+class Stage : public StageBase {
  public:
   using Shapes = std::array<Shape, sizeof...(T)>;
 
-  Stage(const Shapes& shapes, std::uint32_t depth) : shapes_(shapes), depth_(depth) {}
-  virtual ~Stage() = default;
+  Stage(const Shapes& shapes, std::initializer_list<const StageBase*> inputs)
+      : StageBase(inputs), shapes_(shapes) {}
 
   // Returns the shapes of an element's components; an extent that differs from element to element
   // is kUnknown.
   const Shapes& shapes() const { return shapes_; }
-  // Returns the number of stages before this one, which is a part of the key of its random numbers.
-  std::uint32_t depth() const { return depth_; }
-  virtual std::int64_t cardinality() const = 0;
-  virtual std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const = 0;
+  // Goes through a pass, from its element number `first` on. The elements before it are made only
+  // where later ones depend on that; functions of maps aren't called for them then.
+  virtual std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first = 0) const = 0;
 
-  // Returns whether elements can be asked for by number, in any order and by several threads.
-  virtual bool is_random_access() const { return false; }
   virtual void get(const Pass&, std::int64_t, Sinks<T...>&) const {}
 
   // Does as get() for each of `indices` in turn. All elements go into `out`, from where
@@ -271,7 +297,6 @@ class Stage {
 
  private:
   const Shapes shapes_;
-  const std::uint32_t depth_;
 };
 
 template <class... T>
@@ -281,7 +306,8 @@ using StagePtr = std::shared_ptr<const Stage<T...>>;
 template <class... T>
 class IndexCursor final : public Cursor<T...> {
  public:
-  IndexCursor(const Stage<T...>& stage, const Pass& pass) : stage_(stage), pass_(pass) {}
+  IndexCursor(const Stage<T...>& stage, const Pass& pass, std::int64_t first)
+      : stage_(stage), pass_(pass), next_(first) {}
   bool next(Sinks<T...>& out) override {
     const std::int64_t count = stage_.cardinality();
     if (count != kInfinite && next_ >= count) return false;
@@ -292,8 +318,18 @@ class IndexCursor final : public Cursor<T...> {
  private:
   const Stage<T...>& stage_;
   const Pass pass_;
-  std::int64_t next_ = 0;
+  std::int64_t next_;
 };
+
+// Passes over `count` elements by making them, and returns the cursor.
+template <class... T>
+std::unique_ptr<Cursor<T...>> passed_over(std::unique_ptr<Cursor<T...>> cursor,
+                                          std::int64_t count) {
+  Sinks<T...> dropped;
+  for (std::int64_t i = 0; i < count && cursor->next(dropped); ++i) {
+  }
+  return cursor;
+}
 
 // The cursor that calls a function object.
 template <class Next, class... T>
@@ -324,53 +360,6 @@ class EpochOrder {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-// A cache's file. It begins with a magic number, a version, the types and shapes of its elements,
-// and their number; after each element stands a checksum of all bytes up to there. Numbers are
-// little-endian.
-class CacheWriter {
- public:
-  // `bytes` is the size of all elements together. Throws IoError.
-  CacheWriter(const std::string& path, const std::string& signature, std::int64_t elements,
-              std::uint64_t bytes);
-  ~CacheWriter();
-  CacheWriter(const CacheWriter&) = delete;
-  CacheWriter& operator=(const CacheWriter&) = delete;
-
-  void write(const void* data, std::size_t size);
-  void end_element();
-  // Puts the file in place. Until then there is no file of that name, or still the former one.
-  void commit();
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-class CacheReader {
- public:
-  // Opens the file; the result is empty if there is none. Throws IoError for a file that is no
-  // cache, of another version or of other elements, or damaged.
-  static std::optional<CacheReader> open(const std::string& path, const std::string& signature);
-  ~CacheReader();
-  CacheReader(CacheReader&&) noexcept;
-  CacheReader& operator=(CacheReader&&) = delete;
-
-  std::int64_t elements() const;
-  // Returns the bytes of elements that are still to be read; no element can be larger.
-  std::uint64_t left() const;
-  // Reads a part of an element, which must not be used before end_element() has checked its
-  // checksum.
-  void read(void* data, std::size_t size);
-  void end_element();
-  // Ends reading after the last element, and checks that nothing follows it.
-  void end();
-  [[noreturn]] void fail_damaged(const std::string& why) const;
-
- private:
-  struct Impl;
-  explicit CacheReader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

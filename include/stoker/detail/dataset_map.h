@@ -41,7 +41,7 @@ template <class F, class... T>
 class MapInPlaceStage final : public Stage<T...> {
  public:
   MapInPlaceStage(StagePtr<T...> input, F f, int workers)
-      : Stage<T...>(input->shapes(), input->depth() + 1),
+      : Stage<T...>(input->shapes(), {input.get()}),
         input_(std::move(input)),
         f_(std::move(f)),
         workers_(workers) {}
@@ -59,25 +59,24 @@ class MapInPlaceStage final : public Stage<T...> {
     };
     input_->get_each(pass, indices, out, map);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
     if (workers_ == 1 && is_random_access()) {
-      return std::make_unique<IndexCursor<T...>>(*this, pass);
+      return std::make_unique<IndexCursor<T...>>(*this, pass, first);
     }
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, first);
     if (workers_ > 1) {
       return ahead_cursor<Nothing, T...>(
           [inner](Nothing&, Sinks<T...>& element) { return inner->next(element); },
-          [this, pass](Nothing&, Sinks<T...>& element, std::int64_t ordinal) {
-            apply(pass, ordinal, element);
+          [this, pass, first](Nothing&, Sinks<T...>& element, std::int64_t ordinal) {
+            apply(pass, first + ordinal, element);
           },
           workers_, 2 * workers_);
     }
-    return function_cursor<T...>(
-        [this, inner, pass, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
-          if (!inner->next(out)) return false;
-          apply(pass, ordinal++, out);
-          return true;
-        });
+    return function_cursor<T...>([this, inner, pass, ordinal = first](Sinks<T...>& out) mutable {
+      if (!inner->next(out)) return false;
+      apply(pass, ordinal++, out);
+      return true;
+    });
   }
 
  private:
@@ -126,7 +125,7 @@ template <class F, class... In, class... Out>
 class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
  public:
   MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f, int workers)
-      : Stage<Out...>(shapes, input->depth() + 1),
+      : Stage<Out...>(shapes, {input.get()}),
         input_(std::move(input)),
         f_(std::move(f)),
         workers_(workers) {}
@@ -146,22 +145,22 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
     };
     input_->get_each(pass, indices, *element, map);
   }
-  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass) const override {
+  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass, std::int64_t first) const override {
     if (workers_ == 1 && is_random_access()) {
-      return std::make_unique<IndexCursor<Out...>>(*this, pass);
+      return std::make_unique<IndexCursor<Out...>>(*this, pass, first);
     }
-    std::shared_ptr<Cursor<In...>> inner = input_->begin(pass);
+    std::shared_ptr<Cursor<In...>> inner = input_->begin(pass, first);
     if (workers_ > 1) {
       return ahead_cursor<Sinks<In...>, Out...>(
           [inner](Sinks<In...>& held, Sinks<Out...>&) { return inner->next(held); },
-          [this, pass](Sinks<In...>& held, Sinks<Out...>& out, std::int64_t ordinal) {
-            apply(pass, ordinal, held, out);
+          [this, pass, first](Sinks<In...>& held, Sinks<Out...>& out, std::int64_t ordinal) {
+            apply(pass, first + ordinal, held, out);
           },
           workers_, 2 * workers_);
     }
     auto element = std::make_shared<Sinks<In...>>();
     return function_cursor<Out...>(
-        [this, inner, element, pass, ordinal = std::int64_t{0}](Sinks<Out...>& out) mutable {
+        [this, inner, element, pass, ordinal = first](Sinks<Out...>& out) mutable {
           if (!inner->next(*element)) return false;
           apply(pass, ordinal++, *element, out);
           return true;
@@ -208,7 +207,7 @@ template <class... A, class... B>
 class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B...> {
  public:
   ZipStage(StagePtr<A...> a, StagePtr<B...> b)
-      : Stage<A..., B...>(join(a->shapes(), b->shapes()), larger_of(a->depth(), b->depth()) + 1),
+      : Stage<A..., B...>(join(a->shapes(), b->shapes()), {a.get(), b.get()}),
         a_(std::move(a)),
         b_(std::move(b)) {}
   std::int64_t cardinality() const override {
@@ -228,12 +227,12 @@ class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B.
       return true;
     });
   }
-  std::unique_ptr<Cursor<A..., B...>> begin(const Pass& pass) const override {
-    std::shared_ptr<Cursor<A...>> first = a_->begin(pass);
-    std::shared_ptr<Cursor<B...>> second = b_->begin(branch_of(pass, 1));
-    return function_cursor<A..., B...>([first, second](Sinks<A..., B...>& out) {
+  std::unique_ptr<Cursor<A..., B...>> begin(const Pass& pass, std::int64_t first) const override {
+    std::shared_ptr<Cursor<A...>> left = a_->begin(pass, first);
+    std::shared_ptr<Cursor<B...>> right = b_->begin(branch_of(pass, 1), first);
+    return function_cursor<A..., B...>([left, right](Sinks<A..., B...>& out) {
       return with_parts(
-          out, [&](Sinks<A...>& a, Sinks<B...>& b) { return first->next(a) && second->next(b); });
+          out, [&](Sinks<A...>& a, Sinks<B...>& b) { return left->next(a) && right->next(b); });
     });
   }
 

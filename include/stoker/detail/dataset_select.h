@@ -13,7 +13,7 @@ class TensorSlices final : public Stage<T...> {
  public:
   TensorSlices(std::array<Tensor, sizeof...(T)> tensors,
                const std::array<Shape, sizeof...(T)>& rows, std::int64_t count)
-      : Stage<T...>(rows, 0), tensors_(std::move(tensors)), count_(count) {
+      : Stage<T...>(rows, {}), tensors_(std::move(tensors)), count_(count) {
     for_each_index<sizeof...(T)>([&](auto i) {
       using Element = std::tuple_element_t<i, std::tuple<T...>>;
       auto& found = std::get<i>(rows_);
@@ -24,8 +24,8 @@ class TensorSlices final : public Stage<T...> {
 
   std::int64_t cardinality() const override { return count_; }
   bool is_random_access() const override { return true; }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    return std::make_unique<IndexCursor<T...>>(*this, pass);
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    return std::make_unique<IndexCursor<T...>>(*this, pass, first);
   }
   void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override { copy(index, out); }
   void get_each(const Pass&, std::span<const std::int64_t> indices, Sinks<T...>& out,
@@ -75,10 +75,12 @@ template <class Start, class... T>
 class GeneratedStage final : public Stage<T...> {
  public:
   GeneratedStage(const typename Stage<T...>::Shapes& shapes, Start start)
-      : Stage<T...>(shapes, 0), start_(std::move(start)) {}
+      : Stage<T...>(shapes, {}), start_(std::move(start)) {}
   std::int64_t cardinality() const override { return kUnknownCardinality; }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    return std::make_unique<Reader>(this->shapes(), start_(pass.epoch));
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    std::unique_ptr<Cursor<T...>> cursor =
+        std::make_unique<Reader>(this->shapes(), start_(pass.epoch));
+    return passed_over<T...>(std::move(cursor), first);
   }
 
  private:
@@ -123,7 +125,7 @@ template <class... T>
 class StridedStage final : public Stage<T...> {
  public:
   StridedStage(StagePtr<T...> input, std::int64_t first, std::int64_t step, std::int64_t count)
-      : Stage<T...>(input->shapes(), input->depth() + 1),
+      : Stage<T...>(input->shapes(), {input.get()}),
         input_(std::move(input)),
         first_(first),
         step_(step),
@@ -146,20 +148,22 @@ class StridedStage final : public Stage<T...> {
     this->get_each_of(*input_, pass, indices, out, on_element,
                       [&](std::int64_t index) { return element_number(first_, step_, index); });
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+    const std::int64_t passed = count_ == kInfinite ? first : smaller_of(first, count_);
+    const std::int64_t before =
+        passed == 0 ? 0 : sum_of(element_number(first_, step_, passed - 1), 1);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, before);
     std::shared_ptr<Sinks<T...>> dropped = std::make_shared<Sinks<T...>>();
-    return function_cursor<T...>(
-        [this, inner, dropped, given = std::int64_t{0}](Sinks<T...>& out) mutable {
-          if (count_ != kInfinite && given >= count_) return false;
-          const std::int64_t drop = given == 0 ? first_ : step_ - 1;
-          for (std::int64_t i = 0; i < drop; ++i) {
-            if (!inner->next(*dropped)) return false;
-          }
-          ++given;
-          return inner->next(out);
-        });
+    return function_cursor<T...>([this, inner, dropped, given = passed](Sinks<T...>& out) mutable {
+      if (count_ != kInfinite && given >= count_) return false;
+      const std::int64_t drop = given == 0 ? first_ : step_ - 1;
+      for (std::int64_t i = 0; i < drop; ++i) {
+        if (!inner->next(*dropped)) return false;
+      }
+      ++given;
+      return inner->next(out);
+    });
   }
 
  private:
@@ -173,21 +177,22 @@ template <class Predicate, class... T>
 class FilterStage final : public Stage<T...> {
  public:
   FilterStage(StagePtr<T...> input, Predicate predicate)
-      : Stage<T...>(input->shapes(), input->depth() + 1),
+      : Stage<T...>(input->shapes(), {input.get()}),
         input_(std::move(input)),
         predicate_(std::move(predicate)) {}
   std::int64_t cardinality() const override {
     return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    return function_cursor<T...>(
-        [this, inner, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
+    auto cursor =
+        function_cursor<T...>([this, inner, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
           while (inner->next(out)) {
             if (keeps(out, ordinal++)) return true;
           }
           return false;
         });
+    return passed_over<T...>(std::move(cursor), first);
   }
 
  private:
@@ -207,7 +212,7 @@ template <class... T>
 class RepeatStage final : public Stage<T...> {
  public:
   RepeatStage(StagePtr<T...> input, std::int64_t count)
-      : Stage<T...>(input->shapes(), input->depth() + 1), input_(std::move(input)), count_(count) {}
+      : Stage<T...>(input->shapes(), {input.get()}), input_(std::move(input)), count_(count) {}
 
   std::int64_t cardinality() const override {
     const std::int64_t all = input_->cardinality();
@@ -236,15 +241,19 @@ class RepeatStage final : public Stage<T...> {
       begin = end;
     }
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass);
-    return function_cursor<T...>(
-        [this, pass, round = std::int64_t{0}, found = false,
-         cursor = std::shared_ptr<Cursor<T...>>()](Sinks<T...>& out) mutable {
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+    // Whole rounds are passed over by their number, but not while one of them fills a cache.
+    const std::int64_t all = input_->cardinality();
+    const bool by_number = first > 0 && all > 0 && input_->is_settled();
+    auto cursor = function_cursor<T...>(
+        [this, pass, round = by_number ? first / all : 0, rest = by_number ? first % all : 0,
+         found = false, cursor = std::shared_ptr<Cursor<T...>>()](Sinks<T...>& out) mutable {
           while (count_ == kInfinite || round < count_) {
             if (!cursor) {
-              cursor = input_->begin(inner(pass, round));
-              found = false;
+              cursor = input_->begin(inner(pass, round), rest);
+              found = rest > 0;
+              rest = 0;
             }
             if (cursor->next(out)) return found = true;
             cursor.reset();
@@ -253,6 +262,7 @@ class RepeatStage final : public Stage<T...> {
           }
           return false;
         });
+    return passed_over<T...>(std::move(cursor), by_number ? 0 : first);
   }
 
  private:
@@ -273,7 +283,7 @@ template <class... T>
 class ConcatenateStage final : public Stage<T...> {
  public:
   ConcatenateStage(StagePtr<T...> first, StagePtr<T...> second)
-      : Stage<T...>(first->shapes(), larger_of(first->depth(), second->depth()) + 1),
+      : Stage<T...>(first->shapes(), {first.get(), second.get()}),
         first_(std::move(first)),
         second_(std::move(second)) {}
   std::int64_t cardinality() const override {
@@ -290,80 +300,22 @@ class ConcatenateStage final : public Stage<T...> {
     if (index < count) return first_->get(pass, index, out);
     second_->get(branch_of(pass, 1), index - count, out);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    std::shared_ptr<Cursor<T...>> a = first_->begin(pass);
-    std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1));
-    return function_cursor<T...>([a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+    // An element of the second data set comes after a request for one behind the first one's last.
+    const std::int64_t count = first_->cardinality();
+    const bool is_known = count >= 0;
+    const std::int64_t of_first = is_known ? smaller_of(first, sum_of(count, 1)) : 0;
+    const std::int64_t of_second = is_known ? larger_of(first - count, std::int64_t{0}) : 0;
+    std::shared_ptr<Cursor<T...>> a = first_->begin(pass, of_first);
+    std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1), of_second);
+    auto cursor =
+        function_cursor<T...>([a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
+    return passed_over<T...>(std::move(cursor), is_known ? 0 : first);
   }
 
  private:
   const StagePtr<T...> first_;
   const StagePtr<T...> second_;
-};
-
-template <class... T>
-class ShuffleStage final : public Stage<T...> {
- public:
-  ShuffleStage(StagePtr<T...> input, std::int64_t buffer, std::uint64_t seed, bool reshuffle)
-      : Stage<T...>(input->shapes(), input->depth() + 1),
-        input_(std::move(input)),
-        buffer_(buffer),
-        seed_(seed),
-        reshuffle_(reshuffle) {
-    const std::int64_t all = input_->cardinality();
-    if (input_->is_random_access() && all > 0 && buffer >= all) {
-      order_ = std::make_unique<EpochOrder>(all, seed, reshuffle);
-    }
-  }
-
-  std::int64_t cardinality() const override { return input_->cardinality(); }
-  // With a buffer that holds everything, the shuffle is an order of all elements, which can be
-  // asked for by number.
-  bool is_random_access() const override { return order_ != nullptr; }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
-    input_->get(pass, order_->at(pass.epoch, index), out);
-  }
-  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const ElementCallback& on_element) const override {
-    std::array<std::int64_t, Stage<T...>::kMostAtOnce> before;
-    const auto used = std::span(before).first(indices.size());
-    order_->at(pass.epoch, indices, used);
-    input_->get_each(pass, used, out, on_element);
-  }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
-    if (order_) return std::make_unique<IndexCursor<T...>>(*this, pass);
-    struct State {
-      std::unique_ptr<Cursor<T...>> inner;
-      std::vector<Sinks<T...>> waiting;
-      std::size_t filled = 0;
-      bool ended = false;
-      Random random;
-    };
-    auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass);
-    state->random = element_random({seed_, reshuffle_ ? pass.epoch : 0}, this->depth(), 0);
-    return function_cursor<T...>([this, state](Sinks<T...>& out) {
-      State& s = *state;
-      while (!s.ended && s.filled < static_cast<std::size_t>(buffer_)) {
-        if (s.filled == s.waiting.size()) s.waiting.emplace_back();
-        s.ended = !s.inner->next(s.waiting[s.filled]);
-        if (!s.ended) ++s.filled;
-      }
-      if (s.filled == 0) return false;
-      const auto chosen =
-          static_cast<std::size_t>(s.random.integer(0, static_cast<std::int64_t>(s.filled)));
-      copy_element(s.waiting[chosen], out);
-      std::swap(s.waiting[chosen], s.waiting[--s.filled]);
-      return true;
-    });
-  }
-
- private:
-  const StagePtr<T...> input_;
-  const std::int64_t buffer_;
-  const std::uint64_t seed_;
-  const bool reshuffle_;
-  std::unique_ptr<EpochOrder> order_;
 };
 
 }  // namespace stoker::detail

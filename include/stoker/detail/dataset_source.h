@@ -50,6 +50,11 @@ class DatasetSource final : public BatchGenerator<T...> {
     (std::index_sequence_for<T...>{});
   }
   bool pure() const override { return stage_->is_random_access(); }
+  bool resumes_by_number() const override { return true; }
+  // Several feeds may use a pure source at a time, which needs no place to begin.
+  void begin_run(const RunStart& start) override {
+    if (!pure()) start_ = start;
+  }
   bool endless() const override { return stage_->cardinality() == kInfinite; }
   std::optional<std::int64_t> batches_per_epoch() const override {
     const std::int64_t count = stage_->cardinality();
@@ -64,21 +69,45 @@ class DatasetSource final : public BatchGenerator<T...> {
   }
 
   bool next(const BatchContext& batch, Sinks<T...>& out) {
-    // The length counts as known if it was when the fit began, since a cache learns its length on
-    // the way.
-    if (batch.sequence == 0) has_length_ = stage_->cardinality() >= 0;
-    // If steps_per_epoch cuts a pass into epochs, the pass goes on. Another fit, or another pass of
-    // known length, begins anew.
-    const bool anew = batch.sequence == 0 || (batch.index == 0 && has_length_);
-    if (!cursor_ || anew) {
+    if (start_ || batch.sequence == 0) {
+      begin_at(start_.value_or(RunStart{.epoch = batch.epoch}), out);
+    } else if (!cursor_ || (batch.index == 0 && has_length_)) {
+      // If steps_per_epoch cuts a pass into epochs, the pass goes on. Another pass of known length
+      // begins anew.
       cursor_.reset();
       cursor_ = stage_->begin({seed_, endless() ? 0 : batch.epoch});
-      // A fit that resumes in the middle of a pass skips the batches that earlier fits have had.
-      for (std::int64_t i = 0; has_length_ && i < batch.index; ++i) {
-        if (!cursor_->next(out)) return end();
-      }
     }
     return cursor_->next(out) || end();
+  }
+  // Begins a run, which may be in the middle of a pass.
+  void begin_at(const RunStart& start, Sinks<T...>& out) {
+    start_.reset();
+    cursor_.reset();
+    // The length counts as known if it was when the run began, since a cache learns its length on
+    // the way.
+    has_length_ = stage_->cardinality() >= 0;
+    std::int64_t epoch = start.epoch;
+    std::int64_t first = start.index;
+    if (endless()) {
+      epoch = 0;
+      first = start.sequence;
+    } else if (!has_length_ && start.steps_per_epoch) {
+      // All epochs divide one pass, which is that of the epoch with the first batch.
+      epoch -= larger_of<std::int64_t>(0, start.sequence - start.index) / *start.steps_per_epoch;
+      first = start.sequence;
+    } else {
+      settle(epoch, out);
+    }
+    cursor_ = stage_->begin({seed_, epoch}, first);
+  }
+  // Makes earlier passes again until every cache holds what they would have filled it with.
+  void settle(std::int64_t epoch, Sinks<T...>& out) const {
+    const std::int64_t length = stage_->cardinality();
+    for (std::int64_t pass = 0; pass < epoch && !stage_->is_settled(); ++pass) {
+      const auto cursor = stage_->begin({seed_, pass});
+      for (std::int64_t i = 0; (!has_length_ || i < length) && cursor->next(out); ++i) {
+      }
+    }
   }
   bool end() {
     cursor_.reset();
@@ -87,6 +116,7 @@ class DatasetSource final : public BatchGenerator<T...> {
 
   const StagePtr<T...> stage_;
   const std::uint64_t seed_;
+  std::optional<RunStart> start_;  // until the first batch of a run
   std::unique_ptr<Cursor<T...>> cursor_;
   bool has_length_ = false;
 };

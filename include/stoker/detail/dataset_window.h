@@ -12,7 +12,7 @@ class WindowStage final : public Stage<T...> {
  public:
   WindowStage(StagePtr<T...> input, std::int64_t size, std::int64_t shift, std::int64_t stride,
               bool drop_remainder)
-      : Stage<T...>(windows(input->shapes(), size), input->depth() + 1),
+      : Stage<T...>(windows(input->shapes(), size), {input.get()}),
         input_(std::move(input)),
         size_(size),
         shift_(shift),
@@ -25,7 +25,7 @@ class WindowStage final : public Stage<T...> {
     const std::int64_t span = (size_ - 1) * stride_ + 1;
     return all < span ? 0 : (all - span) / shift_ + 1;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass) const override {
+  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
     struct State {
       std::unique_ptr<Cursor<T...>> inner;
       std::vector<Sinks<T...>> held;  // a ring, with element n in place n % span
@@ -34,7 +34,7 @@ class WindowStage final : public Stage<T...> {
       bool ended = false;
     };
     auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass);
+    state->inner = input_->begin(pass, product_of(first, shift_));
     return function_cursor<T...>([this, state](Sinks<T...>& out) {
       State& s = *state;
       const std::int64_t span = (size_ - 1) * stride_ + 1;
@@ -96,14 +96,18 @@ template <class F, class... In, class... Out>
 class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
  public:
   InterleaveStage(StagePtr<In...> input, typename Stage<Out...>::Shapes shapes, F f,
-                  std::int64_t cycle, std::int64_t block)
-      : Stage<Out...>(shapes, input->depth() + 1),
+                  std::int64_t cycle, std::int64_t block, bool is_settled)
+      : Stage<Out...>(shapes, {input.get()}),
         input_(std::move(input)),
         f_(std::move(f)),
         cycle_(cycle),
-        block_(block) {}
+        block_(block),
+        is_settled_(is_settled) {}
   std::int64_t cardinality() const override { return kUnknownCardinality; }
-  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass) const override {
+  // Later elements are taken to make data sets as the first one did. A cache in them may be one
+  // that all passes share.
+  bool is_settled() const override { return is_settled_ && Stage<Out...>::is_settled(); }
+  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass, std::int64_t first) const override {
     struct Lane {
       StagePtr<Out...> stage;
       std::unique_ptr<Cursor<Out...>> cursor;
@@ -121,7 +125,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
     auto state = std::make_shared<State>();
     state->inner = input_->begin(pass);
     state->lanes.resize(static_cast<std::size_t>(cycle_));
-    return function_cursor<Out...>([this, state, pass](Sinks<Out...>& out) {
+    auto cursor = function_cursor<Out...>([this, state, pass](Sinks<Out...>& out) {
       State& s = *state;
       const auto next_lane = [&] {
         s.lane = (s.lane + 1) % s.lanes.size();
@@ -148,6 +152,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
       }
       return false;
     });
+    return passed_over<Out...>(std::move(cursor), first);
   }
 
  private:
@@ -172,6 +177,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
   const F f_;
   const std::int64_t cycle_;
   const std::int64_t block_;
+  const bool is_settled_;  // the data set of the first element, when this stage was made
 };
 
 }  // namespace stoker::detail

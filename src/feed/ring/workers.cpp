@@ -227,8 +227,7 @@ std::int64_t WorkerPool::Workers::pull(Worker& worker, int number, const Claim& 
       throw DataError(
           format("expected 0 to ", spec.batch_size(), " rows, the batch size, received ", rows));
     }
-    const bool is_first = claim.position == 0 && claim.step == 0;
-    if (rows == 0 && is_first) throw DataError("the generator gave no batch");
+    if (rows == 0 && claim.batch == 0) throw DataError("the generator gave no batch");
     if (options_.saves_state) save_state(note);
     const bool look = options_.nan_policy != NanPolicy::allow && source_.device_filler() == nullptr;
     if (rows > 0 && look) check_for_nan(claim, rows, note);

@@ -74,6 +74,7 @@ feed::FeedOptions validation_options_of(const FitOptions& options, const Source&
                                         const train::InterruptScope& interrupt) {
   return {.epochs = 1,
           .first_epoch = 0,
+          .saves_state = false,
           .steps_per_epoch = options.validation_steps,
           .max_queue_size = options.max_queue_size,
           .workers = validation.pure() ? options.workers : 1,

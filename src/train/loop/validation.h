@@ -23,6 +23,7 @@ feed::FeedOptions feed_options_of(const Options& options, std::uint64_t seed,
                                   const InterruptScope& interrupt) {
   return {.epochs = 1,
           .first_epoch = 0,
+          .saves_state = false,
           .steps_per_epoch = options.steps,
           .max_queue_size = options.max_queue_size,
           .workers = options.workers,
