@@ -27,12 +27,17 @@ CallbackList::~CallbackList() {
   for (std::size_t i = given_.size(); i-- > 0;) given_[i]->set_place(std::move(before_[i]));
 }
 
-CallbackList::Own::Own(CallbackList& list, Callback& callback) : list_(list) {
+CallbackList::Own::Own(CallbackList& list, Callback& callback, bool hears_steps)
+    : list_(list), hears_steps_(hears_steps) {
   callback.set_place(list.place_);
   list.own_.push_back(&callback);
+  if (hears_steps_) list.own_of_steps_.push_back(&callback);
 }
 
-CallbackList::Own::~Own() { list_.own_.pop_back(); }
+CallbackList::Own::~Own() {
+  list_.own_.pop_back();
+  if (hears_steps_) list_.own_of_steps_.pop_back();
+}
 
 bool CallbackList::has_progress_bar() const {
   return std::ranges::any_of(given_, [](const auto& callback) {

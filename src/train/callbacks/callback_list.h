@@ -68,33 +68,29 @@ class CallbackList {
   // Adds a callback of Stoker's own for as long as this object lives, one within the other.
   class Own {
    public:
-    Own(CallbackList& list, Callback& callback);
+    // `hears_steps` says whether it gets the hooks around each step, which most have no use for.
+    Own(CallbackList& list, Callback& callback, bool hears_steps = false);
     ~Own();
     Own(const Own&) = delete;
     Own& operator=(const Own&) = delete;
 
    private:
     CallbackList& list_;
+    const bool hears_steps_;
   };
 
   // Calls the hook of every callback. An exception of a user's hook becomes a CallbackError, unless
   // it is an Interrupted, or fail() was called meanwhile.
   template <class... P, class... A>
   void send(const Hook<P...>& hook, A&&... arguments) {
-    if (!given_.empty()) {
-      const Use::Opening opening(use_);
-      const std::int64_t begin = now_ns();
-      for (const std::shared_ptr<Callback>& callback : given_) {
-        try {
-          (callback.get()->*hook.method)(arguments...);
-        } catch (...) {
-          rethrow(*callback, hook.name, place_of(arguments...));
-        }
-      }
-      ns_ += now_ns() - begin;
-      if (failure_) std::rethrow_exception(failure_);  // The hook may have caught it.
-    }
+    if (!given_.empty()) send_to_given(hook, arguments...);
     for (Callback* own : own_) (own->*hook.method)(arguments...);
+  }
+  // Does the same for a hook around a step, at no cost where nobody hears it.
+  template <class... P, class... A>
+  void send_step(const Hook<P...>& hook, A&&... arguments) {
+    if (!given_.empty()) send_to_given(hook, arguments...);
+    for (Callback* own : own_of_steps_) (own->*hook.method)(arguments...);
   }
 
   // Tells that the loop itself has failed while a hook was called: its error ends the loop.
@@ -119,6 +115,20 @@ class CallbackList {
   static std::int64_t place_of(std::int64_t place, const Rest&...) {
     return place;
   }
+  template <class... P, class... A>
+  void send_to_given(const Hook<P...>& hook, A&&... arguments) {
+    const Use::Opening opening(use_);
+    const std::int64_t begin = now_ns();
+    for (const std::shared_ptr<Callback>& callback : given_) {
+      try {
+        (callback.get()->*hook.method)(arguments...);
+      } catch (...) {
+        rethrow(*callback, hook.name, place_of(arguments...));
+      }
+    }
+    ns_ += now_ns() - begin;
+    if (failure_) std::rethrow_exception(failure_);  // The hook may have caught it.
+  }
   // Rethrows the exception that is being handled, as send() says.
   [[noreturn]] void rethrow(const Callback& callback, const char* hook, std::int64_t place) const;
 
@@ -127,6 +137,7 @@ class CallbackList {
   std::vector<std::shared_ptr<Callback>> given_;
   std::vector<Callback::Place> before_;  // The places of the given ones before this call.
   std::vector<Callback*> own_;
+  std::vector<Callback*> own_of_steps_;
   const Callback::Place place_;
   std::exception_ptr failure_;
   std::int64_t ns_ = 0;

@@ -38,8 +38,9 @@ Logs Model::Impl::evaluate(const std::shared_ptr<Source>& source,
   train::require_end(*source, evaluate_options.steps, "evaluate", "steps");
   CallbackList callbacks(caller.model, "evaluate", train::callbacks_of(evaluate_options),
                          train::params_of(evaluate_options, *source), *use);
-  ProgbarLogger progress(callbacks.has_progress_bar() ? 0 : evaluate_options.verbose);
-  const CallbackList::Own own(callbacks, progress);
+  const int verbose = callbacks.has_progress_bar() ? 0 : evaluate_options.verbose;
+  ProgbarLogger progress(verbose);
+  const CallbackList::Own own(callbacks, progress, verbose != 0);
   return train::run_evaluation(
       *this, source, train::feed_options_of(evaluate_options, options.seed, caller.interrupt),
       callbacks, caller.interrupt);

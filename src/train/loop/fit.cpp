@@ -202,12 +202,15 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   // epoch.
   if (validation) train::StepRunner(*this, Mode::evaluate, *validation).prepare();
 
-  ProgbarLogger progress(callbacks.has_progress_bar() ? 0 : fit_options.verbose);
+  const int verbose = callbacks.has_progress_bar() ? 0 : fit_options.verbose;
+  ProgbarLogger progress(verbose);
   train::HistoryRecorder history;
   train::MissingBatches missing(loop, feed_options);
   train::TraceWriter trace(loop, fit_options.trace);
-  const CallbackList::Own own[] = {
-      {callbacks, progress}, {callbacks, history}, {callbacks, missing}, {callbacks, trace}};
+  const CallbackList::Own own[] = {{callbacks, progress, verbose != 0},
+                                   {callbacks, history},
+                                   {callbacks, missing},
+                                   {callbacks, trace}};
 
   train::FitPosition start{
       .seed = feed_options.seed, .fits_begun = fits_begun, .epoch = fit_options.initial_epoch};

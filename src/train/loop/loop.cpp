@@ -65,7 +65,7 @@ void Loop::open(const feed::FeedOptions& options, const FitPosition& start) {
 std::int64_t Loop::run_epoch(std::int64_t epoch) {
   begin_epoch(epoch);
   while (const auto batch = pipeline_->next()) {
-    callbacks_.send(kBatchBegin[index_of(mode_)], epoch_steps_);
+    callbacks_.send_step(kBatchBegin[index_of(mode_)], epoch_steps_);
     launch(*batch);
     end_step();
     if (interrupt_.requested() || was_stopped()) break;
@@ -103,9 +103,9 @@ void Loop::end_step() {
   ++epoch_steps_;
   ++steps_;
   if (outputs_ != nullptr) {
-    callbacks_.send(kPredictBatchEnd, place_.step, PredictionsView(*outputs_));
+    callbacks_.send_step(kPredictBatchEnd, place_.step, PredictionsView(*outputs_));
   } else {
-    callbacks_.send(kBatchEnd[index_of(mode_)], place_.step, LogsView(*this));
+    callbacks_.send_step(kBatchEnd[index_of(mode_)], place_.step, LogsView(*this));
     if (logs_state_ == LogsState::read) runner_.check(place_, readback_->scalars());
     logs_state_ = LogsState::none;
   }

@@ -37,8 +37,9 @@ std::vector<Tensor> Model::Impl::predict(const std::shared_ptr<Source>& source,
       train::feed_options_of(predict_options, options.seed, caller.interrupt);
   CallbackList callbacks(caller.model, "predict", train::callbacks_of(predict_options),
                          train::params_of(predict_options, *source), *use);
-  ProgbarLogger progress(callbacks.has_progress_bar() ? 0 : predict_options.verbose);
-  const CallbackList::Own first(callbacks, progress);
+  const int verbose = callbacks.has_progress_bar() ? 0 : predict_options.verbose;
+  ProgbarLogger progress(verbose);
+  const CallbackList::Own first(callbacks, progress, verbose != 0);
   train::Collected outputs(network.topology());
   train::Loop loop(*this, Mode::predict, "predict", source, callbacks, caller.interrupt, &outputs);
   train::ShortPass short_pass(loop, feed_options);
