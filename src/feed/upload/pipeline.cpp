@@ -203,8 +203,9 @@ struct Pipeline::Impl {
 
   // The time at which the step began, for devices whose step reads the slot itself.
   std::int64_t step_begin_ns = 0;
-  StageDurations durations;  // of its steps
-  FeedReport stepped;        // its steps since the last report
+  std::int64_t consumed_ns = 0;  // the time of the last consumed()
+  StageDurations durations;      // of its steps
+  FeedReport stepped;            // its steps since the last report
 };
 
 Pipeline::Pipeline(std::shared_ptr<Source> source, const FeedOptions& options,
@@ -252,13 +253,17 @@ std::optional<Batch> Pipeline::next() {
   return batch;
 }
 
+std::int64_t Pipeline::consumed_ns() const { return impl_->consumed_ns; }
+
 void Pipeline::consumed(const Batch& batch) {
   Impl& impl = *impl_;
   if (impl.copy) {
     impl.compute.record(impl.clock->stepped(impl.issued));
     impl.clock->launched(impl.issued);
+    impl.consumed_ns = now_ns();
   } else {
     const std::int64_t end = now_ns();
+    impl.consumed_ns = end;
     const std::int64_t took = end - impl.step_begin_ns;
     impl.stepped.step.add(took);
     if (!batch.was_awaited) impl.stepped.step_in_a_row.add(took);

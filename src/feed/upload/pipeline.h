@@ -41,6 +41,8 @@ class Pipeline {
   std::optional<Batch> next();
   // Notes that the step that reads the batch of the last next() has been launched.
   void consumed(const Batch& batch);
+  // Returns the host's time of the last consumed(), for callers that would read the clock again.
+  std::int64_t consumed_ns() const;
 
   // Returns Feed::position(): the place after the batch of the last next().
   Position position() const;

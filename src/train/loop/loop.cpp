@@ -115,7 +115,8 @@ void Loop::end_step() {
 // them, and looked at when they have arrived.
 void Loop::report_progress() {
   if (!readback_) return;
-  const std::int64_t now = now_ns();
+  // Reading the clock takes as long as a few of these lines, and the pipeline has done so already.
+  const std::int64_t now = pipeline_->consumed_ns();
   if (!readback_->is_pending()) {
     if (now < next_readback_ns_) return;
     next_readback_ns_ = now + kReadbackInterval;
