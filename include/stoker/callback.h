@@ -138,8 +138,8 @@ class Callback {
 
   // Called when an error is about to end a fit: a step whose loss is not finite, a source that
   // failed, Ctrl-C. The weights are those after the last good step. Returns whether the fit should
-  // rather end as by stop_training(), after the hooks of the epoch's end; Ctrl-C ends it all the
-  // same. All callbacks are asked.
+  // rather end as by stop_training(), after the hooks of the epoch's end; Ctrl-C, and an error of
+  // the validation, end it all the same. All callbacks are asked.
   virtual bool on_train_failure(const Error& failure) {
     (void)failure;
     return false;

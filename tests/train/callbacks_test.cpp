@@ -232,6 +232,34 @@ TEST_P(Callbacks, OfModelsThatShareLayersSeeTheTrainedWeights) {
       << message;
 }
 
+TEST_P(Callbacks, HearOfAValidationThatFails) {
+  class Hears : public Callback {
+   public:
+    std::string what{};
+    bool on_train_failure(const Error& failure) override {
+      what = failure.what();
+      return true;  // which ends nothing here as it should
+    }
+  };
+  Hears hears;
+  Sequential model = classifier(device());
+  FitOptions options = quiet(2);
+  auto validation = generator<float, std::int32_t>(
+      {.x = {8, 4}, .y = {8}},
+      [](BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) {
+        if (batch.index == 1) throw std::runtime_error("no more");
+        std::ranges::fill(x, 0.5f);
+        std::ranges::fill(y, 1);
+      });
+  options.validation_data = validation;
+  options.validation_steps = 1;
+  options.callbacks = {hears};
+  EXPECT_EQ(fit(model, options)["val_loss"].size(), 2u);
+  options.validation_steps = 2;
+  EXPECT_THROW(fit(model, options), DataError);
+  EXPECT_TRUE(test::contains(hears.what, "batch 2 (epoch 1, batch 2 of it): no more"));
+}
+
 // ---- Stopping ----
 
 TEST_P(Callbacks, StopAfterTheStepAndEndTheEpochAsUsual) {

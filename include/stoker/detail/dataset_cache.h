@@ -54,7 +54,7 @@ class CacheWriter {
 
   void write(const void* data, std::size_t size);
   void end_element();
-  // Puts the file in place. Until then there is no file of that name, or still the former one.
+  // This call puts the file in place. Until then there is no file of that name, or still the former one.
   void commit();
 
  private:

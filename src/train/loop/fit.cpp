@@ -105,6 +105,21 @@ void run_epoch(train::Loop& loop, std::int64_t epoch, CallbackList& callbacks) {
   }
 }
 
+// An error of the validation, or Ctrl-C in it, ends the fit too. Callbacks hear of it, so that they
+// can save what was trained, but can't absorb it.
+Logs validate(Model::Impl& model, const std::shared_ptr<Source>& validation,
+              const feed::FeedOptions& options, CallbackList& callbacks,
+              const train::InterruptScope& interrupt) {
+  try {
+    return train::run_evaluation(model, validation, options, callbacks, interrupt);
+  } catch (const CallbackError&) {
+    throw;
+  } catch (const Error& failure) {
+    callbacks.absorb(failure);
+    throw;
+  }
+}
+
 void require_batches(const train::Loop& loop, const FitOptions& options) {
   if (loop.steps_of_epoch() > 0 || loop.was_stopped() || options.nan_policy != NanPolicy::skip ||
       loop.has_run_out())
@@ -235,10 +250,10 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     if (loop.steps_of_epoch() == 0) break;  // The source ran out exactly where an epoch ended.
     logs = loop.logs();
     if (validation && (epoch + 1) % fit_options.validation_freq == 0) {
-      const Logs found = train::run_evaluation(
-          *this, validation,
-          validation_options_of(fit_options, *validation, options.seed, caller.interrupt),
-          callbacks, caller.interrupt);
+      const Logs found =
+          validate(*this, validation,
+                   validation_options_of(fit_options, *validation, options.seed, caller.interrupt),
+                   callbacks, caller.interrupt);
       for (const auto& [name, value] : found) logs.set("val_" + name, value);
     }
     callbacks.send(train::kEpochEnd, epoch, logs);

@@ -22,7 +22,7 @@ namespace stoker::train {
 class Collected;
 class InterruptScope;
 
-// Who makes a call.
+// The maker of a call: its model, and the scope in which it hears of Ctrl-C.
 struct Caller {
   Model& model;
   const InterruptScope& interrupt;
