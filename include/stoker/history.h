@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <string>
 #include <utility>
@@ -40,6 +41,24 @@ struct History {
 
   // Returns history[name]. If there is none, throws a ValueError that lists the names.
   const std::vector<double>& operator[](const std::string& name) const;
+
+  // Returns the verdict on the fit, with a chart of how the time of the last epochs divides, a line
+  // of at most `columns` characters for each.
+  std::string verdict(int columns = 80) const;
+
+  // Returns everything as one JSON object, with null for numbers that are not finite:
+  //   {"epoch": [0, 1], "history": {"loss": [0.5, 0.4]}, "feed": {...}, "feed_by_epoch": [{...}]}
+  std::string to_json() const;
+  // Write that, and the numbers by epoch as a table whose first column is the epoch. The file
+  // appears whole or not at all. They throw IoError.
+  void save_json(const std::string& path) const;
+  void save_csv(const std::string& path) const;
+  // Writes one page of HTML with curves, the verdict and how the time divides, which needs no
+  // network. stoker::Report, a callback, makes one that shows more. Throws IoError.
+  void save_report(const std::string& path) const;
 };
+
+// Prints a table with a line for each epoch.
+std::ostream& operator<<(std::ostream& out, const History& history);
 
 }  // namespace stoker

@@ -129,7 +129,8 @@ struct FitOptions {
   std::optional<std::int64_t> steps_per_epoch{};
   std::int64_t epochs = 1;
   int verbose = 1;  // 0: silent; 1: a progress bar (plain lines where there is no terminal);
-                    // 2: one line an epoch
+                    // 2: one line an epoch; 3: the whole terminal, live: curves, the stages of the
+                    // feed, the verdict so far
   std::int64_t batch_size = 32;  // The batch size for tensors. Generators have their own.
   // This share of the tensors' rows, the last ones, is kept for validation. It only applies to
   // tensors.
@@ -164,6 +165,8 @@ struct FitOptions {
   // ever. A call of the generator that hangs is left behind on its thread, also where fit ends for
   // another reason.
   double generator_timeout = 0.0;
+  // The most bytes that the state of a source may have (SourceState). A larger one is a DataError.
+  std::int64_t max_state_bytes = 65536;
   // What Ctrl-C does while fit runs, including its validation, in a program without a handler of
   // its own.
   OnInterrupt on_interrupt = OnInterrupt::exit;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stoker/histogram.h"
@@ -19,6 +21,28 @@ struct Advice {
   double predicted = 0.0;          // with the change
 
   double speedup() const { return predicted > 0.0 ? seconds_per_batch / predicted : 1.0; }
+};
+
+// A change of a run to imagine: what is not given stays as it was.
+struct WhatIf {
+  double device_speed = 1.0;     // The device does a step in 1 / so much of the time.
+  double generator_speed = 1.0;  // The generator makes a batch in 1 / so much of the time.
+  std::optional<int> workers{};
+  std::optional<int> queue{};   // max_queue_size
+  double upload_bytes = 1.0;     // A batch has so many times the bytes to upload.
+  std::optional<double> cores{};
+};
+
+// What a step would take then.
+struct Outcome {
+  double seconds_per_batch = 0.0;  // as the run was
+  double predicted = 0.0;          // with the change
+  // What would hold the run back then: "generator", "cores", "upload", "launch" or "step".
+  std::string limit;
+
+  double speedup() const { return predicted > 0.0 ? seconds_per_batch / predicted : 1.0; }
+  std::string text() const;     // A sentence for people.
+  std::string to_json() const;  // One JSON object.
 };
 
 // The division of the wall time of an epoch, or of a whole fit, in seconds. The parts of the
@@ -98,12 +122,20 @@ struct FeedReport {
 
   // Returns what to change, the most rewarding first; empty if only a faster step would help.
   std::vector<Advice> advice() const;
+  // Returns what a step would have taken, and what would have held it back, with another device,
+  // other workers or other data: the run is simulated with the durations that were measured in it.
+  // Throws ValueError for a change that is not positive and finite, and for a report without
+  // batches.
+  Outcome what_if(const WhatIf& change) const;
   // Returns the verdict for people to read: the class, the shares, the cause, and the advice.
   std::string verdict() const;
   // Returns the verdict in one line, for the display after an epoch.
   std::string headline() const;
   // Returns the whole report as one JSON object.
   std::string to_json() const;
+  // Makes a report from the result of to_json(). Throws ValueError, with the place, for text that
+  // is none.
+  static FeedReport from_json(std::string_view json);
 
   // Adds the report of a later fit.
   FeedReport& operator+=(const FeedReport& later);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <memory>
 #include <span>
 
@@ -81,5 +82,8 @@ class Tensor {
   std::int64_t size_ = 0;
   std::unique_ptr<void, Free> data_;
 };
+
+// Prints type, shape and elements, a row on each line; of long axes the first and last three.
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 }  // namespace stoker

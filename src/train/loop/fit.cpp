@@ -41,6 +41,7 @@ void check_options(const FitOptions& options) {
     require("max_queue_size", options.max_queue_size, check::at_least(1));
   }
   if (options.workers != AUTOTUNE) require("workers", options.workers, check::at_least(1));
+  require("max_state_bytes", options.max_state_bytes, check::at_least(0));
   require("initial_epoch", options.initial_epoch,
           check::closed(0, static_cast<double>(options.epochs)));
   const int validations = (options.validation_data ? 1 : 0) +
@@ -55,6 +56,7 @@ feed::FeedOptions feed_options_of(const FitOptions& options, std::uint64_t seed,
                                   const train::InterruptScope& interrupt) {
   return {.epochs = options.epochs - options.initial_epoch,
           .first_epoch = options.initial_epoch,
+          .max_state_bytes = static_cast<std::size_t>(options.max_state_bytes),
           .steps_per_epoch = options.steps_per_epoch,
           .max_queue_size = options.max_queue_size,
           .workers = options.workers,
