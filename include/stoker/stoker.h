@@ -38,3 +38,4 @@
 #include "stoker/shape.h"
 #include "stoker/source.h"
 #include "stoker/tensor.h"
+#include "stoker/tensorboard.h"

@@ -152,10 +152,13 @@ EventFile::EventFile(const std::filesystem::path& folder) {
   static std::atomic<std::uint64_t> files{0};
   const double now = seconds_now();
   do {
+    // Readers take the files of a folder in the order of their names.
     std::array<char, 32> seconds{};
+    std::array<char, 32> number{};
     std::snprintf(seconds.data(), seconds.size(), "%010lld", static_cast<long long>(now));
+    std::snprintf(number.data(), number.size(), "%04llu", static_cast<unsigned long long>(files++));
     path_ = folder / format("events.out.tfevents.", seconds.data(), '.', host_name(), '.', getpid(),
-                            '.', files++, ".v2");
+                            '.', number.data(), ".v2");
     descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (descriptor_ < 0 && (errno == EEXIST || errno == EINTR));
   if (descriptor_ < 0) fail("create it");
