@@ -35,14 +35,19 @@ std::string number_text(double value) {
   return report::print(is_plain ? "%.4f" : "%.4e", value);
 }
 
+// The characters of a text, which has more bytes where it is not ASCII.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U; }));
+}
+
 std::vector<std::string> column_of(const History& history, const std::string& name) {
   const std::vector<double>& values = history[name];
   const std::vector<std::size_t> places = report::places_of(history, name);
   std::vector<std::string> cells(std::max(history.epoch.size(), values.size()) + 1);
-  cells[0] = name == kWall ? "seconds" : name;
+  cells[0] = name == kWall ? "time" : name;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    cells[places[i] + 1] =
-        name == kWall ? report::print("%.2f", values[i]) : number_text(values[i]);
+    cells[places[i] + 1] = name == kWall ? report::duration(values[i]) : number_text(values[i]);
   }
   return cells;
 }
@@ -63,10 +68,10 @@ std::ostream& operator<<(std::ostream& out, const History& history) {
   std::vector<std::string> text(lines);
   for (auto& column : columns) {
     column.resize(lines);
-    const std::size_t width = std::ranges::max(column, {}, &std::string::size).size();
+    const std::size_t width = width_of(std::ranges::max(column, {}, width_of));
     for (std::size_t i = 0; i < lines; ++i) {
-      text[i] +=
-          std::string(width - column[i].size() + (&column == &columns[0] ? 0 : 2), ' ') + column[i];
+      text[i] += std::string(width - width_of(column[i]) + (&column == &columns[0] ? 0 : 2), ' ') +
+                 column[i];
     }
   }
   for (std::size_t i = 0; i < lines; ++i) {

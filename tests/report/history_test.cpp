@@ -160,19 +160,19 @@ TEST(HistoryCsv, keeps_values_without_an_epoch) {
 TEST(HistoryTable, has_a_line_for_each_epoch_and_fits_a_terminal) {
   const History history = of({0, 1, 10}, {{"accuracy", {0.5, 0.75, 1.0}},
                                           {"feed_computed", {1, 1, 1}},
-                                          {"feed_wall", {1.234, 12.3, 123.4}},
+                                          {"feed_wall", {1.234, 234e-6, 123.4}},
                                           {"learning_rate", {1e-3, 1e-4, 1e-5}},
                                           {"loss", {1.25, kNaN, 1e7}},
                                           {"val_accuracy", {0.25, 0.5, 0.0}},
                                           {"val_loss", {2, 1.5, kInfinity}}});
   const std::string text = printed(history);
   EXPECT_EQ(text,
-            "epoch        loss  accuracy  val_loss  val_accuracy  learning_rate  seconds\n"
-            "    0      1.2500    0.5000    2.0000        0.2500     1.0000e-03     1.23\n"
-            "    1         nan    0.7500    1.5000        0.5000     1.0000e-04    12.30\n"
-            "   10  1.0000e+07    1.0000       inf        0.0000     1.0000e-05   123.40");
+            "epoch        loss  accuracy  val_loss  val_accuracy  learning_rate     time\n"
+            "    0      1.2500    0.5000    2.0000        0.2500     1.0000e-03   1.23 s\n"
+            "    1         nan    0.7500    1.5000        0.5000     1.0000e-04   234 µs\n"
+            "   10  1.0000e+07    1.0000       inf        0.0000     1.0000e-05    123 s");
   std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 81u);
 }
 
 TEST(HistoryTable, leaves_cells_without_a_value_empty) {
