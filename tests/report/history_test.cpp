@@ -167,10 +167,10 @@ TEST(HistoryTable, has_a_line_for_each_epoch_and_fits_a_terminal) {
                                           {"val_loss", {2, 1.5, kInfinity}}});
   const std::string text = printed(history);
   EXPECT_EQ(text,
-            "epoch        loss  accuracy  val_loss  val_accuracy  learning_rate     time\n"
-            "    0      1.2500    0.5000    2.0000        0.2500     1.0000e-03   1.23 s\n"
-            "    1         nan    0.7500    1.5000        0.5000     1.0000e-04   234 µs\n"
-            "   10  1.0000e+07    1.0000       inf        0.0000     1.0000e-05    123 s");
+            "epoch        loss  accuracy  val_loss  val_accuracy  learning_rate    time\n"
+            "    0      1.2500    0.5000    2.0000        0.2500     1.0000e-03  1.23 s\n"
+            "    1         nan    0.7500    1.5000        0.5000     1.0000e-04  234 µs\n"
+            "   10  1.0000e+07    1.0000       inf        0.0000     1.0000e-05   123 s");
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 81u);
 }
