@@ -29,6 +29,7 @@
 #include "stoker/model.h"
 #include "stoker/npy.h"
 #include "stoker/optimizers.h"
+#include "stoker/plot_model.h"
 #include "stoker/predictor.h"
 #include "stoker/random.h"
 #include "stoker/report.h"

@@ -105,6 +105,7 @@ PUBLIC_HEADERS = {
     "callbacks.h": "train",
     "checkpoint.h": "train",
     "model.h": "train",
+    "plot_model.h": "train",
     "predictor.h": "train",
     "tensorboard.h": "train",
 }

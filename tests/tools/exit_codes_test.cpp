@@ -72,6 +72,8 @@ TEST_F(ExitCodes, are_2_for_command_lines_that_make_no_sense) {
   expect(2, fit("m.keras", {"--validation-split", "1"}), "--validation-split");
   expect(2, fit("m.keras", {"--shuffle", "perhaps"}), "--shuffle");
   expect(2, {"summary", "a.keras", "b.keras"}, "b.keras");
+  expect(2, {"plot", "m.keras"}, "OUT");
+  expect(2, {"plot", "m.keras", "m.dot", "--rankdir", "up"}, "--rankdir");
 }
 
 TEST_F(ExitCodes, are_1_for_files_that_are_missing_or_no_models) {
