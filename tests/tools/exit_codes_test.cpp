@@ -218,7 +218,7 @@ TEST(Documentation, names_every_command_and_option) {
   page.erase(std::remove(page.begin(), page.end(), '\\'), page.end());
   const std::string completion = read_all((source_folder() / "tools/completion/stoker").string());
   const std::string guide = read_all((source_folder() / "docs/command.md").string());
-  for (const char* name : {"summary", "predict", "evaluate", "fit", "convert", "doctor"}) {
+  for (const char* name : {"summary", "predict", "evaluate", "fit", "convert", "plot", "doctor"}) {
     EXPECT_FALSE(options_of(name).empty());
     for (const std::string& word : options_of(name)) {
       EXPECT_NE(page.find(word), std::string::npos) << name << ' ' << word;
