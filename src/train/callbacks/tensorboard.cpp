@@ -36,14 +36,22 @@ namespace {
 
 double seconds_since(std::int64_t ns) { return 1e-9 * static_cast<double>(now_ns() - ns); }
 
-// Markdown would join the lines of a text.
-std::string as_code(const std::string& text) {
-  std::string code = "    ";
+// Returns Markdown that shows the text as it is: a paragraph for each line, and items of a list for
+// lines that begin with a dash.
+std::string as_markdown(const std::string& text) {
+  constexpr std::string_view kSigns = "\\`*_{}[]#>";
+  std::string markdown;
   for (const char letter : text) {
-    code += letter;
-    if (letter == '\n') code += "    ";
+    if (letter == '\n') {
+      markdown += "\n\n";
+    } else if (letter == '<' || letter == '&') {
+      markdown += letter == '<' ? "&lt;" : "&amp;";
+    } else {
+      if (kSigns.find(letter) != std::string_view::npos) markdown += '\\';
+      markdown += letter;
+    }
   }
-  return code;
+  return markdown;
 }
 
 void write_feed(io::EventFile& file, std::int64_t epoch, const FeedReport& report) {
@@ -53,7 +61,7 @@ void write_feed(io::EventFile& file, std::int64_t epoch, const FeedReport& repor
   file.scalar(epoch, "feed/waited_for_upload", report.waited_for_upload);
   file.scalar(epoch, "feed/waited_for_launch", report.waited_for_launch);
   file.scalar(epoch, "feed/other", report.other);
-  file.text(epoch, "feed/verdict", as_code(report.verdict()));
+  file.text(epoch, "feed/verdict", as_markdown(report.verdict()));
 }
 
 void write_weights(io::EventFile& file, std::int64_t epoch, const Model& model, bool as_images) {
