@@ -108,7 +108,9 @@ PUBLIC_HEADERS = {
     "callbacks.h": "train",
     "checkpoint.h": "train",
     "model.h": "train",
+    "plot_model.h": "train",
     "predictor.h": "train",
+    "tensorboard.h": "train",
 }
 # Libraries that a public header may include, because only programs that link them include it.
 GUESTS = {"bench_fixture.h": {"benchmark/benchmark.h"}}

@@ -238,6 +238,27 @@ TEST_F(Command, fit_takes_a_folder_of_images) {
   EXPECT_EQ(Model::load(folder / "out.keras").iterations(), 4);
   const Config json = Config::from_json(read_all(folder / "h.json"));
   EXPECT_EQ(json.at("history").at("val_accuracy").size(), 2U);
+  EXPECT_EQ(json.at("feed_by_epoch").size(), 2U);
+}
+
+TEST_F(Command, plot_draws_what_the_library_draws) {
+  expect_success({"plot", golden_file("cnn.keras"), folder / "m.dot"});
+  const Model model = Model::load(golden_file("cnn.keras"));
+  EXPECT_EQ(read_all(folder / "m.dot"), model_to_dot(model, {.show_layer_names = false}));
+  expect_success({"plot", golden_file("cnn.keras"), folder / "m.dot", "--show-shapes",
+                  "--show-dtype", "--show-layer-names", "--show-layer-activations",
+                  "--show-trainable", "--expand-nested", "--rankdir", "LR", "--dpi", "96"});
+  EXPECT_EQ(read_all(folder / "m.dot"), model_to_dot(model, {.show_shapes = true,
+                                                             .show_dtype = true,
+                                                             .rankdir = "LR",
+                                                             .expand_nested = true,
+                                                             .dpi = 96,
+                                                             .show_layer_activations = true,
+                                                             .show_trainable = true}));
+}
+
+TEST_F(Command, plot_draws_a_model_whose_compile_is_not_offered) {
+  expect_success({"plot", golden_file("residual.keras"), folder / "m.dot"});
 }
 
 TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {
