@@ -7,6 +7,7 @@
 #include "core/format.h"
 #include "data/array_source.h"
 #include "feed/upload/class_weights.h"
+#include "report/progress_bar.h"
 #include "stoker/array_source.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
@@ -66,6 +67,7 @@ feed::FeedOptions feed_options_of(const FitOptions& options, std::uint64_t seed,
           .nan_policy = options.nan_policy,
           .timeout_seconds = options.generator_timeout,
           .stamps_per_track = options.trace.empty() ? kStamps : kTracedStamps,
+          .warn = report::print_warning,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 
@@ -84,6 +86,7 @@ feed::FeedOptions validation_options_of(const FitOptions& options, const Source&
           .seed = seed,
           .nan_policy = options.nan_policy,
           .timeout_seconds = options.generator_timeout,
+          .warn = report::print_warning,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 
