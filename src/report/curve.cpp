@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "report/columns.h"
 #include "report/text.h"
@@ -74,6 +75,16 @@ class Canvas {
     }
   }
 
+  // A point of the validation is a cross, because there may be one of them alone.
+  void mark(int x, int y) {
+    if (!is_unicode_) return;
+    for (const auto& [across, up] : {std::pair(-1, 0), {1, 0}, {0, -1}, {0, 1}}) {
+      const bool is_inside =
+          x + across >= 0 && x + across < width() && y + up >= 0 && y + up < height();
+      if (is_inside) dot(x + across, y + up, true);
+    }
+  }
+
   void append_row(Line& line, int row) const {
     for (int column = 0; column < columns_; ++column) {
       const Cell& cell = cells_[static_cast<std::size_t>(row * columns_ + column)];
@@ -112,6 +123,7 @@ void draw(Canvas& canvas, const Curve& curve, const Range& x_range, const Range&
     const int x = static_cast<int>(std::lround(x_range.place(point.x) * (canvas.width() - 1)));
     const int y = static_cast<int>(std::lround(y_range.place(value) * (canvas.height() - 1)));
     canvas.connect(last_x < 0 ? x : last_x, last_x < 0 ? y : last_y, x, y, is_validation);
+    if (is_validation) canvas.mark(x, y);
     last_x = x;
     last_y = y;
   }

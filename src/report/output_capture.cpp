@@ -2,15 +2,28 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <system_error>
 
 namespace stoker::report {
 namespace {
+
+constexpr std::size_t kMost = std::size_t{1} << 19;
+
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
 
 // The stream buffers are emptied, since what they hold was printed before.
 void flush_streams() {
@@ -27,7 +40,7 @@ bool are_same_file(int a, int b) {
 
 }  // namespace
 
-OutputCapture::OutputCapture() {
+OutputCapture::OutputCapture() : text_(new char[kMost]) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category());
   read_ = ends[0];
@@ -63,19 +76,34 @@ void OutputCapture::stop() noexcept {
 }
 
 void OutputCapture::flush() noexcept {
-  char bytes[4096];
-  for (;;) {
-    const ssize_t size = ::read(read_, bytes, sizeof bytes);
-    if (size <= 0 || ::write(saved_[0], bytes, static_cast<std::size_t>(size)) < 0) return;
-  }
+  // The thread that takes may be interrupted, by whoever calls this, so that waiting has an end.
+  constexpr int kTries = 100;
+  const timespec millisecond{0, 1'000'000};
+  for (int i = 0; i < kTries && is_taking_.test_and_set(); ++i) nanosleep(&millisecond, nullptr);
+  take();
+  is_taking_.clear();
+  write_all(saved_[0], text());
 }
 
-void OutputCapture::read(std::string& to) {
-  char bytes[4096];
+void OutputCapture::read() noexcept {
+  if (is_taking_.test_and_set()) return;
+  take();
+  is_taking_.clear();
+}
+
+void OutputCapture::take() noexcept {
   for (;;) {
-    const ssize_t size = ::read(read_, bytes, sizeof bytes);
+    if (size_ == kMost) {
+      // The first half goes, up to the end of a line.
+      const std::string_view rest = text().substr(kMost / 2);
+      const std::size_t line_end = rest.find('\n');
+      const std::size_t kept = line_end == rest.npos ? rest.size() : rest.size() - line_end - 1;
+      std::memmove(text_.get(), text_.get() + kMost - kept, kept);
+      size_ = kept;
+    }
+    const ssize_t size = ::read(read_, text_.get() + size_, kMost - size_);
     if (size <= 0) return;
-    to.append(bytes, static_cast<std::size_t>(size));
+    size_ += static_cast<std::size_t>(size);
   }
 }
 

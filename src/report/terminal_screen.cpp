@@ -134,6 +134,8 @@ std::unique_ptr<TerminalScreen> TerminalScreen::open(const Terminal& terminal,
   curses->has_keyboard = isatty(STDIN_FILENO) != 0;
   curses->in = copy_of(curses->has_keyboard ? STDIN_FILENO : terminal.descriptor, "r");
   if (!curses->out || !curses->in) return nullptr;
+  // The descriptor that was given goes to the pipe of OutputCapture soon.
+  curses->terminal.descriptor = fileno(curses->out.get());
   if (terminal.is_unicode) curses->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
 
   TerminalModes modes{.descriptor = fileno(curses->out.get())};

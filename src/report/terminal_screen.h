@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "report/line.h"
@@ -36,10 +36,13 @@ class TerminalScreen {
 
   // Becomes readable when a key was typed; below 0 where there is no keyboard.
   int keyboard() const;
-  // What the program has printed since the last call is appended. Somebody has to call it all the
-  // time, at least whenever printed() becomes readable.
-  void take_printed(std::string& to) { output_.read(to); }
-  int printed() const { return output_.descriptor(); }
+  // Takes what the program has printed and returns all of it, or the last part where that is much.
+  // Somebody has to call it all the time, at least whenever the descriptor becomes readable.
+  std::string_view printed() {
+    output_.read();
+    return output_.text();
+  }
+  int printed_descriptor() const { return output_.descriptor(); }
 
   // Gives the terminal back before the destructor does.
   void close();

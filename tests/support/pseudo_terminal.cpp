@@ -12,12 +12,13 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <iostream>
 #include <stdexcept>
 
 namespace stoker::test {
 namespace {
 
-constexpr std::chrono::seconds kPatience(60);
+constexpr std::chrono::seconds kPatience(30);
 
 winsize size_of(int columns, int rows) {
   winsize size{};
@@ -116,10 +117,17 @@ bool TerminalChild::wait_for(const std::function<bool(TerminalEmulator&)>& condi
     if (has_ended_ || std::chrono::steady_clock::now() > deadline) {
       while (read_some(0)) {
       }
-      return condition(screen_);
+      if (condition(screen_)) return true;
+      if (!has_ended_) print_screen();
+      return false;
     }
   }
   return true;
+}
+
+void TerminalChild::print_screen() const {
+  std::cout << "the screen is by now\n";
+  for (const std::string& line : screen_.screen()) std::cout << "  |" << line << '\n';
 }
 
 bool TerminalChild::wait_for_text(const std::string& text) {
@@ -137,7 +145,9 @@ void TerminalChild::type(const std::string& keys) {
   if (::write(person_, keys.data(), keys.size()) < 0) throw std::runtime_error("write failed");
 }
 
-void TerminalChild::send(int signal) { kill(process_, signal); }
+void TerminalChild::send(int signal) {
+  if (!has_ended_) kill(process_, signal);
+}
 
 termios TerminalChild::settings() const {
   termios now{};

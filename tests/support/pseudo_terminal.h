@@ -56,10 +56,11 @@ class TerminalChild : public PseudoTerminal {
   ~TerminalChild();
 
   // Reads until the condition holds for the screen. Returns false where the child ended before, or
-  // did not get there within a minute.
+  // did not get there within half a minute.
   bool wait_for(const std::function<bool(TerminalEmulator&)>& condition);
   bool wait_for_text(const std::string& text);
-  // Reads until the child has ended; returns its status as waitpid() has it, or -1 after a minute.
+  // Reads until the child has ended; returns its status as waitpid() has it, or -1 after half a
+  // minute.
   int wait_until_ended();
   void type(const std::string& keys);
   void send(int signal);
@@ -70,6 +71,7 @@ class TerminalChild : public PseudoTerminal {
 
  private:
   bool read_some(int timeout_ms);
+  void print_screen() const;
 
   pid_t process_ = -1;
   int status_ = -1;

@@ -132,7 +132,7 @@ void expect_restored(TerminalChild& child) {
 }
 
 bool shows_all(TerminalEmulator& screen) {
-  for (const char* text : {"epoch 1/", "steps/s", "metric", "loss", "accuracy", "generate", "wait",
+  for (const char* text : {"epoch ", "steps/s", "metric", "loss", "accuracy", "generate", "wait",
                            "upload", "compute", "ring", "steps", "-bound"}) {
     if (screen.lines_with(text) == 0) return false;
   }
@@ -217,7 +217,8 @@ TEST(LiveView, IsPlainLinesWhereThereIsNoTerminal) {
     });
     EXPECT_EQ(child.wait_until_ended(), 0);
     EXPECT_EQ(child.output().find('\x1b'), std::string::npos);
-    EXPECT_TRUE(child.output().starts_with("Epoch 1/1\r\n150/150 - ")) << child.output();
+    EXPECT_TRUE(test::contains(child.output(), "Epoch 1/1\r\n"));
+    EXPECT_TRUE(test::contains(child.output(), "\n150/150 - "));
   }
 }
 
@@ -307,8 +308,12 @@ TEST(LiveView, RestoresTheTerminalBeforeTheSecondCtrlCEndsTheProgram) {
     return endless_fit(std::move(fit_options));
   });
   EXPECT_TRUE(child.wait_for_text("in the hook"));
-  child.send(SIGINT);
-  const int status = ended_by(child, [&] { child.send(SIGINT); });
+  const int status = ended_by(child, [&] {
+    child.wait_for([&](TerminalEmulator&) {
+      child.send(SIGINT);  // Two that come at once are one.
+      return false;
+    });
+  });
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 130) << status;
 }
 

@@ -24,7 +24,6 @@ namespace {
 
 constexpr std::int64_t kFrameNs = 100'000'000;
 constexpr std::int64_t kReportNs = 1'000'000'000;
-constexpr std::size_t kMostPrinted = std::size_t{1} << 20;
 constexpr std::size_t kMessages = 3;
 constexpr std::size_t kMostEpochs = 200;  // whose lines the summary has
 constexpr int kBar = 1, kLines = 2;       // fit's verbose
@@ -48,14 +47,14 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-std::vector<std::string> last_lines(const std::string& text) {
+std::vector<std::string> last_lines(std::string_view text) {
   std::vector<std::string> lines;
   std::size_t end = text.size();
   while (end > 0 && lines.size() < kMessages) {
     const std::size_t line_end = text.rfind('\n', end - 1);
-    const std::size_t begin = line_end == std::string::npos ? 0 : line_end + 1;
-    if (begin < end) lines.insert(lines.begin(), text.substr(begin, end - begin));
-    end = line_end == std::string::npos ? 0 : line_end;
+    const std::size_t begin = line_end == std::string_view::npos ? 0 : line_end + 1;
+    if (begin < end) lines.emplace(lines.begin(), text.substr(begin, end - begin));
+    end = line_end == std::string_view::npos ? 0 : line_end;
   }
   return lines;
 }
@@ -96,9 +95,9 @@ LiveView::~LiveView() {
   thread_.join();
   ::close(wake_);
   screen_->close();
-  take_printed();
-  std::cout << printed_;
-  if (!printed_.empty() && printed_.back() != '\n') std::cout << '\n';
+  const std::string_view printed = screen_->printed();
+  std::cout << printed;
+  if (!printed.empty() && printed.back() != '\n') std::cout << '\n';
   if (epochs_left_out_ > 0) std::cout << "... " << epochs_left_out_ << " epochs before ...\n";
   for (const std::string& epoch : epochs_) std::cout << epoch;
   std::cout << epoch_text_.str();
@@ -211,13 +210,14 @@ void LiveView::run() {
   pthread_setname_np(pthread_self(), "stoker-view");
   std::int64_t next_frame = now_ns();
   for (;;) {
-    std::array<pollfd, 3> waits = {pollfd{wake_, POLLIN, 0}, pollfd{screen_->printed(), POLLIN, 0},
+    std::array<pollfd, 3> waits = {pollfd{wake_, POLLIN, 0},
+                                   pollfd{screen_->printed_descriptor(), POLLIN, 0},
                                    pollfd{screen_->keyboard(), POLLIN, 0}};
     const std::int64_t left = std::max<std::int64_t>(0, next_frame - now_ns());
     poll(waits.data(), waits.size(), static_cast<int>((left + 999'999) / 1'000'000));
     if (waits[0].revents != 0) return;
     try {
-      take_printed();
+      screen_->printed();
       if (now_ns() < next_frame) continue;
       next_frame = now_ns() + kFrameNs;
       take_keys();
@@ -226,13 +226,6 @@ void LiveView::run() {
       next_frame = now_ns() + kFrameNs;
     }
   }
-}
-
-void LiveView::take_printed() {
-  screen_->take_printed(printed_);
-  if (printed_.size() <= kMostPrinted) return;
-  const std::size_t line_end = printed_.find('\n', printed_.size() - kMostPrinted / 2);
-  printed_.erase(0, line_end == std::string::npos ? printed_.size() / 2 : line_end + 1);
 }
 
 void LiveView::take_keys() {
@@ -300,7 +293,7 @@ const report::LiveState& LiveView::state_at(std::int64_t now) {
     state_.verdict = so_far->headline();
   }
   if (!judged_) state_.verdict = "no verdict yet";
-  state_.messages = last_lines(printed_);
+  state_.messages = last_lines(screen_->printed());
   return state_;
 }
 

@@ -68,7 +68,6 @@ class LiveView final : public Callback {
 
   // ---- On the view's thread ----
   void run();
-  void take_printed();
   void take_keys();
   void show();
   const report::LiveState& state_at(std::int64_t now_ns);
@@ -94,7 +93,6 @@ class LiveView final : public Callback {
   StageShares shares_;
   report::LiveState state_;
   std::shared_ptr<const FeedReport> judged_;
-  std::string printed_;  // what the program has printed, at most kMostPrinted bytes of it
   bool is_stopping_ = false;
 
   int wake_ = -1;  // an eventfd that ends the thread
