@@ -56,9 +56,9 @@ Line header(const LiveState& state, int columns, const LineFormat& format) {
   append(line, between + rate(state.steps_per_second) + " steps/s");
   if (state.seconds_left) append(line, between + clock_time(*state.seconds_left) + " left");
   if (!state.phase.empty()) append(line, between + shown(state.phase, format), Style::yellow);
-  const std::string model = shown(state.model, format) + between;
-  if (columns_of(std::string_view(model)) + columns_of(line) <= columns) {
-    line.insert(line.begin(), Piece{model, Style::bold});
+  const std::string model = shown(state.model, format);
+  if (columns_of(model + between) + columns_of(line) <= columns) {
+    line.insert(line.begin(), {Piece{model, Style::bold}, Piece{between}});
   }
   return shortened(std::move(line), columns, format.is_unicode);
 }

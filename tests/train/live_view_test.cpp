@@ -7,16 +7,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "support/allocation_counter.h"
 #include "support/contains.h"
+#include "support/counting_device.h"
+#include "support/environment.h"
 #include "support/pseudo_terminal.h"
+#include "support/sanitizer.h"
 
 namespace stoker {
 namespace {
@@ -247,12 +256,12 @@ TEST(LiveView, ShowsWhatTheProgramPrintsAndLeavesIt) {
     FitOptions fit_options = options(3, kForEver);
     fit_options.on_train_begin = [] {
       std::cout << "hello from a callback" << std::endl;
-      std::cerr << "and \x1b[2Jfrom another\n";
+      std::cerr << "and \x1b[1mfrom another\n";
     };
     return endless_fit(std::move(fit_options));
   });
   EXPECT_TRUE(child.wait_for([](TerminalEmulator& screen) {
-    return shows_all(screen) && screen.lines_with("and ^[[2Jfrom another") == 1;
+    return shows_all(screen) && screen.lines_with("and ^[[1mfrom another") == 1;
   }));
   child.type("q");
   EXPECT_EQ(child.wait_until_ended(), 0);
@@ -357,6 +366,109 @@ TEST(LiveView, ComesBackAfterAHandlerOfTheProgram) {
   EXPECT_EQ(child.wait_until_ended(), 0);
   expect_restored(child);
 }
+
+TEST(LiveView, GoesOnAfterCtrlZ) {
+  // The child's process group has no shell that could let it go on, so it does not stop.
+  TerminalChild child(80, 24, [] { return endless_fit(); });
+  ASSERT_TRUE(child.wait_for(shows_all));
+  child.send(SIGTSTP);
+  EXPECT_TRUE(child.wait_for([&](TerminalEmulator& screen) {
+    return child.output().find("\x1b[?1049l") != std::string::npos && shows_all(screen);
+  }));
+  child.type("q");
+  EXPECT_EQ(child.wait_until_ended(), 0);
+  expect_restored(child);
+}
+
+// ---- Cost ----
+
+// Standard output on a terminal whose screen nobody looks at.
+class OutputOnTerminal {
+ public:
+  OutputOnTerminal() : before_(dup(STDOUT_FILENO)) {
+    std::cout.flush();
+    std::fflush(stdout);
+    dup2(terminal_.descriptor(), STDOUT_FILENO);
+    reader_ = std::thread([this] {
+      while (!is_over_) {
+        terminal_.read();
+        std::this_thread::yield();
+      }
+    });
+  }
+  ~OutputOnTerminal() {
+    std::cout.flush();
+    std::fflush(stdout);
+    dup2(before_, STDOUT_FILENO);
+    close(before_);
+    is_over_ = true;
+    reader_.join();
+  }
+  OutputOnTerminal(const OutputOnTerminal&) = delete;
+  OutputOnTerminal& operator=(const OutputOnTerminal&) = delete;
+
+ private:
+  test::ScopedVariable kind_{"TERM", "xterm-256color"};
+  test::PseudoTerminal terminal_{80, 24};
+  const int before_;
+  std::atomic<bool> is_over_{false};
+  std::thread reader_;
+};
+
+struct HasTaken {
+  test::HostCalls calls;
+  double seconds = 0.0;
+};
+
+void fit_on_counting_device(int verbose, HasTaken& taken) {
+  const OutputOnTerminal terminal;
+  const auto simulated = Device::simulated();
+  Sequential model({Input({4}), Dense(3)},
+                   {.device = Device(test::counting_device(simulated.base(), taken.calls))});
+  model.compile({.optimizer = SGD(), .loss = SparseCategoricalCrossentropy({.from_logits = true})});
+  auto source = batches();
+  const auto begin = std::chrono::steady_clock::now();
+  model.fit(source, {.steps_per_epoch = kSteps, .verbose = verbose});
+  taken.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// Beyond what a fit without a display calls there is nothing; both read back ten times a second.
+TEST(LiveViewCost, IsNothingForTheDevice) {
+  for (const int verbose : {0, 3}) {
+    HasTaken taken;
+    fit_on_counting_device(verbose, taken);
+    const auto readbacks = static_cast<std::int64_t>(10.0 * taken.seconds) + 1;
+    EXPECT_EQ(taken.calls.launches, kSteps) << verbose;
+    EXPECT_LE(taken.calls.copies_to_host, 2 * readbacks + 20) << verbose;
+    EXPECT_LE(taken.calls.synchronizations, 40) << verbose;
+  }
+}
+
+#if !STOKER_SANITIZED_MALLOC
+
+TEST(LiveViewCost, IsNoAllocationInAStep) {
+  std::optional<test::AllocationCounter> counter;
+  std::uint64_t allocations = 0;
+  FitOptions fit_options = options(3, 1);
+  const auto begin = std::chrono::steady_clock::now();
+  fit_options.steps_per_epoch = 301;
+  double seconds = 0.0;
+  fit_options.on_train_batch_end = [&](std::int64_t step, LogsView) {
+    if (step == 100) counter.emplace();
+    if (step != 300) return;
+    allocations = counter->count_of_this_thread();
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  {
+    const OutputOnTerminal terminal;
+    fit(std::move(fit_options));
+  }
+  // Once a second it asks what was measured so far, for the verdict.
+  constexpr double kOfAReport = 300.0;
+  EXPECT_LE(static_cast<double>(allocations), kOfAReport * std::floor(seconds)) << seconds;
+}
+
+#endif
 
 }  // namespace
 }  // namespace stoker
