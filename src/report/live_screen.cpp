@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -86,7 +88,7 @@ Line ring_line(const LiveState& state, int columns, const LineFormat& format) {
 
 // A metric with its value in training and in validation.
 struct Row {
-  std::string name;
+  std::string_view name;
   const double* now = nullptr;
   const double* validation = nullptr;
 };
@@ -94,21 +96,23 @@ struct Row {
 // The loss comes first, and others by their names.
 std::vector<Row> rows_of(const LiveState& state) {
   constexpr std::string_view kPrefix = "val_";
-  std::vector<Row> rows;
+  const auto before = [](std::string_view a, std::string_view b) {
+    const bool a_is_loss = a == "loss", b_is_loss = b == "loss";
+    return a_is_loss != b_is_loss ? a_is_loss : a < b;
+  };
+  std::map<std::string_view, Row, decltype(before)> by_name(before);
   for (const auto& [name, value] : state.logs) {
-    if (!name.starts_with(kPrefix)) rows.push_back({name, &value, nullptr});
+    if (!name.starts_with(kPrefix)) by_name[name].now = &value;
   }
   for (const auto& [name, value] : state.validation) {
     if (!name.starts_with(kPrefix)) continue;
-    const std::string bare = name.substr(kPrefix.size());
-    auto row = std::ranges::find(rows, bare, &Row::name);
-    if (row == rows.end()) row = rows.insert(rows.end(), {bare, nullptr, nullptr});
-    row->validation = &value;
+    by_name[std::string_view(name).substr(kPrefix.size())].validation = &value;
   }
-  std::ranges::sort(rows, [](const Row& a, const Row& b) {
-    const bool a_is_loss = a.name == "loss", b_is_loss = b.name == "loss";
-    return a_is_loss != b_is_loss ? a_is_loss : a.name < b.name;
-  });
+  std::vector<Row> rows;
+  for (auto& [name, row] : by_name) {
+    row.name = name;
+    rows.push_back(row);
+  }
   return rows;
 }
 
@@ -143,7 +147,8 @@ std::vector<Line> metric_lines(const LiveState& state, int columns, int rows,
       break;
     }
     const Row& metric = metrics[i];
-    append(line, shortened(shown(metric.name, format), name_columns - 1, format.is_unicode));
+    append(line,
+           shortened(shown(std::string(metric.name), format), name_columns - 1, format.is_unicode));
     pad(line, name_columns);
     append(line, right(metric.now != nullptr ? table_number(*metric.now) : ""), Style::bold);
     append(line, right(metric.validation != nullptr ? table_number(*metric.validation) : ""));
@@ -175,7 +180,8 @@ std::vector<Line> wrapped(std::string_view text, int columns, int most, const Li
 std::string metric_text(const LiveState& state) {
   std::string text;
   for (const Row& metric : rows_of(state)) {
-    text += (text.empty() ? "" : ", ") + metric.name;
+    text += text.empty() ? "" : ", ";
+    text += metric.name;
     if (metric.now != nullptr) text += " " + metric_number(*metric.now);
     if (metric.validation != nullptr) {
       text += " (" + metric_number(*metric.validation) + " in validation)";

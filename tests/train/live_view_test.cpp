@@ -3,86 +3,30 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stoker/stoker.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <chrono>
-#include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
-#include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "support/allocation_counter.h"
 #include "support/contains.h"
-#include "support/counting_device.h"
-#include "support/environment.h"
 #include "support/pseudo_terminal.h"
-#include "support/sanitizer.h"
+#include "train/terminal_fit.h"
 
 namespace stoker {
 namespace {
 
+using test::endless_fit;
+using test::fit;
+using test::kForEver;
+using test::options;
+using test::set_environment;
 using test::TerminalChild;
 using test::TerminalEmulator;
-
-constexpr std::int64_t kSteps = 150;
-
-Sequential classifier() {
-  Sequential model({Input({4}), Dense(8, {.activation = "relu"}), Dense(3)}, {.name = "small"});
-  model.compile({.optimizer = SGD({.learning_rate = 0.1}),
-                 .loss = SparseCategoricalCrossentropy({.from_logits = true}),
-                 .metrics = {"accuracy"}});
-  return model;
-}
-
-// Batches that take two milliseconds each, so that displays have time to draw.
-auto batches() {
-  return generator<float, std::int32_t>(
-      {.x = {8, 4}, .y = {8}},
-      [](BatchContext& batch, std::span<float> x, std::span<std::int32_t> y) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
-        batch.random.fill_uniform(x);
-        for (auto& label : y) label = static_cast<std::int32_t>(batch.random.integer(0, 3));
-        while (std::chrono::steady_clock::now() < end) {
-        }
-      });
-}
-
-FitOptions options(int verbose, std::int64_t epochs) {
-  return {.steps_per_epoch = kSteps, .epochs = epochs, .verbose = verbose};
-}
-
-void set_environment(const char* locale = "C.UTF-8", const char* no_color = "") {
-  setenv("TERM", "xterm-256color", 1);
-  setenv("LC_ALL", locale, 1);
-  setenv("NO_COLOR", no_color, 1);
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  signal(SIGINT, SIG_DFL);
-}
-
-int fit(FitOptions fit_options) {
-  Sequential model = classifier();
-  auto source = batches();
-  model.fit(source, std::move(fit_options));
-  return 0;
-}
-
-// A fit that ends when it is told to.
-constexpr std::int64_t kForEver = 1000;
-
-int endless_fit(FitOptions fit_options = options(3, kForEver)) {
-  set_environment();
-  return fit(std::move(fit_options));
-}
 
 // ---- The bar ----
 
@@ -234,7 +178,7 @@ TEST(LiveView, IsPlainLinesWhereThereIsNoTerminal) {
 TEST(LiveView, LivesWhileTheGeneratorHangs) {
   TerminalChild child(80, 24, [] {
     set_environment();
-    Sequential model = classifier();
+    Sequential model = test::classifier();
     auto source = generator<float, std::int32_t>(
         {.x = {8, 4}, .y = {8}},
         [](BatchContext& batch, std::span<float>, std::span<std::int32_t>) {
@@ -379,96 +323,6 @@ TEST(LiveView, GoesOnAfterCtrlZ) {
   EXPECT_EQ(child.wait_until_ended(), 0);
   expect_restored(child);
 }
-
-// ---- Cost ----
-
-// Standard output on a terminal whose screen nobody looks at.
-class OutputOnTerminal {
- public:
-  OutputOnTerminal() : before_(dup(STDOUT_FILENO)) {
-    std::cout.flush();
-    std::fflush(stdout);
-    dup2(terminal_.descriptor(), STDOUT_FILENO);
-    reader_ = std::thread([this] {
-      while (!is_over_) {
-        terminal_.read();
-        std::this_thread::yield();
-      }
-    });
-  }
-  ~OutputOnTerminal() {
-    std::cout.flush();
-    std::fflush(stdout);
-    dup2(before_, STDOUT_FILENO);
-    close(before_);
-    is_over_ = true;
-    reader_.join();
-  }
-  OutputOnTerminal(const OutputOnTerminal&) = delete;
-  OutputOnTerminal& operator=(const OutputOnTerminal&) = delete;
-
- private:
-  test::ScopedVariable kind_{"TERM", "xterm-256color"};
-  test::PseudoTerminal terminal_{80, 24};
-  const int before_;
-  std::atomic<bool> is_over_{false};
-  std::thread reader_;
-};
-
-struct HasTaken {
-  test::HostCalls calls;
-  double seconds = 0.0;
-};
-
-void fit_on_counting_device(int verbose, HasTaken& taken) {
-  const OutputOnTerminal terminal;
-  const auto simulated = Device::simulated();
-  Sequential model({Input({4}), Dense(3)},
-                   {.device = Device(test::counting_device(simulated.base(), taken.calls))});
-  model.compile({.optimizer = SGD(), .loss = SparseCategoricalCrossentropy({.from_logits = true})});
-  auto source = batches();
-  const auto begin = std::chrono::steady_clock::now();
-  model.fit(source, {.steps_per_epoch = kSteps, .verbose = verbose});
-  taken.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-// Beyond what a fit without a display calls there is nothing; both read back ten times a second.
-TEST(LiveViewCost, IsNothingForTheDevice) {
-  for (const int verbose : {0, 3}) {
-    HasTaken taken;
-    fit_on_counting_device(verbose, taken);
-    const auto readbacks = static_cast<std::int64_t>(10.0 * taken.seconds) + 1;
-    EXPECT_EQ(taken.calls.launches, kSteps) << verbose;
-    EXPECT_LE(taken.calls.copies_to_host, 2 * readbacks + 20) << verbose;
-    EXPECT_LE(taken.calls.synchronizations, 40) << verbose;
-  }
-}
-
-#if !STOKER_SANITIZED_MALLOC
-
-TEST(LiveViewCost, IsNoAllocationInAStep) {
-  std::optional<test::AllocationCounter> counter;
-  std::uint64_t allocations = 0;
-  FitOptions fit_options = options(3, 1);
-  const auto begin = std::chrono::steady_clock::now();
-  fit_options.steps_per_epoch = 301;
-  double seconds = 0.0;
-  fit_options.on_train_batch_end = [&](std::int64_t step, LogsView) {
-    if (step == 100) counter.emplace();
-    if (step != 300) return;
-    allocations = counter->count_of_this_thread();
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  {
-    const OutputOnTerminal terminal;
-    fit(std::move(fit_options));
-  }
-  // Once a second it asks what was measured so far, for the verdict.
-  constexpr double kOfAReport = 300.0;
-  EXPECT_LE(static_cast<double>(allocations), kOfAReport * std::floor(seconds)) << seconds;
-}
-
-#endif
 
 }  // namespace
 }  // namespace stoker

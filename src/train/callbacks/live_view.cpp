@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <iostream>
 #include <system_error>
@@ -72,7 +73,7 @@ std::unique_ptr<LiveView> LiveView::open(Loop& loop, const std::string& model,
   if (!screen) return nullptr;
   try {
     return std::unique_ptr<LiveView>(new LiveView(loop, model, std::move(screen), terminal));
-  } catch (const std::system_error&) {  // There is no thread left.
+  } catch (const std::system_error&) {  // There is no thread, or no descriptor, left.
     return nullptr;
   }
 }
@@ -84,17 +85,24 @@ LiveView::LiveView(Loop& loop, const std::string& model,
       screen_(std::move(screen)),
       epoch_line_(epoch_text_, report::Terminal{}, kLines),
       wake_(eventfd(0, EFD_CLOEXEC)) {
+  if (wake_ < 0) throw std::system_error(errno, std::generic_category());
   state_.model = model;
   const SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
 }
 
 LiveView::~LiveView() {
-  const std::uint64_t one = 1;
-  if (write(wake_, &one, sizeof one) < 0) std::terminate();
+  eventfd_write(wake_, 1);
   thread_.join();
   ::close(wake_);
   screen_->close();
+  try {
+    summarize();
+  } catch (const std::exception&) {  // There is no memory left, or nobody takes the output.
+  }
+}
+
+void LiveView::summarize() {
   const std::string_view printed = screen_->printed();
   std::cout << printed;
   if (!printed.empty() && printed.back() != '\n') std::cout << '\n';

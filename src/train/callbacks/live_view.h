@@ -64,6 +64,7 @@ class LiveView final : public Callback {
 
   LiveView(Loop& loop, const std::string& model, std::unique_ptr<report::TerminalScreen> screen,
            const report::Terminal& terminal);
+  void summarize();
   void tell_loss(std::int64_t step, double mean);
 
   // ---- On the view's thread ----
