@@ -113,9 +113,11 @@ void add_fit(CLI::App& app, Fit& fit) {
   command.add_option("--output", fit.output, "Where the trained model goes: a .keras")->required();
   command.add_option("--history", fit.history,
                      "A file for the losses and metrics by epoch, as JSON");
-  command.add_option("--verbose", fit.verbose, "0: silent, 1: a progress bar, 2: a line an epoch")
+  command
+      .add_option("--verbose", fit.verbose,
+                  "0: silent, 1: a progress bar, 2: a line an epoch, 3: the whole terminal, live")
       ->capture_default_str()
-      ->check(CLI::Range(0, 2).description(""));
+      ->check(CLI::Range(0, 3).description(""));
   command.final_callback([&fit] {
     const bool has_data = !fit.x.empty() || !fit.images.empty() || !fit.csv.empty();
     if (!has_data) throw CLI::RequiredError("One of --x with --y, --images and --csv");

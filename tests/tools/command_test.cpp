@@ -209,6 +209,20 @@ TEST_F(Command, fit_trains_on_with_the_files_settings_and_state) {
   }
 }
 
+// The tests' output is no terminal.
+TEST_F(Command, fit_prints_a_line_an_epoch_where_there_is_no_terminal_for_a_live_view) {
+  small_model().save(folder / "m.keras");
+  write_npy(folder / "x.npy", Tensor::normal({50, 3}, 0, 1, 4));
+  write_npy(folder / "y.npy", Tensor::normal({50, 1}, 0, 1, 5));
+  const Result live =
+      program({"fit", folder / "m.keras", "--x", folder / "x.npy", "--y", folder / "y.npy",
+               "--epochs", "2", "--output", folder / "out.keras", "--verbose", "3"});
+  EXPECT_EQ(live.code, 0) << live.errors;
+  EXPECT_TRUE(live.out.starts_with("Epoch 1/2\n2/2 - ")) << live.out;
+  EXPECT_NE(live.out.find("\nEpoch 2/2\n2/2 - "), std::string::npos) << live.out;
+  EXPECT_EQ(live.out.find('\x1b'), std::string::npos);
+}
+
 TEST_F(Command, fit_takes_a_table) {
   small_model().save(folder / "m.keras");
   std::string table = "a,b,price,c\n";
