@@ -58,8 +58,10 @@ Value aligned_weight(Value& values, Value weight) {
 
 }  // namespace
 
-void describe_common(Fields& fields, const char* name, std::string& reduction) {
-  fields.note("name", name);
+void describe_common(Fields& fields, const char* name_by_default, std::string& name,
+                     std::string& reduction) {
+  if (name.empty()) name = name_by_default;
+  fields("name", name);
   fields("reduction", reduction);
   fields.ignored({"dtype"});  // losses are float32
 }
