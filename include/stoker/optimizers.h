@@ -17,7 +17,8 @@ class OptimizerBase;
 }
 
 // A handle of an optimizer; copies share the configuration (a model keeps its own slots). Strings
-// work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop".
+// work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad",
+// "adamax", "ftrl", "lion".
 class Optimizer {
  public:
   Optimizer() : Optimizer("rmsprop") {}  // Keras's default in compile()
@@ -84,11 +85,66 @@ struct RMSpropOptions {
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
 };
+struct AdadeltaOptions {
+  LearningRate learning_rate = 0.001;
+  double rho = 0.95;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct AdagradOptions {
+  LearningRate learning_rate = 0.001;
+  double initial_accumulator_value = 0.1;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct AdamaxOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct FtrlOptions {
+  LearningRate learning_rate = 0.001;
+  double learning_rate_power = -0.5;
+  double initial_accumulator_value = 0.1;
+  double l1_regularization_strength = 0.0;
+  double l2_regularization_strength = 0.0;
+  double l2_shrinkage_regularization_strength = 0.0;
+  double beta = 0.0;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
+struct LionOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.99;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+};
 
 Optimizer SGD(SGDOptions options = {});
 Optimizer Adam(AdamOptions options = {});
 Optimizer AdamW(AdamWOptions options = {});
 Optimizer RMSprop(RMSpropOptions options = {});
+Optimizer Adadelta(AdadeltaOptions options = {});
+Optimizer Adagrad(AdagradOptions options = {});
+Optimizer Adamax(AdamaxOptions options = {});
+Optimizer Ftrl(FtrlOptions options = {});
+Optimizer Lion(LionOptions options = {});
 
 // Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,
 // and the gradients by its inverse before `inner` sees them. A step with a gradient that is not

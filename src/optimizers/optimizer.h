@@ -60,18 +60,22 @@ class OptimizerBase {
   // Writes the fields of the optimizer's class.
   virtual void write_fields(Fields& fields) const = 0;
 
-  // Returns the names of the slots as Keras has them, in Keras's order. All slots begin at 0.
+  // Returns the names of the slots as Keras has them, in Keras's order.
   virtual std::vector<std::string> slot_names() const = 0;
   // Returns how many slots, in the order of slot_names(), Keras adds together for one weight after
   // the other: {2, 1} for Adam's momentum and velocity, which it adds by turns, followed by all of
   // velocity_hat. Files hold the slots in that order.
   virtual std::vector<std::size_t> slot_groups() const = 0;
+  // Returns what the slots are filled with at the beginning.
+  virtual std::vector<float> slot_values() const {
+    return std::vector<float>(slot_names().size(), 0.0f);
+  }
   // Returns the optimizer that this one wraps, or null.
   virtual const OptimizerBase* inner() const { return nullptr; }
   // Returns how the loss is scaled, or null for an optimizer that does not scale it.
   virtual const LossScaling* loss_scaling() const { return nullptr; }
-  // Returns whether a step leaves an element unchanged whose parameter, gradient and slots are 0,
-  // as those of the padding between weights are.
+  // Returns whether a step leaves a parameter of 0 unchanged whose gradient is 0 and whose slots
+  // have not been changed since the beginning, as those of the padding between weights have not.
   virtual bool keeps_zero() const { return true; }
   // Appends the step itself; `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;

@@ -34,7 +34,7 @@ class Training {
         slots_(optimizer.slot_names()),
         network_(network_of(golden)),
         state_(network_, 0, variant.threads, device_under_test().device) {
-    state_.prepare_training(network_, slots_.size());
+    state_.prepare_training(network_, slots_.size(), optimizer.slot_values());
     for (const train::Weight& weight : network_.weights()) {
       state_.write(weight, golden.tensor("initial/" + weight.spec.name));
     }
