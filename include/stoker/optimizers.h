@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "stoker/schedules.h"
 
@@ -18,7 +20,7 @@ class OptimizerBase;
 
 // A handle of an optimizer; copies share the configuration (a model keeps its own slots). Strings
 // work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad",
-// "adamax", "ftrl", "lion".
+// "adamax", "ftrl", "nadam", "lion".
 class Optimizer {
  public:
   Optimizer() : Optimizer("rmsprop") {}  // Keras's default in compile()
@@ -30,10 +32,18 @@ class Optimizer {
   // Returns {"class_name": "Adam", "config": {...}, ...}, as Keras writes it.
   Config config() const;
 
+  // Leaves weights out of the weight decay whose names hold one of these: "bias", "gamma". As in
+  // Keras this has to come before compile(), and files do not keep it.
+  void exclude_from_weight_decay(std::vector<std::string> var_names) {
+    excluded_ = std::move(var_names);
+  }
+  const std::vector<std::string>& excluded_from_weight_decay() const { return excluded_; }
+
   const std::shared_ptr<const optimizers::OptimizerBase>& base() const { return base_; }
 
  private:
   std::shared_ptr<const optimizers::OptimizerBase> base_;
+  std::vector<std::string> excluded_{};
 };
 
 // Makes an optimizer from such a map, or from a name. Throws ValueError, with the place and the
@@ -43,6 +53,10 @@ Optimizer optimizer_from_config(const Config& config);
 // weight_decay is decoupled: w -= w * learning_rate * weight_decay before the step. At most one of
 // the three clips may be set: clipnorm for each weight, global_clipnorm for all, clipvalue for each
 // element.
+//
+// With use_ema the optimizer keeps a moving average of the weights, which takes their place when
+// fit() ends, and after every ema_overwrite_frequency steps. With gradient_accumulation_steps it
+// adds up the gradients of so many steps, and makes one update of their mean.
 struct SGDOptions {
   LearningRate learning_rate = 0.01;  // A number, or a schedule (stoker/schedules.h).
   double momentum = 0.0;
@@ -51,6 +65,10 @@ struct SGDOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdamOptions {
   LearningRate learning_rate = 0.001;
@@ -62,6 +80,10 @@ struct AdamOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdamWOptions {
   LearningRate learning_rate = 0.001;
@@ -73,6 +95,10 @@ struct AdamWOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct RMSpropOptions {
   LearningRate learning_rate = 0.001;
@@ -84,6 +110,10 @@ struct RMSpropOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdadeltaOptions {
   LearningRate learning_rate = 0.001;
@@ -93,6 +123,10 @@ struct AdadeltaOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdagradOptions {
   LearningRate learning_rate = 0.001;
@@ -102,6 +136,10 @@ struct AdagradOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdamaxOptions {
   LearningRate learning_rate = 0.001;
@@ -112,6 +150,10 @@ struct AdamaxOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct FtrlOptions {
   LearningRate learning_rate = 0.001;
@@ -125,6 +167,24 @@ struct FtrlOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct NadamOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct LionOptions {
   LearningRate learning_rate = 0.001;
@@ -134,6 +194,10 @@ struct LionOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 
 Optimizer SGD(SGDOptions options = {});
@@ -144,6 +208,7 @@ Optimizer Adadelta(AdadeltaOptions options = {});
 Optimizer Adagrad(AdagradOptions options = {});
 Optimizer Adamax(AdamaxOptions options = {});
 Optimizer Ftrl(FtrlOptions options = {});
+Optimizer Nadam(NadamOptions options = {});
 Optimizer Lion(LionOptions options = {});
 
 // Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,

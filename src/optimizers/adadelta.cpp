@@ -16,19 +16,17 @@ using graph::Expr;
 class AdadeltaRule final : public Described<optimizers::OptimizerBase, AdadeltaOptions> {
  public:
   explicit AdadeltaRule(const AdadeltaOptions& options)
-      : Described(options, "Adadelta", "adadelta",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}) {
+      : Described(options, "Adadelta", "adadelta", optimizers::common_of(options)) {
     require("rho", options_.rho, check::half_open(0, 1));
     require("epsilon", options_.epsilon, check::at_least(0));
   }
 
   bool keeps_zero() const override { return optimizers::is_normal(options_.epsilon); }
 
-  std::vector<std::string> slot_names() const override {
+  std::vector<std::string> own_slot_names() const override {
     return {"accumulated_grad", "accumulated_delta_var"};
   }
-  std::vector<std::size_t> slot_groups() const override { return {2}; }
+  std::vector<std::size_t> own_slot_groups() const override { return {2}; }
 
   void step(optimizers::Update& update, Expr parameter) const override {
     const auto rho = static_cast<float>(options_.rho);

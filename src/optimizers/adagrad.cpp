@@ -16,9 +16,7 @@ using graph::Expr;
 class AdagradRule final : public Described<optimizers::OptimizerBase, AdagradOptions> {
  public:
   explicit AdagradRule(const AdagradOptions& options)
-      : Described(options, "Adagrad", "adagrad",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}) {
+      : Described(options, "Adagrad", "adagrad", optimizers::common_of(options)) {
     require("initial_accumulator_value", options_.initial_accumulator_value, check::at_least(0));
     require("epsilon", options_.epsilon, check::at_least(0));
   }
@@ -26,12 +24,12 @@ class AdagradRule final : public Described<optimizers::OptimizerBase, AdagradOpt
   bool keeps_zero() const override {
     return optimizers::is_normal(options_.epsilon + options_.initial_accumulator_value);
   }
-  std::vector<float> slot_values() const override {
+  std::vector<float> own_slot_values() const override {
     return {static_cast<float>(options_.initial_accumulator_value)};
   }
 
-  std::vector<std::string> slot_names() const override { return {"accumulator"}; }
-  std::vector<std::size_t> slot_groups() const override { return {1}; }
+  std::vector<std::string> own_slot_names() const override { return {"accumulator"}; }
+  std::vector<std::size_t> own_slot_groups() const override { return {1}; }
 
   void step(optimizers::Update& update, Expr parameter) const override {
     const Expr gradient = update.gradient();

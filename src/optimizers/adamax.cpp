@@ -18,9 +18,7 @@ using graph::Expr;
 class AdamaxRule final : public Described<optimizers::OptimizerBase, AdamaxOptions> {
  public:
   explicit AdamaxRule(const AdamaxOptions& options)
-      : Described(options, "Adamax", "adamax",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}) {
+      : Described(options, "Adamax", "adamax", optimizers::common_of(options)) {
     require("beta_1", options_.beta_1, check::half_open(0, 1));
     require("beta_2", options_.beta_2, check::half_open(0, 1));
     require("epsilon", options_.epsilon, check::at_least(0));
@@ -28,8 +26,8 @@ class AdamaxRule final : public Described<optimizers::OptimizerBase, AdamaxOptio
 
   bool keeps_zero() const override { return optimizers::is_normal(options_.epsilon); }
 
-  std::vector<std::string> slot_names() const override { return {"momentum", "norm"}; }
-  std::vector<std::size_t> slot_groups() const override { return {2}; }
+  std::vector<std::string> own_slot_names() const override { return {"momentum", "norm"}; }
+  std::vector<std::size_t> own_slot_groups() const override { return {2}; }
 
   void step(optimizers::Update& update, Expr parameter) const override {
     const Expr rate = update.scalar([this](Expr learning_rate, Expr t) {

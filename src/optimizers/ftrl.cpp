@@ -22,9 +22,7 @@ using graph::Expr;
 class FtrlRule final : public Described<optimizers::OptimizerBase, FtrlOptions> {
  public:
   explicit FtrlRule(const FtrlOptions& options)
-      : Described(options, "Ftrl", "ftrl",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}) {
+      : Described(options, "Ftrl", "ftrl", optimizers::common_of(options)) {
     require("learning_rate_power", options_.learning_rate_power, check::closed(-HUGE_VAL, 0));
     require("initial_accumulator_value", options_.initial_accumulator_value, check::at_least(0));
     require("l1_regularization_strength", options_.l1_regularization_strength, check::at_least(0));
@@ -38,12 +36,12 @@ class FtrlRule final : public Described<optimizers::OptimizerBase, FtrlOptions> 
     return optimizers::is_normal(options_.initial_accumulator_value +
                                  options_.l2_regularization_strength);
   }
-  std::vector<float> slot_values() const override {
+  std::vector<float> own_slot_values() const override {
     return {static_cast<float>(options_.initial_accumulator_value), 0.0f};
   }
 
-  std::vector<std::string> slot_names() const override { return {"accumulator", "linear"}; }
-  std::vector<std::size_t> slot_groups() const override { return {2}; }
+  std::vector<std::string> own_slot_names() const override { return {"accumulator", "linear"}; }
+  std::vector<std::size_t> own_slot_groups() const override { return {2}; }
 
   void step(optimizers::Update& update, Expr parameter) const override {
     const auto power = static_cast<float>(-options_.learning_rate_power);

@@ -16,17 +16,15 @@ using graph::Expr;
 class LionRule final : public Described<optimizers::OptimizerBase, LionOptions> {
  public:
   explicit LionRule(const LionOptions& options)
-      : Described(options, "Lion", "lion",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}) {
+      : Described(options, "Lion", "lion", optimizers::common_of(options)) {
     check::Range range = check::closed(0, 1);
     range.low_is_open = true;
     require("beta_1", options_.beta_1, range);
     require("beta_2", options_.beta_2, check::closed(0, 1));
   }
 
-  std::vector<std::string> slot_names() const override { return {"momentum"}; }
-  std::vector<std::size_t> slot_groups() const override { return {1}; }
+  std::vector<std::string> own_slot_names() const override { return {"momentum"}; }
+  std::vector<std::size_t> own_slot_groups() const override { return {1}; }
 
   void step(optimizers::Update& update, Expr parameter) const override {
     const auto mix = [&](double beta) {

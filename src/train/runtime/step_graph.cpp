@@ -406,7 +406,8 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
                    scaling != nullptr ? scaling->growth_steps : 0);
     }
     const graph::Scope scope(graph, {Origin::Kind::optimizer, "optimizer"});
-    append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);
+    append_update(graph, network, *compiled->options.optimizer.base(), has_gradient,
+                  compiled->options.optimizer.excluded_from_weight_decay());
     for (const auto& [home, value] : context.updates()) write_guarded(value, home);
   }
   const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
