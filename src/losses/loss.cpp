@@ -93,6 +93,8 @@ Value reduce_weighted(Value values, Value sample_weight, const std::string& redu
     weight = weight ? ops::multiply(mask, aligned_weight(mask, weight)) : mask;
   }
   if (weight) {
+    // A loss of the whole batch counts once for each weight.
+    if (values.shape().rank() == 0) values = ops::broadcast_to(values, weight.shape());
     weight = aligned_weight(values, weight);
     values = ops::multiply(values, weight);
   }

@@ -51,14 +51,14 @@ struct Arguments {
   std::optional<double> threshold{};
 };
 
-template <Kind kind>
+template <Kind which>
 struct ArgumentsOf : Arguments {
   ArgumentsOf() {
-    this->kind = kind;
-    name = facts_of(kind).name;
-    sparse_y_true = kind != Kind::one_hot && kind != Kind::one_hot_mean;
+    kind = which;
+    name = facts_of(which).name;
+    sparse_y_true = which != Kind::one_hot && which != Kind::one_hot_mean;
     sparse_y_pred = sparse_y_true;
-    if (kind == Kind::binary) {
+    if (which == Kind::binary) {
       target_class_ids = {0, 1};
       threshold = 0.5;
     }

@@ -53,6 +53,16 @@ class NadamRule final : public Described<optimizers::OptimizerBase, NadamOptions
   std::vector<std::string> own_slot_names() const override { return {"momentum", "velocity"}; }
   std::vector<std::size_t> own_slot_groups() const override { return {2}; }
 
+  std::optional<float> momentum_product(std::int64_t iterations) const override {
+    double product = 1.0;
+    double power = 1.0;
+    for (std::int64_t i = 0; i < iterations && product > 0.0; ++i) {
+      power *= kDecay;
+      product *= options_.beta_1 * (1.0 - 0.5 * power);
+    }
+    return static_cast<float>(product);
+  }
+
   void step(optimizers::Update& update, Expr parameter) const override {
     const double beta_1 = options_.beta_1;
     const auto momentum_at = [beta_1](Expr t) {
@@ -68,8 +78,9 @@ class NadamRule final : public Described<optimizers::OptimizerBase, NadamOptions
     const Expr of_velocity = update.scalar(
         [this](Expr, Expr t) { return 1.0f / (1.0f - pow(constant(t, options_.beta_2), t)); });
     const Expr gradient = update.gradient();
-    const auto take_1 = static_cast<float>(1.0 - options_.beta_1);
-    const auto take_2 = static_cast<float>(1.0 - options_.beta_2);
+    // Keras subtracts in float32 here.
+    const float take_1 = 1.0f - static_cast<float>(options_.beta_1);
+    const float take_2 = 1.0f - static_cast<float>(options_.beta_2);
     const Expr momentum = update.slot(0) + (gradient - update.slot(0)) * take_1;
     const Expr velocity = update.slot(1) + (square(gradient) - update.slot(1)) * take_2;
     update.set_slot(0, momentum);

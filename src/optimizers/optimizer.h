@@ -98,6 +98,12 @@ class OptimizerBase {
   virtual std::vector<float> own_slot_values() const {
     return std::vector<float>(own_slot_names().size(), 0.0f);
   }
+  // Returns the product of momenta after so many updates, which Keras's Nadam keeps as a variable of
+  // its own behind all slots. Others have none.
+  virtual std::optional<float> momentum_product(std::int64_t iterations) const {
+    (void)iterations;
+    return std::nullopt;
+  }
   // Returns the optimizer that this one wraps, or null.
   virtual const OptimizerBase* inner() const { return nullptr; }
   // Returns how the loss is scaled, or null for an optimizer that does not scale it.

@@ -72,6 +72,10 @@ class Training {
   }
 
   void compare(GoldenComparison& comparison) {
+    const std::int64_t iterations = state_.read_scalars().iterations;
+    if (const auto product = optimizer_.base()->momentum_product(iterations)) {
+      comparison.expect("slot/variable", std::vector<float>{*product});
+    }
     for (const auto& [name, values] : values_) comparison.expect(name, values);
     for (const train::Weight& weight : network_.weights()) {
       for (std::size_t i = 0; i < slots_.size(); ++i) {

@@ -108,7 +108,13 @@ class FlatUpdate final : public optimizers::Update {
     results_.assign(homes_.size(), -1);
     step_ = graph.leaf("iterations", {DType::int32, {}},
                        {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
-    // `iterations` has been advanced already, and schedules count the updates before this one.
+    if (accumulator_) {
+      const auto steps = static_cast<float>(*common_.gradient_accumulation_steps);
+      update_ = ops::map(step_, [steps](Expr t) { return floor((t - 1.0f) / steps) + 1.0f; });
+    } else {
+      update_ = step_;
+    }
+    // `iterations` has been advanced already, and schedules count the steps before this one.
     const LearningRate& rate = common_.learning_rate;
     rate_ =
         rate.is_schedule()
@@ -128,9 +134,8 @@ class FlatUpdate final : public optimizers::Update {
     return rate_expr_;
   }
   Expr slot(int index) override { return slots_[first_own_ + static_cast<std::size_t>(index)]; }
-  // `iterations` has been advanced already, so it is t of the formulas.
   Expr scalar(const std::function<Expr(Expr, Expr)>& f) override {
-    return input(ops::map(rate_, step_, f));
+    return input(ops::map(rate_, update_, f));
   }
   void set_slot(int index, Expr value) override {
     results_[first_own_ + static_cast<std::size_t>(index) + 1] = value.id;
@@ -140,7 +145,7 @@ class FlatUpdate final : public optimizers::Update {
   // Leaves everything as it is in the steps that only add to the sum of gradients, and empties the
   // sum in the others.
   void update_every(std::int64_t steps) {
-    const Expr is_update = input(is_multiple_of(steps));
+    const Expr is_update = input(is_multiple_of(step_, steps));
     for (std::size_t i = 0; i < results_.size(); ++i) {
       if (results_[i] < 0) continue;
       const Expr old = i == 0 ? parameter_ : slots_[i - 1];
@@ -156,12 +161,12 @@ class FlatUpdate final : public optimizers::Update {
     const auto momentum = static_cast<float>(common_.ema_momentum);
     // The first average is the parameter itself.
     const Expr keep =
-        input(ops::map(step_, [momentum](Expr t) { return momentum * (1.0f - equal(t, 1.0f)); }));
+        input(ops::map(update_, [momentum](Expr t) { return momentum * (1.0f - equal(t, 1.0f)); }));
     const Expr parameter{&expression_, results_[0]};
     const Expr average = slots_[*average_] * keep + parameter * (1.0f - keep);
     results_[*average_ + 1] = average.id;
     if (!common_.ema_overwrite_frequency) return;
-    const Expr overwrites = input(is_multiple_of(*common_.ema_overwrite_frequency));
+    const Expr overwrites = input(is_multiple_of(update_, *common_.ema_overwrite_frequency));
     results_[0] = select(overwrites, average, parameter).id;
   }
 
@@ -188,10 +193,10 @@ class FlatUpdate final : public optimizers::Update {
   }
 
  private:
-  // Whether the number of steps is a multiple of this one.
-  Value is_multiple_of(std::int64_t steps) const {
-    const auto n = static_cast<float>(steps);
-    return ops::map(step_, [n](Expr t) { return equal(floor(t / n) * n, t); });
+  // Whether a count is a multiple of this number.
+  static Value is_multiple_of(Value count, std::int64_t number) {
+    const auto n = static_cast<float>(number);
+    return ops::map(count, [n](Expr t) { return equal(floor(t / n) * n, t); });
   }
 
   Expr input(Value value) {
@@ -206,7 +211,10 @@ class FlatUpdate final : public optimizers::Update {
   std::vector<Value> inputs_;
   std::vector<Home> homes_;
   std::vector<std::int32_t> results_;
-  Value rate_, step_;
+  Value rate_;
+  // The number of this step, and that of its update, which is t of the formulas. `iterations` has
+  // been advanced already.
+  Value step_, update_;
   Expr parameter_, gradient_, rate_expr_;
   std::vector<Expr> slots_;
   std::optional<DType> copy_dtype_;
