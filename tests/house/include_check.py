@@ -18,7 +18,7 @@ FOLDERS = {
     "ops": ["graph"],
     "initializers": ["ops"],
     "losses": ["ops"],
-    "metrics": ["ops"],
+    "metrics": ["losses"],
     "optimizers": ["ops"],
     "layers": ["ops", "initializers"],
     "plan": ["ops"],

@@ -20,6 +20,7 @@
 #include "train/callbacks/trace_writer.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
+#include "train/saving/averages.h"
 
 namespace stoker {
 
@@ -278,6 +279,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     callbacks.send(train::kEpochReport, epoch, loop.take_report());
     if (loop.was_stopped() || loop.has_run_out()) break;
   }
+  train::overwrite_with_averages(*this);
   callbacks.send(train::kTrainEnd, logs);
   return history.take();
 }
