@@ -93,30 +93,19 @@ function largeMatrix(one, rows) {
   return [el("p", {class: "small muted"}, "Rows are the true classes, columns what the model said."), view];
 }
 
-function confusions(one, rows) {
-  const list = [];
-  for (const [truth, counts] of rows) {
-    const sum = [...counts.values()].reduce((a, b) => a + b, 0);
-    for (const [guess, count] of counts) if (truth !== guess) list.push([truth, guess, count, sum]);
-  }
-  list.sort((a, b) => b[2] - a[2]);
+function confusions(one) {
+  const list = one.cells.filter(([truth, guess]) => truth !== guess).sort((a, b) => b[2] - a[2]).slice(0, 12);
   if (!list.length) return null;
+  const share = (truth, count) => (one.by_class[truth] ? percent(count / one.by_class[truth][0]) : "–");
   return card("Most frequent confusions", table("Classes that were taken for another",
-    [{name: "Truth"}, {name: "Taken for"}, {name: "Times", number: true}, {name: "Of its class", number: true}],
-    list.slice(0, 12).map(([truth, guess, count, sum]) =>
-      [nameOf(one, truth), nameOf(one, guess), grouped(count), percent(count / sum)]), {quiet: true}));
+    [{name: "Truth", wide: true}, {name: "Taken for", wide: true}, {name: "Times", number: true}, {name: "Of its class", number: true}],
+    list.map(([truth, guess, count]) => [nameOf(one, truth), nameOf(one, guess), grouped(count), share(truth, count)]), {quiet: true}));
 }
 
-function byClass(one, rows) {
-  const said = new Map();
-  for (const counts of rows.values()) for (const [guess, count] of counts) said.set(guess, (said.get(guess) || 0) + count);
-  const lines = one.classes.map((name, label) => {
-    const counts = rows.get(label) || new Map();
-    const sum = [...counts.values()].reduce((a, b) => a + b, 0);
-    const right = counts.get(label) || 0;
-    return [name, grouped(sum), sum ? percent(right / sum) : "–", said.get(label) ? percent(right / said.get(label)) : "–"];
-  });
-  return card("By class", table("How well each class is found", [{name: "Class"}, {name: "Rows", number: true},
+function byClass(one) {
+  const lines = one.by_class.map(([count, said, right], label) => [
+    nameOf(one, label), grouped(count), count ? percent(right / count) : "–", said ? percent(right / said) : "–"]);
+  return card("By class", table("How well each class is found", [{name: "Class", wide: true}, {name: "Rows", number: true},
     {name: "Recall", number: true}, {name: "Precision", number: true}], lines, {quiet: true, tall: lines.length > 12}));
 }
 
@@ -160,10 +149,10 @@ function classesSection(data) {
     return [
       el("p", {class: "lead"}, (one.output ? `Output ${one.output}: ` : "") +
         `${grouped(one.correct)} of ${plural(one.total, "validation row")} right, ${percent(one.total ? one.correct / one.total : 0)}.` +
-        (one.left_out ? ` ${one.left_out}` : "")),
-      one.classes.length <= 12 ? card("Confusion matrix", tipsOf(smallMatrix(one, rows)))
-        : one.classes.length <= 100 ? card("Confusion matrix", largeMatrix(one, rows)) : null,
-      el("div", {class: "grid two"}, [confusions(one, rows), byClass(one, rows)].filter(Boolean)),
+        (one.note ? ` ${one.note}` : "")),
+      one.count <= 12 ? card("Confusion matrix", tipsOf(smallMatrix(one, rows)))
+        : one.count <= 100 ? card("Confusion matrix", largeMatrix(one, rows)) : null,
+      el("div", {class: "grid two"}, [confusions(one), byClass(one)].filter(Boolean)),
       mistakes(one)];
   });
 }

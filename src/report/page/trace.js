@@ -12,8 +12,8 @@ const stageName = (stage) => (STAGES[stage] || [stage])[0];
 const stageColor = (stage) => color((STAGES[stage] || [0, "other"])[1]);
 const ROW = 22;
 
-// Times in the data are whole nanoseconds, or parts of microseconds; here they are microseconds.
-const micro = (value) => seconds(value * 1e-6);
+// Times of single batches are whole nanoseconds.
+const span = (value) => seconds(value * 1e-9);
 
 // What waits is drawn below what works, and a conversion within its generation.
 const order = (stage) => (stage.startsWith("wait") ? 0 : stage === "convert" ? 2 : 1);
@@ -40,7 +40,7 @@ function traceCard(title, part, timeline) {
   const begin = Math.min(...stamps.map((stamp) => stamp.begin));
   const end = Math.max(...stamps.map((stamp) => stamp.begin + stamp.length));
   const height = ROW * used.length + 24;
-  const described = `${title}: ${plural(part.batches, "batch", "batches")} in ${micro(end - begin)}, ${plural(used.length, "row")}`;
+  const described = `${title}: ${plural(part.batches, "batch", "batches")} in ${span(end - begin)}, ${plural(used.length, "row")}`;
   const holder = el("div");
   const view = el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": described}, holder);
   let zoom = 1;
@@ -52,7 +52,7 @@ function traceCard(title, part, timeline) {
     for (const mark of ticks(0, end - begin, Math.max(2, Math.floor(width / 130)))) {
       const x = toX(begin + mark), edge = x > width - 60;
       root.append(svg("line", {class: "grid-line", x1: x, x2: x, y1: 0, y2: height - 20}),
-                  svg("text", {x: edge ? x - 4 : x + 3, y: height - 6, "text-anchor": edge ? "end" : "start"}, micro(mark)));
+                  svg("text", {x: edge ? x - 4 : x + 3, y: height - 6, "text-anchor": edge ? "end" : "start"}, span(mark)));
     }
     for (const stamp of stamps) {
       const inner = stamp.stage === "convert" ? 5 : 0;
@@ -60,7 +60,7 @@ function traceCard(title, part, timeline) {
         x: toX(stamp.begin).toFixed(2), y: ROW * row.get(stamp.track) + 3 + inner,
         width: Math.max(0.6, toX(stamp.begin + stamp.length) - toX(stamp.begin) - (zoom > 4 ? 0.6 : 0)).toFixed(2),
         height: ROW - 6 - 2 * inner, rx: 1.5, fill: stageColor(stamp.stage),
-        "data-tip": `${stageName(stamp.stage)}, batch ${grouped(stamp.batch + 1)}\n${micro(stamp.length)}, at ${micro(stamp.begin - begin)}`}));
+        "data-tip": `${stageName(stamp.stage)}, batch ${grouped(stamp.batch + 1)}\n${span(stamp.length)}, at ${span(stamp.begin - begin)}`}));
     }
     holder.replaceChildren(tipsOf(root));
   };
@@ -73,7 +73,7 @@ function traceCard(title, part, timeline) {
   }});
   return card(title,
     el("div", {class: "tools"}, el("label", {}, "Zoom", slider),
-       el("span", {class: "small muted"}, `${plural(part.batches, "batch", "batches")} in ${micro(end - begin)}`)),
+       el("span", {class: "small muted"}, `${plural(part.batches, "batch", "batches")} in ${span(end - begin)}`)),
     el("div", {class: "trace"},
        el("div", {class: "labels", "aria-hidden": "true"}, used.map((track) =>
          el("div", {style: {height: ROW + "px", lineHeight: ROW + "px"}}, timeline.tracks[track]))),
@@ -92,26 +92,26 @@ function slowestCard(timeline) {
   drawn(holder, (width) => {
     const left = 86, right = width - 66;
     const toX = scale(0, longest, left, right);
-    const described = `${title}: the slowest took ${micro(longest)}`;
+    const described = `${title}: the slowest took ${span(longest)}`;
     const root = svg("svg", {viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": described},
                      svg("title", {}, described));
     for (const mark of ticks(0, longest, Math.max(2, Math.floor((right - left) / 110)))) {
       root.append(svg("line", {class: "grid-line", x1: toX(mark), x2: toX(mark), y1: 0, y2: height - 20}),
-                  svg("text", {x: toX(mark), y: height - 6, "text-anchor": "middle"}, micro(mark)));
+                  svg("text", {x: toX(mark), y: height - 6, "text-anchor": "middle"}, span(mark)));
     }
     rows.forEach((one, i) => {
       const y = ROW * i;
       root.append(svg("text", {x: left - 8, y: y + 15, "text-anchor": "end"}, "batch " + grouped(one.batch + 1)),
                   svg("rect", {x: left, y: y + 8, width: Math.max(1, toX(one.length) - left), height: 6, rx: 2,
-                               fill: color("idle"), "data-tip": `Batch ${grouped(one.batch + 1)}, epoch ${one.epoch ?? "–"}\nin the queue, or under way`}));
+                               fill: color("idle"), "data-tip": `Batch ${grouped(one.batch + 1)}\nin the queue, or under way`}));
       for (const stamp of stampsOf(one, timeline.stages)) {
         if (stamp.stage.startsWith("wait")) continue;
         const from = Math.max(0, stamp.begin);
         root.append(svg("rect", {x: toX(from), y: y + 3, rx: 1.5, height: ROW - 6,
           width: Math.max(0.8, toX(Math.min(longest, stamp.begin + stamp.length)) - toX(from)), fill: stageColor(stamp.stage),
-          "data-tip": `${stageName(stamp.stage)}, batch ${grouped(one.batch + 1)}\n${micro(stamp.length)}, ${micro(from)} after it began`}));
+          "data-tip": `${stageName(stamp.stage)}, batch ${grouped(one.batch + 1)}\n${span(stamp.length)}, ${span(from)} after it began`}));
       }
-      root.append(svg("text", {x: toX(one.length) + 7, y: y + 15}, micro(one.length)));
+      root.append(svg("text", {x: toX(one.length) + 7, y: y + 15}, span(one.length)));
     });
     return tipsOf(root);
   });
