@@ -43,7 +43,7 @@ void BatchLog::add(std::span<const Stamp> stamps) {
     for (const auto& track : tracks) lowest = std::min(lowest, track.front().sequence);
     for (auto& track : tracks) {
       while (!track.empty() && track.front().sequence < lowest + kAtATime) {
-        add(track.front());
+        add_one(track.front());
         track = track.subspan(1);
       }
     }
@@ -51,7 +51,7 @@ void BatchLog::add(std::span<const Stamp> stamps) {
   }
 }
 
-void BatchLog::add(const Stamp& stamp) {
+void BatchLog::add_one(const Stamp& stamp) {
   BatchStamps& batch = window_[stamp.sequence % kWindow];
   if (batch.sequence != stamp.sequence) {
     batch.sequence = stamp.sequence;

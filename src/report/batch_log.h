@@ -49,7 +49,7 @@ class BatchLog {
   std::vector<BatchStamps> slowest() const;
 
  private:
-  void add(const Stamp& stamp);
+  void add_one(const Stamp& stamp);
   void finish(const BatchStamps& batch);
 
   // The latest batches, by their number modulo the size. Between the generation of a batch and its

@@ -82,10 +82,10 @@ struct Classification {
   };
   std::string output{};  // Empty where the model has one output.
   std::vector<std::string> classes{};
-  std::int64_t total = 0;  // rows
-  std::vector<Cell> cells{};  // Those with a count, by truth and guess.
+  std::int64_t total = 0;           // rows
+  std::vector<Cell> cells{};        // Those with a count, by truth and guess.
   std::vector<Mistake> mistakes{};  // The worst first.
-  std::string note{};  // What the reader should know of it.
+  std::string note{};               // What the reader should know of it.
 };
 
 struct PageTimeline {
@@ -107,7 +107,7 @@ struct Page {
   Status status = Status::done;
   std::string status_text{};  // The message of the failure.
   std::string device{};
-  std::string written{};  // when, for people
+  std::string written{};               // when, for people
   std::vector<std::int64_t> epochs{};  // Those that were run, from 1.
   std::vector<Curve> curves{};
   Progress progress{};

@@ -63,8 +63,8 @@ void list(JsonWriter& json, std::string_view name, const std::vector<T>& values)
 
 void write_curves(JsonWriter& json, const Page& page) {
   const std::size_t shown = std::min(page.curves.size(), kCurves);
-  const std::size_t most = std::clamp<std::size_t>(kNumbers / std::max<std::size_t>(shown, 1), 12,
-                                                   1000);
+  const std::size_t most =
+      std::clamp<std::size_t>(kNumbers / std::max<std::size_t>(shown, 1), 12, 1000);
   const std::vector<double> all(page.epochs.size(), 0.0);
   const auto epochs = picked(std::span(page.epochs), kept_of(all, most));
   list(json, "epochs", epochs);
@@ -250,8 +250,8 @@ void write_settings(JsonWriter& json, std::span<const FactGroup> settings) {
   json.key("settings").begin_list();
   for (const FactGroup& group : settings) {
     json.begin_object().member("name", clipped(group.name)).key("rows").begin_list();
-    for (const auto& [name, value] : std::span(group.rows).first(
-             std::min<std::size_t>(group.rows.size(), 100))) {
+    for (const auto& [name, value] :
+         std::span(group.rows).first(std::min<std::size_t>(group.rows.size(), 100))) {
       json.begin_list().value(clipped(name)).value(clipped(value, 400)).end_list();
     }
     json.end_list().end_object();

@@ -106,6 +106,7 @@ PUBLIC_HEADERS = {
     "checkpoint.h": "train",
     "model.h": "train",
     "predictor.h": "train",
+    "run_report.h": "train",
 }
 UMBRELLA = "stoker.h"  # includes all of them; for users, not for us
 

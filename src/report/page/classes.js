@@ -67,7 +67,7 @@ function largeMatrix(one, rows) {
   const longest = Math.max(...one.classes.map((name) => name.length));
   whenSized(view, () => {
     const left = 14 + 6.2 * Math.min(longest, 18), top = left;
-    const pitch = Math.max(11, Math.min(30, Math.floor((view.clientWidth - left) / count)));
+    const pitch = Math.max(10, Math.min(30, Math.floor((view.clientWidth - left) / count)));
     const size = pitch * count;
     const described = `Confusion matrix of ${count} classes: rows are the true classes, columns what the model said`;
     const root = svg("svg", {viewBox: `0 0 ${left + size} ${top + size}`, width: left + size, height: top + size,

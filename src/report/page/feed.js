@@ -47,7 +47,7 @@ function adviceCard(feed) {
     feed.advice.map((one) => [
       one.change, seconds(one.seconds_per_batch), seconds(one.predicted),
       el("span", {class: "gain"}, three(one.speedup) + " ×"),
-      [one.reason, one.condition && ` It needs ${one.condition} first.`]]), {quiet: true}));
+      one.reason[0].toUpperCase() + one.reason.slice(1) + "." + (one.condition ? ` It needs ${one.condition} first.` : "")]), {quiet: true}));
 }
 
 function whatIfCard(feed) {

@@ -75,7 +75,7 @@ function curvesSection() {
 // Within the epochs: means since the epoch began.
 function progressCard(redraw, isLog) {
   const progress = data.progress;
-  if (!progress || !progress.steps || progress.steps.length < 2) return null;
+  if (!progress || !progress.steps || progress.steps.length <= Math.max(1, data.epochs_run)) return null;
   const x = progress.steps;
   return el("div", {class: "more-row"}, el("details", {open: data.epochs.length < 4}, el("summary", {}, "By step"),
     el("div", {class: "grid"}, progress.curves.map((curve) =>
