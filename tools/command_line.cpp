@@ -24,6 +24,7 @@ struct Arguments {
   Evaluate evaluate{};
   Fit fit{};
   Convert convert{};
+  WhatIf what_if{};
 };
 
 // Without a description of its own, a check would fill the help with its limits.
@@ -132,6 +133,30 @@ void add_convert(CLI::App& app, Convert& convert) {
       ->required();
 }
 
+void add_what_if(CLI::App& app, WhatIf& what_if) {
+  CLI::App& command = add_command(
+      app, "what-if",
+      "Says what a step of a training would have taken with another device, other workers or other "
+      "data.",
+      "stoker what-if history.json --device-speed 4 --workers 8");
+  command.add_option("FILE", what_if.file, "What `fit --history` wrote")->required();
+  stoker::WhatIf& change = what_if.change;
+  const auto positive = CLI::PositiveNumber.description("");
+  command.add_option("--device-speed", change.device_speed, "So many times as fast a device")
+      ->check(positive);
+  command
+      .add_option("--generator-speed", change.generator_speed, "So many times as fast a generator")
+      ->check(positive);
+  command.add_option("--workers", change.workers, "So many threads that generate")
+      ->check(at_least_one());
+  command.add_option("--queue", change.queue, "So many batches ahead of the step")
+      ->check(at_least_one());
+  command.add_option("--upload-bytes", change.upload_bytes, "So many times the bytes of a batch")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command.add_option("--cores", change.cores, "So many cores")->check(positive);
+  command.add_flag("--json", what_if.json, "Print one line of JSON");
+}
+
 void add_doctor(CLI::App& app) {
   add_command(app, "doctor",
               "Says what the library finds on this machine, and tries what it needs.",
@@ -155,6 +180,10 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
   };
   try {
     if (app.got_subcommand("doctor")) return run(Doctor{}, make_device, out) ? 0 : kBadInput;
+    if (app.got_subcommand("what-if")) {
+      run(arguments.what_if, out);
+      return out.flush() ? 0 : fail(kBadInput, "the output could not be written");
+    }
     device = make_device();
     if (app.got_subcommand("summary")) run(arguments.summary, *device, out);
     if (app.got_subcommand("predict")) run(arguments.predict, *device, out);
@@ -187,6 +216,7 @@ int run_command(int count, const char* const* arguments, const std::function<Dev
   add_evaluate(app, parsed.evaluate);
   add_fit(app, parsed.fit);
   add_convert(app, parsed.convert);
+  add_what_if(app, parsed.what_if);
   add_doctor(app);
   try {
     app.parse(count, arguments);

@@ -260,6 +260,40 @@ TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {
   EXPECT_TRUE(read_all(folder / "mlp.onnx") == read_all(folder / "expected.onnx"));
 }
 
+TEST_F(Command, what_if_says_what_the_report_says) {
+  Sequential model = small_model();
+  const FeedReport report =
+      model
+          .fit(Tensor::normal({64, 3}, 0, 1, 1), Tensor::normal({64, 1}, 0, 1, 2),
+               {.verbose = 0, .batch_size = 4})
+          .feed;
+  const std::string json = report.to_json();
+  folder.write("report.json", json);
+  folder.write("history.json", "{\"epoch\": [0], \"feed\": " + json + "}");
+  const Outcome expected = report.what_if({.device_speed = 2, .workers = 3});
+  for (const char* name : {"report.json", "history.json"}) {
+    expect_success({"what-if", folder / name, "--device-speed", "2", "--workers", "3"});
+    EXPECT_EQ(result.out, "It was " + report.headline() + ".\nThen " + expected.text() + ".\n");
+    expect_success({"what-if", folder / name, "--device-speed", "2", "--workers", "3", "--json"});
+    EXPECT_EQ(result.out, expected.to_json() + "\n");
+  }
+}
+
+TEST_F(Command, what_if_refuses_files_and_numbers_that_make_no_sense) {
+  folder.write("other.json", "{\"feed\": {\"wall\": 1}}");
+  for (const std::string& file :
+       {std::string(folder / "other.json"), std::string(folder / "none.json"),
+        std::string(folder.path()), golden_file("mlp.keras")}) {
+    result = command({"what-if", file, "--workers", "2"});
+    EXPECT_EQ(result.code, 1) << file;
+    EXPECT_NE(result.errors.find(file), std::string::npos) << result.errors;
+    EXPECT_EQ(std::ranges::count(result.errors, '\n'), 1) << result.errors;
+  }
+  for (const char* option : {"--device-speed", "--workers", "--queue", "--cores"}) {
+    EXPECT_EQ(command({"what-if", folder / "other.json", option, "0"}).code, 2) << option;
+  }
+}
+
 TEST_F(Command, doctor_says_what_it_found) {
   expect_success({"doctor"});
   for (const char* name : {"version", "processor", "cuda", "device", "training", "files"}) {

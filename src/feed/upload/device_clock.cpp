@@ -124,12 +124,14 @@ void DeviceClock::report(FeedReport& report) {
   report.computed = since_.computed;
   report.step = since_.step;
   report.upload = since_.upload;
+  report.launch = since_.launch;
   report.device_slots = kDeviceSlots;
   // The histograms keep their memory, so that the next epoch allocates nothing.
   since_.waited_for_generator = since_.waited_for_upload = since_.waited_for_launch = 0.0;
   since_.computed = 0.0;
   since_.step.clear();
   since_.upload.clear();
+  since_.launch.clear();
 }
 
 }  // namespace stoker::feed

@@ -212,6 +212,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
 
   feed::FeedOptions feed_options =
       feed_options_of(fit_options, seed_of(fit_options), caller.interrupt);
+  if (caller.is_measurement) feed_options.warn = [](const std::string&) {};
   CallbackList callbacks(caller.model, "fit", train::callbacks_of(fit_options),
                          {fit_options.epochs, steps, fit_options.verbose}, *use);
   if (callbacks.has_report()) feed_options.stamps_per_track = kTracedStamps;
