@@ -47,7 +47,10 @@ void History::save_report(const std::string& path) const {
   for (const auto& [name, values] : history) {
     if (!is_first(name) && !name.starts_with("feed_")) add(name, values);
   }
-  if (feed.batches > 0) page.feed = feed;
+  if (feed.batches > 0) {
+    page.feed = feed;
+    page.what_if = report::page_what_if(feed);
+  }
   page.feed_by_epoch = feed_by_epoch;
   write_file(path, report::html_of(page));
 }

@@ -113,13 +113,17 @@ struct Page {
   Progress progress{};
   std::optional<FeedReport> feed{};
   std::vector<FeedReport> feed_by_epoch{};
-  std::vector<PageWhatIf> what_if{};
+  std::vector<PageWhatIf> what_if{};  // Of `feed`.
   std::optional<PageTimeline> timeline{};
   std::optional<PageModel> model{};
   std::optional<PageMemory> memory{};
   std::vector<FactGroup> settings{};
   std::vector<Classification> classification{};
 };
+
+// Returns what a step would take with a few other devices, workers and batches; nothing where that
+// can't be told.
+std::vector<PageWhatIf> page_what_if(const FeedReport& report);
 
 // Returns the page. What there is too much of is thinned out: a page has at most about 2 MB.
 std::string html_of(const Page& page);

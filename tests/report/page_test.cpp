@@ -222,6 +222,7 @@ TEST(Page, OfAHundredEpochsIsSmallAndQuick) {
   Page page = full_page(12, 100);
   page.classification.clear();
   const auto begin = std::chrono::steady_clock::now();
+  page.what_if = page_what_if(*page.feed);
   const std::string html = html_of(page);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   EXPECT_LE(html.size(), 1'000'000u);
@@ -272,6 +273,8 @@ TEST(HistoryPage, HasCurvesAndTheVerdict) {
   EXPECT_EQ(texts(data["curves"][1]["x"]), (std::vector<std::string>{"2", "4"}));
   EXPECT_TRUE(test::contains(data["feed"]["verdict"].string(), "generator-bound"));
   EXPECT_EQ(data["feed_by_epoch"].size(), 5u);
+  EXPECT_EQ(data["feed"]["what_if"][0]["change"].string(), "The device is twice as fast");
+  EXPECT_EQ(data["feed"]["what_if"][0]["limit"].string(), "generator");
 }
 
 TEST(HistoryPage, OfNothingIsAPage) {

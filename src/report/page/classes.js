@@ -41,7 +41,7 @@ function smallMatrix(one, rows) {
   const labels = [...one.classes.keys()];
   const isLong = one.classes.some((name) => name.length > 4);
   const caption = "Rows are the true classes, columns what the model said";
-  return el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix"},
+  return scroller("Confusion matrix", false,
     el("table", {class: "matrix"}, el("caption", {}, caption),
       el("thead", {}, el("tr", {}, el("td"), labels.map((guess) =>
         el("th", {scope: "col", class: isLong ? "upright" : null}, el("span", {}, nameOf(one, guess)))))),
@@ -63,7 +63,7 @@ const cellText = (one, truth, guess, count, sum) => truth === guess
 function largeMatrix(one, rows) {
   const count = one.classes.length;
   const holder = el("div");
-  const view = el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix"}, holder);
+  const view = scroller("Confusion matrix", false, holder);
   const longest = Math.max(...one.classes.map((name) => name.length));
   whenSized(view, () => {
     const left = 14 + 6.2 * Math.min(longest, 18), top = left;

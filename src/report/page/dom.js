@@ -75,8 +75,7 @@ function table(caption, columns, rows, options = {}) {
             : el("td", {class: kind(columns[i])}, cell)))));
   const shown = el("table", {}, el("caption", {class: options.quiet ? "visually-hidden" : null}, caption),
                    head, body);
-  return el("div", {class: options.tall ? "scroll tall" : "scroll", tabindex: "0", role: "region",
-                    "aria-label": caption}, shown);
+  return scroller(caption, options.tall, shown);
 }
 // Pairs of a name and a value.
 function facts(caption, pairs) {
@@ -123,14 +122,34 @@ addEventListener("scroll", () => tip.hide(), {passive: true, capture: true});
 
 // Calls `draw` with the width of `node` once that is known, and again whenever it changes. It waits
 // for the next frame, because a change of the layout while sizes are observed is an error.
+const sized = new Set();
 function whenSized(node, draw) {
   let width = 0;
-  new ResizeObserver(() => requestAnimationFrame(() => {
+  const check = () => {
     const now = Math.floor(node.clientWidth);
     if (now === width || now === 0) return;
     width = now;
     draw(now);
+  };
+  sized.add({node, check});
+  new ResizeObserver(() => requestAnimationFrame(check)).observe(node);
+}
+// Does so at once for everything that has come to be seen.
+function drawAll() {
+  for (const one of sized) {
+    if (one.node.isConnected) one.check();
+    else sized.delete(one);
+  }
+}
+// What may be wider or taller than its place; keys scroll it where it is.
+function scroller(label, isTall, ...children) {
+  const node = el("div", {class: isTall ? "scroll tall" : "scroll", role: "region", "aria-label": label}, ...children);
+  new ResizeObserver(() => requestAnimationFrame(() => {
+    const isLarge = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1;
+    if (isLarge) node.setAttribute("tabindex", "0");
+    else node.removeAttribute("tabindex");
   })).observe(node);
+  return node;
 }
 function drawn(node, draw) {
   whenSized(node, (now) => node.replaceChildren(draw(now)));

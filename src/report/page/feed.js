@@ -2,11 +2,11 @@
 // What the device waited for: the verdict, its advice, and how the time divides.
 
 const PARTS = [
-  {key: "computed", name: "Computed", color: color("accent")},
-  {key: "generator", name: "Waited for the generator", color: color("generator")},
-  {key: "upload", name: "Waited for uploads", color: color("upload")},
-  {key: "launch", name: "Waited for launches", color: color("launch")},
-  {key: "other", name: "Other: validation, callbacks, display", color: color("other")},
+  {name: "Computed", short: "Computed", color: color("accent")},
+  {name: "Waited for the generator", short: "Generator", color: color("generator")},
+  {name: "Waited for uploads", short: "Uploads", color: color("upload")},
+  {name: "Waited for launches", short: "Launches", color: color("launch")},
+  {name: "Other: validation, callbacks, display", short: "Other", color: color("other")},
 ];
 
 function gauge(share) {
@@ -85,7 +85,7 @@ function epochsCard(data) {
   const title = "Time by epoch";
   return card(title, stackedBars(title, PARTS, rows, seconds, "Epoch"),
     el("details", {}, el("summary", {}, "As a table"),
-      table(title, [{name: "Epoch"}, ...PARTS.map((part) => ({name: part.name, number: true}))],
+      table("Time by epoch: computed, waited for, and other", [{name: "Epoch"}, ...PARTS.map((part) => ({name: part.short, number: true}))],
             rows.map(([label, values]) => [label, ...values.map(seconds)]), {tall: rows.length > 14, quiet: true})));
 }
 

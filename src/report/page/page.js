@@ -41,7 +41,7 @@ function seriesOf(chart) {
 }
 
 function curvesSection() {
-  const all = chartsOf(data.curves);
+  const all = chartsOf(data.curves.filter((curve) => curve.y.length));
   if (!all.length) return null;
   const redraw = [];
   let isLog = false, shown = 12, wanted = "";
@@ -225,15 +225,19 @@ const redrawClasses = () => {
 };
 document.addEventListener("themechange", redrawClasses);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawClasses);
-// On paper everything is open, and dark ink.
+// On paper everything is open, in the light theme, and drawn for the width of a sheet.
 let before = null;
 addEventListener("beforeprint", () => {
   before = {theme, closed: [...document.querySelectorAll("details:not([open])")]};
   for (const node of before.closed) node.open = true;
   setTheme("light");
+  document.documentElement.classList.add("paper");
+  drawAll();
 });
 addEventListener("afterprint", () => {
   if (!before) return;
   for (const node of before.closed) node.open = false;
   setTheme(before.theme);
+  document.documentElement.classList.remove("paper");
+  drawAll();
 });

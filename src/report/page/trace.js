@@ -42,7 +42,7 @@ function traceCard(title, part, timeline) {
   const height = ROW * used.length + 24;
   const described = `${title}: ${plural(part.batches, "batch", "batches")} in ${span(end - begin)}, ${plural(used.length, "row")}`;
   const holder = el("div");
-  const view = el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": described}, holder);
+  const view = scroller(described, false, holder);
   let zoom = 1;
   const draw = () => {
     const width = Math.max(40, Math.floor(view.clientWidth * zoom));

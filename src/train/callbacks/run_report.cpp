@@ -118,7 +118,10 @@ void Report::Run::write(const std::string& path, Model& model, const CallbackPar
     page.memory = train::page_memory(impl.memory_report());
     page.settings = train::page_compiled(impl);
     page.settings.insert(page.settings.begin(), train::page_fit(loop, params, feed));
-    if (feed.batches > 0) page.feed = feed;
+    if (feed.batches > 0) {
+      page.feed = feed;
+      page.what_if = report::page_what_if(feed);
+    }
     if (loop.is_open()) {
       page.timeline = report::PageTimeline{.tracks = train::page_tracks(loop),
                                            .first = batches.first(),
