@@ -1,7 +1,9 @@
 "use strict";
-// What check_pages.py asks of a page. It runs in the page once that is drawn, and leaves its
-// complaints as text in an element.
-(() => {
+// What check_pages.py asks of a page. It runs in the page once that is drawn, and sends its
+// complaints to the page around it.
+const isDrawn = () => [...document.querySelectorAll("main .chart, main .trace .scroll > div")]
+    .filter((node) => node.clientWidth > 0).every((node) => node.childElementCount > 0);
+function check() {
   const faults = [];
   const expect = (holds, what) => { if (!holds) faults.push(what); };
   const shortened = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60);
@@ -56,7 +58,7 @@
   const root = document.documentElement;
   expect(innerWidth === EXPECTED.width, `expected a window ${EXPECTED.width} wide, received ${innerWidth}`);
   expect(matchMedia("(prefers-color-scheme: dark)").matches === EXPECTED.dark, "the theme is the other one");
-  for (const node of document.querySelectorAll("details")) node.open = true;
+  expect(isDrawn(), "a chart is not drawn");
   expect(root.scrollWidth <= innerWidth, `it is ${root.scrollWidth} wide in a window of ${innerWidth}`);
   for (const node of document.querySelectorAll("main *")) {
     const box = node.getBoundingClientRect();
@@ -116,9 +118,14 @@
   }
   expect(seen.size === 2 && seen.has(before), "the switch does not switch");
 
-  const result = document.createElement("pre");
-  result.id = "result";
-  result.textContent = JSON.stringify({faults: [...new Set(faults)].slice(0, 40), texts, lowest,
-                                       charts: document.querySelectorAll("main svg").length});
-  document.body.append(result);
-})();
+  parent.postMessage(JSON.stringify({faults: [...new Set(faults)].slice(0, 40), texts, lowest,
+                                     charts: document.querySelectorAll("main svg").length}), "*");
+}
+// Details are unfolded first, since what is folded is not drawn.
+let tries = 0;
+function begin() {
+  for (const node of document.querySelectorAll("details")) node.open = true;
+  if (++tries < 5 || (!isDrawn() && tries < 200)) setTimeout(begin, 50);
+  else check();
+}
+addEventListener("load", begin);

@@ -33,7 +33,7 @@ def chromium(program: str, folder: pathlib.Path, page: pathlib.Path, *options: s
         program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
         "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}",
         "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr",
-        "--virtual-time-budget=5000", *options, page.as_uri(),
+        "--virtual-time-budget=20000", *options, page.as_uri(),
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
@@ -41,10 +41,20 @@ def chromium(program: str, folder: pathlib.Path, page: pathlib.Path, *options: s
 def with_check(text: str, expected: dict) -> str:
     """Returns the page with check.js, which runs when everything has been drawn."""
     watch = "<script>window.alert = () => { window.alerted = true; };</script>"
-    check = (f"<script>addEventListener('load', () => setTimeout(() => {{ const EXPECTED = "
-             f"{json.dumps(expected).replace('<', chr(92) + 'u003c')};\n"
-             f"{(HERE / 'check.js').read_text()} }}, 1500));</script>")
+    escaped = json.dumps(expected).replace("<", "\\u003c")
+    check = f"<script>const EXPECTED = {escaped};\n{(HERE / 'check.js').read_text()}</script>"
     return text.replace("<head>", "<head>" + watch).replace("</body>", check + "</body>")
+
+
+# A window has at least 500 pixels, a frame in it has as many as one wants.
+FRAME = """<!DOCTYPE html><html><body style="margin: 0">
+<iframe style="border: 0; width: {width}px; height: 1200px" src="{page}"></iframe>
+<script>addEventListener("message", (event) => {{
+  const result = document.createElement("pre");
+  result.id = "result";
+  result.textContent = event.data;
+  document.body.append(result);
+}});</script></body></html>"""
 
 
 def console_of(errors: str) -> list[str]:
@@ -63,7 +73,10 @@ def check(program: str, folder: pathlib.Path, name: str) -> list[str]:
             copy = folder / f"checked-{name}"
             copy.write_text(with_check(text, {"width": width, "dark": dark, "scripts": scripts,
                                               "words": words, "sections": sections}))
-            run = chromium(program, folder, copy, "--dump-dom", f"--window-size={width},1200",
+            frame = folder / "frame.html"
+            frame.write_text(FRAME.format(width=width, page=copy.name))
+            run = chromium(program, folder, frame, "--dump-dom",
+                           f"--window-size={max(width, 500)},1200",
                            f"--blink-settings=preferredColorScheme={0 if dark else 1}")
             found = re.search(r'<pre id="result">(.*?)</pre>', run.stdout, re.DOTALL)
             faults += [f"{where}: {line}" for line in console_of(run.stderr)]

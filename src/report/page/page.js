@@ -143,7 +143,7 @@ function modelSection() {
     card(null, table(`Layers of ${model.name}`, [{name: "Layer", wide: true}, {name: "Type"}, {name: "Output shape", code: true}, {name: "Parameters", number: true}],
                      rows, {tall: rows.length > 16}),
       model.left_out ? el("p", {class: "small muted"}, `${plural(model.left_out, "more layer")} are left out here.`) : null,
-      facts("Totals", model.totals.map(([name, value]) => [name, grouped(value)])))];
+      el("p", {class: "small muted"}, model.totals.map(([name, value]) => `${name}: ${grouped(value)}`).join(" · ")))];
 }
 function memorySection() {
   const memory = data.memory;

@@ -51,9 +51,9 @@ report::PageModel page_model(const Model::Impl& model) {
   for (const Summary::Row& row : summary.rows) {
     page.layers.push_back({row.name, row.class_name, row.shapes, row.parameters});
   }
-  page.totals = {{"Trainable", summary.trainable},
-                 {"Not trainable", summary.fixed},
-                 {"Of the optimizer", summary.optimizer}};
+  page.totals = {{"Trainable parameters", summary.trainable},
+                 {"not trainable", summary.fixed},
+                 {"numbers of the optimizer", summary.optimizer}};
   return page;
 }
 
