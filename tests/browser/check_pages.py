@@ -22,7 +22,7 @@ PAGES = {
     "classes.html": (6, [MARKUP, "Trouser", "Worst mistakes", "What if"]),
     "many_classes.html": (6, ["Confusion matrix", "The last batches"]),
     "regression.html": (4, ["validation", "learning_rate"]),
-    "failure.html": (2, [MARKUP, "Failed"]),
+    "failure.html": (4, [MARKUP, "Failed", "Batches, one by one"]),
     "odd.html": (2, ["not finite", "Show 24 more"]),
     "empty.html": (0, ["Finished"]),
 }

@@ -102,7 +102,7 @@ TEST_P(RunReport, HasTheCurvesOfTheHistory) {
     for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(y[i].number(), history[name][i], 1e-4);
   }
   const Config& validation = curve_of(page, "val_loss");
-  EXPECT_EQ(validation["x"].to_json(), "[2,4]");
+  EXPECT_EQ(validation["x"].to_json(), "[2, 4]");
   EXPECT_NEAR(validation["y"][1].number(), history["val_loss"][1], 1e-4);
   EXPECT_NEAR(curve_of(page, "learning_rate")["y"][0].number(), 0.1, 1e-6);
   EXPECT_EQ(curve_of(page, "accuracy")["larger_is_better"].boolean(), true);
@@ -120,7 +120,7 @@ TEST_P(RunReport, HasTheFeedTheModelAndTheSettings) {
   EXPECT_EQ(page["feed"]["verdict"].string(), history.feed.verdict());
   EXPECT_EQ(page["feed_by_epoch"].size(), 2u);
   EXPECT_EQ(page["model"]["parameters"].integer(), model.count_params());
-  EXPECT_EQ(page["model"]["layers"][0].to_json(), R"x(["dense","Dense","(None, 8)",40])x");
+  EXPECT_EQ(page["model"]["layers"][0].to_json(), R"x(["dense", "Dense", "(None, 8)", 40])x");
   EXPECT_EQ(page["memory"]["layers"].size() > 0, true);
   EXPECT_EQ(text_in(page, "Optimizer", "Class"), "SGD");
   EXPECT_EQ(text_in(page, "Loss and metrics", "Loss"), "SparseCategoricalCrossentropy");
@@ -189,7 +189,7 @@ TEST_P(RunReport, CountsWhatIsMistakenForWhat) {
   ASSERT_EQ(page["classification"].size(), 1u);
   const Config& found = page["classification"][0];
   EXPECT_EQ(found["total"].integer(), 32);
-  EXPECT_EQ(found["classes"].to_json(), R"(["a","b","2"])");
+  EXPECT_EQ(found["classes"].to_json(), R"(["a", "b", "2"])");
   std::int64_t sum = 0;
   for (const Config& cell : found["cells"].list_items()) {
     EXPECT_EQ(cell[2].integer(), expected[cell[0].integer()][cell[1].integer()]);
@@ -405,7 +405,7 @@ TEST_P(RunReport, ServesOneFitAfterAnother) {
   options.callbacks = {report};
   model.fit(data().x, data().y, options);
   model.fit(data().x, data().y, options);
-  EXPECT_EQ(page_at(path_)["epochs"].to_json(), "[1,2]");
+  EXPECT_EQ(page_at(path_)["epochs"].to_json(), "[1, 2]");
   EXPECT_EQ(page_at(path_)["feed"]["batches"].integer(), 8);
 }
 

@@ -91,7 +91,8 @@ function epochsCard(data) {
 
 function feedSection(data) {
   const feed = data.feed;
-  if (!feed) return null;
+  // Where the first epoch did not end, there is no verdict.
+  if (!feed) return traceCards(data.timeline);
   const sum = feed.parts.reduce((a, b) => a + b, 0);
   return [
     el("p", {class: "lead"}, `How ${seconds(sum)} of training divide, and what a change would bring. ` +
