@@ -224,6 +224,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   if (caller.is_measurement) feed_options.warn = [](const std::string&) {};
   CallbackList callbacks(caller.model, "fit", train::callbacks_of(fit_options),
                          {fit_options.epochs, steps, fit_options.verbose}, *use);
+  if (callbacks.has_report()) feed_options.stamps_per_track = kTracedStamps;
   train::Loop loop(*this, Mode::train, "fit", source, callbacks, caller.interrupt);
   // Validation is planned now too, so that an error of shapes does not come to light only after an
   // epoch.
