@@ -14,7 +14,8 @@ namespace stoker {
 struct ReportOptions {
   std::string title{};  // Where it is empty, the title is the model's name.
   // What a classifier is judged on when the training is over: its confusion matrix and its worst
-  // mistakes. A model is one of these if it has a cross-entropy loss. Of a source that never ends,
+  // mistakes. A model is one of these if it has a cross-entropy loss. Of any model, the share of
+  // units is told whose relus are 0 for all of these rows. Of a source that never ends,
   // the first 10,000 rows are taken.
   Validation validation{};
   std::vector<std::string> class_names{};  // In the order of the labels.

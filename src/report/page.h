@@ -37,6 +37,8 @@ struct PageModel {
   struct Layer {
     std::string name{}, class_name{}, shape{};
     std::int64_t parameters = 0;
+    // The share of its units, if they are relus, that were 0 for all of the validation data.
+    std::optional<double> silent{};
   };
   std::string name{};
   std::int64_t parameters = 0;

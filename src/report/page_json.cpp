@@ -222,7 +222,9 @@ void write_model(JsonWriter& json, const PageModel& model) {
   const std::size_t shown = std::min(model.layers.size(), kLayers);
   for (const PageModel::Layer& layer : std::span(model.layers).first(shown)) {
     json.begin_list().value(clipped(layer.name)).value(layer.class_name);
-    json.value(clipped(layer.shape)).value(layer.parameters).end_list();
+    json.value(clipped(layer.shape)).value(layer.parameters);
+    if (layer.silent) json.value(*layer.silent);
+    json.end_list();
   }
   json.end_list();
   if (model.layers.size() > shown) json.member("left_out", model.layers.size() - shown);

@@ -414,5 +414,22 @@ TEST(RunReportOptions, AreChecked) {
       test::message_of<ValueError>([] { Report("run.html", {.worst = -1}); }), "worst"));
 }
 
+// Six of the eight relus are below 0 for every row, and do not learn.
+TEST(RunReport, TellsWhichShareOfUnitsIsSilent) {
+  const test::TemporaryFolder folder;
+  Sequential model = classifier();
+  std::vector<Tensor> weights = model.get_weights();
+  std::ranges::fill(weights[0].data<float>(), 0.1f);
+  for (std::size_t i = 0; i < 8; ++i) weights[1].data<float>()[i] = i < 6 ? -10.0f : 1.0f;
+  model.set_weights(weights);
+  FitOptions options = quiet();
+  options.callbacks = {Report(folder / "run.html", {.validation = {data().x, data().y}})};
+  model.fit(data().x, data().y, options);
+  const Config layers = page_at(folder / "run.html")["model"]["layers"];
+  ASSERT_EQ(layers.size(), 2U);
+  EXPECT_EQ(layers[0][4].number(), 0.75);
+  EXPECT_EQ(layers[1].size(), 4U);  // It has no relu.
+}
+
 }  // namespace
 }  // namespace stoker

@@ -138,10 +138,16 @@ function figures() {
 function modelSection() {
   const model = data.model;
   if (!model || !model.layers) return null;
-  const rows = model.layers.map(([name, kind, shape, count]) => [name, kind, shape, grouped(count)]);
+  const columns = [{name: "Layer", wide: true}, {name: "Type"}, {name: "Output shape", code: true}, {name: "Parameters", number: true}];
+  // Relus that are 0 for all of the validation data have no slope, and may never get one again.
+  const silent = model.layers.filter((layer) => layer[4] > 0.5);
+  const hasSilent = model.layers.some((layer) => layer[4] !== undefined);
+  if (hasSilent) columns.push({name: "Silent units", number: true});
+  const rows = model.layers.map(([name, kind, shape, count, share]) =>
+    [name, kind, shape, grouped(count)].concat(hasSilent ? [share === undefined ? "" : percent(share)] : []));
   return [
-    card(null, table(`Layers of ${model.name}`, [{name: "Layer", wide: true}, {name: "Type"}, {name: "Output shape", code: true}, {name: "Parameters", number: true}],
-                     rows, {tall: rows.length > 16}),
+    silent.length ? el("p", {class: "lead"}, `Most units of ${silent.map(([name]) => name).join(", ")} are silent: their relus are 0 for every row of the validation data. Units that have no slope do not learn.`) : null,
+    card(null, table(`Layers of ${model.name}`, columns, rows, {tall: rows.length > 16}),
       model.left_out ? el("p", {class: "small muted"}, `${plural(model.left_out, "more layer")} are left out here.`) : null,
       el("p", {class: "small muted"}, model.totals.map(([name, value]) => `${name}: ${grouped(value)}`).join(" · ")))];
 }

@@ -10,11 +10,11 @@
 
 #include "core/format.h"
 #include "core/timeline.h"
-#include "data/array_source.h"
 #include "feed/feed.h"
 #include "stoker/config.h"
 #include "stoker/error.h"
 #include "train/callbacks/row_view.h"
+#include "train/callbacks/validation_source.h"
 #include "train/model_access.h"
 
 namespace stoker::train {
@@ -168,23 +168,6 @@ class Judge {
   std::vector<report::Mistake> mistakes_;  // A heap whose front is the least bad.
 };
 
-// Returns the source of the validation, which borrows `arrays`.
-std::shared_ptr<Source> source_of(const Model::Impl& impl, const Validation& validation,
-                                  Arrays& arrays) {
-  std::shared_ptr<Source> source;
-  if (validation.source()) {
-    source = validation.source()->source();
-  } else {
-    const ValidationData& data = *validation.data();
-    arrays = impl.arrays(data.x, data.y, {}, "Report");
-    source = borrow_arrays(arrays.inputs, arrays.targets, {}, {.batch_size = 128});
-  }
-  if (source->device_filler() != nullptr) {
-    throw ValueError("a source that fills the device's memory itself can't be looked at");
-  }
-  return source;
-}
-
 }  // namespace
 
 std::vector<report::Classification> classify(Model& model, const Validation& validation,
@@ -192,7 +175,7 @@ std::vector<report::Classification> classify(Model& model, const Validation& val
                                              std::int64_t worst) {
   Model::Impl& impl = detail::ModelAccess::impl(model, "Report");
   Arrays arrays;
-  const std::shared_ptr<Source> source = source_of(impl, validation, arrays);
+  const std::shared_ptr<Source> source = validation_source(impl, validation, arrays);
   const BatchSpec& spec = source->spec();
   const std::vector<OutputFields> fields = fields_of_outputs(*impl.compiled, spec);
   std::vector<Judge> judges;

@@ -15,6 +15,7 @@
 #include "stoker/error.h"
 #include "train/callbacks/classify.h"
 #include "train/callbacks/page_parts.h"
+#include "train/callbacks/silent_units.h"
 #include "train/loop/loop.h"
 #include "train/model_access.h"
 
@@ -47,7 +48,8 @@ struct Report::Run {
   Timeline::Cursor cursor;
   std::vector<Stamp> stamps;  // Of a poll; it keeps its memory.
   FeedReport feed;
-  std::int64_t steps_before = 0;  // Steps of the fit before this epoch.
+  std::map<std::string, double> silent;  // The share of silent units, by layer.
+  std::int64_t steps_before = 0;         // Steps of the fit before this epoch.
   std::int64_t progress_every = 1;
   std::int64_t progress_seen = 0;
   std::int64_t written_ns = now_ns();
@@ -115,6 +117,11 @@ void Report::Run::write(const std::string& path, Model& model, const CallbackPar
     page.written = local_time();
     page.device = impl.options.device.name();
     page.model = train::page_model(impl);
+    for (report::PageModel::Layer& layer : page.model->layers) {
+      if (const auto found = silent.find(layer.name); found != silent.end()) {
+        layer.silent = found->second;
+      }
+    }
     page.memory = train::page_memory(impl.memory_report());
     page.settings = train::page_compiled(impl);
     page.settings.insert(page.settings.begin(), train::page_fit(loop, params, feed));
@@ -186,6 +193,7 @@ void Report::on_train_end(const Logs&) {
     try {
       run.page.classification =
           train::classify(model(), options_.validation, options_.class_names, options_.worst);
+      run.silent = train::silent_units(model(), options_.validation);
     } catch (const Interrupted&) {
       throw;
     } catch (const std::exception& error) {
