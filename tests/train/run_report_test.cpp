@@ -415,7 +415,7 @@ TEST(RunReportOptions, AreChecked) {
 }
 
 // Six of the eight relus are below 0 for every row, and do not learn.
-TEST(RunReport, TellsWhichShareOfUnitsIsSilent) {
+TEST(RunReportUnits, ThatAreSilentAreTold) {
   const test::TemporaryFolder folder;
   Sequential model = classifier();
   std::vector<Tensor> weights = model.get_weights();
