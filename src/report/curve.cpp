@@ -48,7 +48,7 @@ class Canvas {
   void dot(int x, int y, bool is_validation) {
     const int across = is_unicode_ ? 2 : 1, down = is_unicode_ ? 4 : 1;
     const int top = height() - 1 - y;
-    Cell& cell = cells_[static_cast<std::size_t>(top / down * columns_ + x / across)];
+    Cell& cell = cells_[index_of(top / down, x / across)];
     // The dots of a Braille character by row and column (Unicode, block 2800).
     constexpr std::uint8_t kBits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     cell.bits |= kBits[is_unicode_ ? top % 4 : 0][is_unicode_ ? x % 2 : 0];
@@ -87,7 +87,7 @@ class Canvas {
 
   void append_row(Line& line, int row) const {
     for (int column = 0; column < columns_; ++column) {
-      const Cell& cell = cells_[static_cast<std::size_t>(row * columns_ + column)];
+      const Cell& cell = cells_[index_of(row, column)];
       const Style style = cell.bits == 0       ? Style::plain
                           : cell.is_validation ? kValidationStyle
                                                : kTrainingStyle;
@@ -100,6 +100,11 @@ class Canvas {
     std::uint8_t bits = 0;
     bool is_validation = false;
   };
+
+  std::size_t index_of(int row, int column) const {
+    return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
+           static_cast<std::size_t>(column);
+  }
 
   std::string character_of(const Cell& cell) const {
     if (cell.bits == 0) return " ";

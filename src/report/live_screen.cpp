@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <string_view>
@@ -40,7 +41,7 @@ std::string shown(std::string text, const LineFormat& format) {
 std::string smooth_bar(int columns, double share, bool is_unicode) {
   constexpr std::array<const char*, 8> kEighths = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const int parts = is_unicode ? 8 : 1;
-  const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * columns * parts + 0.5);
+  const int filled = static_cast<int>(std::lround(bounded(share) * columns * parts));
   std::string bar;
   for (int i = 0; i < filled / parts; ++i) bar += is_unicode ? "█" : "#";
   if (is_unicode) bar += kEighths[static_cast<std::size_t>(filled % parts)];
@@ -72,7 +73,7 @@ Line stage_line(const StageShare& stage, int columns, const LineFormat& format) 
   const int room = columns - kNameColumns - kDetailColumns - 1;
   append(line, smooth_bar(room, stage.share, format.is_unicode), stage.style);
   pad(line, kNameColumns + room + 1);
-  append(line, print("%3.0f%%  ", 100.0 * std::clamp(stage.share, 0.0, 1.0)));
+  append(line, print("%3.0f%%  ", 100.0 * bounded(stage.share)));
   append(line, shown(stage.detail, format), Style::dim);
   return shortened(std::move(line), columns, format.is_unicode);
 }

@@ -89,7 +89,7 @@ Metrics metrics_within(const Logs& logs, int room, bool is_unicode) {
 }  // namespace
 
 std::string clock_time(double seconds) {
-  const auto whole = static_cast<long long>(std::clamp(seconds, 0.0, 1e15));
+  const auto whole = static_cast<long long>(seconds > 0.0 ? std::min(seconds, 1e15) : 0.0);
   if (whole >= 3600) {
     return print("%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
   }
@@ -114,7 +114,7 @@ Line bar_line(int columns, double share, const LineFormat& format) {
   Line line;
   const int inner = format.is_unicode ? columns : columns - kBrackets;
   if (inner <= 0) return line;
-  const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * inner);
+  const int filled = static_cast<int>(bounded(share) * inner);
   if (format.is_unicode) {
     std::string done, left;
     for (int i = 0; i < filled; ++i) done += "━";

@@ -194,10 +194,6 @@ void TerminalScreen::close() {
 
 TerminalSize TerminalScreen::size() const { return size_of(curses_->terminal); }
 
-int TerminalScreen::keyboard() const {
-  return curses_->has_keyboard ? fileno(curses_->in.get()) : -1;
-}
-
 void TerminalScreen::repaint() { curses_->repaints = true; }
 
 void TerminalScreen::draw(const std::vector<Line>& lines_to_show) {

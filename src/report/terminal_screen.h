@@ -34,8 +34,6 @@ class TerminalScreen {
   // Makes the next draw() send everything.
   void repaint();
 
-  // Becomes readable when a key was typed; below 0 where there is no keyboard.
-  int keyboard() const;
   // Takes what the program has printed and returns all of it, or the last part where that is much.
   // Somebody has to call it all the time, at least whenever the descriptor becomes readable.
   std::string_view printed() {

@@ -16,6 +16,9 @@ std::string print(const char* text, Values... values) {
 
 inline double ratio(double a, double b) { return b > 0.0 ? a / b : 0.0; }
 
+// Returns a share within [0, 1], and 0 where it is no number.
+inline double bounded(double share) { return share > 0.0 ? (share < 1.0 ? share : 1.0) : 0.0; }
+
 // Returns a share as "12.3%".
 std::string percent(double share);
 // Returns a number to three digits: "0.80", "5.10", "12.3", "456".

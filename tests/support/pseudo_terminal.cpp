@@ -40,7 +40,7 @@ PseudoTerminal::PseudoTerminal(int columns, int rows, bool reflows)
 }
 
 PseudoTerminal::~PseudoTerminal() {
-  close(person_);
+  if (person_ >= 0) close(person_);
   if (program_ >= 0) close(program_);
 }
 
@@ -147,6 +147,11 @@ void TerminalChild::type(const std::string& keys) {
 
 void TerminalChild::send(int signal) {
   if (!has_ended_) kill(process_, signal);
+}
+
+void TerminalChild::hang_up() {
+  close(person_);
+  person_ = -1;
 }
 
 termios TerminalChild::settings() const {

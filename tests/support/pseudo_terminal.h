@@ -64,6 +64,8 @@ class TerminalChild : public PseudoTerminal {
   int wait_until_ended();
   void type(const std::string& keys);
   void send(int signal);
+  // Closes the person's end, as a window that is closed does.
+  void hang_up();
   // The terminal's settings at present, and when the child was started.
   termios settings() const;
   const termios& first_settings() const { return first_; }

@@ -15,6 +15,7 @@
 
 #include "support/contains.h"
 #include "support/pseudo_terminal.h"
+#include "support/sanitizer.h"
 #include "train/terminal_fit.h"
 
 namespace stoker {
@@ -224,8 +225,10 @@ int ended_by(TerminalChild& child, const std::function<void()>& act) {
 }
 
 class LiveViewSignal : public testing::TestWithParam<int> {};
+// A sanitizer has a use of its own for the signals of crashes.
 INSTANTIATE_TEST_SUITE_P(Signal, LiveViewSignal,
-                         testing::Values(SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGSEGV),
+                         testing::Values(SIGTERM, SIGHUP, SIGQUIT, SIGABRT,
+                                         STOKER_SANITIZED_MALLOC ? SIGXCPU : SIGSEGV),
                          [](const auto& info) { return std::to_string(info.param); });
 
 TEST_P(LiveViewSignal, RestoresTheTerminalAndEndsTheProgram) {
@@ -309,6 +312,17 @@ TEST(LiveView, ComesBackAfterAHandlerOfTheProgram) {
   child.type("q");
   EXPECT_EQ(child.wait_until_ended(), 0);
   expect_restored(child);
+}
+
+TEST(LiveView, OutlivesItsTerminalWhereTheProgramDoes) {
+  TerminalChild child(80, 24, [] {
+    signal(SIGHUP, SIG_IGN);
+    set_environment();
+    return fit(options(3, 2));
+  });
+  ASSERT_TRUE(child.wait_for_text("generate"));
+  child.hang_up();
+  EXPECT_EQ(child.wait_until_ended(), 0);
 }
 
 TEST(LiveView, GoesOnAfterCtrlZ) {

@@ -218,9 +218,9 @@ void LiveView::run() {
   pthread_setname_np(pthread_self(), "stoker-view");
   std::int64_t next_frame = now_ns();
   for (;;) {
-    std::array<pollfd, 3> waits = {pollfd{wake_, POLLIN, 0},
-                                   pollfd{screen_->printed_descriptor(), POLLIN, 0},
-                                   pollfd{screen_->keyboard(), POLLIN, 0}};
+    // Keys can wait for the next frame. A keyboard that has gone would never let anybody wait.
+    std::array<pollfd, 2> waits = {pollfd{wake_, POLLIN, 0},
+                                   pollfd{screen_->printed_descriptor(), POLLIN, 0}};
     const std::int64_t left = std::max<std::int64_t>(0, next_frame - now_ns());
     poll(waits.data(), waits.size(), static_cast<int>((left + 999'999) / 1'000'000));
     if (waits[0].revents != 0) return;

@@ -67,7 +67,7 @@ std::vector<report::StageShare> StageShares::shares() const {
   using report::Style;
   const Window past = window();
   const auto share = [&](double busy) {
-    return std::clamp(report::ratio(busy, past.seconds), 0.0, 1.0);
+    return report::bounded(report::ratio(busy, past.seconds));
   };
   // A wait that is under way, and the call of the generator that it is for, have no stamps yet.
   const double unstamped = std::min(waiting_seconds_, past.seconds);
