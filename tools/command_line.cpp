@@ -24,6 +24,7 @@ struct Arguments {
   Evaluate evaluate{};
   Fit fit{};
   Convert convert{};
+  WhatIf what_if{};
   Plot plot{};
 };
 
@@ -112,9 +113,11 @@ void add_fit(CLI::App& app, Fit& fit) {
   command.add_option("--output", fit.output, "Where the trained model goes: a .keras")->required();
   command.add_option("--history", fit.history,
                      "A file for the losses and metrics by epoch, as JSON");
-  command.add_option("--verbose", fit.verbose, "0: silent, 1: a progress bar, 2: a line an epoch")
+  command
+      .add_option("--verbose", fit.verbose,
+                  "0: silent, 1: a progress bar, 2: a line an epoch, 3: the whole terminal, live")
       ->capture_default_str()
-      ->check(CLI::Range(0, 2).description(""));
+      ->check(CLI::Range(0, 3).description(""));
   command.final_callback([&fit] {
     const bool has_data = !fit.x.empty() || !fit.images.empty() || !fit.csv.empty();
     if (!has_data) throw CLI::RequiredError("One of --x with --y, --images and --csv");
@@ -131,6 +134,30 @@ void add_convert(CLI::App& app, Convert& convert) {
                   "The whole model: .keras; weights: .weights.h5 or .safetensors; "
                   "predictions: .onnx")
       ->required();
+}
+
+void add_what_if(CLI::App& app, WhatIf& what_if) {
+  CLI::App& command = add_command(
+      app, "what-if",
+      "Says what a step of a training would have taken with another device, other workers or other "
+      "data.",
+      "stoker what-if history.json --device-speed 4 --workers 8");
+  command.add_option("FILE", what_if.file, "What `fit --history` wrote")->required();
+  stoker::WhatIf& change = what_if.change;
+  const auto positive = CLI::PositiveNumber.description("");
+  command.add_option("--device-speed", change.device_speed, "So many times as fast a device")
+      ->check(positive);
+  command
+      .add_option("--generator-speed", change.generator_speed, "So many times as fast a generator")
+      ->check(positive);
+  command.add_option("--workers", change.workers, "So many threads that generate")
+      ->check(at_least_one());
+  command.add_option("--queue", change.queue, "So many batches ahead of the step")
+      ->check(at_least_one());
+  command.add_option("--upload-bytes", change.upload_bytes, "So many times the bytes of a batch")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command.add_option("--cores", change.cores, "So many cores")->check(positive);
+  command.add_flag("--json", what_if.json, "Print one line of JSON");
 }
 
 void add_plot(CLI::App& app, Plot& plot) {
@@ -179,6 +206,10 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
   };
   try {
     if (app.got_subcommand("doctor")) return run(Doctor{}, make_device, out) ? 0 : kBadInput;
+    if (app.got_subcommand("what-if")) {
+      run(arguments.what_if, out);
+      return out.flush() ? 0 : fail(kBadInput, "the output could not be written");
+    }
     device = make_device();
     if (app.got_subcommand("summary")) run(arguments.summary, *device, out);
     if (app.got_subcommand("predict")) run(arguments.predict, *device, out);
@@ -213,6 +244,7 @@ int run_command(int count, const char* const* arguments, const std::function<Dev
   add_evaluate(app, parsed.evaluate);
   add_fit(app, parsed.fit);
   add_convert(app, parsed.convert);
+  add_what_if(app, parsed.what_if);
   add_plot(app, parsed.plot);
   add_doctor(app);
   try {

@@ -9,6 +9,7 @@
 
 #include <stoker/device.h>
 #include <stoker/plot_model.h>
+#include <stoker/report.h>
 
 namespace stoker::tool {
 
@@ -53,6 +54,12 @@ struct Convert {
   std::string output;
 };
 
+struct WhatIf {
+  std::string file;
+  stoker::WhatIf change{};
+  bool json = false;
+};
+
 struct Plot {
   std::string file;
   std::string output;
@@ -66,6 +73,7 @@ void run(const Predict& arguments, const Device& device, std::ostream& out);
 void run(const Evaluate& arguments, const Device& device, std::ostream& out);
 void run(const Fit& arguments, const Device& device, std::ostream& out);
 void run(const Convert& arguments, const Device& device, std::ostream& out);
+void run(const WhatIf& arguments, std::ostream& out);
 void run(const Plot& arguments, const Device& device, std::ostream& out);
 // Reports what the library finds on this machine, and tries what it needs. `device` may throw.
 // Returns whether all is well.

@@ -209,6 +209,20 @@ TEST_F(Command, fit_trains_on_with_the_files_settings_and_state) {
   }
 }
 
+// The tests' output is no terminal.
+TEST_F(Command, fit_prints_a_line_an_epoch_where_there_is_no_terminal_for_a_live_view) {
+  small_model().save(folder / "m.keras");
+  write_npy(folder / "x.npy", Tensor::normal({50, 3}, 0, 1, 4));
+  write_npy(folder / "y.npy", Tensor::normal({50, 1}, 0, 1, 5));
+  const Result live =
+      program({"fit", folder / "m.keras", "--x", folder / "x.npy", "--y", folder / "y.npy",
+               "--epochs", "2", "--output", folder / "out.keras", "--verbose", "3"});
+  EXPECT_EQ(live.code, 0) << live.errors;
+  EXPECT_TRUE(live.out.starts_with("Epoch 1/2\n2/2 - ")) << live.out;
+  EXPECT_NE(live.out.find("\nEpoch 2/2\n2/2 - "), std::string::npos) << live.out;
+  EXPECT_EQ(live.out.find('\x1b'), std::string::npos);
+}
+
 TEST_F(Command, fit_takes_a_table) {
   small_model().save(folder / "m.keras");
   std::string table = "a,b,price,c\n";
@@ -279,6 +293,40 @@ TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {
   expect_success({"convert", golden_file("mlp.keras"), folder / "mlp.onnx"});
   original.export_onnx(folder / "expected.onnx");
   EXPECT_TRUE(read_all(folder / "mlp.onnx") == read_all(folder / "expected.onnx"));
+}
+
+TEST_F(Command, what_if_says_what_the_report_says) {
+  Sequential model = small_model();
+  const FeedReport report =
+      model
+          .fit(Tensor::normal({64, 3}, 0, 1, 1), Tensor::normal({64, 1}, 0, 1, 2),
+               {.verbose = 0, .batch_size = 4})
+          .feed;
+  const std::string json = report.to_json();
+  folder.write("report.json", json);
+  folder.write("history.json", "{\"epoch\": [0], \"feed\": " + json + "}");
+  const Outcome expected = report.what_if({.device_speed = 2, .workers = 3});
+  for (const char* name : {"report.json", "history.json"}) {
+    expect_success({"what-if", folder / name, "--device-speed", "2", "--workers", "3"});
+    EXPECT_EQ(result.out, "It was " + report.headline() + ".\nThen " + expected.text() + ".\n");
+    expect_success({"what-if", folder / name, "--device-speed", "2", "--workers", "3", "--json"});
+    EXPECT_EQ(result.out, expected.to_json() + "\n");
+  }
+}
+
+TEST_F(Command, what_if_refuses_files_and_numbers_that_make_no_sense) {
+  folder.write("other.json", "{\"feed\": {\"wall\": 1}}");
+  for (const std::string& file :
+       {std::string(folder / "other.json"), std::string(folder / "none.json"),
+        std::string(folder.path()), golden_file("mlp.keras")}) {
+    result = command({"what-if", file, "--workers", "2"});
+    EXPECT_EQ(result.code, 1) << file;
+    EXPECT_NE(result.errors.find(file), std::string::npos) << result.errors;
+    EXPECT_EQ(std::ranges::count(result.errors, '\n'), 1) << result.errors;
+  }
+  for (const char* option : {"--device-speed", "--workers", "--queue", "--cores"}) {
+    EXPECT_EQ(command({"what-if", folder / "other.json", option, "0"}).code, 2) << option;
+  }
 }
 
 TEST_F(Command, doctor_says_what_it_found) {
