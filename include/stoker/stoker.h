@@ -34,6 +34,7 @@
 #include "stoker/predictor.h"
 #include "stoker/random.h"
 #include "stoker/report.h"
+#include "stoker/run_report.h"
 #include "stoker/schedules.h"
 #include "stoker/sequence.h"
 #include "stoker/several.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/format.h"
+#include "report/columns.h"
 #include "report/text.h"
 
 namespace stoker::report {
@@ -19,13 +20,8 @@ std::string repeated(std::string_view character, int times) {
 
 }  // namespace
 
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 std::string padded(std::string_view text, std::size_t columns) {
-  const std::size_t taken = columns_of(text);
+  const auto taken = static_cast<std::size_t>(columns_of(text));
   return std::string(text) + std::string(taken < columns ? columns - taken : 0, ' ');
 }
 
@@ -35,7 +31,7 @@ std::string bar_chart(const std::vector<Bar>& bars, int columns) {
   double least = HUGE_VAL;
   double most = 0.0;
   for (const Bar& bar : bars) {
-    names = std::max(names, columns_of(bar.name));
+    names = std::max(names, static_cast<std::size_t>(columns_of(bar.name)));
     values = std::max(values, rate(bar.value).size());
     if (bar.value > 0.0 && std::isfinite(bar.value)) {
       least = std::min(least, bar.value);

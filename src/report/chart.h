@@ -8,8 +8,6 @@
 
 namespace stoker::report {
 
-// The columns that a UTF-8 text takes, where each character takes one.
-std::size_t columns_of(std::string_view text);
 // Returns the text with blanks behind it, up to so many columns.
 std::string padded(std::string_view text, std::size_t columns);
 

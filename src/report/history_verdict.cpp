@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/format.h"
 #include "report/chart.h"
+#include "report/columns.h"
 #include "report/text.h"
 #include "stoker/history.h"
 
@@ -31,7 +32,7 @@ std::string chart(const History& history, int columns) {
   const int room = std::max(8, columns - static_cast<int>(numbers) - kTimes - 10);
   std::string text =
       "█ computed  ▓ waited for the generator  ▒ for uploads  ░ to be launched  · other\n";
-  if (static_cast<int>(report::columns_of(text)) > columns + 1) {
+  if (report::columns_of(text) > columns + 1) {
     text = "█ computed  ▓ generator  ▒ upload\n░ launch  · other\n";
   }
   for (std::size_t i = first; i < all; ++i) {

@@ -18,7 +18,7 @@ FOLDERS = {
     "ops": ["graph"],
     "initializers": ["ops"],
     "losses": ["ops"],
-    "metrics": ["ops"],
+    "metrics": ["losses"],
     "optimizers": ["ops"],
     "layers": ["ops", "initializers"],
     "plan": ["ops"],
@@ -111,6 +111,7 @@ PUBLIC_HEADERS = {
     "plot_model.h": "train",
     "predictor.h": "train",
     "tensorboard.h": "train",
+    "run_report.h": "train",
 }
 # Libraries that a public header may include, because only programs that link them include it.
 GUESTS = {"bench_fixture.h": {"benchmark/benchmark.h"}}

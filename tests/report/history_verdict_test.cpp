@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "report/chart.h"
+#include "report/columns.h"
 #include "stoker/error.h"
 #include "stoker/history.h"
 #include "support/acted_fit.h"
@@ -55,7 +56,7 @@ TEST(HistoryVerdict, keeps_to_the_columns) {
     const History history = history_of(5);
     for (const std::string& line :
          lines_of(history.verdict(columns).substr(history.feed.verdict().size()))) {
-      EXPECT_LE(report::columns_of(line), static_cast<std::size_t>(columns)) << line;
+      EXPECT_LE(report::columns_of(line), columns) << line;
     }
   }
   EXPECT_TRUE(
