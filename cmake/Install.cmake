@@ -35,4 +35,5 @@ install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/stokerConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/stokerConfigVersion.cmake
   cmake/ModelFiles.cmake
+  cmake/Terminal.cmake
   DESTINATION ${stoker_config_dir})

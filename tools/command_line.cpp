@@ -25,6 +25,7 @@ struct Arguments {
   Fit fit{};
   Convert convert{};
   WhatIf what_if{};
+  Plot plot{};
 };
 
 // Without a description of its own, a check would fill the help with its limits.
@@ -112,9 +113,11 @@ void add_fit(CLI::App& app, Fit& fit) {
   command.add_option("--output", fit.output, "Where the trained model goes: a .keras")->required();
   command.add_option("--history", fit.history,
                      "A file for the losses and metrics by epoch, as JSON");
-  command.add_option("--verbose", fit.verbose, "0: silent, 1: a progress bar, 2: a line an epoch")
+  command
+      .add_option("--verbose", fit.verbose,
+                  "0: silent, 1: a progress bar, 2: a line an epoch, 3: the whole terminal, live")
       ->capture_default_str()
-      ->check(CLI::Range(0, 2).description(""));
+      ->check(CLI::Range(0, 3).description(""));
   command.final_callback([&fit] {
     const bool has_data = !fit.x.empty() || !fit.images.empty() || !fit.csv.empty();
     if (!has_data) throw CLI::RequiredError("One of --x with --y, --images and --csv");
@@ -157,6 +160,29 @@ void add_what_if(CLI::App& app, WhatIf& what_if) {
   command.add_flag("--json", what_if.json, "Print one line of JSON");
 }
 
+void add_plot(CLI::App& app, Plot& plot) {
+  CLI::App& command = add_command(app, "plot", "Draws a model, in the format that OUT ends in.",
+                                  "stoker plot model.keras model.svg --show-shapes");
+  add_file(command, plot.file);
+  command.add_option("OUT", plot.output, "The picture: .dot, or by Graphviz .png, .svg or .pdf")
+      ->required();
+  PlotModelOptions& options = plot.options;
+  command.add_flag("--show-shapes", options.show_shapes, "Show the shapes of inputs and outputs");
+  command.add_flag("--show-dtype", options.show_dtype, "Show the types of outputs");
+  command.add_flag("--show-layer-names", options.show_layer_names, "Show names beside classes");
+  command.add_flag("--show-layer-activations", options.show_layer_activations,
+                   "Show activation functions");
+  command.add_flag("--show-trainable", options.show_trainable, "Show which layers are trained");
+  command.add_flag("--expand-nested", options.expand_nested,
+                   "Draw what is inside of models that are layers");
+  command.add_option("--rankdir", options.rankdir, "Where the arrows lead: TB, LR, BT or RL")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"TB", "LR", "BT", "RL"}).description(""));
+  command.add_option("--dpi", options.dpi, "Dots of a .png for each inch")
+      ->capture_default_str()
+      ->check(at_least_one());
+}
+
 void add_doctor(CLI::App& app) {
   add_command(app, "doctor",
               "Says what the library finds on this machine, and tries what it needs.",
@@ -190,6 +216,7 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
     if (app.got_subcommand("evaluate")) run(arguments.evaluate, *device, out);
     if (app.got_subcommand("fit")) run(arguments.fit, *device, out);
     if (app.got_subcommand("convert")) run(arguments.convert, *device, out);
+    if (app.got_subcommand("plot")) run(arguments.plot, *device, out);
     if (!out.flush()) return fail(kBadInput, "the output could not be written");
     return 0;
   } catch (const Interrupted& error) {
@@ -204,8 +231,9 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
 int run_command(int count, const char* const* arguments, const std::function<Device()>& device,
                 std::ostream& out, std::ostream& errors) {
   Arguments parsed;
-  CLI::App app("Predicts with, evaluates, trains and converts neural networks in Keras's files.",
-               "stoker");
+  CLI::App app(
+      "Predicts with, evaluates, trains, converts and draws neural networks in Keras's files.",
+      "stoker");
   app.set_version_flag("--version", "stoker " STOKER_VERSION);
   app.require_subcommand(1);
   app.footer(
@@ -217,6 +245,7 @@ int run_command(int count, const char* const* arguments, const std::function<Dev
   add_fit(app, parsed.fit);
   add_convert(app, parsed.convert);
   add_what_if(app, parsed.what_if);
+  add_plot(app, parsed.plot);
   add_doctor(app);
   try {
     app.parse(count, arguments);

@@ -30,6 +30,7 @@
 #include "stoker/model.h"
 #include "stoker/npy.h"
 #include "stoker/optimizers.h"
+#include "stoker/plot_model.h"
 #include "stoker/predictor.h"
 #include "stoker/random.h"
 #include "stoker/report.h"
@@ -40,3 +41,4 @@
 #include "stoker/shape.h"
 #include "stoker/source.h"
 #include "stoker/tensor.h"
+#include "stoker/tensorboard.h"

@@ -226,33 +226,48 @@ const Timeline& Feed::timeline() const { return impl_->shared->timeline; }
 Timeline& Feed::timeline() { return impl_->shared->timeline; }
 std::size_t Feed::consumer_track() const { return static_cast<std::size_t>(impl_->sizes.workers); }
 
-FeedReport Feed::take_report() {
-  Impl& impl = *impl_;
-  const TimelineTotals now = impl.shared->timeline.snapshot();
+int Feed::filled() const { return impl_->ring.full(); }
+std::int64_t Feed::waiting_since_ns() const {
+  return impl_->waiting_since_ns.load(std::memory_order_relaxed);
+}
+
+FeedReport Feed::Impl::measured(const TimelineTotals& now) const {
   const auto since_last = [&](Stage stage) {
-    return now[stage].durations - impl.reported[stage].durations;
+    return now[stage].durations - reported[stage].durations;
   };
-  FeedReport report = std::exchange(impl.counts, FeedReport{});
+  FeedReport report = counts;
   report.generate = since_last(Stage::generate);
   report.convert = since_last(Stage::convert);
   report.wait_for_generator = since_last(Stage::wait_for_generator);
   report.waited_for_generator = report.wait_for_generator.total();
   report.generated = report.generate.total();
-  const CoreShares shares = impl.pool.core_shares();
+  const CoreShares shares = pool.core_shares();
   report.generated_cpu_share = shares.had;
   report.generated_core_share = shares.wanted;
-  const std::uint64_t drawn = impl.pool.drawn_one_by_one();
-  report.drawn_one_by_one = drawn - std::exchange(impl.drawn, drawn);
-  report.workers = workers();
-  report.max_workers = max_workers();
-  report.limited_by_memory = impl.sizes.limited_by_memory;
-  report.queue_size = queue_size();
-  report.is_pure = impl.source.pure();
-  const SourceTraits traits = impl.source.traits();
+  report.drawn_one_by_one = pool.drawn_one_by_one() - drawn;
+  report.workers = pool.active();
+  report.max_workers = sizes.workers;
+  report.limited_by_memory = sizes.limited_by_memory;
+  report.queue_size = ring.depth() - 1;
+  report.is_pure = source.pure();
+  const SourceTraits traits = source.traits();
   report.source = traits.kind;
   report.is_optimized = traits.is_optimized;
-  report.float_share = float_share(impl.source.spec());
-  impl.reported = now;
+  report.float_share = float_share(source.spec());
+  return report;
+}
+
+FeedReport Feed::report_so_far() const {
+  return impl_->measured(impl_->shared->timeline.snapshot());
+}
+
+FeedReport Feed::take_report() {
+  Impl& impl = *impl_;
+  TimelineTotals now = impl.shared->timeline.snapshot();
+  FeedReport report = impl.measured(now);
+  impl.drawn += report.drawn_one_by_one;
+  impl.counts = FeedReport{};
+  impl.reported = std::move(now);
   return report;
 }
 

@@ -106,6 +106,11 @@ class Feed {
   int queue_size() const;  // batches that may be filled ahead at present
   void set_queue_size(int batches);
 
+  // Return how many batches are ready or being read, and since when next() has been waiting for one,
+  // or 0 if it is not. They are for displays; any thread may call them.
+  int filled() const;
+  std::int64_t waiting_since_ns() const;
+
   // Returns the shares of the workers' time inside of the source.
   CoreShares core_shares() const;
   // Describes for messages the batch that next() returns next: "batch 17 of this fit", and, while
@@ -116,6 +121,8 @@ class Feed {
   // generator, batches and bytes. The caller adds wall, computed and other, and whether it tuned.
   // Only the consumer thread may call it.
   FeedReport take_report();
+  // Returns what take_report() would, and goes on measuring.
+  FeedReport report_so_far() const;
   // Returns the timeline: the stamps of the workers on tracks 0, 1, ..., then a track each for the
   // consumer and the device's two streams.
   const Timeline& timeline() const;

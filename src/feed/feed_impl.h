@@ -1,6 +1,7 @@
 // The implementation of Feed.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ struct Feed::Impl {
   // Returns "batch 17 (epoch 2, batch 7 of it)" for the batch that next() is to return.
   std::string place() const;
   std::string describe_next() const;
+  // Returns what was measured since the last report, as of `now`.
+  FeedReport measured(const TimelineTotals& now) const;
 
   // ---- waiting.cpp: waiting for a batch, and giving it up ----
   SlotNote* take();
@@ -67,6 +70,8 @@ struct Feed::Impl {
 
   bool warned_of_nan = false;       // the warning is given once
   bool waits = false;               // whether take() waits at present
+  // The time since which it does, for displays; 0 if it does not.
+  std::atomic<std::int64_t> waiting_since_ns{0};
   std::int64_t epoch_begin_ns = 0;  // 0 between epochs
   std::int64_t epoch_waited_ns = 0;
   std::uint64_t taken = 0;     // batches that next() has returned

@@ -95,10 +95,12 @@ SlotNote* Feed::Impl::take() {
   }
   waits = true;
   const std::int64_t begin = now_ns();
+  waiting_since_ns.store(begin, std::memory_order_relaxed);
   const Waited waited = wait(begin);
   if (waited == Waited::filled) wait_for_a_run_of_steps();
   const std::int64_t end = now_ns();
   waits = false;
+  waiting_since_ns.store(0, std::memory_order_relaxed);
   shared->timeline.track(static_cast<std::size_t>(sizes.workers))
       .stamp(Stage::wait_for_generator, sequence, begin, end);
   const std::int64_t awaited_ns = end - begin;

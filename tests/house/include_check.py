@@ -18,7 +18,7 @@ FOLDERS = {
     "ops": ["graph"],
     "initializers": ["ops"],
     "losses": ["ops"],
-    "metrics": ["ops"],
+    "metrics": ["losses"],
     "optimizers": ["ops"],
     "layers": ["ops", "initializers"],
     "plan": ["ops"],
@@ -108,8 +108,10 @@ PUBLIC_HEADERS = {
     "callbacks.h": "train",
     "checkpoint.h": "train",
     "model.h": "train",
+    "plot_model.h": "train",
     "predictor.h": "train",
     "run_report.h": "train",
+    "tensorboard.h": "train",
 }
 # Libraries that a public header may include, because only programs that link them include it.
 GUESTS = {"bench_fixture.h": {"benchmark/benchmark.h"}}

@@ -209,6 +209,20 @@ TEST_F(Command, fit_trains_on_with_the_files_settings_and_state) {
   }
 }
 
+// The tests' output is no terminal.
+TEST_F(Command, fit_prints_a_line_an_epoch_where_there_is_no_terminal_for_a_live_view) {
+  small_model().save(folder / "m.keras");
+  write_npy(folder / "x.npy", Tensor::normal({50, 3}, 0, 1, 4));
+  write_npy(folder / "y.npy", Tensor::normal({50, 1}, 0, 1, 5));
+  const Result live =
+      program({"fit", folder / "m.keras", "--x", folder / "x.npy", "--y", folder / "y.npy",
+               "--epochs", "2", "--output", folder / "out.keras", "--verbose", "3"});
+  EXPECT_EQ(live.code, 0) << live.errors;
+  EXPECT_TRUE(live.out.starts_with("Epoch 1/2\n2/2 - ")) << live.out;
+  EXPECT_NE(live.out.find("\nEpoch 2/2\n2/2 - "), std::string::npos) << live.out;
+  EXPECT_EQ(live.out.find('\x1b'), std::string::npos);
+}
+
 TEST_F(Command, fit_takes_a_table) {
   small_model().save(folder / "m.keras");
   std::string table = "a,b,price,c\n";
@@ -238,6 +252,27 @@ TEST_F(Command, fit_takes_a_folder_of_images) {
   EXPECT_EQ(Model::load(folder / "out.keras").iterations(), 4);
   const Config json = Config::from_json(read_all(folder / "h.json"));
   EXPECT_EQ(json.at("history").at("val_accuracy").size(), 2U);
+  EXPECT_EQ(json.at("feed_by_epoch").size(), 2U);
+}
+
+TEST_F(Command, plot_draws_what_the_library_draws) {
+  expect_success({"plot", golden_file("cnn.keras"), folder / "m.dot"});
+  const Model model = Model::load(golden_file("cnn.keras"));
+  EXPECT_EQ(read_all(folder / "m.dot"), model_to_dot(model, {.show_layer_names = false}));
+  expect_success({"plot", golden_file("cnn.keras"), folder / "m.dot", "--show-shapes",
+                  "--show-dtype", "--show-layer-names", "--show-layer-activations",
+                  "--show-trainable", "--expand-nested", "--rankdir", "LR", "--dpi", "96"});
+  EXPECT_EQ(read_all(folder / "m.dot"), model_to_dot(model, {.show_shapes = true,
+                                                             .show_dtype = true,
+                                                             .rankdir = "LR",
+                                                             .expand_nested = true,
+                                                             .dpi = 96,
+                                                             .show_layer_activations = true,
+                                                             .show_trainable = true}));
+}
+
+TEST_F(Command, plot_draws_a_model_whose_compile_is_not_offered) {
+  expect_success({"plot", golden_file("residual.keras"), folder / "m.dot"});
 }
 
 TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {

@@ -172,6 +172,7 @@ bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
 }
 
 void Ring::release(std::uint64_t sequence) {
+  released_.store(sequence + 1, std::memory_order_relaxed);
   slot(sequence).turn.store(2 * (sequence + slots_.size()));
   if (worker_.load() == Worker::asleep) wake_worker();
 }

@@ -91,6 +91,14 @@ class Ring {
     return static_cast<int>(published_.load(std::memory_order_relaxed) - sequence);
   }
 
+  // Returns the number of slots that are full, those that the consumer still reads among them. Any
+  // thread may call it.
+  int full() const {
+    const std::uint64_t released = released_.load(std::memory_order_relaxed);
+    const std::uint64_t published = published_.load(std::memory_order_relaxed);
+    return published > released ? static_cast<int>(published - released) : 0;
+  }
+
   // Wakes the worker for good. Any thread may call it.
   void stop();
 
@@ -130,6 +138,8 @@ class Ring {
   std::atomic<bool> consumer_asleep_{false};
   std::atomic<bool> fills_are_long_{false};
   std::chrono::nanoseconds timed_sleep_;  // how long the worker sleeps by its timer
+  // The consumer's, in a cache line of its own, for displays.
+  alignas(64) std::atomic<std::uint64_t> released_{0};
 };
 
 }  // namespace stoker::feed

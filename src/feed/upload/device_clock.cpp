@@ -117,7 +117,7 @@ void DeviceClock::account() {
   ++accounted_;
 }
 
-void DeviceClock::report(FeedReport& report) {
+void DeviceClock::report(FeedReport& report) const {
   report.waited_for_generator = since_.waited_for_generator;
   report.waited_for_upload = since_.waited_for_upload;
   report.waited_for_launch = since_.waited_for_launch;
@@ -126,6 +126,9 @@ void DeviceClock::report(FeedReport& report) {
   report.upload = since_.upload;
   report.launch = since_.launch;
   report.device_slots = kDeviceSlots;
+}
+
+void DeviceClock::forget_reported() {
   // The histograms keep their memory, so that the next epoch allocates nothing.
   since_.waited_for_generator = since_.waited_for_upload = since_.waited_for_launch = 0.0;
   since_.computed = 0.0;

@@ -66,8 +66,9 @@ class DeviceClock {
   // Returns the durations of all uploads and steps so far.
   const StageDurations& durations() const { return durations_; }
 
-  // Adds to the report what was accounted for since the last call.
-  void report(FeedReport& report);
+  // Adds to the report what was accounted for since the last forget_reported().
+  void report(FeedReport& report) const;
+  void forget_reported();
 
  private:
   struct InFlight {

@@ -118,6 +118,15 @@ struct Pipeline::Impl {
     options.give_warning(text);
   }
 
+  // Adds the tuner's, and the device's or the step's side to a report of the feed's.
+  void add_device_to(FeedReport& report) const {
+    tuner->report(report);
+    if (clock) return clock->report(report);
+    report.step = stepped.step;
+    report.step_in_a_row = stepped.step_in_a_row;
+    report.computed = report.step.total();
+  }
+
   // ---- Uploads ----
 
   Batch& uploading_at(std::uint64_t batch) { return uploading[batch % uploading.size()]; }
@@ -279,19 +288,24 @@ void Pipeline::consumed(const Batch& batch) {
 FeedReport Pipeline::take_report() {
   Impl& impl = *impl_;
   FeedReport report = impl.feed->take_report();
-  impl.tuner->report(report);
   if (impl.clock) {
     impl.copy->synchronize();
     impl.compute.synchronize();
     impl.clock->account_for_all();
-    impl.clock->report(report);
+  }
+  impl.add_device_to(report);
+  if (impl.clock) {
+    impl.clock->forget_reported();
   } else {
-    report.step = impl.stepped.step;
-    report.step_in_a_row = impl.stepped.step_in_a_row;
-    report.computed = report.step.total();
     impl.stepped.step.clear();  // the memory is kept
     impl.stepped.step_in_a_row.clear();
   }
+  return report;
+}
+
+FeedReport Pipeline::report_so_far() const {
+  FeedReport report = impl_->feed->report_so_far();
+  impl_->add_device_to(report);
   return report;
 }
 

@@ -53,6 +53,9 @@ class Pipeline {
   // Returns Feed::take_report() with the device's side added: what it waited for, uploads and
   // steps. The caller adds wall, other and cpu. This waits for the device.
   FeedReport take_report();
+  // Returns what take_report() would, as far as the host knows by now, and goes on measuring. This
+  // waits for nothing.
+  FeedReport report_so_far() const;
 
  private:
   struct Impl;

@@ -1,3 +1,7 @@
+#include <unistd.h>
+
+#include <iostream>
+
 #include "core/timeline.h"
 #include "report/progress_bar.h"
 #include "stoker/callbacks.h"
@@ -5,11 +9,11 @@
 namespace stoker {
 
 struct ProgbarLogger::Bar {
+  explicit Bar(int verbose) : bar(std::cout, report::terminal_at(STDOUT_FILENO), verbose) {}
   report::ProgressBar bar;
 };
 
-ProgbarLogger::ProgbarLogger(int verbose)
-    : bar_(std::make_unique<Bar>(Bar{report::standard_progress_bar(verbose)})) {}
+ProgbarLogger::ProgbarLogger(int verbose) : bar_(std::make_unique<Bar>(verbose)) {}
 ProgbarLogger::ProgbarLogger(ProgbarLogger&&) noexcept = default;
 ProgbarLogger::~ProgbarLogger() = default;
 

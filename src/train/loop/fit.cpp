@@ -1,21 +1,26 @@
 // Training.
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/check.h"
 #include "core/format.h"
 #include "data/array_source.h"
 #include "feed/upload/class_weights.h"
+#include "report/progress_bar.h"
 #include "stoker/array_source.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/random.h"
 #include "train/callbacks/history_recorder.h"
+#include "train/callbacks/live_view.h"
 #include "train/callbacks/missing_batches.h"
 #include "train/callbacks/trace_writer.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
+#include "train/saving/averages.h"
 
 namespace stoker {
 
@@ -28,12 +33,14 @@ namespace {
 constexpr std::size_t kStamps = 1024;
 constexpr std::size_t kTracedStamps = 65536;
 
+constexpr int kLive = 3;  // The verbose of the live view.
+
 void check_options(const FitOptions& options) {
   const auto require = [](const char* name, auto value, check::Range range) {
     check::require("fit", name, value, range);
   };
   require("epochs", options.epochs, check::at_least(1));
-  require("verbose", options.verbose, check::closed(0, 2));
+  require("verbose", options.verbose, check::closed(0, 3));
   require("batch_size", options.batch_size, check::at_least(1));
   require("validation_split", options.validation_split, check::half_open(0, 1));
   require("validation_freq", options.validation_freq, check::at_least(1));
@@ -66,6 +73,7 @@ feed::FeedOptions feed_options_of(const FitOptions& options, std::uint64_t seed,
           .nan_policy = options.nan_policy,
           .timeout_seconds = options.generator_timeout,
           .stamps_per_track = options.trace.empty() ? kStamps : kTracedStamps,
+          .warn = report::print_warning,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 
@@ -84,6 +92,7 @@ feed::FeedOptions validation_options_of(const FitOptions& options, const Source&
           .seed = seed,
           .nan_policy = options.nan_policy,
           .timeout_seconds = options.generator_timeout,
+          .warn = report::print_warning,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 
@@ -221,7 +230,14 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   // epoch.
   if (validation) train::StepRunner(*this, Mode::evaluate, *validation).prepare();
 
-  const int verbose = callbacks.has_progress_bar() ? 0 : fit_options.verbose;
+  int verbose = callbacks.has_progress_bar() ? 0 : fit_options.verbose;
+  std::unique_ptr<train::LiveView> view;
+  if (verbose == kLive) {
+    view = train::LiveView::open(loop, name, !caller.interrupt.listens(), verbose);
+    if (view) verbose = 0;
+  }
+  std::optional<CallbackList::Own> own_view;
+  if (view) own_view.emplace(callbacks, *view);
   ProgbarLogger progress(verbose);
   train::HistoryRecorder history;
   train::MissingBatches missing(loop, feed_options);
@@ -264,6 +280,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     callbacks.send(train::kEpochReport, epoch, loop.take_report());
     if (loop.was_stopped() || loop.has_run_out()) break;
   }
+  train::overwrite_with_averages(*this);
   callbacks.send(train::kTrainEnd, logs);
   return history.take();
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <new>
 
+#include "report/terminal_guard.h"
 #include "train/runtime/use.h"
 
 namespace stoker::train {
@@ -32,7 +33,9 @@ thread_local int scopes_of_thread = 0;
 std::atomic<bool> is_exiting{false};
 
 void handle(int) {
-  if (signals.fetch_add(1) > 0) _exit(kInterruptedStatus);
+  if (signals.fetch_add(1) == 0) return;
+  report::restore_terminal();
+  _exit(kInterruptedStatus);
 }
 
 }  // namespace

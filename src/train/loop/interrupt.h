@@ -24,6 +24,8 @@ class InterruptScope {
   InterruptScope& operator=(const InterruptScope&) = delete;
 
   bool requested() const;
+  // Whether signals are noted, because the caller wants it and the program has no handler.
+  bool listens() const { return listens_; }
   // Ends the scope and returns whether a signal came while it lived. The last scope restores
   // SIGINT's default before the flag is read, so that no signal is lost between the last check and
   // the end. It leaves our handler in place when a signal came and the program is `exiting`, so

@@ -173,17 +173,28 @@ FitPosition Loop::position() const {
 
 FeedReport Loop::take_report() {
   FeedReport report = pipeline_->take_report();
+  complete(report, cpu_seconds_);
+  report.callbacks = callbacks_.take_seconds();
+  return report;
+}
+
+FeedReport Loop::report_so_far() const {
+  FeedReport report = pipeline_->report_so_far();
+  complete(report, process_cpu_seconds() - cpu_seconds_);
+  return report;
+}
+
+// Adds what the pipeline does not know.
+void Loop::complete(FeedReport& report, double cpu_seconds) const {
   report.wall = 1e-9 * static_cast<double>(now_ns() - begin_ns_);
   report.other = std::max(0.0, report.wall - report.computed - report.waited_for_generator -
                                    report.waited_for_upload - report.waited_for_launch);
-  report.callbacks = callbacks_.take_seconds();
-  report.cpu = cpu_seconds_;
+  report.cpu = cpu_seconds;
   report.cores = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
   if (model_.state.device().reads_host_memory()) {
     const int threads = model_.options.threads;
     report.step_cores = threads > 0 ? std::min<double>(threads, report.cores) : report.cores;
   }
-  return report;
 }
 
 }  // namespace stoker::train

@@ -53,6 +53,8 @@ class Loop final : private detail::LogsSource {
   Logs logs() const { return model_.read_logs(); }
   // Returns how the time since run_epoch() was called divides. It waits for the device.
   FeedReport take_report();
+  // Returns the same of the epoch so far, and goes on measuring. It waits for nothing.
+  FeedReport report_so_far() const;
 
   std::int64_t epoch() const { return place_.epoch; }
   std::int64_t steps_of_epoch() const { return epoch_steps_; }
@@ -79,6 +81,7 @@ class Loop final : private detail::LogsSource {
   void launch(const feed::Batch& batch);
   void end_step();
   void report_progress();
+  void complete(FeedReport& report, double cpu_seconds) const;
   void end_epoch();
 
   Model::Impl& model_;
@@ -106,7 +109,9 @@ class Loop final : private detail::LogsSource {
   Logs logs_;
 
   std::int64_t begin_ns_ = 0;  // The time when run_epoch() was called.
-  double cpu_seconds_ = 0.0;   // The CPU time of the process in the steps of the last epoch.
+  // The CPU time of the process in the steps of the last epoch. While one runs, it is the time at
+  // which that began.
+  double cpu_seconds_ = 0.0;
 };
 
 }  // namespace stoker::train

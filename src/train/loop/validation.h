@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "feed/ring/feed_options.h"
+#include "report/progress_bar.h"
 #include "stoker/history.h"
 #include "stoker/model.h"
 #include "train/callbacks/callback_list.h"
@@ -31,6 +32,7 @@ feed::FeedOptions feed_options_of(const Options& options, std::uint64_t seed,
           .seed = seed,
           .nan_policy = options.nan_policy,
           .timeout_seconds = options.generator_timeout,
+          .warn = report::print_warning,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
 }
 

@@ -1,0 +1,89 @@
+#include "train/callbacks/stage_shares.h"
+
+#include <algorithm>
+#include <string>
+
+#include "report/text.h"
+
+namespace stoker::train {
+namespace {
+
+// A stage is stamped when it ends, so that a window has to be longer than a few of them.
+constexpr double kWindow = 1.0;
+constexpr double kLongestWindow = 10.0;
+constexpr double kStagesInWindow = 4.0;
+
+double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
+
+std::string each(double mean, const char* what) {
+  return mean > 0.0 ? report::duration(mean) + what : "";
+}
+
+}  // namespace
+
+void StageShares::look(const feed::Feed& feed, std::int64_t now) {
+  const TimelineTotals totals = feed.timeline().snapshot();
+  Sample sample{.at_ns = now};
+  for (std::size_t i = 0; i < kStages; ++i) {
+    sample.busy_ns[i] = totals.stages[i].sum_ns;
+    sample.count[i] = totals.stages[i].count;
+  }
+  samples_.push_back(sample);
+  while (seconds(now - samples_.front().at_ns) > kLongestWindow) samples_.pop_front();
+  workers_ = std::max(1, feed.workers());
+  const std::int64_t since = feed.waiting_since_ns();
+  waiting_seconds_ = since > 0 ? std::max(0.0, seconds(now - since)) : 0.0;
+}
+
+double StageShares::mean(Stage stage) const {
+  if (samples_.empty()) return 0.0;
+  const auto i = static_cast<std::size_t>(stage);
+  const Sample& last = samples_.back();
+  return report::ratio(seconds(last.busy_ns[i]), static_cast<double>(last.count[i]));
+}
+
+StageShares::Window StageShares::window() const {
+  Window window;
+  if (samples_.size() < 2) return window;
+  const double longest = std::max(mean(Stage::compute), mean(Stage::generate) / workers_);
+  const double wanted = std::clamp(kStagesInWindow * longest, kWindow, kLongestWindow);
+  const Sample& last = samples_.back();
+  auto first = std::prev(samples_.end());
+  while (first != samples_.begin() && seconds(last.at_ns - first->at_ns) < wanted) --first;
+  window.seconds = seconds(last.at_ns - first->at_ns);
+  for (std::size_t i = 0; i < kStages; ++i) {
+    window.busy[i] = seconds(last.busy_ns[i] - first->busy_ns[i]);
+    window.count[i] = static_cast<double>(last.count[i] - first->count[i]);
+  }
+  return window;
+}
+
+double StageShares::steps_per_second() const {
+  const Window past = window();
+  return report::ratio(past.count[static_cast<std::size_t>(Stage::compute)], past.seconds);
+}
+
+std::vector<report::StageShare> StageShares::shares() const {
+  using report::Style;
+  const Window past = window();
+  const auto share = [&](double busy) {
+    return std::clamp(report::ratio(busy, past.seconds), 0.0, 1.0);
+  };
+  // A wait that is under way, and the call of the generator that it is for, have no stamps yet.
+  const double unstamped = std::min(waiting_seconds_, past.seconds);
+  const bool is_hanging = waiting_seconds_ > past.seconds;
+  const double generated = is_hanging ? 1.0 : share(past[Stage::generate] / workers_);
+  const double waited = share(past[Stage::wait_for_generator] + unstamped);
+  const bool uploads = mean(Stage::upload) > 0.0;
+  std::string waits = uploads ? "the host, for a batch" : "for a batch";
+  if (waiting_seconds_ > 1.0) waits += ": " + report::duration(waiting_seconds_) + " by now";
+  return {
+      {"generate", generated, each(mean(Stage::generate), " a batch"), Style::magenta},
+      {"wait", waited, waits, Style::red},
+      {"upload", share(past[Stage::upload]),
+       uploads ? each(mean(Stage::upload), " a batch") : "none: the step reads it", Style::yellow},
+      {"compute", share(past[Stage::compute]), each(mean(Stage::compute), " a step"),
+       Style::green}};
+}
+
+}  // namespace stoker::train
