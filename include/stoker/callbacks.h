@@ -162,7 +162,8 @@ struct CSVLoggerOptions {
 };
 
 // Writes a line for each epoch: its number, and its logs in the order of their names. Lines end as
-// Python's csv module ends them.
+// Python's csv module ends them. A line is there whole or not at all: where the disk is full, the
+// file is cut back to the line before.
 class CSVLogger : public Callback {
  public:
   explicit CSVLogger(std::string filename, CSVLoggerOptions options = {});
