@@ -85,8 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const fuzz::Choice choice(data, size);
   std::string file(choice.bytes.begin(), choice.bytes.end());
   if (choice.bit(0)) file = sealed(file, choice.bit(1));
-  const std::string& path = fuzz::input().holding(
-      {reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
+  const std::string& path =
+      fuzz::input().holding({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
   static Sequential model = fuzz::small_model();
   fuzz::only_own_errors([&] { read_checkpoint_info(path); });
   if (choice.bit(2)) {

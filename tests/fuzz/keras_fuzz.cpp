@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/atomic_file.h"
+#include "fuzz/hdf5_leaks.h"
 #include "fuzz/input.h"
 #include "fuzz/zip_seal.h"
 #include "io/zip.h"
@@ -23,7 +24,8 @@ struct Names {
   std::string older = folder / "m.h5";
   Names() {
     const std::string& target = fuzz::input().path();
-    if (symlink(target.c_str(), keras.c_str()) != 0 || symlink(target.c_str(), older.c_str()) != 0) {
+    if (symlink(target.c_str(), keras.c_str()) != 0 ||
+        symlink(target.c_str(), older.c_str()) != 0) {
       std::abort();
     }
   }

@@ -58,8 +58,8 @@ std::size_t below(Random& random, std::size_t end) {
 
 // One of the changes that libFuzzer makes.
 void change(Bytes& bytes, const Bytes& other, Random& random) {
-  constexpr std::uint64_t kNumbers[] = {0,      1,          0x7f,       0x80,           0xff,
-                                        0xffff, 0x7fffffff, 0xffffffff, std::uint64_t(-1)};
+  constexpr std::uint64_t kNumbers[] = {
+      0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff, std::uint64_t(-1)};
   const std::size_t at = below(random, bytes.size() + 1);
   const auto place = bytes.begin() + static_cast<std::ptrdiff_t>(at);
   const std::size_t length = std::min(bytes.size() - at, 1 + below(random, 64));
