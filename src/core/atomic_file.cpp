@@ -34,8 +34,8 @@ std::filesystem::path temporary_name(const std::filesystem::path& path, int n) {
 class OpenDirectory {
  public:
   explicit OpenDirectory(const std::filesystem::path& path)
-      : descriptor_(retried(
-            [&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })) {}
+      : descriptor_(
+            retried([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })) {}
   ~OpenDirectory() {
     if (descriptor_ >= 0) close(descriptor_);
   }

@@ -11,8 +11,8 @@ namespace stoker {
 // A file under construction. It is written under a temporary name in the target's directory and
 // takes the target's name in `commit`. Until then the target is unchanged. An object that is
 // destroyed without a commit removes the temporary file. Every failure throws IoError with the path
-// and the system's reason; what a signal interrupts, or the system does in part, goes on. Writes are
-// not buffered.
+// and the system's reason; what a signal interrupts, or the system does in part, goes on. Writes
+// are not buffered.
 //
 // The new file takes the mode of the file that it replaces, and its owner where the system allows
 // that. Symbolic links are followed: the file that they lead to is replaced, and the links stay. A

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,8 @@ constinit Fault failing_fault = Fault::io_error;
 constinit std::uint64_t left = 0;
 constinit bool failed = false;
 constinit char failed_path[4096] = {};
+constinit std::atomic<bool> writes_wait{false};
+constinit std::atomic<bool> has_waited{false};
 
 bool is_below_folder(const char* path) {
   return std::strncmp(path, folder, std::strlen(folder)) == 0;
@@ -50,7 +53,6 @@ std::optional<Fault> fault_of(Call call, const char* path) {
 struct NameOf {
   char text[4096] = {};
   explicit NameOf(int descriptor) {
-    if (!is_on.load(std::memory_order_acquire)) return;
     char link[64];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     const long count = syscall(SYS_readlink, link, text, sizeof text - 1);
@@ -74,6 +76,21 @@ bool fails(Call call, const Path& path) {
   if (!fault) return false;
   errno = error_of(*fault);
   return true;
+}
+
+// Waits where writes below the folder do.
+void wait_to_write(int descriptor) {
+  if (!writes_wait.load(std::memory_order_acquire)) return;
+  {
+    const NameOf name(descriptor);
+    const std::lock_guard lock(mutex);
+    if (!is_below_folder(name.text)) return;
+  }
+  has_waited = true;
+  while (writes_wait.load(std::memory_order_acquire)) {
+    const timespec pause{0, 1'000'000};
+    nanosleep(&pause, nullptr);
+  }
 }
 
 // Reads and writes: `count` becomes smaller where the call is to be short.
@@ -137,12 +154,26 @@ std::string FailingCalls::path() const {
   return failed_path;
 }
 
+WaitingWrites::WaitingWrites(const std::string& where) {
+  const std::lock_guard lock(mutex);
+  std::strncpy(folder, where.c_str(), sizeof folder - 1);
+  has_waited = false;
+  writes_wait.store(true, std::memory_order_release);
+}
+
+WaitingWrites::~WaitingWrites() { release(); }
+
+void WaitingWrites::release() { writes_wait.store(false, std::memory_order_release); }
+
+bool WaitingWrites::has_one() const { return has_waited; }
+
 }  // namespace stoker::test
 
 // ---- In front of the C library ----
 using stoker::test::Call;
 using stoker::test::fails;
 using stoker::test::next;
+using stoker::test::wait_to_write;
 
 extern "C" {
 
@@ -189,6 +220,7 @@ std::size_t fread(void* to, std::size_t size, std::size_t count, FILE* file) {
 }
 
 ssize_t write(int descriptor, const void* from, std::size_t count) {
+  wait_to_write(descriptor);
   if (fails(Call::write, descriptor, count)) return -1;
   return syscall(SYS_write, descriptor, from, count);
 }

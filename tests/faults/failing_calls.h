@@ -49,4 +49,17 @@ class FailingCalls {
   std::string path() const;
 };
 
+// While an object of this class lives, writes to files below a folder wait, as those to a slow disk
+// do, until release() is called or the object goes.
+class WaitingWrites {
+ public:
+  explicit WaitingWrites(const std::string& folder);
+  ~WaitingWrites();
+  WaitingWrites(const WaitingWrites&) = delete;
+  WaitingWrites& operator=(const WaitingWrites&) = delete;
+
+  void release();
+  bool has_one() const;  // Whether a write waits, or has waited.
+};
+
 }  // namespace stoker::test

@@ -160,9 +160,9 @@ std::string name_of(const Case& one) {
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const Writer& writer : writers()) {
-    for (const Call call : {Call::open, Call::read, Call::write, Call::sync, Call::close,
-                            Call::rename, Call::truncate, Call::mode, Call::remove,
-                            Call::make_folder}) {
+    for (const Call call :
+         {Call::open, Call::read, Call::write, Call::sync, Call::close, Call::rename,
+          Call::truncate, Call::mode, Call::remove, Call::make_folder}) {
       for (const Fault fault :
            {Fault::no_space, Fault::io_error, Fault::interrupted, Fault::short_count}) {
         if (test::can_end_so(call, fault)) all.push_back({writer, call, fault});
@@ -254,8 +254,8 @@ TEST_P(Writers, LeaveTheOldFileOrTheNewOne) {
     const bool must_tell = call == Call::write || call == Call::sync || call == Call::rename;
     if (!message.empty() || (must_tell && writer.throws)) {
       EXPECT_TRUE(test::contains(message, path)) << message;
-      EXPECT_TRUE(test::contains(message, fault == Fault::io_error ? "Input/output error"
-                                                                   : "No space left on device"))
+      EXPECT_TRUE(test::contains(
+          message, fault == Fault::io_error ? "Input/output error" : "No space left on device"))
           << message;
     }
   }

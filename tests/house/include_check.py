@@ -102,6 +102,7 @@ PUBLIC_HEADERS = {
     "report.h": "feed",
     "memory_report.h": "train",
     "callback.h": "train",
+    "callback_state.h": "train",
     "callbacks.h": "train",
     "checkpoint.h": "train",
     "model.h": "train",
