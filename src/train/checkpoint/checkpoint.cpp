@@ -14,7 +14,7 @@
 #include "stoker/config.h"
 #include "stoker/error.h"
 #include "train/checkpoint/callback_states.h"
-#include "train/saving/staged_values.h"
+#include "train/checkpoint/stored_tensors.h"
 #include "train/saving/variables.h"
 
 namespace stoker::train {
@@ -157,39 +157,8 @@ Description open(io::SafetensorsReader& file) {
   }
 }
 
-// The tensors of a file, read whole where they fit into kMostStagedBytes, and otherwise each time
-// that they are asked for.
-class Tensors {
- public:
-  explicit Tensors(io::SafetensorsReader& file) : file_(file) {
-    std::uint64_t bytes = 0;
-    for (const io::SafetensorsEntry& entry : file.header().entries) {
-      bytes = std::max(bytes, entry.end);
-    }
-    if (bytes > kMostStagedBytes) return;
-    all_.resize(static_cast<std::size_t>(bytes));
-    for (const io::SafetensorsEntry& entry : file.header().entries) {
-      file.read(entry, std::span(all_).subspan(static_cast<std::size_t>(entry.begin),
-                                               static_cast<std::size_t>(entry.bytes())));
-    }
-  }
-
-  io::SafetensorsReader& file() { return file_; }
-  const io::SafetensorsHeader& header() const { return file_.header(); }
-  void read(const io::SafetensorsEntry& entry, std::span<std::byte> to, std::uint64_t offset = 0) {
-    if (all_.empty()) return file_.read(entry, to, offset);
-    std::ranges::copy(
-        std::span(all_).subspan(static_cast<std::size_t>(entry.begin + offset), to.size()),
-        to.begin());
-  }
-
- private:
-  io::SafetensorsReader& file_;
-  std::vector<std::byte> all_;
-};
-
 // Compares the checksum of every tensor, in pieces.
-void verify(Tensors& tensors, const Config& checksums) {
+void verify(StoredTensors& tensors, const Config& checksums) {
   std::vector<std::byte> piece(std::size_t{1} << 20);
   for (const io::SafetensorsEntry& entry : tensors.header().entries) {
     std::uint32_t sum = 0;
@@ -224,13 +193,14 @@ const io::SafetensorsEntry& entry_of(const io::SafetensorsReader& file, const st
   return *entry;
 }
 
-std::vector<std::byte> read_bytes(Tensors& tensors, const std::string& name, std::int64_t bytes) {
+std::vector<std::byte> read_bytes(StoredTensors& tensors, const std::string& name,
+                                  std::int64_t bytes) {
   std::vector<std::byte> result(static_cast<std::size_t>(bytes));
   tensors.read(entry_of(tensors.file(), name, DType::uint8, {bytes}), result);
   return result;
 }
 
-plan::Scalars scalars_of(Tensors& tensors) {
+plan::Scalars scalars_of(StoredTensors& tensors) {
   const auto bytes = read_bytes(tensors, kScalars, sizeof(plan::Scalars));
   plan::Scalars scalars;
   std::memcpy(&scalars, bytes.data(), sizeof scalars);
@@ -346,7 +316,7 @@ std::optional<FitPosition> restore_checkpoint(Model::Impl& model,
                                               const std::filesystem::path& path) {
   io::SafetensorsReader file(path);
   Description description = open(file);
-  Tensors tensors(file);
+  StoredTensors tensors(file);
   verify(tensors, description.checksums);
   const std::vector<SavedVariable> variables = variables_of(model);
   // Everything is looked at before anything is changed.
