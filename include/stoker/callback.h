@@ -35,6 +35,7 @@
 
 namespace stoker {
 
+struct CallbackState;
 class Error;
 class Model;
 
@@ -145,11 +146,20 @@ class Callback {
     return false;
   }
 
+  // What the callback remembers from epoch to epoch, such as the best loss so far, for a fit that
+  // stops and goes on (BackupAndRestore): save_state() puts it into `state`, which is empty, and
+  // load_state() takes it back, after on_train_begin of all callbacks. A state belongs to the
+  // callback of the same name; where several have it, to the one of the same place among these.
+  // stoker/callback_state.h has the struct.
+  virtual void save_state(CallbackState& state) const { (void)state; }
+  virtual void load_state(const CallbackState& state) { (void)state; }
+
   // Makes model() and params() answer. A fit calls it, and calls it again with what it was given
   // before when the fit ends.
   struct Place {
     Model* model = nullptr;
     CallbackParams params{};
+    bool is_fit = false;
   };
   Place set_place(Place place) { return std::exchange(place_, std::move(place)); }
 
@@ -157,6 +167,8 @@ class Callback {
   // Returns the model that is trained, evaluated or asked. Throws ValueError outside of hooks.
   Model& model() const;
   const CallbackParams& params() const { return place_.params; }
+  // Whether a fit calls the hooks, also those of its validation.
+  bool is_in_fit() const { return place_.is_fit; }
 
  private:
   Place place_{};

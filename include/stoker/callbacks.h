@@ -41,6 +41,8 @@ class EarlyStopping : public Callback {
   void on_train_begin() override;
   void on_epoch_end(std::int64_t epoch, Logs& logs) override;
   void on_train_end(const Logs& logs) override;
+  void save_state(CallbackState& state) const override;
+  void load_state(const CallbackState& state) override;
 
  private:
   EarlyStoppingOptions options_;
@@ -73,6 +75,8 @@ class ReduceLROnPlateau : public Callback {
   std::string name() const override { return "ReduceLROnPlateau"; }
   void on_train_begin() override;
   void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void save_state(CallbackState& state) const override;
+  void load_state(const CallbackState& state) override;
 
  private:
   void reduce(std::int64_t epoch);
@@ -142,6 +146,8 @@ class ModelCheckpoint : public Callback {
   // logs don't have.
   void on_train_batch_end(std::int64_t step, LogsView logs) override;
   void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void save_state(CallbackState& state) const override;
+  void load_state(const CallbackState& state) override;
 
  private:
   bool should_save(const Logs& logs, const std::string& path);
@@ -189,7 +195,8 @@ struct CSVLoggerOptions {
 };
 
 // Writes a line for each epoch: its number, and its logs in the order of their names. Lines end as
-// Python's csv module ends them.
+// Python's csv module ends them. A line is there whole or not at all: where the disk is full, the
+// file is cut back to the line before.
 class CSVLogger : public Callback {
  public:
   explicit CSVLogger(std::string filename, CSVLoggerOptions options = {});
@@ -219,8 +226,6 @@ class ProgbarLogger : public Callback {
   ~ProgbarLogger() override;
 
   std::string name() const override { return "ProgbarLogger"; }
-  void on_train_begin() override;
-  void on_train_end(const Logs& logs) override;
   void on_epoch_begin(std::int64_t epoch) override;
   void on_train_batch_end(std::int64_t step, LogsView logs) override;
   void on_train_progress(std::int64_t step, LogsView logs) override;
@@ -241,7 +246,6 @@ class ProgbarLogger : public Callback {
   void update(std::int64_t step, LogsView logs);
 
   std::unique_ptr<Bar> bar_;
-  bool is_fit_ = false;
   std::int64_t steps_ = 0;  // Steps of this epoch that were run.
 };
 

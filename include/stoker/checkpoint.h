@@ -49,10 +49,11 @@ struct BackupAndRestoreOptions {
 };
 
 // Saves checkpoints into a folder while a fit goes on. A fit that finds one there goes on from it:
-// with the same weights, random numbers, batches and totals, so that it ends with the bits of a fit
-// that never stopped. For that the fit has to be called with the same options and the same data.
-// The source has to be one that can be asked for batches by number, or save its state; otherwise
-// the fit ends at its beginning with a CallbackError that says what to add.
+// with the same weights, random numbers, batches and totals, and with what callbacks remember
+// (Callback::save_state()), so that it ends with the bits of a fit that never stopped. For that the
+// fit has to be called with the same options and the same data. The source has to be one that can
+// be asked for batches by number, or save its state; otherwise the fit ends at its beginning with a
+// CallbackError that says what to add.
 //
 // A step waits only for the copy of the state off the device. A thread of its own writes the file,
 // which appears whole or not at all. On Ctrl-C the state after the last step is saved before the
@@ -68,7 +69,7 @@ class BackupAndRestore : public Callback {
   std::string name() const override { return "BackupAndRestore"; }
   void on_train_begin() override;
   void on_train_batch_end(std::int64_t step, LogsView logs) override;
-  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void on_epoch_report(std::int64_t epoch, const FeedReport& report) override;
   void on_train_end(const Logs& logs) override;
   bool on_train_failure(const Error& failure) override;
 

@@ -398,7 +398,8 @@ class Model {
   // Reads what save_weights() or save() of this library or of Keras wrote: ".weights.h5",
   // ".safetensors", ".keras", or the older ".h5" and ".hdf5". The optimizer's state is read too
   // where the file has it and the model is compiled with such an optimizer. Throws ShapeError and
-  // IoError, which name the place in the file, and then changes nothing.
+  // IoError, which name the place in the file, and then changes nothing; above 256 MiB a disk that
+  // gives every byte once and then fails leaves some of the new values in the model.
   void load_weights(const std::string& path, LoadWeightsOptions options = {});
 
   // Writes everything of the model, and of the fit in whose callback it is called, into a file from
@@ -406,7 +407,8 @@ class Model {
   void save_checkpoint(const std::string& path) const;
   // Sets the model's state to that of a checkpoint. In on_train_begin of a callback the fit goes on
   // where that of the checkpoint was. Throws IoError for a file that is damaged, and ValueError or
-  // ShapeError for one of another model or optimizer; the model is then as it was.
+  // ShapeError for one of another model or optimizer; the model is then as it was, as after
+  // load_weights().
   CheckpointInfo restore_checkpoint(const std::string& path);
 
   // Writes what predict() does as an ONNX model (opset 17), for other runtimes: inputs and outputs

@@ -6,6 +6,7 @@
 
 #include "stoker/array_source.h"
 #include "stoker/bench.h"
+#include "stoker/callback_state.h"
 #include "stoker/callbacks.h"
 #include "stoker/cifar.h"
 #include "stoker/config.h"

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/format.h"
+#include "core/retried.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -28,18 +29,28 @@ std::filesystem::path temporary_name(const std::filesystem::path& path, int n) {
   return directory_of(path) / format(".stoker-", getpid(), "-", n, ".tmp");
 }
 
-// Returns 0, or -1 with errno set.
-int sync_directory(const std::filesystem::path& directory) {
-  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return -1;
-  int result = fsync(descriptor);
-  // Some file systems cannot sync a directory and say so with EINVAL.
-  if (result != 0 && errno == EINVAL) result = 0;
-  const int reason = errno;
-  close(descriptor);
-  errno = reason;
-  return result;
-}
+// A directory that is synced after a file in it has changed its name. It is opened before that, so
+// that the file is as it was where that fails.
+class OpenDirectory {
+ public:
+  explicit OpenDirectory(const std::filesystem::path& path)
+      : descriptor_(
+            retried([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })) {}
+  ~OpenDirectory() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  OpenDirectory(const OpenDirectory&) = delete;
+  OpenDirectory& operator=(const OpenDirectory&) = delete;
+
+  bool is_open() const { return descriptor_ >= 0; }
+  // Returns false with errno set. Some file systems cannot sync a directory and say so with EINVAL.
+  bool sync() const {
+    return retried([&] { return fsync(descriptor_); }) == 0 || errno == EINVAL;
+  }
+
+ private:
+  int descriptor_;
+};
 
 // Whether names in this directory stand for descriptors of a process. Following such a link by name
 // would miss the open file behind the descriptor.
@@ -128,7 +139,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   constexpr mode_t kModeBits = 07777;
   const bool is_ours = fchown(descriptor_, old.st_uid, old.st_gid) == 0;
   const mode_t mode = old.st_mode & (is_ours ? kModeBits : mode_t{0777});
-  if (fchmod(descriptor_, mode) != 0) {
+  if (retried([&] { return fchmod(descriptor_, mode); }) != 0) {
     const int reason = errno;
     close(std::exchange(descriptor_, -1));
     unlink(temporary_.c_str());
@@ -204,13 +215,18 @@ void AtomicFile::write(std::string_view text) {
 void AtomicFile::commit() {
   const bool is_direct = temporary_.empty();
   // Devices and pipes have nothing to sync, and say so with EINVAL.
-  if (fsync(descriptor_) != 0 && !(is_direct && errno == EINVAL)) fail("sync it");
-  // close releases the descriptor even when it reports an error.
-  if (close(std::exchange(descriptor_, -1)) != 0) fail("close it");
+  if (retried([&] { return fsync(descriptor_); }) != 0 && !(is_direct && errno == EINVAL)) {
+    fail("sync it");
+  }
+  // close releases the descriptor also where it reports an error. One that a signal interrupts has
+  // done all that is needed here, since the file is synced.
+  if (close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail("close it");
   if (is_direct) return;
+  const OpenDirectory directory(directory_of(target_));
+  if (!directory.is_open()) fail("open its directory");
   if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename the finished file to it");
   temporary_.clear();
-  if (sync_directory(directory_of(target_)) != 0) fail("sync its directory");
+  if (!directory.sync()) fail("sync its directory, although the file is there");
 }
 
 void AtomicFile::fail(const char* action) const {

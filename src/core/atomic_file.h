@@ -11,7 +11,8 @@ namespace stoker {
 // A file under construction. It is written under a temporary name in the target's directory and
 // takes the target's name in `commit`. Until then the target is unchanged. An object that is
 // destroyed without a commit removes the temporary file. Every failure throws IoError with the path
-// and the system's reason. Writes are not buffered.
+// and the system's reason; what a signal interrupts, or the system does in part, goes on. Writes
+// are not buffered.
 //
 // The new file takes the mode of the file that it replaces, and its owner where the system allows
 // that. Symbolic links are followed: the file that they lead to is replaced, and the links stay. A
@@ -29,7 +30,8 @@ class AtomicFile {
   void write(std::string_view text);
 
   // Syncs the file, renames it and syncs the directory, so that the contents survive a power
-  // failure once this returns. Callers call it once, as the last call.
+  // failure once this returns. Where only the last of these fails, the new file is there, and a
+  // power failure may still bring the old one back. Callers call it once, as the last call.
   void commit();
 
  private:

@@ -13,9 +13,7 @@ namespace stoker::io {
 
 namespace {
 
-constexpr std::size_t kMostComponents = 64;     // of a path
-constexpr std::size_t kMostChildren = 1 << 16;  // of a group
-constexpr std::size_t kMostTextBytes = std::size_t{1} << 26;
+constexpr std::size_t kMostComponents = 64;  // of a path
 
 // libhdf5 would copy an image of a file. These make it use the caller's memory, which it only
 // reads.
@@ -101,6 +99,7 @@ Hdf5File::Hdf5File(std::string name, std::span<const std::byte> image)
     : impl_(std::make_unique<Impl>()) {
   impl_->name = std::move(name);
   impl_->bytes = image.size();
+  impl_->image = image;
   const Hdf5Lock lock;
   const Hdf5Handle plist = access_plist();
   void* memory = const_cast<std::byte*>(image.data());
@@ -156,54 +155,6 @@ std::vector<std::string> Hdf5File::children(const std::string& group) const {
 }
 
 // ---- Attributes --------------------------------------------------------------------------------
-std::vector<std::string> Hdf5File::Impl::read_texts(const std::string& group,
-                                                    const std::string& attribute, hid_t id) const {
-  const std::string place = format(group, "@", attribute);
-  const Hdf5Handle type(H5Aget_type(id), H5Tclose);
-  const Hdf5Handle space(H5Aget_space(id), H5Sclose);
-  const hssize_t count = space ? H5Sget_simple_extent_npoints(space.id()) : -1;
-  if (!type || count < 0) fail(place, format("could not read it: ", hdf5_reason()));
-  if (count == 0) return {};  // NumPy gives an empty list the type float64.
-  if (H5Tget_class(type.id()) != H5T_STRING) fail(place, "expected text, received another type");
-  const auto number = static_cast<std::size_t>(count);
-  if (number > kMostChildren) {
-    fail(place, format("expected at most ", kMostChildren, " texts, received ", number));
-  }
-  std::vector<std::string> texts;
-  if (H5Tis_variable_str(type.id()) > 0) {
-    Hdf5Handle memory_type(H5Tcopy(H5T_C_S1), H5Tclose);
-    H5Tset_size(memory_type.id(), H5T_VARIABLE);
-    H5Tset_cset(memory_type.id(), H5Tget_cset(type.id()));
-    std::vector<char*> found(number, nullptr);
-    const bool is_read = H5Aread(id, memory_type.id(), found.data()) >= 0;
-    std::size_t total = 0;
-    for (const char* text : found) total += is_read && text != nullptr ? std::strlen(text) : 0;
-    if (is_read && total <= kMostTextBytes) {
-      for (const char* text : found) texts.emplace_back(text != nullptr ? text : "");
-    }
-    if (is_read) H5Dvlen_reclaim(memory_type.id(), space.id(), H5P_DEFAULT, found.data());
-    if (!is_read) fail(place, format("could not read it: ", hdf5_reason()));
-    if (total > kMostTextBytes) {
-      fail(place, format("expected at most ", kMostTextBytes, " bytes, received ", total));
-    }
-    return texts;
-  }
-  const std::size_t width = H5Tget_size(type.id());
-  const auto total = product(number, width);
-  if (width == 0 || !total || *total > kMostTextBytes) {
-    fail(place, format("expected at most ", kMostTextBytes, " bytes, received more"));
-  }
-  std::vector<char> bytes(static_cast<std::size_t>(*total));
-  if (H5Aread(id, type.id(), bytes.data()) < 0) {
-    fail(place, format("could not read it: ", hdf5_reason()));
-  }
-  for (std::size_t i = 0; i < number; ++i) {
-    const char* text = bytes.data() + i * width;
-    texts.emplace_back(text, strnlen(text, width));
-  }
-  return texts;
-}
-
 std::optional<std::vector<std::string>> Hdf5File::texts(const std::string& group,
                                                         const std::string& attribute) const {
   const Hdf5Lock lock;

@@ -71,8 +71,9 @@ class Hdf5File {
   // that is not filtered can then be read.
   void require_readable() const;
 
+  struct Impl;  // This type is opaque.
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -20,8 +20,11 @@ herr_t keep_first(unsigned, const H5E_error2_t* entry, void* data) {
 Hdf5Lock::Hdf5Lock() : lock_(hdf5_mutex()) {
   // A filter that the library does not have would be loaded from a folder that the environment
   // names.
-  static const bool has_no_plugins = H5open() >= 0 && H5PLset_loading_state(0) >= 0;
-  static_cast<void>(has_no_plugins);
+  // What it does when the program ends is left out: it closes objects once more that a damaged file
+  // or a disk has kept it from closing, and crashes. No file that is written by this library is
+  // open then.
+  static const bool is_set_up = (H5dont_atexit(), H5open() >= 0) && H5PLset_loading_state(0) >= 0;
+  static_cast<void>(is_set_up);
   H5Eget_auto2(H5E_DEFAULT, &printer_, &printer_data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,13 @@ inline std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b) {
   return result;
 }
 
+constexpr std::size_t kMostChildren = 1 << 16;  // of a group; texts of an attribute
+
 struct Hdf5File::Impl {
   std::string name;
   std::uint64_t bytes = 0;
   std::optional<std::filesystem::path> path{};  // Empty for a file in memory.
+  std::span<const std::byte> image{};           // Empty for a file on disk.
   Hdf5Handle file{};
 
   ~Impl() {

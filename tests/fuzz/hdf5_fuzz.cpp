@@ -1,3 +1,4 @@
+#include "fuzz/hdf5_leaks.h"
 #include "fuzz/hdf5_walk.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

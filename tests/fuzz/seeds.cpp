@@ -1,5 +1,5 @@
-// Writes a few small valid files of each kind for the fuzzers to begin with.
-// usage: seeds FOLDER
+#include "fuzz/seeds.h"
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -273,8 +273,10 @@ void protobuf() {
 
 }  // namespace
 
-int main(int, char** arguments) {
-  root = arguments[1];
+namespace stoker::fuzz {
+
+void write_seeds(const fs::path& folder) {
+  root = folder;
   fs::create_directories(root);
   idx();
   cifar();
@@ -288,3 +290,5 @@ int main(int, char** arguments) {
   safetensors();
   protobuf();
 }
+
+}  // namespace stoker::fuzz

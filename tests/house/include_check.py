@@ -105,6 +105,7 @@ PUBLIC_HEADERS = {
     "bench.h": "train",
     "bench_fixture.h": "train",
     "callback.h": "train",
+    "callback_state.h": "train",
     "callbacks.h": "train",
     "checkpoint.h": "train",
     "model.h": "train",

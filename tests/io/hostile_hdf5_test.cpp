@@ -214,6 +214,53 @@ TEST_F(HostileHdf5, groups_that_contain_themselves_end_at_a_limit) {
   EXPECT_NE(message_of<IoError>([&] { file.children(place); }), "");
 }
 
+// libhdf5 1.10 reads texts of variable length without looking where their heap ends.
+TEST_F(HostileHdf5, texts_of_variable_length_end_in_their_heap) {
+  make(path_, [](hid_t file) {
+    const hid_t text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, H5T_VARIABLE);
+    const hid_t made = H5Acreate2(file, "names", text, space({3}), H5P_DEFAULT, H5P_DEFAULT);
+    const char* texts[] = {"first", "", "the third one"};
+    EXPECT_GE(H5Awrite(made, text, texts), 0);
+    H5Tclose(text);
+  });
+  const std::vector<std::string> written{"first", "", "the third one"};
+  ASSERT_EQ(Hdf5File(path_).texts("", "names"), written);
+  const std::string whole = test::read_all(path_);
+  ASSERT_EQ(Hdf5File("image", std::as_bytes(std::span(whole))).texts("", "names"), written);
+
+  const std::size_t heap = whole.find("GCOL");
+  ASSERT_NE(heap, std::string::npos);
+  const auto address = static_cast<std::uint64_t>(heap);
+  const std::string stored(reinterpret_cast<const char*>(&address), sizeof address);
+  const std::size_t reference = whole.find(stored);  // After the length, and before the index.
+  ASSERT_NE(reference, std::string::npos);
+  int refused = 0, changed = 0;
+  const auto damage = [&](std::size_t at, char value) {
+    std::string bytes = whole;
+    bytes[at] = value;
+    for (const bool is_on_disk : {false, true}) {
+      if (is_on_disk) folder_.write("hostile.h5", bytes);
+      try {
+        const auto found =
+            is_on_disk ? Hdf5File(path_).texts("", "names")
+                       : Hdf5File("image", std::as_bytes(std::span(bytes))).texts("", "names");
+        changed += found == written ? 0 : 1;
+      } catch (const IoError&) {
+        ++refused;
+      }
+    }
+  };
+  for (const char value : {'\x00', '\x01', '\x10', '\x7f', '\xff'}) {
+    for (std::size_t at = heap; at < heap + 80; ++at) damage(at, value);
+    for (std::size_t at = reference - 4; at < reference + 44; ++at) damage(at, value);
+  }
+  EXPECT_GT(refused, 100);
+  EXPECT_GT(changed, 10);
+  folder_.write("hostile.h5", whole.substr(0, heap + 20));
+  EXPECT_THROW(Hdf5File(path_).texts("", "names"), IoError);
+}
+
 TEST_F(HostileHdf5, half_double_and_big_endian_floats_are_converted) {
   make(path_, [](hid_t file) {
     fill(dataset(file, "double", H5T_IEEE_F64BE, {3}), 3);

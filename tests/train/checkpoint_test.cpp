@@ -376,6 +376,35 @@ TEST(Checkpoints, SayWhatASourceLacks) {
   EXPECT_TRUE(test::contains(message, "pure(f)")) << message;
 }
 
+// A source whose state has 100 bytes.
+class Large : public Counter {
+ public:
+  void save_state(std::vector<std::byte>& state) override {
+    Counter::save_state(state);
+    state.resize(100);
+  }
+  void load_state(std::span<const std::byte> state) override {
+    Counter::load_state(state.first(sizeof(std::int64_t)));
+  }
+};
+
+TEST(Checkpoints, TakeStatesOfSourcesUpToALimit) {
+  const test::TemporaryFolder folder;
+  Sequential model = classifier(Device::cpu());
+  FitOptions options = backed_up(folder / "backup");
+  options.steps_per_epoch = 2;
+  options.max_state_bytes = 99;
+  const std::string message = test::message_of<DataError>([&] { model.fit(Large(), options); });
+  EXPECT_TRUE(test::contains(message, "expected a state of at most 99 bytes")) << message;
+  EXPECT_TRUE(test::contains(message, "raise max_state_bytes")) << message;
+  options = backed_up(folder / "backup");
+  options.steps_per_epoch = 2;
+  options.max_state_bytes = 100;
+  EXPECT_NO_THROW(model.fit(Large(), options));
+  options.max_state_bytes = -1;
+  EXPECT_THROW(model.fit(Large(), options), ValueError);
+}
+
 TEST(Checkpoints, ThatCannotBeWrittenEndTheFitWithTheReason) {
   Sequential model = classifier(Device::cpu());
   const std::string message = test::message_of<CallbackError>(

@@ -247,6 +247,19 @@ TEST(ProgbarLogger, InTheListTakesThePlaceOfTheBar) {
   EXPECT_EQ(out.find("Epoch"), out.rfind("Epoch"));
 }
 
+TEST(ProgbarLogger, ShowsAnEvaluationAfterAFitThatFailed) {
+  Sequential model = regressor();
+  ProgbarLogger bar(2);
+  const auto [out, warning] = output_of([&] {
+    const LambdaCallback fails{
+        .on_epoch_end = [](std::int64_t, Logs&) { throw std::runtime_error("no"); }};
+    EXPECT_THROW(model.fit(inputs(), targets(), {.callbacks = {fails, bar}}), CallbackError);
+    std::cout << "after it\n";
+    model.evaluate(inputs(), targets(), {.callbacks = {bar}});
+  });
+  EXPECT_TRUE(test::contains(out.substr(out.find("after it")), "1/1 - "));
+}
+
 // A failure may be absorbed by any callback, and all of them hear of it.
 TEST(Failures, AreHeardByAllCallbacks) {
   class Hears : public Callback {

@@ -7,8 +7,9 @@
 #include "stoker/history.h"
 
 namespace stoker {
+class Config;
 class Model;
-}
+}  // namespace stoker
 
 namespace stoker::detail {
 
@@ -33,5 +34,10 @@ class Monitor {
   double min_delta_;
   std::optional<bool> larger_is_better_{};
 };
+
+// The best value so far in a checkpoint's JSON, which has no NaN and no infinity.
+Config saved_number(const std::optional<double>& value);
+// Throws ValueError for what the other function does not make.
+std::optional<double> loaded_number(const Config& saved);
 
 }  // namespace stoker::detail

@@ -1,4 +1,6 @@
 // The CPU as a device: its memory is the host's, its streams finish before they return.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -15,15 +17,23 @@ namespace {
 class HostBuffer final : public Buffer {
  public:
   explicit HostBuffer(std::size_t bytes) {
-    const std::size_t size = aligned(std::max<std::size_t>(bytes, 1));
+    const bool is_large = bytes >= 2 * kHugePage;
+    const std::size_t alignment = is_large ? kHugePage : static_cast<std::size_t>(kAlignment);
+    const std::size_t size = aligned(std::max<std::size_t>(bytes, 1), alignment);
     bytes_ = bytes;
-    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
+    data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, size));
     if (data_ == nullptr) {
       throw OutOfMemory(format("no memory of the host for a buffer of ", bytes, " bytes"));
     }
+    // The system then gives 2 MiB at a time where it can. In pages of 4 KiB, most of the time in
+    // which a large model is loaded would go into asking for them.
+    if (is_large) madvise(data_, size, MADV_HUGEPAGE);
     std::memset(data_, 0, size);
   }
   ~HostBuffer() override { std::free(data_); }
+
+ private:
+  static constexpr std::size_t kHugePage = std::size_t{1} << 21;
 };
 
 class ImmediateEvent final : public Event {

@@ -1,6 +1,9 @@
 #include "train/callbacks/callback_list.h"
 
 #include <algorithm>
+#include <iostream>
+#include <map>
+#include <string_view>
 
 #include "core/format.h"
 #include "stoker/callbacks.h"
@@ -12,7 +15,7 @@ namespace stoker::train {
 
 CallbackList::CallbackList(Model& model, const char* what, const std::vector<CallbackHandle>& given,
                            CallbackParams params, Use& use)
-    : what_(what), use_(use), place_{&model, std::move(params)} {
+    : what_(what), use_(use), place_{&model, std::move(params), std::string_view(what) == "fit"} {
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (!given[i].callback()) {
       throw ValueError(format(what, ": expected a callback at place ", i,
@@ -64,6 +67,37 @@ bool CallbackList::absorb(const Error& failure) {
     }
   }
   return absorbs && dynamic_cast<const Interrupted*>(&failure) == nullptr;
+}
+
+std::vector<NamedState> CallbackList::save_states() const {
+  std::vector<NamedState> states;
+  std::map<std::string, std::int64_t> places;
+  for (const auto& callback : given_) {
+    NamedState one{callback->name(), 0};
+    one.place = places[one.name]++;
+    callback->save_state(one.state);
+    if (!one.state.is_empty()) states.push_back(std::move(one));
+  }
+  return states;
+}
+
+void CallbackList::load_states(const std::vector<NamedState>& states) {
+  const Use::Opening opening(use_);
+  for (const NamedState& one : states) {
+    std::int64_t place = one.place;
+    const auto found = std::ranges::find_if(
+        given_, [&](const auto& callback) { return callback->name() == one.name && place-- == 0; });
+    if (found == given_.end()) {
+      std::cerr << "Warning: " << what_ << ": the checkpoint has the state of a callback "
+                << one.name << ", which is not there.\n";
+      continue;
+    }
+    try {
+      (*found)->load_state(one.state);
+    } catch (...) {
+      rethrow(**found, "load_state", -1);
+    }
+  }
 }
 
 void CallbackList::rethrow(const Callback& callback, const char* hook, std::int64_t place) const {

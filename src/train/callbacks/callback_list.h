@@ -11,6 +11,7 @@
 
 #include "core/timeline.h"
 #include "stoker/callback.h"
+#include "stoker/callback_state.h"
 #include "train/runtime/step_graph.h"
 #include "train/runtime/use.h"
 
@@ -52,6 +53,13 @@ inline constexpr Hook<std::int64_t, PredictionsView> kPredictBatchEnd{
 inline constexpr std::array<Hook<std::int64_t, LogsView>, 2> kProgress{
     {{"on_train_progress", &Callback::on_train_progress},
      {"on_test_progress", &Callback::on_test_progress}}};
+
+// What a checkpoint keeps of one of the user's callbacks.
+struct NamedState {
+  std::string name;
+  std::int64_t place = 0;  // Among those of this name.
+  CallbackState state{};
+};
 
 // The user's callbacks come first, in their order, and then Stoker's own: an epoch's logs reach the
 // progress bar and the history with what the user's hooks have added to them.
@@ -105,6 +113,11 @@ class CallbackList {
   // Asks all of the user's callbacks whether the fit should end as by stop_training() instead of
   // with this failure.
   bool absorb(const Error& failure);
+
+  // The states of the user's callbacks that have one, and the way back. A state without a callback
+  // is passed over, with a warning. An exception out of load_state() is treated as a hook's.
+  std::vector<NamedState> save_states() const;
+  void load_states(const std::vector<NamedState>& states);
 
   // Returns the seconds in the user's hooks since the last call.
   double take_seconds() { return 1e-9 * static_cast<double>(std::exchange(ns_, 0)); }

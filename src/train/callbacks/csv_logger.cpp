@@ -1,15 +1,28 @@
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "core/append_file.h"
 #include "core/csv_text.h"
 #include "core/format.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 
 namespace stoker {
+namespace {
+
+template <class F>
+void naming_itself(F&& f) {
+  try {
+    f();
+  } catch (const IoError& error) {
+    throw IoError(format("CSVLogger: ", error.what()));
+  }
+}
+
+}  // namespace
+
 CSVLogger::CSVLogger(std::string filename, CSVLoggerOptions options)
     : filename_(std::move(filename)), options_(std::move(options)) {
   if (options_.separator.size() != 1) {
@@ -19,25 +32,20 @@ CSVLogger::CSVLogger(std::string filename, CSVLoggerOptions options)
 }
 
 void CSVLogger::write(const std::string& text) {
-  errno = 0;
-  std::ofstream file(filename_, std::ios::binary | std::ios::app);
-  file << text << std::flush;
-  if (!file) {
-    throw IoError(format("CSVLogger: ", filename_,
-                         ": expected a file to write to, received: ", std::strerror(errno)));
-  }
+  naming_itself([&] { append_to_file(filename_, text); });
 }
 
 void CSVLogger::on_train_begin() {
   keys_.reset();
   writes_names_ = true;
   if (options_.append) {
-    std::ifstream before(filename_, std::ios::binary);
-    writes_names_ = !before || before.peek() == std::ifstream::traits_type::eof();
+    std::error_code unknown;
+    const auto bytes = std::filesystem::file_size(filename_, unknown);
+    writes_names_ = unknown || bytes == 0;
+    write("");
   } else {
-    std::ofstream(filename_, std::ios::binary | std::ios::trunc);
+    naming_itself([&] { empty_file(filename_); });
   }
-  write("");
 }
 
 // As in Keras the names are those of the first epoch; where it was not validated, columns for the

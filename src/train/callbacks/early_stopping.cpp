@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "stoker/callback_state.h"
 #include "stoker/callbacks.h"
 #include "stoker/model.h"
 
@@ -55,6 +56,24 @@ void EarlyStopping::on_train_end(const Logs&) {
               << ".\n";
   }
   model().set_weights(best_weights_);
+}
+
+void EarlyStopping::save_state(CallbackState& state) const {
+  state.values.set("wait", wait_)
+      .set("stopped_epoch", stopped_epoch_)
+      .set("best_epoch", best_epoch_)
+      .set("best", detail::saved_number(best_));
+  state.tensors = best_weights_;
+}
+
+// A fit that this callback had stopped has nothing more to do.
+void EarlyStopping::load_state(const CallbackState& state) {
+  wait_ = state.values["wait"].integer();
+  stopped_epoch_ = state.values["stopped_epoch"].integer();
+  best_epoch_ = state.values["best_epoch"].integer();
+  best_ = detail::loaded_number(state.values["best"]);
+  best_weights_ = state.tensors;
+  if (stopped_epoch_ > 0) model().stop_training();
 }
 
 }  // namespace stoker

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/format.h"
+#include "stoker/callback_state.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/model.h"
@@ -56,6 +57,18 @@ void ReduceLROnPlateau::reduce(std::int64_t epoch) {
   }
   cooldown_ = options_.cooldown;
   wait_ = 0;
+}
+
+void ReduceLROnPlateau::save_state(CallbackState& state) const {
+  state.values.set("wait", wait_)
+      .set("cooldown", cooldown_)
+      .set("best", detail::saved_number(best_));
+}
+
+void ReduceLROnPlateau::load_state(const CallbackState& state) {
+  wait_ = state.values["wait"].integer();
+  cooldown_ = state.values["cooldown"].integer();
+  best_ = detail::loaded_number(state.values["best"]);
 }
 
 LearningRateScheduler::LearningRateScheduler(

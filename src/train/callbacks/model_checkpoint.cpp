@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/format.h"
+#include "stoker/callback_state.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/model.h"
@@ -101,6 +102,15 @@ bool ModelCheckpoint::should_save(const Logs& logs, const std::string& path) {
   tell(options_.monitor, " improved from ", before, " to ", now, ", saving model to ", path);
   best_ = current;
   return true;
+}
+
+void ModelCheckpoint::save_state(CallbackState& state) const {
+  state.values.set("best", detail::saved_number(best_)).set("steps_since_save", steps_since_save_);
+}
+
+void ModelCheckpoint::load_state(const CallbackState& state) {
+  best_ = detail::loaded_number(state.values["best"]);
+  steps_since_save_ = state.values["steps_since_save"].integer();
 }
 
 // As in Python, {name} or {name:format} stands for a number of the logs, and {{ for a brace.

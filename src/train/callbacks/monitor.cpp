@@ -1,12 +1,14 @@
 #include "stoker/detail/monitor.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <utility>
 
 #include "core/check.h"
 #include "core/format.h"
 #include "metrics/metric.h"
+#include "stoker/config.h"
 #include "stoker/error.h"
 #include "train/model_access.h"
 
@@ -55,6 +57,21 @@ bool Monitor::is_improvement(double value, std::optional<double> reference, cons
   }
   if (!reference) return true;
   return *larger_is_better_ ? value - min_delta_ > *reference : value + min_delta_ < *reference;
+}
+
+Config saved_number(const std::optional<double>& value) {
+  if (!value) return {};
+  if (std::isfinite(*value)) return *value;
+  return std::isnan(*value) ? "nan" : *value > 0 ? "inf" : "-inf";
+}
+
+std::optional<double> loaded_number(const Config& saved) {
+  if (saved.is_null()) return std::nullopt;
+  if (!saved.is_string()) return saved.number();
+  for (const char* text : {"nan", "inf", "-inf"}) {
+    if (saved.string() == text) return std::strtod(text, nullptr);
+  }
+  throw ValueError(format("expected a number, received \"", saved.string(), '"'));
 }
 
 }  // namespace stoker::detail

@@ -22,10 +22,6 @@ void ProgbarLogger::begin() {
   steps_ = 0;
 }
 
-void ProgbarLogger::on_train_begin() { is_fit_ = true; }
-
-void ProgbarLogger::on_train_end(const Logs&) { is_fit_ = false; }
-
 void ProgbarLogger::update(std::int64_t step, LogsView logs) {
   const std::int64_t now = now_ns();
   if (bar_->bar.wants_update(now)) bar_->bar.update(step + 1, logs, now);
@@ -49,20 +45,20 @@ void ProgbarLogger::on_epoch_report(std::int64_t, const FeedReport& report) {
 }
 
 void ProgbarLogger::on_test_begin() {
-  if (is_fit_) return;
+  if (is_in_fit()) return;
   begin();
 }
 
 void ProgbarLogger::on_test_batch_end(std::int64_t step, LogsView) {
-  if (!is_fit_) steps_ = step + 1;
+  if (!is_in_fit()) steps_ = step + 1;
 }
 
 void ProgbarLogger::on_test_progress(std::int64_t step, LogsView logs) {
-  if (!is_fit_) update(step, logs);
+  if (!is_in_fit()) update(step, logs);
 }
 
 void ProgbarLogger::on_test_end(const Logs& logs) {
-  if (!is_fit_) bar_->bar.finish(steps_, logs, now_ns());
+  if (!is_in_fit()) bar_->bar.finish(steps_, logs, now_ns());
 }
 
 void ProgbarLogger::on_predict_begin() { begin(); }

@@ -96,7 +96,9 @@ void BackupAndRestore::on_train_batch_end(std::int64_t, LogsView) {
   if (++impl_->steps_since_save >= impl_->options.save_freq.steps()) save();
 }
 
-void BackupAndRestore::on_epoch_end(std::int64_t, Logs&) {
+// Other callbacks have then seen the end of the epoch too, wherever they stand in the list, and may
+// have changed the learning rate, for example.
+void BackupAndRestore::on_epoch_report(std::int64_t, const FeedReport&) {
   if (impl_->options.save_freq.is_epoch()) save();
 }
 

@@ -13,6 +13,8 @@
 #include "io/crc32c.h"
 #include "stoker/config.h"
 #include "stoker/error.h"
+#include "train/checkpoint/callback_states.h"
+#include "train/checkpoint/stored_tensors.h"
 #include "train/saving/variables.h"
 
 namespace stoker::train {
@@ -60,7 +62,6 @@ class Packing {
  public:
   Packing(Snapshot& snapshot, std::size_t bytes) : snapshot_(snapshot) {
     snapshot_.header = {};
-    snapshot_.bytes.clear();
     snapshot_.bytes.reserve(bytes);
   }
   // Returns the memory of a new tensor.
@@ -69,8 +70,7 @@ class Packing {
     const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
     snapshot_.header.entries.push_back(
         {std::move(name), io::safetensors_dtype(dtype), shape, begin, begin + bytes});
-    snapshot_.bytes.resize(begin + bytes);
-    return std::span(snapshot_.bytes).subspan(begin);
+    return snapshot_.bytes.add(bytes);
   }
   void add_bytes(const char* name, std::span<const std::byte> bytes) {
     const auto to = add(name, DType::uint8, {static_cast<std::int64_t>(bytes.size())});
@@ -96,6 +96,7 @@ Config position_config(const FitPosition& position) {
 struct Description {
   CheckpointInfo info;
   std::optional<FitPosition> position;
+  Config callbacks;  // As read_callbacks() takes them.
   Config checksums;
 };
 
@@ -112,6 +113,9 @@ Description described(const io::SafetensorsReader& file) {
   result.info.arithmetic = config["arithmetic"].string();
   result.info.iterations = config["iterations"].integer();
   result.checksums = config["checksums"];
+  // Checkpoints of Stoker's first versions have none.
+  const Config* callbacks = config.find("callbacks");
+  result.callbacks = callbacks != nullptr ? *callbacks : Config::list();
   if (const Config* fit = config.find("fit"); fit != nullptr && !fit->is_null()) {
     FitPosition& position = result.position.emplace();
     position.seed = decimal((*fit)["seed"].string());
@@ -153,20 +157,21 @@ Description open(io::SafetensorsReader& file) {
   }
 }
 
-// Reads every tensor once, in pieces, and compares its checksum.
-void verify(io::SafetensorsReader& file, const Config& checksums) {
+// Compares the checksum of every tensor, in pieces.
+void verify(StoredTensors& tensors, const Config& checksums) {
   std::vector<std::byte> piece(std::size_t{1} << 20);
-  for (const io::SafetensorsEntry& entry : file.header().entries) {
+  for (const io::SafetensorsEntry& entry : tensors.header().entries) {
     std::uint32_t sum = 0;
     for (std::uint64_t at = 0; at < entry.bytes(); at += piece.size()) {
       const auto part = std::span(piece).first(
           static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), entry.bytes() - at)));
-      file.read(entry, part, at);
+      tensors.read(entry, part, at);
       sum = io::crc32c(part, sum);
     }
     const Config* stated = checksums.find(entry.name);
     if (stated == nullptr || !stated->is_string() || stated->string() != hex(sum)) {
-      refuse(file, format("tensor \"", entry.name, "\" is damaged: the checksum differs"));
+      refuse(tensors.file(),
+             format("tensor \"", entry.name, "\" is damaged: the checksum differs"));
     }
   }
 }
@@ -188,22 +193,22 @@ const io::SafetensorsEntry& entry_of(const io::SafetensorsReader& file, const st
   return *entry;
 }
 
-std::vector<std::byte> read_bytes(io::SafetensorsReader& file, const std::string& name,
+std::vector<std::byte> read_bytes(StoredTensors& tensors, const std::string& name,
                                   std::int64_t bytes) {
   std::vector<std::byte> result(static_cast<std::size_t>(bytes));
-  file.read(entry_of(file, name, DType::uint8, {bytes}), result);
+  tensors.read(entry_of(tensors.file(), name, DType::uint8, {bytes}), result);
   return result;
 }
 
-plan::Scalars scalars_of(io::SafetensorsReader& file) {
-  const auto bytes = read_bytes(file, kScalars, sizeof(plan::Scalars));
+plan::Scalars scalars_of(StoredTensors& tensors) {
+  const auto bytes = read_bytes(tensors, kScalars, sizeof(plan::Scalars));
   plan::Scalars scalars;
   std::memcpy(&scalars, bytes.data(), sizeof scalars);
   const bool is_sane = std::isfinite(scalars.learning_rate) && scalars.learning_rate >= 0.0f &&
                        scalars.iterations >= 0 && scalars.finite_steps >= 0 &&
                        scalars.loss_scale >= plan::kSmallestLossScale &&
                        scalars.loss_scale <= plan::kLargestLossScale;
-  if (!is_sane) refuse(file, "its counters are none that a training could have reached");
+  if (!is_sane) refuse(tensors.file(), "its counters are none that a training could have reached");
   scalars.error = plan::StepError::none;
   scalars.error_node = -1;
   scalars.overflow = plan::kNoOverflow;
@@ -223,11 +228,30 @@ void warn_of_differences(const std::string& path, const CheckpointInfo& info,
 
 }  // namespace
 
+void SnapshotBytes::reserve(std::size_t bytes) {
+  size_ = 0;
+  if (bytes <= capacity_) return;
+  memory_.reset();
+  memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  capacity_ = bytes;
+}
+
+std::span<std::byte> SnapshotBytes::add(std::size_t bytes) {
+  if (bytes > capacity_ - size_) throw Error("a snapshot is larger than its parts");
+  const std::size_t begin = std::exchange(size_, size_ + bytes);
+  return {memory_.get() + begin, bytes};
+}
+
 void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& snapshot) {
   const std::vector<SavedVariable> variables = variables_of(model);
   std::uint64_t bytes = sizeof(plan::Scalars) + model.state.metric_bytes();
   for (const SavedVariable& variable : variables) bytes += variable.bytes();
-  if (position != nullptr) bytes += position->source_state.size();
+  if (position != nullptr) {
+    bytes += position->source_state.size();
+    for (const NamedState& one : position->callbacks) {
+      for (const Tensor& tensor : one.state.tensors) bytes += tensor.bytes();
+    }
+  }
   Packing packing(snapshot, static_cast<std::size_t>(bytes));
   const VariableAccess access(model);
   for (const SavedVariable& variable : variables) {
@@ -239,6 +263,15 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
     const std::vector<float> totals = model.state.read_metrics();
     packing.add_bytes(kTotals, std::as_bytes(std::span(totals)));
     packing.add_bytes(kSource, position->source_state);
+    for (std::size_t i = 0; i < position->callbacks.size(); ++i) {
+      const std::vector<Tensor>& tensors = position->callbacks[i].state.tensors;
+      for (std::size_t k = 0; k < tensors.size(); ++k) {
+        const std::span own(static_cast<const std::byte*>(tensors[k].raw()), tensors[k].bytes());
+        std::ranges::copy(
+            own, packing.add(name_of_callback_tensor(i, k), tensors[k].dtype(), tensors[k].shape())
+                     .begin());
+      }
+    }
   }
   CheckpointInfo& info = snapshot.info;
   info = {.version = STOKER_VERSION,
@@ -254,6 +287,7 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
     info.epoch = position->epoch;
     info.step = position->step;
     description.set("fit", position_config(*position));
+    description.set("callbacks", describe_callbacks(position->callbacks));
   }
   snapshot.header.metadata["stoker"] = description.to_json();
 }
@@ -277,7 +311,7 @@ void put_back(Model::Impl& model, const Snapshot& snapshot) {
 void write_checkpoint(Snapshot& snapshot, const std::filesystem::path& path) {
   Config description = Config::from_json(snapshot.header.metadata["stoker"]);
   Config checksums = Config::map();
-  const std::span<const std::byte> bytes = snapshot.bytes;
+  const std::span<const std::byte> bytes = snapshot.bytes.all();
   for (const io::SafetensorsEntry& entry : snapshot.header.entries) {
     const auto own = bytes.subspan(static_cast<std::size_t>(entry.begin),
                                    static_cast<std::size_t>(entry.bytes()));
@@ -298,7 +332,8 @@ std::optional<FitPosition> restore_checkpoint(Model::Impl& model,
                                               const std::filesystem::path& path) {
   io::SafetensorsReader file(path);
   Description description = open(file);
-  verify(file, description.checksums);
+  StoredTensors tensors(file);
+  verify(tensors, description.checksums);
   const std::vector<SavedVariable> variables = variables_of(model);
   // Everything is looked at before anything is changed.
   std::vector<const io::SafetensorsEntry*> entries;
@@ -307,28 +342,33 @@ std::optional<FitPosition> restore_checkpoint(Model::Impl& model,
     entries.push_back(&entry_of(file, variable.path, variable.dtype, variable.shape));
     if (variable.kind == VariableKind::weight || variable.kind == VariableKind::slot) continue;
     value.resize(static_cast<std::size_t>(variable.bytes()));
-    file.read(*entries.back(), value);
+    tensors.read(*entries.back(), value);
     VariableAccess::require_valid(variable, value);
   }
-  const plan::Scalars scalars = scalars_of(file);
+  const plan::Scalars scalars = scalars_of(tensors);
   // Outside of a fit nothing goes on in the middle of an epoch, and there may be no totals yet.
   std::vector<float> totals;
   if (description.position && is_in_fit(model)) {
     totals.resize(model.state.metric_bytes() / sizeof(float));
     const auto bytes =
-        read_bytes(file, kTotals, static_cast<std::int64_t>(model.state.metric_bytes()));
+        read_bytes(tensors, kTotals, static_cast<std::int64_t>(model.state.metric_bytes()));
     std::memcpy(totals.data(), bytes.data(), bytes.size());
     const io::SafetensorsEntry* source = file.header().find(kSource);
     if (source == nullptr) refuse(file, "it has no state of the source");
     description.position->source_state =
-        read_bytes(file, kSource, static_cast<std::int64_t>(source->bytes()));
+        read_bytes(tensors, kSource, static_cast<std::int64_t>(source->bytes()));
+    try {
+      description.position->callbacks = read_callbacks(description.callbacks, file);
+    } catch (const ValueError& error) {
+      refuse(file, format("its states of callbacks are not as they should be: ", error.what()));
+    }
   }
   warn_of_differences(file.path(), description.info, model.state.backend().arithmetic());
 
   const VariableAccess access(model);
   for (std::size_t i = 0; i < variables.size(); ++i) {
     value.resize(static_cast<std::size_t>(variables[i].bytes()));
-    file.read(*entries[i], value);
+    tensors.read(*entries[i], value);
     access.write(variables[i], value);
   }
   model.state.write_scalars(scalars);

@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <vector>
+#include <span>
+#include <utility>
 
 #include "io/safetensors.h"
 #include "stoker/checkpoint.h"
@@ -14,11 +15,38 @@
 
 namespace stoker::train {
 
+// Memory that is filled once from front to back. Unlike a vector's it is never set to zero before,
+// which would take a step that waits for it as long as the copy itself.
+class SnapshotBytes {
+ public:
+  SnapshotBytes() = default;
+  SnapshotBytes(SnapshotBytes&& other) noexcept { *this = std::move(other); }
+  // One that was moved from has no memory.
+  SnapshotBytes& operator=(SnapshotBytes&& other) noexcept {
+    memory_ = std::move(other.memory_);
+    capacity_ = std::exchange(other.capacity_, 0);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  // Empties it, and makes room for so many bytes, in the same memory where that is enough.
+  void reserve(std::size_t bytes);
+  // Returns the next so many bytes. There has to be room for them.
+  std::span<std::byte> add(std::size_t bytes);
+  std::size_t size() const { return size_; }
+  std::span<const std::byte> all() const { return {memory_.get(), size_}; }
+
+ private:
+  std::unique_ptr<std::byte[]> memory_{};
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+};
+
 // A checkpoint in memory: the header, and the bytes of its tensors one behind the other.
 struct Snapshot {
   CheckpointInfo info;
   io::SafetensorsHeader header;
-  std::vector<std::byte> bytes;
+  SnapshotBytes bytes;
 };
 
 // Copies the state of the model, and of the fit where there is one, into `snapshot`, whose memory

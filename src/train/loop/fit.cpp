@@ -257,13 +257,15 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     feed_options.seed = start.seed;
     reseed_borrowed_arrays(*given, start.seed);
     feed_options.resume_at({start.epoch, start.step, start.batches, start.source_state});
-    feed_options.epochs = std::max<std::int64_t>(0, fit_options.epochs - start.epoch);
+    callbacks.load_states(start.callbacks);  // One of them may have stopped the fit already.
+    const std::int64_t last = loop.was_stopped() ? start.epoch : fit_options.epochs;
+    feed_options.epochs = std::max<std::int64_t>(0, last - start.epoch);
   }
   feed_options.saves_state = callbacks.has_given();
   Logs logs;
   if (feed_options.epochs > 0) loop.open(feed_options, start);
   if (fit_options.initial_epoch == 0) ++fits_begun;
-  for (std::int64_t epoch = start.epoch; epoch < fit_options.epochs; ++epoch) {
+  for (std::int64_t epoch = start.epoch; loop.is_open() && epoch < fit_options.epochs; ++epoch) {
     callbacks.send(train::kEpochBegin, epoch);
     run_epoch(loop, epoch, callbacks);
     require_batches(loop, fit_options);

@@ -168,6 +168,7 @@ FitPosition Loop::position() const {
   position.source_state.assign(next.source_state.begin(), next.source_state.end());
   position.steps_of_epoch = next.step == 0 ? 0 : epoch_steps_;
   position.steps = steps_;
+  position.callbacks = callbacks_.save_states();
   return position;
 }
 

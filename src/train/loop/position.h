@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "stoker/model.h"
+#include "train/callbacks/callback_list.h"
 
 namespace stoker::train {
 
@@ -22,6 +23,7 @@ struct FitPosition {
   // The steps that were run in that epoch and in all; batches that were skipped are not among them.
   std::int64_t steps_of_epoch = 0;
   std::int64_t steps = 0;
+  std::vector<NamedState> callbacks{};
 };
 
 // Returns the position of the fit that is under way on the model; nullopt where there is none.

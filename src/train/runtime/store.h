@@ -63,6 +63,8 @@ class Store {
   std::uint64_t layout() const { return layout_; }
   // The memory of a space. Null where the store has no such space.
   std::byte* space(graph::Space space) const;
+  // Whether weights have copies in 16 bits beside them, which write() writes too.
+  bool has_copies() const { return copy_dtype_.has_value(); }
 
   Tensor read(device::Stream& stream, const Weight& weight) const;
   void write(device::Stream& stream, const Weight& weight, std::span<const float> values) {

@@ -9,6 +9,7 @@
 
 #include "core/format.h"
 #include "stoker/error.h"
+#include "train/saving/staged_values.h"
 
 namespace stoker::train {
 
@@ -263,42 +264,94 @@ LoadPlan plan_older_h5(const Hdf5File& file, const KerasModel& model,
   return planner.finish();
 }
 
+namespace {
+
+class Loading {
+ public:
+  Loading(const LoadPlan& plan, const Hdf5File& file, const std::vector<SavedVariable>& variables,
+          const VariableAccess& access)
+      : plan_(plan), file_(file), variables_(variables), access_(access) {}
+
+  // Reads everything into memory, and only then into the model.
+  void load_staged(std::uint64_t bytes) const {
+    StagedValues staging(bytes);
+    std::vector<std::span<const std::byte>> values;
+    for (const PlannedRead& one : plan_.reads) {
+      const auto to = staging.take(variable_of(one).bytes());
+      read(one, to);
+      values.push_back(to);
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      access_.write(variable_of(plan_.reads[i]), values[i]);
+    }
+  }
+
+  // Reads one value after the other into the model. What could fail is read once before anything
+  // is written: scalars may be out of range, and packed data damaged.
+  void load_one_by_one(bool keeps_nothing) const {
+    std::uint64_t most = 0;
+    for (const PlannedRead& one : plan_.reads) {
+      const bool needs_memory = !keeps_nothing || access_.memory_of(variable_of(one)).empty();
+      if (needs_memory) most = std::max(most, variable_of(one).bytes());
+    }
+    StagedValues staging(most);
+    const std::span<std::byte> memory = staging.take(most);
+    const auto part = [&](const PlannedRead& one) {
+      return memory.first(static_cast<std::size_t>(variable_of(one).bytes()));
+    };
+    bool reads_data = false;
+    for (const PlannedRead& one : plan_.reads) {
+      const VariableKind kind = variable_of(one).kind;
+      const bool is_scalar = kind != VariableKind::weight && kind != VariableKind::slot;
+      if (!is_scalar && (keeps_nothing || one.dataset.offset)) {
+        reads_data = true;
+      } else {
+        read(one, part(one));
+      }
+    }
+    if (reads_data && !keeps_nothing) file_.require_readable();
+    for (const PlannedRead& one : plan_.reads) {
+      const std::span<std::byte> own = access_.memory_of(variable_of(one));
+      if (!own.empty()) {
+        read(one, own);
+        continue;
+      }
+      read(one, part(one));
+      access_.write(variable_of(one), part(one));
+    }
+  }
+
+ private:
+  const SavedVariable& variable_of(const PlannedRead& one) const {
+    return variables_[one.variable];
+  }
+  void read(const PlannedRead& one, std::span<std::byte> to) const {
+    file_.read(one.dataset, variable_of(one).dtype, to);
+    try {
+      VariableAccess::require_valid(variable_of(one), to);
+    } catch (const ValueError& error) {
+      throw IoError(format(file_.name(), ": \"", one.dataset.path, "\": ", error.what()));
+    }
+  }
+
+  const LoadPlan& plan_;
+  const Hdf5File& file_;
+  const std::vector<SavedVariable>& variables_;
+  const VariableAccess& access_;
+};
+
+}  // namespace
+
 void load_planned(const LoadPlan& plan, const Hdf5File& file,
                   const std::vector<SavedVariable>& variables, const VariableAccess& access,
                   bool keeps_nothing) {
-  std::uint64_t most = 0;
+  std::uint64_t bytes = 0;
   for (const PlannedRead& one : plan.reads) {
-    most = std::max(most, variables[one.variable].bytes());
+    bytes += StagedValues::padded(variables[one.variable].bytes());
   }
-  const auto memory = std::make_unique_for_overwrite<float[]>(
-      static_cast<std::size_t>((most + sizeof(float) - 1) / sizeof(float)));
-  const auto read = [&](const PlannedRead& one) {
-    const SavedVariable& variable = variables[one.variable];
-    const auto bytes = std::as_writable_bytes(
-        std::span(memory.get(), static_cast<std::size_t>(variable.bytes() / sizeof(float))));
-    file.read(one.dataset, variable.dtype, bytes);
-    return bytes;
-  };
-  // What could fail is read once before anything is written: scalars may be out of range, and
-  // packed data damaged.
-  bool reads_data = false;
-  for (const PlannedRead& one : plan.reads) {
-    const SavedVariable& variable = variables[one.variable];
-    const bool is_scalar =
-        variable.kind != VariableKind::weight && variable.kind != VariableKind::slot;
-    if (!is_scalar && (keeps_nothing || one.dataset.offset)) {
-      reads_data = true;
-      continue;
-    }
-    const auto bytes = read(one);
-    try {
-      VariableAccess::require_valid(variable, bytes);
-    } catch (const ValueError& error) {
-      throw IoError(format(file.name(), ": \"", one.dataset.path, "\": ", error.what()));
-    }
-  }
-  if (reads_data && !keeps_nothing) file.require_readable();
-  for (const PlannedRead& one : plan.reads) access.write(variables[one.variable], read(one));
+  const Loading loading(plan, file, variables, access);
+  if (keeps_nothing || bytes > kMostStagedBytes) return loading.load_one_by_one(keeps_nothing);
+  loading.load_staged(bytes);
 }
 
 std::size_t hdf5_objects(const KerasModel& model, const std::vector<SavedVariable>& variables) {

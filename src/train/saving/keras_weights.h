@@ -34,8 +34,9 @@ LoadPlan plan_older_h5(const io::Hdf5File& file, const KerasModel& model,
                        const std::vector<SavedVariable>& variables,
                        const LoadWeightsOptions& options);
 
-// Reads what was planned into the model, which stays as it was where this throws. With
-// `keeps_nothing` the model may be left half loaded, as one that is thrown away then.
+// Reads what was planned into the model, which stays as it was where this throws, as far as
+// kMostStagedBytes says. With `keeps_nothing` the model may be left half loaded, as one that is
+// thrown away then.
 void load_planned(const LoadPlan& plan, const io::Hdf5File& file,
                   const std::vector<SavedVariable>& variables, const VariableAccess& access,
                   bool keeps_nothing);

@@ -11,6 +11,7 @@
 #include "core/format.h"
 #include "stoker/dtype.h"
 #include "stoker/error.h"
+#include "train/saving/staged_values.h"
 
 namespace stoker::train {
 
@@ -123,26 +124,46 @@ void load_safetensors(const SafetensorsPlan& plan, io::SafetensorsReader& file,
       take(bytes);
     }
   };
-  // Reading is what could fail, so all of it is done once before anything is written.
-  std::size_t most = 0;
-  for (const TensorRead& one : plan.reads) {
-    read(*one.entry, [](std::span<const std::byte>) {});
-    most = std::max(most, static_cast<std::size_t>(one.variable->shape.elements()));
-  }
-  const auto memory = std::make_unique_for_overwrite<float[]>(most);
-  for (const TensorRead& one : plan.reads) {
-    const std::span<float> values(memory.get(),
-                                  static_cast<std::size_t>(one.variable->shape.elements()));
+  const auto read_values = [&](const TensorRead& one, std::span<std::byte> bytes) {
+    const std::span values(reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float));
+    if (values.empty()) return;
     const Converter convert_all = converter_of(one.entry->dtype);
-    std::size_t done = 0;
-    if (values.empty()) continue;
     const std::uint64_t element_bytes = one.entry->bytes() / values.size();
-    read(*one.entry, [&](std::span<const std::byte> bytes) {
-      const std::size_t count = bytes.size() / static_cast<std::size_t>(element_bytes);
-      convert_all(bytes, values.subspan(done, count));
+    std::size_t done = 0;
+    read(*one.entry, [&](std::span<const std::byte> found) {
+      const std::size_t count = found.size() / static_cast<std::size_t>(element_bytes);
+      convert_all(found, values.subspan(done, count));
       done += count;
     });
-    access.write(*one.variable, std::as_bytes(values));
+  };
+  std::uint64_t all = 0, most = 0;
+  for (const TensorRead& one : plan.reads) {
+    all += StagedValues::padded(one.variable->bytes());
+    most = std::max(most, one.variable->bytes());
+  }
+  if (all <= kMostStagedBytes) {
+    StagedValues staging(all);
+    std::vector<std::span<const std::byte>> values;
+    for (const TensorRead& one : plan.reads) {
+      const auto to = staging.take(one.variable->bytes());
+      read_values(one, to);
+      values.push_back(to);
+    }
+    for (std::size_t i = 0; i < values.size(); ++i)
+      access.write(*plan.reads[i].variable, values[i]);
+    return;
+  }
+  // Reading is what could fail, so all of it is done once before anything is written.
+  for (const TensorRead& one : plan.reads) {
+    read(*one.entry, [](std::span<const std::byte>) {});
+  }
+  StagedValues staging(most);
+  const std::span<std::byte> memory = staging.take(most);
+  for (const TensorRead& one : plan.reads) {
+    const auto values = memory.first(static_cast<std::size_t>(one.variable->bytes()));
+    if (values.empty()) continue;
+    read_values(one, values);
+    access.write(*one.variable, values);
   }
 }
 

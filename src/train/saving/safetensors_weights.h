@@ -33,7 +33,8 @@ struct SafetensorsPlan {
 SafetensorsPlan plan_safetensors(const io::SafetensorsReader& file,
                                  const std::vector<SavedVariable>& variables,
                                  const LoadWeightsOptions& options);
-// Reads what was planned into the model, which stays as it was where this throws.
+// Reads what was planned into the model, which stays as it was where this throws, as far as
+// kMostStagedBytes says.
 void load_safetensors(const SafetensorsPlan& plan, io::SafetensorsReader& file,
                       const VariableAccess& access);
 

@@ -65,6 +65,9 @@ class VariableAccess {
   // Replaces the whole value. The bytes are aligned as their elements are. Counters and scales that
   // no training could have reached are refused by a ValueError, before anything is written.
   void write(const SavedVariable& variable, std::span<const std::byte> bytes) const;
+  // Returns the memory of a value that a write would only copy to, in which one may put it without
+  // the copy between; empty where there is more to do.
+  std::span<std::byte> memory_of(const SavedVariable& variable) const;
   // Throws the ValueError that write() would throw for this value.
   static void require_valid(const SavedVariable& variable, std::span<const std::byte> bytes);
 
