@@ -3,7 +3,9 @@
 // clock of its own; here they really run. This is a part of the suite `feed`;
 // benchmarks/feed/bench.py runs it.
 //
-//   feed_matrix_bench matrix [ITERATIONS SECONDS]
+// The section what_if does the same with the predictions of FeedReport::what_if().
+//
+//   feed_matrix_bench matrix|what_if [ITERATIONS SECONDS]
 #include <stoker/device_source.h>
 #include <stoker/stoker.h>
 
@@ -52,6 +54,25 @@ class Bench {
                  figure("highest", outcomes.back().ratio);
     }
     row("matrix", one.name, "stoker", figures);
+  }
+
+  // Predicts what a change would bring, and carries it out.
+  void imagine(const Case& one, const char* name, const WhatIf& change) {
+    const FeedReport report = train(one);
+    const stoker::Outcome outcome = report.what_if(change);
+    Case then = one;
+    then.cost.step /= change.device_speed;
+    then.cost.generate /= change.generator_speed;
+    then.cost.upload *= change.upload_bytes;
+    then.workers = change.workers.value_or(one.workers);
+    then.queue = change.queue.value_or(one.queue);
+    const double after = train(then).seconds_per_batch();
+    row("what_if", std::string(one.name) + ", " + name, "stoker",
+        "\"limit\": \"" + outcome.limit + "\", " +
+            figure("ms_before", 1e3 * outcome.seconds_per_batch) + ", " +
+            figure("ms_predicted", 1e3 * outcome.predicted) + ", " +
+            figure("ms_after", 1e3 * after) + ", " +
+            figure("predicted_over_measured", outcome.predicted / after));
   }
 
  private:
@@ -278,6 +299,41 @@ void matrix(const Calibration& calibration) {
   for (const Case& one : kCases) bench.run(one);
 }
 
+// Thirty changes of six trainings. The costs are milliseconds.
+void what_if(const Calibration& calibration) {
+  const auto training = [](const char* name, double generate, double upload, double step) {
+    Case one{};
+    one.name = name;
+    one.cost = {};
+    one.cost.generate = generate;
+    one.cost.upload = upload;
+    one.cost.step = step;
+    one.kind = Kind::lambda;
+    one.workers = 1;
+    one.queue = 10;
+    return one;
+  };
+  const Case trainings[] = {
+      training("generator 4 ms", 4, 0.5, 2), training("generator 12 ms", 12, 1, 2),
+      training("upload 4 ms", 1, 4, 1.5),    training("step 4 ms", 1, 0.5, 4),
+      training("all 3 ms", 3, 3, 3),         training("generator 30 ms", 30, 0.5, 1),
+  };
+  const std::pair<const char*, WhatIf> changes[] = {
+      {"device 4 times as fast", {.device_speed = 4}},
+      {"half as fast a device", {.device_speed = 0.5}},
+      {"8 workers, a queue of 32", {.workers = 8, .queue = 32}},
+      {"a quarter of the bytes", {.upload_bytes = 0.25}},
+      {"device twice as fast, 3 workers, half the bytes",
+       {.device_speed = 2, .workers = 3, .upload_bytes = 0.5}},
+  };
+  Bench bench(calibration);
+  for (const Case& one : trainings) {
+    for (const auto& [name, change] : changes) bench.imagine(one, name, change);
+  }
+}
+
 }  // namespace
 
-int main(int argc, char** argv) { return run_section({{"matrix", matrix}}, argc, argv); }
+int main(int argc, char** argv) {
+  return run_section({{"matrix", matrix}, {"what_if", what_if}}, argc, argv);
+}

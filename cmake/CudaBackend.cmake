@@ -77,13 +77,10 @@ if(stoker_use_cuda)
   list(TRANSFORM stoker_device_headers PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE stoker_device_files)
   list(TRANSFORM stoker_device_headers REPLACE "^(include|src/backend/cuda/codegen/nvrtc|src)/" ""
     OUTPUT_VARIABLE stoker_device_names)
-  string(REPLACE ";" "|" stoker_joined_files "${stoker_device_files}")
-  string(REPLACE ";" "|" stoker_joined_names "${stoker_device_names}")
   set(stoker_embedded ${CMAKE_CURRENT_BINARY_DIR}/generated/device_headers.cpp)
-  add_custom_command(OUTPUT ${stoker_embedded}
-    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${stoker_embedded} "-DFILES=${stoker_joined_files}"
-      "-DNAMES=${stoker_joined_names}" -P ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake
-    DEPENDS ${stoker_device_files} ${PROJECT_SOURCE_DIR}/cmake/EmbedHeaders.cmake VERBATIM)
+  stoker_embed_files(${stoker_embedded} HEADER backend/cuda/codegen/device_headers.h
+    NAMESPACE stoker::backend::cuda TYPE DeviceHeader FUNCTION device_headers
+    FILES ${stoker_device_files} NAMES ${stoker_device_names})
   list(APPEND stoker_sources ${stoker_embedded})
   # Half a minute of templates at -O2, which run once a plan.
   set_source_files_properties(src/backend/cuda/runtime/cudnn_plan.cpp PROPERTIES COMPILE_OPTIONS -O1)

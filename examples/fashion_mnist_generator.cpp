@@ -2,9 +2,10 @@
 // streams in: Fashion-MNIST (60,000 + 10,000 images), shuffled and shifted on the way.
 //
 //   fashion_mnist_generator [--data DIR] [--epochs N] [--batch N] [--shift PIXELS] [--seed N]
+//                           [--report FILE.html]
 //
 // --data DIR reads MNIST, or anything in its format, from DIR instead (the four IDX files, plain or
-// .gz). --shift 0 turns augmentation off.
+// .gz). --shift 0 turns augmentation off. --report writes a page about the training.
 
 #include <stoker/stoker.h>
 
@@ -19,8 +20,12 @@ using namespace stoker;
 
 namespace {
 
+const std::vector<std::string> kClasses = {"T-shirt", "Trouser", "Pullover", "Dress", "Coat",
+                                           "Sandal",  "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+
 struct Arguments {
   std::string data;
+  std::string report;
   std::int64_t epochs = 3;
   std::int64_t batch = 128;
   int shift = 2;
@@ -35,6 +40,8 @@ Arguments parse(int argc, char** argv) {
     const std::string value = argv[++i];
     if (name == "--data") {
       arguments.data = value;
+    } else if (name == "--report") {
+      arguments.report = value;
     } else if (name == "--epochs") {
       arguments.epochs = std::stoll(value);
     } else if (name == "--batch") {
@@ -45,7 +52,7 @@ Arguments parse(int argc, char** argv) {
       arguments.seed = std::stoull(value);
     } else {
       throw ValueError("unknown option " + name +
-                       "; there are --data, --epochs, --batch, --shift and --seed");
+                       "; there are --data, --report, --epochs, --batch, --shift and --seed");
     }
   }
   return arguments;
@@ -142,9 +149,13 @@ int run(const Arguments& arguments) {
   as_they_are.shift = 0;
   ShiftedImages test(data.test_images, data.test_labels, as_they_are);
 
+  FitOptions options{.epochs = arguments.epochs, .validation_generator = test};
+  if (!arguments.report.empty()) {
+    options.callbacks = {Report(
+        arguments.report, {.title = "Fashion-MNIST", .validation = test, .class_names = kClasses})};
+  }
   const auto start = std::chrono::steady_clock::now();
-  const History history =
-      model.fit_generator(train, {.epochs = arguments.epochs, .validation_generator = test});
+  const History history = model.fit_generator(train, options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
   const Logs result = model.evaluate_generator(test, {.verbose = 0});

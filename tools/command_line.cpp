@@ -24,6 +24,8 @@ struct Arguments {
   Evaluate evaluate{};
   Fit fit{};
   Convert convert{};
+  WhatIf what_if{};
+  Plot plot{};
 };
 
 // Without a description of its own, a check would fill the help with its limits.
@@ -134,6 +136,53 @@ void add_convert(CLI::App& app, Convert& convert) {
       ->required();
 }
 
+void add_what_if(CLI::App& app, WhatIf& what_if) {
+  CLI::App& command = add_command(
+      app, "what-if",
+      "Says what a step of a training would have taken with another device, other workers or other "
+      "data.",
+      "stoker what-if history.json --device-speed 4 --workers 8");
+  command.add_option("FILE", what_if.file, "What `fit --history` wrote")->required();
+  stoker::WhatIf& change = what_if.change;
+  const auto positive = CLI::PositiveNumber.description("");
+  command.add_option("--device-speed", change.device_speed, "So many times as fast a device")
+      ->check(positive);
+  command
+      .add_option("--generator-speed", change.generator_speed, "So many times as fast a generator")
+      ->check(positive);
+  command.add_option("--workers", change.workers, "So many threads that generate")
+      ->check(at_least_one());
+  command.add_option("--queue", change.queue, "So many batches ahead of the step")
+      ->check(at_least_one());
+  command.add_option("--upload-bytes", change.upload_bytes, "So many times the bytes of a batch")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command.add_option("--cores", change.cores, "So many cores")->check(positive);
+  command.add_flag("--json", what_if.json, "Print one line of JSON");
+}
+
+void add_plot(CLI::App& app, Plot& plot) {
+  CLI::App& command = add_command(app, "plot", "Draws a model, in the format that OUT ends in.",
+                                  "stoker plot model.keras model.svg --show-shapes");
+  add_file(command, plot.file);
+  command.add_option("OUT", plot.output, "The picture: .dot, or by Graphviz .png, .svg or .pdf")
+      ->required();
+  PlotModelOptions& options = plot.options;
+  command.add_flag("--show-shapes", options.show_shapes, "Show the shapes of inputs and outputs");
+  command.add_flag("--show-dtype", options.show_dtype, "Show the types of outputs");
+  command.add_flag("--show-layer-names", options.show_layer_names, "Show names beside classes");
+  command.add_flag("--show-layer-activations", options.show_layer_activations,
+                   "Show activation functions");
+  command.add_flag("--show-trainable", options.show_trainable, "Show which layers are trained");
+  command.add_flag("--expand-nested", options.expand_nested,
+                   "Draw what is inside of models that are layers");
+  command.add_option("--rankdir", options.rankdir, "Where the arrows lead: TB, LR, BT or RL")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"TB", "LR", "BT", "RL"}).description(""));
+  command.add_option("--dpi", options.dpi, "Dots of a .png for each inch")
+      ->capture_default_str()
+      ->check(at_least_one());
+}
+
 void add_doctor(CLI::App& app) {
   add_command(app, "doctor",
               "Says what the library finds on this machine, and tries what it needs.",
@@ -157,12 +206,17 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
   };
   try {
     if (app.got_subcommand("doctor")) return run(Doctor{}, make_device, out) ? 0 : kBadInput;
+    if (app.got_subcommand("what-if")) {
+      run(arguments.what_if, out);
+      return out.flush() ? 0 : fail(kBadInput, "the output could not be written");
+    }
     device = make_device();
     if (app.got_subcommand("summary")) run(arguments.summary, *device, out);
     if (app.got_subcommand("predict")) run(arguments.predict, *device, out);
     if (app.got_subcommand("evaluate")) run(arguments.evaluate, *device, out);
     if (app.got_subcommand("fit")) run(arguments.fit, *device, out);
     if (app.got_subcommand("convert")) run(arguments.convert, *device, out);
+    if (app.got_subcommand("plot")) run(arguments.plot, *device, out);
     if (!out.flush()) return fail(kBadInput, "the output could not be written");
     return 0;
   } catch (const Interrupted& error) {
@@ -177,8 +231,9 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
 int run_command(int count, const char* const* arguments, const std::function<Device()>& device,
                 std::ostream& out, std::ostream& errors) {
   Arguments parsed;
-  CLI::App app("Predicts with, evaluates, trains and converts neural networks in Keras's files.",
-               "stoker");
+  CLI::App app(
+      "Predicts with, evaluates, trains, converts and draws neural networks in Keras's files.",
+      "stoker");
   app.set_version_flag("--version", "stoker " STOKER_VERSION);
   app.require_subcommand(1);
   app.footer(
@@ -189,6 +244,8 @@ int run_command(int count, const char* const* arguments, const std::function<Dev
   add_evaluate(app, parsed.evaluate);
   add_fit(app, parsed.fit);
   add_convert(app, parsed.convert);
+  add_what_if(app, parsed.what_if);
+  add_plot(app, parsed.plot);
   add_doctor(app);
   try {
     app.parse(count, arguments);

@@ -8,6 +8,8 @@
 #include <string>
 
 #include <stoker/device.h>
+#include <stoker/plot_model.h>
+#include <stoker/report.h>
 
 namespace stoker::tool {
 
@@ -52,6 +54,18 @@ struct Convert {
   std::string output;
 };
 
+struct WhatIf {
+  std::string file;
+  stoker::WhatIf change{};
+  bool json = false;
+};
+
+struct Plot {
+  std::string file;
+  std::string output;
+  PlotModelOptions options{};
+};
+
 struct Doctor {};
 
 void run(const Summary& arguments, const Device& device, std::ostream& out);
@@ -59,6 +73,8 @@ void run(const Predict& arguments, const Device& device, std::ostream& out);
 void run(const Evaluate& arguments, const Device& device, std::ostream& out);
 void run(const Fit& arguments, const Device& device, std::ostream& out);
 void run(const Convert& arguments, const Device& device, std::ostream& out);
+void run(const WhatIf& arguments, std::ostream& out);
+void run(const Plot& arguments, const Device& device, std::ostream& out);
 // Reports what the library finds on this machine, and tries what it needs. `device` may throw.
 // Returns whether all is well.
 bool run(const Doctor& arguments, const std::function<Device()>& device, std::ostream& out);

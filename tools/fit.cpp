@@ -1,13 +1,11 @@
 // Training on, from arrays, a table or a folder of images.
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <stoker/config.h>
 #include <stoker/csv.h>
 #include <stoker/error.h>
 #include <stoker/image_folder.h>
@@ -84,25 +82,6 @@ History fit_images(Model& model, const Fit& arguments) {
   return model.fit(train.batch(arguments.batch_size), std::move(options));
 }
 
-// JSON has no NaN: an epoch without a number has null.
-Config numbers(const std::vector<double>& values) {
-  Config list = Config::list();
-  for (const double value : values) list.append(std::isfinite(value) ? Config(value) : Config());
-  return list;
-}
-
-void write_history(const std::string& path, const History& history) {
-  Config epochs = Config::list();
-  for (const std::int64_t epoch : history.epoch) epochs.append(epoch);
-  Config values = Config::map();
-  for (const auto& [name, by_epoch] : history.history) values.set(name, numbers(by_epoch));
-  const Config all = Config::map({{"epoch", std::move(epochs)}, {"history", std::move(values)}});
-  std::ofstream file(path);
-  file << all.to_json(2) << '\n';
-  file.close();
-  if (!file) throw IoError(path + ": could not be written");
-}
-
 }  // namespace
 
 void run(const Fit& arguments, const Device& device, std::ostream&) {
@@ -114,7 +93,7 @@ void run(const Fit& arguments, const Device& device, std::ostream&) {
                           : !arguments.csv.empty()  ? fit_table(model, arguments)
                                                     : fit_arrays(model, arguments);
   model.save(arguments.output);
-  if (!arguments.history.empty()) write_history(arguments.history, history);
+  if (!arguments.history.empty()) history.save_json(arguments.history);
 }
 
 }  // namespace stoker::tool

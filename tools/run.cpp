@@ -76,4 +76,8 @@ void run(const Convert& arguments, const Device& device, std::ostream&) {
       arguments.output);
 }
 
+void run(const Plot& arguments, const Device& device, std::ostream&) {
+  plot_model(load_compiled_or_not(arguments.file, device), arguments.output, arguments.options);
+}
+
 }  // namespace stoker::tool

@@ -25,7 +25,8 @@ MATRIX = os.path.join(BUILD, "feed_matrix_bench")
 SECTIONS = {"overlap": (FEED, 2), "ring": (FEED, 7), "article": (FEED, 5),
             "article-simulated": (FEED, 2), "twins": (FEED, 1), "cores": (FEED, 1),
             "autotune": (TUNING, 1), "autotune-waits": (TUNING, 1),
-            "autotune-simulated": (TUNING, 1), "autotune-slow": (TUNING, 1), "advice": (TUNING, 1), "matrix": (MATRIX, 1)}
+            "autotune-simulated": (TUNING, 1), "autotune-slow": (TUNING, 1), "advice": (TUNING, 1), "matrix": (MATRIX, 1),
+            "what_if": (MATRIX, 1)}
 AGAINST_ROUNDS = 5
 # The figure that the best round has most or least of.
 MOST = {"batches_per_s", "gb_per_s"}

@@ -156,6 +156,33 @@ class ModelCheckpoint : public Callback {
   std::optional<double> best_;
 };
 
+struct SwapEMAWeightsOptions {
+  bool swap_on_epoch =
+      false;  // At the ends of epochs too, for callbacks that save the model there.
+};
+
+// Lets evaluations and predictions, and the validation of a fit, see the moving averages that an
+// optimizer with use_ema keeps, in place of the weights.
+class SwapEMAWeights : public Callback {
+ public:
+  explicit SwapEMAWeights(SwapEMAWeightsOptions options = {}) : options_(options) {}
+
+  std::string name() const override { return "SwapEMAWeights"; }
+  // The first of these to be called throws ValueError where the optimizer keeps no averages.
+  void on_epoch_begin(std::int64_t epoch) override;
+  void on_epoch_end(std::int64_t epoch, Logs& logs) override;
+  void on_test_begin() override;
+  void on_test_end(const Logs& logs) override;
+  void on_predict_begin() override;
+  void on_predict_end() override;
+
+ private:
+  void swap(bool averages_are_weights);
+
+  SwapEMAWeightsOptions options_;
+  bool averages_are_weights_ = false;
+};
+
 struct CSVLoggerOptions {
   std::string separator = ",";
   bool append = false;  // Goes on with a file that is there, without a second line of names.

@@ -1,9 +1,11 @@
 // Metrics, with Keras 3's names and formulas.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,10 +18,9 @@ namespace metrics {
 class MetricBase;
 }
 
-// A handle to a metric, which its copies share. Strings work where a Metric is taken. "accuracy"
-// ("acc") chooses binary, categorical or sparse accuracy by the shapes of labels and predictions,
-// as Keras does. Other names are "binary_accuracy", "categorical_accuracy",
-// "sparse_categorical_accuracy", "mean_squared_error" ("mse") and "mean_absolute_error" ("mae").
+// A handle to a metric, which its copies share. Strings work where a Metric is taken, as in Keras:
+// "auc", "mean_squared_error" or "mse". "accuracy" ("acc") chooses binary, categorical or sparse
+// accuracy by the shapes of labels and predictions.
 class Metric {
  public:
   Metric(const char* name);
@@ -98,11 +99,97 @@ class OutputMetrics {
 Metric metric_from_config(const Config& config);
 
 struct MetricOptions {
-  std::string name{};
+  std::string name{};  // Where it is empty, it is Keras's: "mean_squared_error".
 };
 struct BinaryAccuracyOptions {
   // A prediction above the threshold counts as 1. The threshold is 0 where predictions are logits.
   double threshold = 0.5;
+  std::string name{};
+};
+struct TopKOptions {
+  std::int64_t k = 5;
+  std::string name{};
+};
+// Predictions above a threshold count as positive, and labels other than 0. With several thresholds
+// a metric has several results, which are reported as "precision_0", "precision_1", and so on.
+struct ThresholdsOptions {
+  std::vector<double> thresholds{};  // In [0, 1]; 0.5 where there is none.
+  std::string name{};
+};
+struct PrecisionOptions {
+  std::vector<double> thresholds{};
+  // Only the k largest predictions of a row count as positive, whatever the threshold is if none is
+  // given. Predictions that equal the k-th count too.
+  std::optional<std::int64_t> top_k{};
+  std::optional<std::int64_t> class_id{};  // Only this class counts.
+  std::string name{};
+};
+struct AUCOptions {
+  std::int64_t num_thresholds = 200;
+  std::string curve = "ROC";                       // "ROC", "PR" or "PRGAIN"
+  std::string summation_method = "interpolation";  // or "minoring" or "majoring"
+  std::string name{};
+  std::vector<double> thresholds{};  // Between 0 and 1, in place of evenly spaced ones.
+  bool multi_label = false;          // The mean of the areas of the labels, each by itself.
+  std::optional<std::int64_t> num_labels{};
+  std::vector<double> label_weights{};
+  bool from_logits = false;
+};
+struct AtThresholdOptions {
+  std::int64_t num_thresholds = 200;
+  std::optional<std::int64_t> class_id{};
+  std::string name{};
+};
+struct F1ScoreOptions {
+  // "micro" over all classes, "macro" the mean of the classes, "weighted" by how often they come;
+  // empty: a result for each class, "f1_score_0" and so on.
+  std::optional<std::string> average{};
+  // Predictions above it count as positive; empty: the largest prediction of a row does.
+  std::optional<double> threshold{};
+  std::string name{};
+};
+struct FBetaScoreOptions {
+  std::optional<std::string> average{};
+  double beta = 1.0;
+  std::optional<double> threshold{};
+  std::string name{};
+};
+struct R2ScoreOptions {
+  // "uniform_average" or "variance_weighted_average" of the columns; empty: a result for each.
+  std::optional<std::string> class_aggregation = "uniform_average";
+  std::int64_t num_regressors = 0;
+  std::string name{};
+};
+// Labels and predictions are class numbers of any shape, or, where they are not sparse, one number
+// for each class along the last axis, of which the largest counts.
+struct IoUOptions {
+  std::string name{};
+  std::optional<std::int64_t> ignore_class{};
+  bool sparse_y_true = true;
+  bool sparse_y_pred = true;
+};
+struct BinaryIoUOptions {
+  std::vector<std::int64_t> target_class_ids = {0, 1};
+  double threshold = 0.5;
+  std::string name{};
+};
+struct OneHotIoUOptions {
+  std::string name{};
+  std::optional<std::int64_t> ignore_class{};
+  bool sparse_y_pred = false;
+};
+struct CorrelationOptions {
+  std::int64_t axis = -1;
+  std::string name{};
+};
+struct CrossentropyMetricOptions {
+  bool from_logits = false;
+  double label_smoothing = 0.0;
+  std::int64_t axis = -1;
+  std::string name{};
+};
+struct SparseCrossentropyMetricOptions {
+  bool from_logits = false;
   std::string name{};
 };
 
@@ -111,10 +198,59 @@ Metric Accuracy(MetricOptions options = {});
 Metric BinaryAccuracy(BinaryAccuracyOptions options = {});
 Metric CategoricalAccuracy(MetricOptions options = {});
 Metric SparseCategoricalAccuracy(MetricOptions options = {});
+// Whether the label's class is among the k largest predictions.
+Metric TopKCategoricalAccuracy(TopKOptions options = {});
+Metric SparseTopKCategoricalAccuracy(TopKOptions options = {});
+
+Metric TruePositives(ThresholdsOptions options = {});
+Metric TrueNegatives(ThresholdsOptions options = {});
+Metric FalsePositives(ThresholdsOptions options = {});
+Metric FalseNegatives(ThresholdsOptions options = {});
+Metric Precision(PrecisionOptions options = {});
+Metric Recall(PrecisionOptions options = {});
+// The area under a curve, of `num_thresholds` points. The counts stay on the device.
+Metric AUC(AUCOptions options = {});
+// The most of the first that one threshold gives together with at least this much of the second.
+Metric SensitivityAtSpecificity(double specificity, AtThresholdOptions options = {});
+Metric SpecificityAtSensitivity(double sensitivity, AtThresholdOptions options = {});
+Metric PrecisionAtRecall(double recall, AtThresholdOptions options = {});
+Metric RecallAtPrecision(double precision, AtThresholdOptions options = {});
+
+// Labels and predictions are (batch, classes).
+Metric F1Score(F1ScoreOptions options = {});
+Metric FBetaScore(FBetaScoreOptions options = {});
+Metric R2Score(R2ScoreOptions options = {});
+
+// Intersection over union, the mean over these classes. Sample weights count as whole numbers.
+Metric IoU(std::int64_t num_classes, std::vector<std::int64_t> target_class_ids,
+           IoUOptions options = {});
+Metric MeanIoU(std::int64_t num_classes, IoUOptions options = {});
+Metric OneHotIoU(std::int64_t num_classes, std::vector<std::int64_t> target_class_ids,
+                 OneHotIoUOptions options = {});
+Metric OneHotMeanIoU(std::int64_t num_classes, OneHotIoUOptions options = {});
+Metric BinaryIoU(BinaryIoUOptions options = {});
+
+Metric RootMeanSquaredError(MetricOptions options = {});
+Metric LogCoshError(MetricOptions options = {});
+Metric PearsonCorrelation(CorrelationOptions options = {});
+Metric ConcordanceCorrelation(CorrelationOptions options = {});
+
 namespace metrics {
-// These share their names with losses.
+// These share their names with losses, and are their means.
 Metric MeanSquaredError(MetricOptions options = {});
 Metric MeanAbsoluteError(MetricOptions options = {});
+Metric MeanAbsolutePercentageError(MetricOptions options = {});
+Metric MeanSquaredLogarithmicError(MetricOptions options = {});
+// From -1, the opposite direction, to 1: the loss with the other sign.
+Metric CosineSimilarity(CorrelationOptions options = {});
+Metric Hinge(MetricOptions options = {});
+Metric SquaredHinge(MetricOptions options = {});
+Metric CategoricalHinge(MetricOptions options = {});
+Metric KLDivergence(MetricOptions options = {});
+Metric Poisson(MetricOptions options = {});
+Metric BinaryCrossentropy(CrossentropyMetricOptions options = {});
+Metric CategoricalCrossentropy(CrossentropyMetricOptions options = {});
+Metric SparseCategoricalCrossentropy(SparseCrossentropyMetricOptions options = {});
 }  // namespace metrics
 
 }  // namespace stoker

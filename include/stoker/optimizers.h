@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "stoker/schedules.h"
 
@@ -17,7 +19,8 @@ class OptimizerBase;
 }
 
 // A handle of an optimizer; copies share the configuration (a model keeps its own slots). Strings
-// work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop".
+// work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad",
+// "adamax", "ftrl", "nadam", "lion".
 class Optimizer {
  public:
   Optimizer() : Optimizer("rmsprop") {}  // Keras's default in compile()
@@ -29,10 +32,18 @@ class Optimizer {
   // Returns {"class_name": "Adam", "config": {...}, ...}, as Keras writes it.
   Config config() const;
 
+  // Leaves weights out of the weight decay whose names hold one of these: "bias", "gamma". As in
+  // Keras this has to come before compile(), and files do not keep it.
+  void exclude_from_weight_decay(std::vector<std::string> var_names) {
+    excluded_ = std::move(var_names);
+  }
+  const std::vector<std::string>& excluded_from_weight_decay() const { return excluded_; }
+
   const std::shared_ptr<const optimizers::OptimizerBase>& base() const { return base_; }
 
  private:
   std::shared_ptr<const optimizers::OptimizerBase> base_;
+  std::vector<std::string> excluded_{};
 };
 
 // Makes an optimizer from such a map, or from a name. Throws ValueError, with the place and the
@@ -42,6 +53,10 @@ Optimizer optimizer_from_config(const Config& config);
 // weight_decay is decoupled: w -= w * learning_rate * weight_decay before the step. At most one of
 // the three clips may be set: clipnorm for each weight, global_clipnorm for all, clipvalue for each
 // element.
+//
+// With use_ema the optimizer keeps a moving average of the weights, which takes their place when
+// fit() ends, and after every ema_overwrite_frequency steps. With gradient_accumulation_steps it
+// adds up the gradients of so many steps, and makes one update of their mean.
 struct SGDOptions {
   LearningRate learning_rate = 0.01;  // A number, or a schedule (stoker/schedules.h).
   double momentum = 0.0;
@@ -50,6 +65,10 @@ struct SGDOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdamOptions {
   LearningRate learning_rate = 0.001;
@@ -61,6 +80,10 @@ struct AdamOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct AdamWOptions {
   LearningRate learning_rate = 0.001;
@@ -72,6 +95,10 @@ struct AdamWOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 struct RMSpropOptions {
   LearningRate learning_rate = 0.001;
@@ -83,12 +110,106 @@ struct RMSpropOptions {
   std::optional<double> clipnorm{};
   std::optional<double> clipvalue{};
   std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct AdadeltaOptions {
+  LearningRate learning_rate = 0.001;
+  double rho = 0.95;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct AdagradOptions {
+  LearningRate learning_rate = 0.001;
+  double initial_accumulator_value = 0.1;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct AdamaxOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct FtrlOptions {
+  LearningRate learning_rate = 0.001;
+  double learning_rate_power = -0.5;
+  double initial_accumulator_value = 0.1;
+  double l1_regularization_strength = 0.0;
+  double l2_regularization_strength = 0.0;
+  double l2_shrinkage_regularization_strength = 0.0;
+  double beta = 0.0;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct NadamOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+struct LionOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.99;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
 
 Optimizer SGD(SGDOptions options = {});
 Optimizer Adam(AdamOptions options = {});
 Optimizer AdamW(AdamWOptions options = {});
 Optimizer RMSprop(RMSpropOptions options = {});
+Optimizer Adadelta(AdadeltaOptions options = {});
+Optimizer Adagrad(AdagradOptions options = {});
+Optimizer Adamax(AdamaxOptions options = {});
+Optimizer Ftrl(FtrlOptions options = {});
+Optimizer Nadam(NadamOptions options = {});
+Optimizer Lion(LionOptions options = {});
 
 // Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,
 // and the gradients by its inverse before `inner` sees them. A step with a gradient that is not

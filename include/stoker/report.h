@@ -76,7 +76,10 @@ struct FeedReport {
   DurationHistogram generate;
   DurationHistogram convert;             // the part of generate in cast()
   DurationHistogram wait_for_generator;  // for the batches that were waited for
-  DurationHistogram upload;              // on devices with memory of their own
+  // These two are measured on devices with memory of their own. A launch is the host's part: from
+  // when it had the batch until it had handed copy and step to the device.
+  DurationHistogram upload;
+  DurationHistogram launch;
   DurationHistogram step;
   // The steps, on the CPU, that followed another step at once. After a wait a step takes longer.
   DurationHistogram step_in_a_row;

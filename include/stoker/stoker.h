@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "stoker/array_source.h"
+#include "stoker/bench.h"
 #include "stoker/callbacks.h"
 #include "stoker/cifar.h"
 #include "stoker/config.h"
@@ -29,12 +30,15 @@
 #include "stoker/model.h"
 #include "stoker/npy.h"
 #include "stoker/optimizers.h"
+#include "stoker/plot_model.h"
 #include "stoker/predictor.h"
 #include "stoker/random.h"
 #include "stoker/report.h"
+#include "stoker/run_report.h"
 #include "stoker/schedules.h"
 #include "stoker/sequence.h"
 #include "stoker/several.h"
 #include "stoker/shape.h"
 #include "stoker/source.h"
 #include "stoker/tensor.h"
+#include "stoker/tensorboard.h"

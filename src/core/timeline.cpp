@@ -123,8 +123,16 @@ void Track::read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const {
   // below `end`.
   const std::uint64_t end = written_.load(kAcquire);
   if (epoch_.load(kAcquire) != epoch) return;
-  const std::uint64_t oldest = end < slot_count_ ? 0 : end + 1 - slot_count_;
-  const std::uint64_t begin = std::max(first_.load(kAcquire), oldest);
+  read_slots(std::max(first_.load(kAcquire), oldest(end)), end, stamps);
+}
+
+std::uint64_t Track::read_since(std::uint64_t begin, std::vector<Stamp>& stamps) const {
+  const std::uint64_t end = written_.load(kAcquire);
+  read_slots(std::max(begin, oldest(end)), end, stamps);
+  return end;
+}
+
+void Track::read_slots(std::uint64_t begin, std::uint64_t end, std::vector<Stamp>& stamps) const {
   if (begin >= end) return;
   const std::size_t kept = stamps.size();
   for (std::uint64_t i = begin; i < end; ++i) {
@@ -136,8 +144,7 @@ void Track::read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const {
   }
   // Stamps are dropped when their slots have been overwritten, or are being overwritten, during the
   // read.
-  const std::uint64_t now = written_.load(kRelaxed);
-  const std::uint64_t whole = now < slot_count_ ? 0 : now + 1 - slot_count_;
+  const std::uint64_t whole = oldest(written_.load(kRelaxed));
   const std::uint64_t torn = std::clamp(whole, begin, end) - begin;
   const auto from = stamps.begin() + static_cast<std::ptrdiff_t>(kept);
   stamps.erase(from, from + static_cast<std::ptrdiff_t>(torn));
@@ -176,6 +183,13 @@ std::vector<Stamp> Timeline::stamps() const {
   std::stable_sort(result.begin(), result.end(),
                    [](const Stamp& a, const Stamp& b) { return a.begin_ns < b.begin_ns; });
   return result;
+}
+
+void Timeline::read_since(Cursor& cursor, std::vector<Stamp>& stamps) const {
+  cursor.next.resize(tracks_.size(), 0);
+  for (std::size_t i = tracks_.size(); i-- > 0;) {
+    cursor.next[i] = tracks_[i]->read_since(cursor.next[i], stamps);
+  }
 }
 
 }  // namespace stoker

@@ -93,6 +93,14 @@ class alignas(64) Track {
   void add(Stage stage, std::int64_t duration_ns);
   bool read_totals(std::uint64_t epoch, std::array<StageTotals, kStages>& totals) const;
   void read_stamps(std::uint64_t epoch, std::vector<Stamp>& stamps) const;
+  // Appends those of the stamps from number `begin` on that the ring still holds, and returns the
+  // number of the next one.
+  std::uint64_t read_since(std::uint64_t begin, std::vector<Stamp>& stamps) const;
+  void read_slots(std::uint64_t begin, std::uint64_t end, std::vector<Stamp>& stamps) const;
+  // Returns the number of the oldest stamp that is whole while `written` have been written.
+  std::uint64_t oldest(std::uint64_t written) const {
+    return written < slot_count_ ? 0 : written + 1 - slot_count_;
+  }
 
   const Word& timeline_epoch_;
   const std::uint32_t worker_;
@@ -125,6 +133,16 @@ class Timeline {
 
   // The stamps that the rings still hold, sorted by their begin. This call allocates.
   std::vector<Stamp> stamps() const;
+
+  // A place up to which somebody has read the stamps. A new one stands before the first.
+  struct Cursor {
+    std::vector<std::uint64_t> next{};  // By track.
+  };
+  // Appends the stamps since the cursor and moves it on. They come track by track, the last track
+  // first, and within a track in their order: where a step's stamp is there, so is that of the
+  // worker that filled its batch before. Those that were overwritten before they were read are
+  // missing; resets make no difference.
+  void read_since(Cursor& cursor, std::vector<Stamp>& stamps) const;
 
  private:
   std::atomic<std::uint64_t> epoch_{0};

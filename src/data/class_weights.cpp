@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/format.h"
+#include "stoker/detail/source_adapter.h"
 #include "stoker/error.h"
 
 namespace stoker {
@@ -82,38 +83,20 @@ std::int64_t ClassWeights::class_of(const std::byte* labels, std::int64_t row) c
 
 namespace {
 
-class ClassWeightedSource final : public Source {
+class ClassWeightedSource final : public detail::SourceAdapter<Source> {
  public:
   ClassWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights)
-      : source_(std::move(source)), weights_(source_->spec(), std::move(weights)) {}
+      : SourceAdapter(std::move(source)), weights_(adapted().spec(), std::move(weights)) {}
 
   const BatchSpec& spec() const override { return weights_.spec(); }
-  std::optional<std::int64_t> batches_per_epoch() const override {
-    return source_->batches_per_epoch();
-  }
-  bool endless() const override { return source_->endless(); }
-  bool pure() const override { return source_->pure(); }
-  void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
-  void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
-  bool epochs_apart() const override { return source_->epochs_apart(); }
-  void begin_run(const RunStart& start) override { source_->begin_run(start); }
-  bool resumes_by_number() const override { return source_->resumes_by_number(); }
-  bool saves_state() const override { return source_->saves_state(); }
-  void save_state(std::vector<std::byte>& state) override { source_->save_state(state); }
-  void load_state(std::span<const std::byte> state) override { source_->load_state(state); }
-  bool shuffles_batches() const override { return source_->shuffles_batches(); }
-  SourceTraits traits() const override { return source_->traits(); }
-  const Source& innermost() const override { return source_->innermost(); }
-
   std::int64_t fill(BatchContext& batch, const Slot& slot) override {
-    const std::int64_t rows = source_->fill(batch, slot.with_spec(source_->spec()));
+    const std::int64_t rows = adapted().fill(batch, slot.with_spec(adapted().spec()));
     weights_.weigh(slot.field(weights_.label_field()), std::min(rows, spec().batch_size()),
                    reinterpret_cast<float*>(slot.field(weights_.weight_field())));
     return rows;
   }
 
  private:
-  std::shared_ptr<Source> source_;
   ClassWeights weights_;
 };
 

@@ -6,10 +6,10 @@
 namespace stoker {
 
 void describe(Fields& fields, BinaryCrossentropyOptions& options) {
-  losses::describe_common(fields, "binary_crossentropy", options.reduction);
+  losses::describe_common(fields, "binary_crossentropy", options.name, options.reduction);
   fields("from_logits", options.from_logits);
   fields("label_smoothing", options.label_smoothing);
-  fields.only("axis", -1);
+  fields("axis", options.axis);
 }
 
 namespace {
@@ -26,15 +26,11 @@ Expr from_logits(Expr label, Expr logit) {
          log1p(exp(select(is_negative, logit, -logit)));
 }
 
-Expr from_probability(Expr label, Expr probability) {
-  const Expr p = losses::clip_probability(probability);
-  return -(label * log(p) + (1.0f - label) * log(1.0f - p));
-}
-
 class BinaryCrossentropyLoss final : public Described<losses::LossBase, BinaryCrossentropyOptions> {
  public:
   explicit BinaryCrossentropyLoss(BinaryCrossentropyOptions options)
-      : Described(options, "BinaryCrossentropy", "binary_crossentropy", options.reduction) {
+      : Described(options, "BinaryCrossentropy",
+                  losses::name_or(options.name, "binary_crossentropy"), options.reduction) {
     losses::require_label_smoothing("BinaryCrossentropy", options_.label_smoothing);
   }
 
@@ -45,11 +41,12 @@ class BinaryCrossentropyLoss final : public Described<losses::LossBase, BinaryCr
     ops::match_predictions(y_true, logits);
     const auto keep = static_cast<float>(1.0 - options_.label_smoothing);
     const auto share = static_cast<float>(0.5 * options_.label_smoothing);
-    return losses::mean_of_last_axis(y_true, logits, [&](Expr label, Expr prediction) {
+    const auto loss = [&](Expr label, Expr prediction) {
       const Expr smoothed = label * keep + share;
       return has_logits ? from_logits(smoothed, prediction)
-                        : from_probability(smoothed, prediction);
-    });
+                        : losses::binary_crossentropy(smoothed, prediction);
+    };
+    return losses::mean_of_axis(y_true, logits, loss, options_.axis);
   }
 };
 

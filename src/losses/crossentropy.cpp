@@ -1,6 +1,7 @@
 #include "losses/crossentropy.h"
 
 #include "core/check.h"
+#include "losses/axes.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -48,6 +49,26 @@ graph::Value logits_behind_sigmoid(graph::Value probabilities) {
   const bool is_sigmoid = expression == graph::expression_of<1>(graph::sigmoid);
   if (!is_sigmoid || logits.shape() != made.shape()) return {};
   return ops::reshape(logits, probabilities.shape());
+}
+
+graph::Value softmax_along(graph::Value logits, std::int64_t axis) {
+  if (axis_in(logits, axis) + 1 == static_cast<std::int64_t>(logits.shape().rank())) {
+    return ops::softmax(logits);
+  }
+  const std::int64_t along = axis_in(logits, axis);
+  const graph::Value largest = ops::reduce(ops::ReduceKind::max, logits, {along}, true);
+  const graph::Value powers =
+      ops::map(logits, largest, [](graph::Expr x, graph::Expr m) { return exp(x - m); });
+  return ops::map(powers, ops::reduce_sum(powers, {along}, true),
+                  [](graph::Expr power, graph::Expr sum) { return power / sum; });
+}
+
+graph::Value smoothed_labels(graph::Value labels, double label_smoothing) {
+  if (label_smoothing == 0.0) return labels;
+  const double share = label_smoothing / static_cast<double>(labels.shape().back());
+  return ops::map(labels, [&](graph::Expr label) {
+    return label * static_cast<float>(1.0 - label_smoothing) + static_cast<float>(share);
+  });
 }
 
 void require_label_smoothing(const std::string& loss, double label_smoothing) {

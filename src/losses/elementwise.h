@@ -13,4 +13,11 @@ graph::Value mean_of_last_axis(
     graph::Value y_true, graph::Value y_pred,
     const std::function<graph::Expr(graph::Expr label, graph::Expr prediction)>& loss);
 
+// The same along another axis, counted from the end where it is negative. Throws ShapeError where
+// there is none.
+graph::Value mean_of_axis(
+    graph::Value y_true, graph::Value y_pred,
+    const std::function<graph::Expr(graph::Expr label, graph::Expr prediction)>& loss,
+    std::int64_t axis);
+
 }  // namespace stoker::losses

@@ -58,8 +58,10 @@ Value aligned_weight(Value& values, Value weight) {
 
 }  // namespace
 
-void describe_common(Fields& fields, const char* name, std::string& reduction) {
-  fields.note("name", name);
+void describe_common(Fields& fields, const char* name_by_default, std::string& name,
+                     std::string& reduction) {
+  if (name.empty()) name = name_by_default;
+  fields("name", name);
   fields("reduction", reduction);
   fields.ignored({"dtype"});  // losses are float32
 }
@@ -91,6 +93,8 @@ Value reduce_weighted(Value values, Value sample_weight, const std::string& redu
     weight = weight ? ops::multiply(mask, aligned_weight(mask, weight)) : mask;
   }
   if (weight) {
+    // A loss of the whole batch counts once for each weight.
+    if (values.shape().rank() == 0) values = ops::broadcast_to(values, weight.shape());
     weight = aligned_weight(values, weight);
     values = ops::multiply(values, weight);
   }

@@ -44,8 +44,12 @@ class LossBase {
   std::string reduction_;
 };
 
-// Describes the fields that all losses have: a name, which nothing depends on, and the reduction.
-void describe_common(Fields& fields, const char* name, std::string& reduction);
+// Describes the fields that all losses have. `name_by_default` is written where `name` is empty.
+void describe_common(Fields& fields, const char* name_by_default, std::string& name,
+                     std::string& reduction);
+inline std::string name_or(const std::string& name, const char* name_by_default) {
+  return name.empty() ? name_by_default : name;
+}
 
 // Returns the loss's values weighted by sample_weight (invalid: no weights) and reduced to shape
 // (), or in their own shape for the reduction "none". Weights have the values' shape, with extents

@@ -1,5 +1,8 @@
 // MeanAbsoluteError: the mean over the last axis.
+#include <utility>
+
 #include "losses/elementwise.h"
+#include "losses/plain_loss.h"
 #include "ops/align.h"
 
 namespace stoker {
@@ -8,21 +11,10 @@ namespace {
 using graph::Expr;
 using graph::Value;
 
-struct Arguments {
-  LossOptions options{};
-};
-
-void describe(Fields& fields, Arguments& arguments) {
-  losses::describe_common(fields, "mean_absolute_error", arguments.options.reduction);
-}
-
-class MeanAbsoluteErrorLoss final : public Described<losses::LossBase, Arguments> {
- public:
-  explicit MeanAbsoluteErrorLoss(const Arguments& arguments)
-      : Described(arguments, "MeanAbsoluteError", "mean_absolute_error",
-                  arguments.options.reduction) {}
-
-  Value values(Value y_true, Value y_pred) const override {
+struct MeanAbsoluteErrorFormula {
+  static constexpr const char* kClass = "MeanAbsoluteError";
+  static constexpr const char* kName = "mean_absolute_error";
+  static Value values(Value y_true, Value y_pred) {
     ops::match_predictions(y_true, y_pred);
     return losses::mean_of_last_axis(
         y_true, y_pred, [](Expr label, Expr prediction) { return abs(label - prediction); });
@@ -32,11 +24,10 @@ class MeanAbsoluteErrorLoss final : public Described<losses::LossBase, Arguments
 }  // namespace
 
 Loss MeanAbsoluteError(LossOptions options) {
-  return Loss(std::make_shared<const MeanAbsoluteErrorLoss>(Arguments{std::move(options)}));
+  return losses::plain_loss<MeanAbsoluteErrorFormula>(std::move(options));
 }
-
 Loss losses::make_MeanAbsoluteError(Fields& fields) {
-  return Loss(std::make_shared<const MeanAbsoluteErrorLoss>(fields.all<Arguments>()));
+  return plain_loss<MeanAbsoluteErrorFormula>(fields);
 }
 
 }  // namespace stoker

@@ -1,5 +1,8 @@
 // MeanSquaredError: the mean over the last axis.
+#include <utility>
+
 #include "losses/elementwise.h"
+#include "losses/plain_loss.h"
 #include "ops/align.h"
 
 namespace stoker {
@@ -8,21 +11,10 @@ namespace {
 using graph::Expr;
 using graph::Value;
 
-struct Arguments {
-  LossOptions options{};
-};
-
-void describe(Fields& fields, Arguments& arguments) {
-  losses::describe_common(fields, "mean_squared_error", arguments.options.reduction);
-}
-
-class MeanSquaredErrorLoss final : public Described<losses::LossBase, Arguments> {
- public:
-  explicit MeanSquaredErrorLoss(const Arguments& arguments)
-      : Described(arguments, "MeanSquaredError", "mean_squared_error",
-                  arguments.options.reduction) {}
-
-  Value values(Value y_true, Value y_pred) const override {
+struct MeanSquaredErrorFormula {
+  static constexpr const char* kClass = "MeanSquaredError";
+  static constexpr const char* kName = "mean_squared_error";
+  static Value values(Value y_true, Value y_pred) {
     ops::match_predictions(y_true, y_pred);
     return losses::mean_of_last_axis(
         y_true, y_pred, [](Expr label, Expr prediction) { return square(label - prediction); });
@@ -32,11 +24,10 @@ class MeanSquaredErrorLoss final : public Described<losses::LossBase, Arguments>
 }  // namespace
 
 Loss MeanSquaredError(LossOptions options) {
-  return Loss(std::make_shared<const MeanSquaredErrorLoss>(Arguments{std::move(options)}));
+  return losses::plain_loss<MeanSquaredErrorFormula>(std::move(options));
 }
-
 Loss losses::make_MeanSquaredError(Fields& fields) {
-  return Loss(std::make_shared<const MeanSquaredErrorLoss>(fields.all<Arguments>()));
+  return plain_loss<MeanSquaredErrorFormula>(fields);
 }
 
 }  // namespace stoker

@@ -5,7 +5,8 @@
 namespace stoker {
 
 void describe(Fields& fields, SparseCategoricalCrossentropyOptions& options) {
-  losses::describe_common(fields, "sparse_categorical_crossentropy", options.reduction);
+  losses::describe_common(fields, "sparse_categorical_crossentropy", options.name,
+                          options.reduction);
   fields("from_logits", options.from_logits);
   fields("ignore_class", options.ignore_class);
   fields.only("axis", -1);
@@ -20,7 +21,8 @@ class SparseCategoricalCrossentropyLoss final
     : public Described<losses::LossBase, SparseCategoricalCrossentropyOptions> {
  public:
   explicit SparseCategoricalCrossentropyLoss(SparseCategoricalCrossentropyOptions options)
-      : Described(options, "SparseCategoricalCrossentropy", "sparse_categorical_crossentropy",
+      : Described(options, "SparseCategoricalCrossentropy",
+                  losses::name_or(options.name, "sparse_categorical_crossentropy"),
                   options.reduction) {}
 
   DType label_dtype() const override { return DType::int32; }

@@ -25,15 +25,23 @@ class MetricBase {
 
   // Returns the number of totals that the metric keeps; they are zero at the start of an epoch.
   virtual int totals() const = 0;
-  // Returns what this batch adds to each total, in shape () each. An invalid sample_weight means
-  // that there are no weights.
+  // Returns what this batch adds to the totals: float32 values whose elements, one after another,
+  // belong to one total each. An invalid sample_weight means that there are no weights.
   virtual std::vector<graph::Value> build(graph::Value y_true, graph::Value y_pred,
                                           graph::Value sample_weight) const = 0;
   virtual double result(std::span<const double> totals) const = 0;
+  // Returns the number of results. Where there are several, they are reported with _0, _1 and so on
+  // behind the name, and result_at() returns them; result() is the first.
+  virtual std::size_t results() const { return 1; }
+  virtual double result_at(std::span<const double> totals, std::size_t which) const {
+    (void)which;
+    return result(totals);
+  }
   // Returns whether a larger result is a better one; callbacks that keep the best ask it.
   virtual bool larger_is_better() const = 0;
   // Returns the metric that takes the place of this one for labels and predictions of these shapes,
-  // or null for the metric itself. Here "accuracy" chooses.
+  // or null for the metric itself. Here "accuracy" chooses, and metrics of each class learn how
+  // many there are.
   virtual std::shared_ptr<const MetricBase> resolve(const Shape& y_true,
                                                     const Shape& y_pred) const {
     (void)y_true;

@@ -37,9 +37,7 @@ class AdamRule final : public Described<optimizers::OptimizerBase, Options> {
 
  public:
   AdamRule(const char* class_name, const char* name, const Options& options)
-      : Base(options, class_name, name,
-             optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                options.clipvalue, options.global_clipnorm}) {
+      : Base(options, class_name, name, optimizers::common_of(options)) {
     require("beta_1", options_.beta_1, check::half_open(0, 1));
     require("beta_2", options_.beta_2, check::half_open(0, 1));
     require("epsilon", options_.epsilon, check::at_least(0));
@@ -47,12 +45,12 @@ class AdamRule final : public Described<optimizers::OptimizerBase, Options> {
 
   bool keeps_zero() const override { return optimizers::is_normal(options_.epsilon); }
 
-  std::vector<std::string> slot_names() const override {
+  std::vector<std::string> own_slot_names() const override {
     if (options_.amsgrad) return {"momentum", "velocity", "velocity_hat"};
     return {"momentum", "velocity"};
   }
 
-  std::vector<std::size_t> slot_groups() const override {
+  std::vector<std::size_t> own_slot_groups() const override {
     return options_.amsgrad ? std::vector<std::size_t>{2, 1} : std::vector<std::size_t>{2};
   }
 

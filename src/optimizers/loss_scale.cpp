@@ -39,8 +39,9 @@ class LossScaleOptimizerRule final
     scaling_ = {options.initial_scale, static_cast<std::int32_t>(options.dynamic_growth_steps)};
   }
 
-  std::vector<std::string> slot_names() const override { return inner_->slot_names(); }
-  std::vector<std::size_t> slot_groups() const override { return inner_->slot_groups(); }
+  std::vector<std::string> own_slot_names() const override { return inner_->own_slot_names(); }
+  std::vector<std::size_t> own_slot_groups() const override { return inner_->own_slot_groups(); }
+  std::vector<float> own_slot_values() const override { return inner_->own_slot_values(); }
   const OptimizerBase* inner() const override { return inner_.get(); }
   bool keeps_zero() const override { return inner_->keeps_zero(); }
   void step(optimizers::Update& update, graph::Expr parameter) const override {
@@ -56,8 +57,11 @@ class LossScaleOptimizerRule final
 }  // namespace
 
 Optimizer LossScaleOptimizer(Optimizer inner, LossScaleOptions options) {
-  return Optimizer(
+  std::vector<std::string> excluded = inner.excluded_from_weight_decay();
+  Optimizer optimizer(
       std::make_shared<LossScaleOptimizerRule>(LossScaleArguments{std::move(inner), options}));
+  optimizer.exclude_from_weight_decay(std::move(excluded));
+  return optimizer;
 }
 
 Optimizer optimizers::make_LossScaleOptimizer(Fields& fields) {

@@ -17,6 +17,16 @@ OptimizerBase::OptimizerBase(std::string class_name, std::string name, Common co
     : class_name_(std::move(class_name)), name_(std::move(name)), common_(common) {
   require("learning_rate", common_.learning_rate.at(0), check::at_least(0));
   if (common_.weight_decay) require("weight_decay", *common_.weight_decay, check::at_least(0));
+  require("ema_momentum", common_.ema_momentum, check::closed(0, 1));
+  const auto check_steps = [&](const char* option, const std::optional<std::int64_t>& steps,
+                               std::int64_t least) {
+    // Steps are counted in float32 on the device.
+    constexpr double kMost = 1 << 24;
+    if (steps)
+      check::require(name_, option, *steps, check::closed(static_cast<double>(least), kMost));
+  };
+  check_steps("ema_overwrite_frequency", common_.ema_overwrite_frequency, 1);
+  check_steps("gradient_accumulation_steps", common_.gradient_accumulation_steps, 2);
   int clips = 0;
   const auto check_clip = [&](const char* option, const std::optional<double>& value) {
     if (!value) return;
@@ -36,6 +46,34 @@ OptimizerBase::OptimizerBase(std::string class_name, std::string name, Common co
 
 void OptimizerBase::require(const char* option, double value, check::Range range) const {
   check::require(name_, option, static_cast<float>(value), range);
+}
+
+std::optional<std::size_t> OptimizerBase::average_slot() const {
+  return common_.use_ema ? std::optional<std::size_t>(0) : std::nullopt;
+}
+std::optional<std::size_t> OptimizerBase::accumulator_slot() const {
+  if (!common_.gradient_accumulation_steps) return std::nullopt;
+  return common_.use_ema ? 1 : 0;
+}
+std::size_t OptimizerBase::first_own_slot() const {
+  return (average_slot() ? 1U : 0U) + (accumulator_slot() ? 1U : 0U);
+}
+
+std::vector<std::string> OptimizerBase::slot_names() const {
+  std::vector<std::string> names = own_slot_names();
+  if (accumulator_slot()) names.insert(names.begin(), "gradient_accumulator");
+  if (average_slot()) names.insert(names.begin(), "average");
+  return names;
+}
+std::vector<std::size_t> OptimizerBase::slot_groups() const {
+  std::vector<std::size_t> groups = own_slot_groups();
+  groups.insert(groups.begin(), first_own_slot(), 1);
+  return groups;
+}
+std::vector<float> OptimizerBase::slot_values() const {
+  std::vector<float> values = own_slot_values();
+  values.insert(values.begin(), first_own_slot(), 0.0f);
+  return values;
 }
 
 void build(const OptimizerBase& optimizer, Update& update) {

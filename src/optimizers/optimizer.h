@@ -28,7 +28,7 @@ class Update {
   virtual graph::Expr parameter() = 0;
   virtual graph::Expr gradient() = 0;
   virtual graph::Expr learning_rate() = 0;
-  // Returns the slot's value before the step. Slots are numbered as slot_names() lists them.
+  // Returns the slot's value before the step. Slots are numbered as own_slot_names() lists them.
   virtual graph::Expr slot(int index) = 0;
   // Returns a scalar of the step, which is computed outside of the loop over elements: f(learning
   // rate, t), where t is 1 at the first update; both are float32.
@@ -44,7 +44,24 @@ struct Common {
   std::optional<double> clipnorm;
   std::optional<double> clipvalue;
   std::optional<double> global_clipnorm;
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
 };
+// The members of an optimizer's options that all of them have.
+template <class Options>
+Common common_of(const Options& options) {
+  return {options.learning_rate,
+          options.weight_decay,
+          options.clipnorm,
+          options.clipvalue,
+          options.global_clipnorm,
+          options.use_ema,
+          options.ema_momentum,
+          options.ema_overwrite_frequency,
+          options.gradient_accumulation_steps};
+}
 
 struct LossScaling {
   double initial_scale = 32768.0;
@@ -60,18 +77,39 @@ class OptimizerBase {
   // Writes the fields of the optimizer's class.
   virtual void write_fields(Fields& fields) const = 0;
 
-  // Returns the names of the slots as Keras has them, in Keras's order. All slots begin at 0.
-  virtual std::vector<std::string> slot_names() const = 0;
+  // Returns the names of the slots as Keras has them, in Keras's order: the moving average and the
+  // sum of gradients, where there are such, and then the rule's own.
+  std::vector<std::string> slot_names() const;
   // Returns how many slots, in the order of slot_names(), Keras adds together for one weight after
   // the other: {2, 1} for Adam's momentum and velocity, which it adds by turns, followed by all of
   // velocity_hat. Files hold the slots in that order.
-  virtual std::vector<std::size_t> slot_groups() const = 0;
+  std::vector<std::size_t> slot_groups() const;
+  // Returns what the slots are filled with at the beginning.
+  std::vector<float> slot_values() const;
+  // The numbers of the slots that are not the rule's own. Empty where there is none.
+  std::optional<std::size_t> average_slot() const;
+  std::optional<std::size_t> accumulator_slot() const;
+  // The number of the rule's first slot.
+  std::size_t first_own_slot() const;
+
+  // The same of the rule's own slots.
+  virtual std::vector<std::string> own_slot_names() const = 0;
+  virtual std::vector<std::size_t> own_slot_groups() const = 0;
+  virtual std::vector<float> own_slot_values() const {
+    return std::vector<float>(own_slot_names().size(), 0.0f);
+  }
+  // Returns the product of momenta after so many updates, which Keras's Nadam keeps as a variable of
+  // its own behind all slots. Others have none.
+  virtual std::optional<float> momentum_product(std::int64_t iterations) const {
+    (void)iterations;
+    return std::nullopt;
+  }
   // Returns the optimizer that this one wraps, or null.
   virtual const OptimizerBase* inner() const { return nullptr; }
   // Returns how the loss is scaled, or null for an optimizer that does not scale it.
   virtual const LossScaling* loss_scaling() const { return nullptr; }
-  // Returns whether a step leaves an element unchanged whose parameter, gradient and slots are 0,
-  // as those of the padding between weights are.
+  // Returns whether a step leaves a parameter of 0 unchanged whose gradient is 0 and whose slots
+  // have not been changed since the beginning, as those of the padding between weights have not.
   virtual bool keeps_zero() const { return true; }
   // Appends the step itself; `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
@@ -106,9 +144,11 @@ void describe_common(Fields& fields, const char* name, Options& options) {
   fields("clipnorm", options.clipnorm);
   fields("global_clipnorm", options.global_clipnorm);
   fields("clipvalue", options.clipvalue);
-  fields.never(
-      {"use_ema", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"});
-  fields.ignored({"ema_momentum"});  // has an effect only with use_ema
+  fields("use_ema", options.use_ema);
+  fields("ema_momentum", options.ema_momentum);
+  fields("ema_overwrite_frequency", options.ema_overwrite_frequency);
+  fields("gradient_accumulation_steps", options.gradient_accumulation_steps);
+  fields.never({"loss_scale_factor"});
 }
 
 #define STOKER_OPTIMIZER(class_name, text) Optimizer make_##class_name(Fields& fields);

@@ -19,9 +19,7 @@ using graph::Expr;
 class RMSpropRule final : public Described<optimizers::OptimizerBase, RMSpropOptions> {
  public:
   explicit RMSpropRule(const RMSpropOptions& options)
-      : Described(options, "RMSprop", "rmsprop",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}) {
+      : Described(options, "RMSprop", "rmsprop", optimizers::common_of(options)) {
     require("rho", options_.rho, check::half_open(0, 1));
     require("momentum", options_.momentum, check::closed(0, 1));
     require("epsilon", options_.epsilon, check::at_least(0));
@@ -29,15 +27,15 @@ class RMSpropRule final : public Described<optimizers::OptimizerBase, RMSpropOpt
 
   bool keeps_zero() const override { return optimizers::is_normal(options_.epsilon); }
 
-  std::vector<std::string> slot_names() const override {
+  std::vector<std::string> own_slot_names() const override {
     std::vector<std::string> names{"velocity"};
     if (options_.momentum > 0.0) names.push_back("momentum");
     if (options_.centered) names.push_back("average_gradient");
     return names;
   }
 
-  std::vector<std::size_t> slot_groups() const override {
-    return std::vector<std::size_t>(slot_names().size(), 1);
+  std::vector<std::size_t> own_slot_groups() const override {
+    return std::vector<std::size_t>(own_slot_names().size(), 1);
   }
 
   void step(optimizers::Update& update, Expr parameter) const override {

@@ -16,21 +16,19 @@ using graph::Expr;
 class SGDRule final : public Described<optimizers::OptimizerBase, SGDOptions> {
  public:
   explicit SGDRule(const SGDOptions& options)
-      : Described(options, "SGD", "sgd",
-                  optimizers::Common{options.learning_rate, options.weight_decay, options.clipnorm,
-                                     options.clipvalue, options.global_clipnorm}),
+      : Described(options, "SGD", "sgd", optimizers::common_of(options)),
         momentum_(options.momentum),
         nesterov_(options.nesterov) {
     require("momentum", momentum_, check::closed(0, 1));
   }
 
-  std::vector<std::string> slot_names() const override {
+  std::vector<std::string> own_slot_names() const override {
     if (momentum_ == 0.0) return {};
     return {"momentum"};
   }
 
-  std::vector<std::size_t> slot_groups() const override {
-    return std::vector<std::size_t>(slot_names().size(), 1);
+  std::vector<std::size_t> own_slot_groups() const override {
+    return std::vector<std::size_t>(own_slot_names().size(), 1);
   }
 
   void step(optimizers::Update& update, Expr parameter) const override {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/format.h"
-#include "feed/tuning/throughput_model.h"
+#include "report/run_model.h"
 #include "report/text.h"
 #include "stoker/report.h"
 
@@ -33,8 +33,6 @@ constexpr double kWorthNaming = 0.15;
 constexpr double kBytesPerSecond = 4e9;
 // The time that drawing one random number in bulk takes, roughly.
 constexpr double kSecondsPerNumber = 1e-9;
-// The mean of fewer steps in a row than this is too uncertain to use.
-constexpr std::uint64_t kSomeSteps = 4;
 
 // Returns what a source that has one worker needs so that it can have several; for
 // Advice::condition.
@@ -57,17 +55,7 @@ const char* condition_of(SourceKind kind) {
 class Adviser {
  public:
   explicit Adviser(const FeedReport& report)
-      : report_(report),
-        durations_{report.generate, report.upload,
-                   report.step_in_a_row.count() >= kSomeSteps ? report.step_in_a_row : report.step,
-                   host_of(report)},
-        now_{.workers = report.workers,
-             .ring_slots = report.queue_size + 1,
-             .device_slots = report.device_slots,
-             .cpu_seconds =
-                 ratio(cpu_of(report, durations_.step.mean()), static_cast<double>(report.batches)),
-             .cores = report.cores},
-        modelled_(feed::seconds_per_batch(durations_, now_)) {}
+      : report_(report), model_(report), durations_(model_.durations()), now_(model_.now()) {}
 
   std::vector<Advice> run() {
     using Class = FeedReport::Class;
@@ -123,59 +111,17 @@ class Adviser {
     advise_cheaper_batches();
   }
 
-  // Returns the CPU time if the steps had taken `step` seconds each, in proportion.
-  static double cpu_of(const FeedReport& report, double step) {
-    if (report.step_cores <= 0.0 || report.step.mean() <= 0.0) return report.cpu;
-    const double generator = std::min(report.cpu, report.generated * report.generated_cpu_share);
-    return generator + (report.cpu - generator) * step / report.step.mean();
-  }
-
-  // Returns the time that the host adds to each batch, as far as the device waited for it.
-  static double host_of(const FeedReport& report) {
-    return ratio(report.waited_for_launch, static_cast<double>(report.batches));
-  }
-
-  // The prediction is the measured time multiplied by the model's ratio of new to old, so that
-  // whatever the model does not know of cancels out.
-  double predict(const Arrangement& arrangement) const {
-    return report_.seconds_per_batch() *
-           ratio(feed::seconds_per_batch(durations_, arrangement), modelled_);
-  }
-
   void add(std::string change, std::string reason, double predicted, std::string condition = {}) {
     const double now = report_.seconds_per_batch();
     if (predicted <= 0.0 || now < kWorthwhile * predicted) return;
     advice_.push_back({std::move(change), std::move(condition), std::move(reason), now, predicted});
   }
 
-  // Returns the share of its time in which the generator wanted a core, whether it had one or not.
-  double core_share() const {
-    return std::max(report_.generated_core_share, report_.generated_cpu_share);
-  }
-
-  // Returns the time that a call of the generator would take if so many workers shared the cores.
-  double call_with(int workers) const {
-    const double call = durations_.generate.mean();
-    if (report_.cpu <= 0.0) return call;
-    return feed::seconds_per_call(call * report_.generated_cpu_share, call * (1.0 - core_share()),
-                                  workers, std::max(report_.cores, 1.0));
-  }
-
-  // Returns the arrangement with so many workers and a ring that is large enough for them: each
-  // fills one slot while another is ready.
-  Arrangement with_workers(int workers) const {
-    Arrangement many = now_;
-    many.workers = workers;
-    many.generate_scale = ratio(call_with(workers), call_with(now_.workers));
-    if (workers > now_.workers) many.ring_slots = std::max(now_.ring_slots, 2 * workers + 1);
-    return many;
-  }
-
   // Returns the fewest workers that bring nearly as much as the best number of them.
   int enough_workers() const {
     if (now_.workers >= kMostWorkers) return now_.workers;
     return feed::fewest_workers(now_.workers, kMostWorkers, 1.0 / kStillHelps, [&](int workers) {
-      return feed::seconds_per_batch(durations_, with_workers(workers));
+      return feed::seconds_per_batch(durations_, model_.with_workers(workers));
     });
   }
 
@@ -189,15 +135,15 @@ class Adviser {
     Arrangement deeper = now_;
     deeper.ring_slots = kMostSlots;
     return kStillHelps * feed::seconds_per_batch(durations_, deeper) <=
-           feed::seconds_per_batch(durations_, with_workers(enough_workers()));
+           feed::seconds_per_batch(durations_, model_.with_workers(enough_workers()));
   }
 
   void advise_workers() {
     // AUTOTUNE already takes as many workers as help, up to max_workers.
     if (report_.tuned_workers && report_.workers < report_.max_workers) return;
-    const Arrangement more = with_workers(enough_workers());
+    const Arrangement more = model_.with_workers(enough_workers());
     if (more.workers == now_.workers) return;
-    const double predicted = predict(more);
+    const double predicted = model_.predict(more);
     std::string change = format("workers ", now_.workers, " → ", more.workers);
     if (more.ring_slots > now_.ring_slots) {
       change += format(" and max_queue_size ", now_.ring_slots - 1, " → ", more.ring_slots - 1);
@@ -244,7 +190,7 @@ class Adviser {
         "on average the generator keeps up, but some batches come late: with more of them ready "
         "the "
         "step does not notice",
-        predict(deeper));
+        model_.predict(deeper));
   }
 
   void advise_conversion() {
@@ -255,7 +201,7 @@ class Adviser {
     take_off_cores(without, report_.convert.total());
     add("fill float fields instead of casting double",
         format(percent(share), " of the generator's time goes into the conversion"),
-        predict(without));
+        model_.predict(without));
   }
 
   void advise_cheaper_batches() {
@@ -263,9 +209,9 @@ class Adviser {
     free.generate_scale = 0.0;
     take_off_cores(free, report_.generated * report_.generated_cpu_share);
     add("a cheaper batch",
-        (core_share() > 0.5 ? how_to_compute_less() : how_to_wait_less()) +
+        (model_.core_share() > 0.5 ? how_to_compute_less() : how_to_wait_less()) +
             ". This is what a generator would bring that costs nothing",
-        predict(free));
+        model_.predict(free));
   }
 
   // Names only those parts of the work that take long enough for a change to matter.
@@ -312,7 +258,7 @@ class Adviser {
     const auto with = [&](double bytes) {
       Arrangement fewer = now_;
       fewer.upload_scale = bytes;
-      return predict(fewer);
+      return model_.predict(fewer);
     };
     const double floats = report_.float_share;
     if (floats > kWorthNaming) {
@@ -350,9 +296,9 @@ class Adviser {
   }
 
   const FeedReport& report_;
-  const feed::StageDurations durations_;
-  const Arrangement now_;
-  const double modelled_;
+  const report::RunModel model_;
+  const feed::StageDurations& durations_;
+  const Arrangement& now_;
   std::vector<Advice> advice_;
 };
 

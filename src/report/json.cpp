@@ -1,121 +1,187 @@
-// A report as JSON.
+// A report as JSON, and back.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
+#include <string_view>
 
+#include "core/format.h"
 #include "report/text.h"
+#include "stoker/config.h"
+#include "stoker/error.h"
 #include "stoker/report.h"
 
 namespace stoker {
 namespace {
 
-using report::print;
-
 // JSON knows no NaN and no infinity.
-std::string literal(double value) { return std::isfinite(value) ? print("%.9g", value) : "null"; }
+Config finite(double value) { return std::isfinite(value) ? Config(value) : Config(); }
 
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      result += print("\\u%04x", static_cast<unsigned>(c));
-    } else {
-      result += c;
+// ---- The members of a report that say all of it, in the order of the JSON ----
+// `visit` is called with a name and a member. Enumerations and what follows from the others are
+// not among them.
+template <class Report, class Visit>
+void visit_members(Report& report, Visit&& visit) {
+  visit("wall", report.wall);
+  visit("waited_for_generator", report.waited_for_generator);
+  visit("waited_for_upload", report.waited_for_upload);
+  visit("waited_for_launch", report.waited_for_launch);
+  visit("computed", report.computed);
+  visit("other", report.other);
+  visit("callbacks", report.callbacks);
+  visit("generated", report.generated);
+  visit("generated_cpu_share", report.generated_cpu_share);
+  visit("generated_core_share", report.generated_core_share);
+  visit("cpu", report.cpu);
+  visit("batches", report.batches);
+  visit("samples", report.samples);
+  visit("bytes", report.bytes);
+  visit("nan_batches", report.nan_batches);
+  visit("workers", report.workers);
+  visit("max_workers", report.max_workers);
+  visit("queue_size", report.queue_size);
+  visit("device_slots", report.device_slots);
+  visit("cores", report.cores);
+  visit("step_cores", report.step_cores);
+  visit("ring_filled", report.ring_filled);
+  visit("float_share", report.float_share);
+  visit("drawn_one_by_one", report.drawn_one_by_one);
+  visit("is_pure", report.is_pure);
+  visit("is_optimized", report.is_optimized);
+  visit("tuned", report.tuned);
+  visit("tuned_workers", report.tuned_workers);
+  visit("limited_by_memory", report.limited_by_memory);
+  visit("by_hand", report.by_hand);
+}
+
+template <class Report, class Visit>
+void visit_stages(Report& report, Visit&& visit) {
+  visit("generate", report.generate);
+  visit("convert", report.convert);
+  visit("wait_for_generator", report.wait_for_generator);
+  visit("upload", report.upload);
+  visit("launch", report.launch);
+  visit("step", report.step);
+  visit("step_in_a_row", report.step_in_a_row);
+}
+
+constexpr std::array kSources = {SourceKind::custom,   SourceKind::function, SourceKind::coroutine,
+                                 SourceKind::sequence, SourceKind::dataset,  SourceKind::arrays,
+                                 SourceKind::device};
+
+// ---- Writing ----
+// Buckets are pairs of a bucket's number and its count, one behind the other.
+Config stage(const DurationHistogram& durations) {
+  Config buckets = Config(Config::List{});
+  for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) {
+    if (durations.count(i) > 0) buckets.append(i).append(durations.count(i));
+  }
+  return Config::map({{"count", durations.count()},
+                      {"total", durations.total()},
+                      {"mean", durations.mean()},
+                      {"p50", durations.quantile(0.5)},
+                      {"p90", durations.quantile(0.9)},
+                      {"p99", durations.quantile(0.99)},
+                      {"max", durations.quantile(1.0)},
+                      {"buckets", std::move(buckets)}});
+}
+
+Config changes(const FeedReport& report) {
+  Config list = Config(Config::List{});
+  for (const Advice& advice : report.advice()) {
+    list.append(Config::map({{"change", advice.change},
+                             {"condition", advice.condition},
+                             {"reason", advice.reason},
+                             {"seconds_per_batch", finite(advice.seconds_per_batch)},
+                             {"predicted", finite(advice.predicted)},
+                             {"speedup", finite(advice.speedup())}}));
+  }
+  return list;
+}
+
+// ---- Reading ----
+void read(const Config& config, bool& to) { to = config.boolean(); }
+void read(const Config& config, double& to) {
+  to = config.is_null() ? std::nan("") : config.number();
+}
+template <std::integral T>
+void read(const Config& config, T& to) {
+  const std::int64_t value = config.integer();
+  if (!std::in_range<T>(value)) throw ValueError(format("the number ", value, " is out of range"));
+  to = static_cast<T>(value);
+}
+void read(const Config& config, DurationHistogram& to) {
+  const Config& buckets = config["buckets"];
+  if (buckets.size() % 2 != 0) throw ValueError("expected pairs of a bucket and its count");
+  for (std::size_t i = 0; i < buckets.size(); i += 2) {
+    const std::int64_t bucket = buckets[i].integer();
+    const std::int64_t count = buckets[i + 1].integer();
+    if (bucket < 0 || bucket >= static_cast<std::int64_t>(DurationHistogram::kBuckets) ||
+        count < 0 || count > (std::int64_t{1} << 48)) {
+      throw ValueError(format("a bucket ", bucket, " with the count ", count, " is impossible"));
+    }
+    to.add_bucket(static_cast<std::size_t>(bucket), static_cast<std::uint64_t>(count));
+  }
+  const double total = config["total"].number();
+  if (!(total >= 0.0 && total < 1e9)) throw ValueError(format("a total of ", total, " seconds"));
+  to.add_total(std::llround(1e9 * total));
+}
+
+void read(const Config& config, SourceKind& to) {
+  const std::string& name = config.string();
+  for (const SourceKind kind : kSources) {
+    if (name == FeedReport::name_of(kind)) {
+      to = kind;
+      return;
     }
   }
-  return result + '"';
+  throw ValueError(format("\"", name, "\" is no kind of source"));
 }
 
-// An object that is written member by member.
-class Object {
- public:
-  void add(const char* name, double value) { member(name, literal(value)); }
-  void add(const char* name, std::int64_t value) { member(name, std::to_string(value)); }
-  void add(const char* name, int value) { member(name, std::to_string(value)); }
-  void add(const char* name, bool value) { member(name, value ? "true" : "false"); }
-  void add(const char* name, const std::string& value) { member(name, quoted(value)); }
-  void member(const char* name, const std::string& value) {
-    text_ += (text_.size() > 1 ? ", \"" : "\"") + std::string(name) + "\": " + value;
+// Reads a member of `config`. Errors name it.
+template <class T>
+void read_member(const Config& config, const char* name, T& to) {
+  const Config& member = config.at(name);
+  try {
+    read(member, to);
+  } catch (const ValueError& error) {
+    throw ValueError(format("FeedReport, \"", name, "\": ", error.what()));
   }
-  std::string text() const { return text_ + "}"; }
-
- private:
-  std::string text_ = "{";
-};
-
-std::string stage(const DurationHistogram& durations) {
-  Object object;
-  object.add("count", static_cast<std::int64_t>(durations.count()));
-  object.add("total", durations.total());
-  object.add("mean", durations.mean());
-  object.add("p50", durations.quantile(0.5));
-  object.add("p90", durations.quantile(0.9));
-  object.add("p99", durations.quantile(0.99));
-  object.add("max", durations.quantile(1.0));
-  return object.text();
-}
-
-std::string changes(const FeedReport& report) {
-  std::string text = "[";
-  for (const Advice& advice : report.advice()) {
-    Object object;
-    object.add("change", advice.change);
-    object.add("condition", advice.condition);
-    object.add("reason", advice.reason);
-    object.add("seconds_per_batch", advice.seconds_per_batch);
-    object.add("predicted", advice.predicted);
-    object.add("speedup", advice.speedup());
-    text += (text.size() > 1 ? ", " : "") + object.text();
-  }
-  return text + "]";
 }
 
 }  // namespace
 
 std::string FeedReport::to_json() const {
-  Object object;
-  object.add("class", std::string(name_of(classify())));
-  object.add("wall", wall);
-  object.add("waited_for_generator", waited_for_generator);
-  object.add("waited_for_upload", waited_for_upload);
-  object.add("waited_for_launch", waited_for_launch);
-  object.add("computed", computed);
-  object.add("other", other);
-  object.add("callbacks", callbacks);
-  object.add("generated", generated);
-  object.add("generated_cpu_share", generated_cpu_share);
-  object.add("generated_core_share", generated_core_share);
-  object.add("cpu", cpu);
-  object.add("batches", batches);
-  object.add("samples", samples);
-  object.add("bytes", static_cast<std::int64_t>(bytes));
-  object.add("bytes_per_second", report::ratio(static_cast<double>(bytes), wall));
-  object.add("nan_batches", nan_batches);
-  object.add("seconds_per_batch", seconds_per_batch());
-  object.add("ideal_seconds_per_batch", ideal_seconds_per_batch());
-  object.add("occupancy", occupancy());
-  object.add("workers", workers);
-  object.add("max_workers", max_workers);
-  object.add("queue_size", queue_size);
-  object.add("device_slots", device_slots);
-  object.add("cores", cores);
-  object.add("step_cores", step_cores);
-  object.add("source", std::string(name_of(source)));
-  object.add("float_share", float_share);
-  object.add("drawn_one_by_one", static_cast<std::int64_t>(drawn_one_by_one));
-  object.add("is_pure", is_pure);
-  object.add("is_optimized", is_optimized);
-  object.add("tuned", tuned);
-  Object stages;
-  stages.member("generate", stage(generate));
-  stages.member("convert", stage(convert));
-  stages.member("wait_for_generator", stage(wait_for_generator));
-  stages.member("upload", stage(upload));
-  stages.member("step", stage(step));
-  stages.member("step_in_a_row", stage(step_in_a_row));
-  object.member("stages", stages.text());
-  object.member("advice", changes(*this));
-  return object.text();
+  Config json = Config::map({{"class", name_of(classify())}});
+  visit_members(*this, [&json]<class T>(const char* name, const T& value) {
+    if constexpr (std::same_as<T, double>) {
+      json.set(name, finite(value));
+    } else {
+      json.set(name, value);
+    }
+  });
+  json.set("source", name_of(source));
+  json.set("bytes_per_second", finite(report::ratio(static_cast<double>(bytes), wall)));
+  json.set("seconds_per_batch", finite(seconds_per_batch()));
+  json.set("ideal_seconds_per_batch", finite(ideal_seconds_per_batch()));
+  json.set("occupancy", finite(occupancy()));
+  Config stages = Config::map();
+  visit_stages(*this, [&stages](const char* name, const DurationHistogram& durations) {
+    stages.set(name, stage(durations));
+  });
+  json.set("stages", std::move(stages));
+  json.set("advice", changes(*this));
+  return json.to_json();
+}
+
+FeedReport FeedReport::from_json(std::string_view json) {
+  const Config config = Config::from_json(json);
+  FeedReport report;
+  visit_members(report, [&](const char* name, auto& member) { read_member(config, name, member); });
+  read_member(config, "source", report.source);
+  const Config& stages = config.at("stages");
+  visit_stages(report, [&](const char* name, auto& member) { read_member(stages, name, member); });
+  return report;
 }
 
 }  // namespace stoker

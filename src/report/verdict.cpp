@@ -54,9 +54,10 @@ std::string shares(const FeedReport& report) {
     text += format(" Validation, callbacks and display took another ", duration(report.other), ".");
   }
   if (report.callbacks > kWorthTelling * report.wall) {
-    text += format(" Hooks of callbacks took ", duration(report.callbacks),
-                   ", in which no step was launched; one that reads the logs of a step waits for it,"
-                   " which on_train_progress does not.");
+    text +=
+        format(" Hooks of callbacks took ", duration(report.callbacks),
+               ", in which no step was launched; one that reads the logs of a step waits for it,"
+               " which on_train_progress does not.");
   }
   return text;
 }
@@ -242,6 +243,7 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   convert += later.convert;
   wait_for_generator += later.wait_for_generator;
   upload += later.upload;
+  launch += later.launch;
   step += later.step;
   step_in_a_row += later.step_in_a_row;
   workers = later.workers;

@@ -142,6 +142,60 @@ void expect_whole(const Timeline& timeline) {
   }
 }
 
+TEST(Timeline, a_cursor_reads_each_stamp_once_whatever_was_reset) {
+  Timeline timeline(2, 8);
+  Timeline::Cursor cursor;
+  std::vector<Stamp> stamps;
+  timeline.read_since(cursor, stamps);
+  EXPECT_TRUE(stamps.empty());
+  timeline.track(0).stamp(Stage::generate, 0, 10, 20);
+  timeline.track(1).stamp(Stage::compute, 0, 20, 30);
+  timeline.reset();
+  timeline.track(0).stamp(Stage::generate, 1, 20, 30);
+  timeline.read_since(cursor, stamps);
+  ASSERT_EQ(stamps.size(), 3U);
+  EXPECT_EQ(stamps[0].worker, 1U);  // The last track comes first.
+  EXPECT_EQ(stamps[1].sequence, 0U);
+  EXPECT_EQ(stamps[2].sequence, 1U);
+  stamps.clear();
+  timeline.read_since(cursor, stamps);
+  EXPECT_TRUE(stamps.empty());
+}
+
+TEST(Timeline, a_cursor_passes_over_what_was_overwritten) {
+  Timeline timeline(1, 4);
+  Timeline::Cursor cursor;
+  std::vector<Stamp> stamps;
+  for (int i = 0; i < 3; ++i) timeline.track(0).stamp(Stage::generate, i, i, i);
+  timeline.read_since(cursor, stamps);
+  for (int i = 3; i < 10; ++i) timeline.track(0).stamp(Stage::generate, i, i, i);
+  timeline.read_since(cursor, stamps);
+  std::vector<std::uint64_t> sequences;
+  for (const Stamp& stamp : stamps) sequences.push_back(stamp.sequence);
+  EXPECT_EQ(sequences, (std::vector<std::uint64_t>{0, 1, 2, 6, 7, 8, 9}));
+}
+
+TEST(Timeline, a_cursor_sees_whole_stamps_while_threads_write) {
+  Timeline timeline(1, 16);
+  std::atomic<bool> running{true};
+  std::thread writer([&] {
+    stamp_many(timeline.track(0));
+    running = false;
+  });
+  Timeline::Cursor cursor;
+  std::uint64_t next = 0;
+  while (running) {
+    std::vector<Stamp> stamps;
+    timeline.read_since(cursor, stamps);
+    for (const Stamp& stamp : stamps) {
+      ASSERT_EQ(stamp.begin_ns, static_cast<std::int64_t>(7 * stamp.sequence));
+      ASSERT_GE(stamp.sequence, next);
+      next = stamp.sequence + 1;
+    }
+  }
+  writer.join();
+}
+
 TEST(Timeline, readers_see_whole_stamps_while_threads_write) {
   Timeline timeline(2, 16);
   std::atomic<int> running{2};

@@ -20,19 +20,24 @@ constexpr int kBatches = 3;
 
 // What one step does: adds to the totals in the device's memory.
 void accumulate(Program& program, const std::vector<Value>& additions) {
-  for (std::size_t i = 0; i < additions.size(); ++i) {
-    const Home home{Space::metric, 0, static_cast<std::int64_t>(i * sizeof(float))};
-    const Value total = program.graph().leaf("total", {DType::float32, {}}, home);
+  std::int64_t total = 0;
+  for (const Value& addition : additions) {
+    const Home home{Space::metric, 0, total * static_cast<std::int64_t>(sizeof(float))};
+    const Value before = program.graph().leaf("total", {DType::float32, addition.shape()}, home);
     graph::Expression sum;
     sum.add_output((Expr{&sum, sum.input(0)} + Expr{&sum, sum.input(1)}).id);
-    ops::pointwise_into({total, additions[i]}, std::move(sum), {home},
-                        {.guard = ops::Guard::error});
+    ops::pointwise_into({before, addition}, std::move(sum), {home}, {.guard = ops::Guard::error});
+    total += addition.shape().elements();
   }
 }
 
-std::vector<float> results(const GoldenCase& golden, const Metric& metric, bool weighted,
+// The results after each batch, all of them where there are several.
+std::vector<float> results(const GoldenCase& golden, const Metric& given, bool weighted,
                            const Variant& variant) {
-  std::vector<float> totals(static_cast<std::size_t>(metric.base()->totals()));
+  auto metric =
+      given.base()->resolve(golden.tensor("y_true0").shape(), golden.tensor("y_pred0").shape());
+  if (metric == nullptr) metric = given.base();
+  std::vector<float> totals(static_cast<std::size_t>(metric->totals()));
   std::vector<float> results;
   for (int batch = 0; batch < kBatches; ++batch) {
     Program program(totals);
@@ -43,10 +48,12 @@ std::vector<float> results(const GoldenCase& golden, const Metric& metric, bool 
     const Value y_true = field("y_true");
     const Value y_pred = field("y_pred");
     const Value weight = weighted ? field("sample_weight") : Value{};
-    accumulate(program, metric.base()->build(y_true, y_pred, weight));
+    accumulate(program, metric->build(y_true, y_pred, weight));
     program.run(variant, {});
-    results.push_back(static_cast<float>(
-        metric.base()->result(std::vector<double>(totals.begin(), totals.end()))));
+    const std::vector<double> found(totals.begin(), totals.end());
+    for (std::size_t i = 0; i < metric->results(); ++i) {
+      results.push_back(static_cast<float>(metric->result_at(found, i)));
+    }
   }
   return results;
 }

@@ -28,20 +28,21 @@ train::Network network_of(const GoldenCase& golden) {
 
 class Training {
  public:
-  Training(const GoldenCase& golden, const optimizers::OptimizerBase& optimizer,
-           const Variant& variant)
+  Training(const GoldenCase& golden, const Optimizer& handle, const Variant& variant)
       : golden_(golden),
-        slots_(optimizer.slot_names()),
+        optimizer_(handle),
+        slots_(handle.base()->slot_names()),
         network_(network_of(golden)),
         state_(network_, 0, variant.threads, device_under_test().device) {
-    state_.prepare_training(network_, slots_.size());
+    const optimizers::OptimizerBase& optimizer = *optimizer_.base();
+    state_.prepare_training(network_, slots_.size(), optimizer.slot_values());
     for (const train::Weight& weight : network_.weights()) {
       state_.write(weight, golden.tensor("initial/" + weight.spec.name));
     }
     plan::Scalars scalars = state_.read_scalars();
     scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate.at(0));
     state_.write_scalars(scalars);
-    compile(optimizer, variant);
+    compile(variant);
   }
 
   void step(std::int64_t t) {
@@ -62,29 +63,47 @@ class Training {
       const auto elements = value.data<float>();
       auto& all = values_["value/" + weight.spec.name];
       all.insert(all.end(), elements.begin(), elements.end());
+      if (const auto average = optimizer_.base()->average_slot()) {
+        const std::vector<float> averages = slot(weight, *average);
+        auto& all_averages = values_["average/" + weight.spec.name];
+        all_averages.insert(all_averages.end(), averages.begin(), averages.end());
+      }
     }
   }
 
   void compare(GoldenComparison& comparison) {
+    const std::int64_t iterations = state_.read_scalars().iterations;
+    if (const auto product = optimizer_.base()->momentum_product(iterations)) {
+      comparison.expect("slot/variable", std::vector<float>{*product});
+    }
     for (const auto& [name, values] : values_) comparison.expect(name, values);
     for (const train::Weight& weight : network_.weights()) {
       for (std::size_t i = 0; i < slots_.size(); ++i) {
-        std::vector<float> slot(static_cast<std::size_t>(weight.count));
-        state_.stream().copy_to_host(reinterpret_cast<std::byte*>(slot.data()),
-                                     memory_.slots[i] + weight.home.offset,
-                                     slot.size() * sizeof(float));
-        state_.stream().synchronize();
-        comparison.expect("slot/" + weight.spec.name + "_" + slots_[i], slot);
+        comparison.expect("slot/" + weight.spec.name + "_" + slots_[i], slot(weight, i));
+      }
+      // When a fit ends, the averages are the weights.
+      if (const auto average = optimizer_.base()->average_slot()) {
+        comparison.expect("finalized/" + weight.spec.name, slot(weight, *average));
       }
     }
   }
 
  private:
-  void compile(const optimizers::OptimizerBase& optimizer, const Variant& variant) {
+  std::vector<float> slot(const train::Weight& weight, std::size_t number) {
+    std::vector<float> values(static_cast<std::size_t>(weight.count));
+    state_.stream().copy_to_host(reinterpret_cast<std::byte*>(values.data()),
+                                 memory_.slots[number] + weight.home.offset,
+                                 values.size() * sizeof(float));
+    state_.stream().synchronize();
+    return values;
+  }
+
+  void compile(const Variant& variant) {
     auto graph = std::make_unique<graph::Graph>();
     ops::advance(ops::fill(*graph, {}, 0.0f));
-    train::append_update(*graph, network_, optimizer,
-                         std::vector<bool>(network_.weights().size(), true));
+    train::append_update(*graph, network_, *optimizer_.base(),
+                         std::vector<bool>(network_.weights().size(), true),
+                         optimizer_.excluded_from_weight_decay());
     executable_ = state_.backend().compile(std::move(graph), {}, {.optimize = variant.optimize});
     state_.reserve_arena(executable_->program().arena_bytes);
     memory_ = state_.memory();
@@ -94,6 +113,7 @@ class Training {
   }
 
   const GoldenCase& golden_;
+  const Optimizer optimizer_;
   const std::vector<std::string> slots_;
   train::Network network_;
   train::State state_;
@@ -108,12 +128,16 @@ class GoldenOptimizer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenOptimizer, ComputesWhatKerasDoes) {
   const GoldenCase golden = load_golden("optimizers", GetParam());
-  ASSERT_TRUE(golden.info["exclude_from_weight_decay"].list_items().empty());
-  const Optimizer optimizer = optimizer_from_config(golden.object());
+  Optimizer optimizer = optimizer_from_config(golden.object());
+  std::vector<std::string> excluded;
+  for (const Config& name : golden.info["exclude_from_weight_decay"].list_items()) {
+    excluded.push_back(name.string());
+  }
+  optimizer.exclude_from_weight_decay(excluded);
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);
-    Training training(golden, *optimizer.base(), variant);
+    Training training(golden, optimizer, variant);
     const std::int64_t steps = golden.tensor("gradient/kernel").shape()[0];
     for (std::int64_t t = 0; t < steps; ++t) training.step(t);
     training.compare(comparison);

@@ -4,12 +4,8 @@
 #include <stoker/stoker.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <span>
-#include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "support/device_under_test.h"
@@ -18,45 +14,8 @@
 namespace stoker::test {
 namespace {
 
-// The value of a map of maps, with another one at the end of the path.
-Config with(const Config& config, std::span<const char* const> path, Config value) {
-  if (path.empty()) return value;
-  return Config(config).set(path[0], with(config.at(path[0]), path.subspan(1), std::move(value)));
-}
-
-// Learning rate schedules are not offered yet. Where the optimizer has an ExponentialDecay, the
-// model is compiled with its initial rate, and each step is given the schedule's.
-class Schedule {
- public:
-  explicit Schedule(const GoldenCase& golden) {
-    const Config& rate = golden.info["compile"]["optimizer"]["config"]["learning_rate"];
-    if (!rate.is_map()) return;
-    if (rate["class_name"] != Config("ExponentialDecay") ||
-        rate["config"]["staircase"] != Config(false)) {
-      throw std::runtime_error(golden.label + ": the test has no such schedule");
-    }
-    own_ = &rate["config"];
-  }
-
-  Config compile_config(const Config& config) const {
-    if (own_ == nullptr) return config;
-    constexpr const char* kPath[] = {"optimizer", "config", "learning_rate"};
-    return with(config, kPath, own_->at("initial_learning_rate"));
-  }
-  void prepare_step(Model& model, std::int64_t step) const {
-    if (own_ == nullptr) return;
-    const double decays = static_cast<double>(step) / own_->at("decay_steps").number();
-    model.set_learning_rate(own_->at("initial_learning_rate").number() *
-                            std::pow(own_->at("decay_rate").number(), decays));
-  }
-
- private:
-  const Config* own_ = nullptr;  // null: the rate is constant
-};
-
 Model model_from(const GoldenCase& golden, const ModelOptions& options) {
-  const Config compiled = Schedule(golden).compile_config(golden.info["compile"]);
-  return Model::from_config(golden.object().set("compile_config", compiled), options);
+  return Model::from_config(golden.object().set("compile_config", golden.info["compile"]), options);
 }
 
 // The names of the weights are Keras's, in Keras's order.
@@ -136,11 +95,9 @@ bool expects_all_logs(const GoldenCase& golden) {
 }
 
 void train_by_steps(Model& model, const GoldenCase& golden, GoldenComparison& comparison) {
-  const Schedule schedule(golden);
   const std::vector<Tensor> x = tensors_of(golden, "x"), y = tensors_of(golden, "y");
   std::map<std::string, std::vector<float>> logs;
   for (std::int64_t t = 0; t < golden.info["steps"].integer(); ++t) {
-    schedule.prepare_step(model, t);
     const std::vector<Tensor> targets = batch_of(y, t);
     for (const auto& [key, value] :
          model.train_on_batch(batch_of(x, t), targets, sample_weights(golden, targets, t))) {

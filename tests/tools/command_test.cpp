@@ -252,6 +252,27 @@ TEST_F(Command, fit_takes_a_folder_of_images) {
   EXPECT_EQ(Model::load(folder / "out.keras").iterations(), 4);
   const Config json = Config::from_json(read_all(folder / "h.json"));
   EXPECT_EQ(json.at("history").at("val_accuracy").size(), 2U);
+  EXPECT_EQ(json.at("feed_by_epoch").size(), 2U);
+}
+
+TEST_F(Command, plot_draws_what_the_library_draws) {
+  expect_success({"plot", golden_file("cnn.keras"), folder / "m.dot"});
+  const Model model = Model::load(golden_file("cnn.keras"));
+  EXPECT_EQ(read_all(folder / "m.dot"), model_to_dot(model, {.show_layer_names = false}));
+  expect_success({"plot", golden_file("cnn.keras"), folder / "m.dot", "--show-shapes",
+                  "--show-dtype", "--show-layer-names", "--show-layer-activations",
+                  "--show-trainable", "--expand-nested", "--rankdir", "LR", "--dpi", "96"});
+  EXPECT_EQ(read_all(folder / "m.dot"), model_to_dot(model, {.show_shapes = true,
+                                                             .show_dtype = true,
+                                                             .rankdir = "LR",
+                                                             .expand_nested = true,
+                                                             .dpi = 96,
+                                                             .show_layer_activations = true,
+                                                             .show_trainable = true}));
+}
+
+TEST_F(Command, plot_draws_a_model_whose_compile_is_not_offered) {
+  expect_success({"plot", golden_file("residual.keras"), folder / "m.dot"});
 }
 
 TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {
@@ -272,6 +293,40 @@ TEST_F(Command, convert_writes_the_format_that_the_path_ends_in) {
   expect_success({"convert", golden_file("mlp.keras"), folder / "mlp.onnx"});
   original.export_onnx(folder / "expected.onnx");
   EXPECT_TRUE(read_all(folder / "mlp.onnx") == read_all(folder / "expected.onnx"));
+}
+
+TEST_F(Command, what_if_says_what_the_report_says) {
+  Sequential model = small_model();
+  const FeedReport report =
+      model
+          .fit(Tensor::normal({64, 3}, 0, 1, 1), Tensor::normal({64, 1}, 0, 1, 2),
+               {.verbose = 0, .batch_size = 4})
+          .feed;
+  const std::string json = report.to_json();
+  folder.write("report.json", json);
+  folder.write("history.json", "{\"epoch\": [0], \"feed\": " + json + "}");
+  const Outcome expected = report.what_if({.device_speed = 2, .workers = 3});
+  for (const char* name : {"report.json", "history.json"}) {
+    expect_success({"what-if", folder / name, "--device-speed", "2", "--workers", "3"});
+    EXPECT_EQ(result.out, "It was " + report.headline() + ".\nThen " + expected.text() + ".\n");
+    expect_success({"what-if", folder / name, "--device-speed", "2", "--workers", "3", "--json"});
+    EXPECT_EQ(result.out, expected.to_json() + "\n");
+  }
+}
+
+TEST_F(Command, what_if_refuses_files_and_numbers_that_make_no_sense) {
+  folder.write("other.json", "{\"feed\": {\"wall\": 1}}");
+  for (const std::string& file :
+       {std::string(folder / "other.json"), std::string(folder / "none.json"),
+        std::string(folder.path()), golden_file("mlp.keras")}) {
+    result = command({"what-if", file, "--workers", "2"});
+    EXPECT_EQ(result.code, 1) << file;
+    EXPECT_NE(result.errors.find(file), std::string::npos) << result.errors;
+    EXPECT_EQ(std::ranges::count(result.errors, '\n'), 1) << result.errors;
+  }
+  for (const char* option : {"--device-speed", "--workers", "--queue", "--cores"}) {
+    EXPECT_EQ(command({"what-if", folder / "other.json", option, "0"}).code, 2) << option;
+  }
 }
 
 TEST_F(Command, doctor_says_what_it_found) {

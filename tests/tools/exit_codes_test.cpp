@@ -72,6 +72,8 @@ TEST_F(ExitCodes, are_2_for_command_lines_that_make_no_sense) {
   expect(2, fit("m.keras", {"--validation-split", "1"}), "--validation-split");
   expect(2, fit("m.keras", {"--shuffle", "perhaps"}), "--shuffle");
   expect(2, {"summary", "a.keras", "b.keras"}, "b.keras");
+  expect(2, {"plot", "m.keras"}, "OUT");
+  expect(2, {"plot", "m.keras", "m.dot", "--rankdir", "up"}, "--rankdir");
 }
 
 TEST_F(ExitCodes, are_1_for_files_that_are_missing_or_no_models) {
@@ -216,7 +218,7 @@ TEST(Documentation, names_every_command_and_option) {
   page.erase(std::remove(page.begin(), page.end(), '\\'), page.end());
   const std::string completion = read_all((source_folder() / "tools/completion/stoker").string());
   const std::string guide = read_all((source_folder() / "docs/command.md").string());
-  for (const char* name : {"summary", "predict", "evaluate", "fit", "convert", "doctor"}) {
+  for (const char* name : {"summary", "predict", "evaluate", "fit", "convert", "plot", "doctor"}) {
     EXPECT_FALSE(options_of(name).empty());
     for (const std::string& word : options_of(name)) {
       EXPECT_NE(page.find(word), std::string::npos) << name << ' ' << word;

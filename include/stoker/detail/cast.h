@@ -15,6 +15,7 @@
 
 #include "stoker/detail/generator.h"
 #include "stoker/detail/mutex.h"
+#include "stoker/detail/source_adapter.h"
 
 namespace stoker {
 namespace detail {
@@ -114,13 +115,13 @@ class StagingPool {
 // An adapter that lets the source write into memory of its own types, and converts the values into
 // the slot.
 template <class To, class... T>
-class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
+class CastGenerator final : public SourceAdapter<BatchGenerator<CastTo<To, T>...>> {
  public:
   using Base = BatchGenerator<CastTo<To, T>...>;
   using Base::fill;
 
   explicit CastGenerator(std::shared_ptr<BatchGenerator<T...>> source)
-      : Base(shapes_of(source->spec())), source_(std::move(source)) {
+      : SourceAdapter<Base>(source, shapes_of(source->spec())), source_(std::move(source)) {
     if (!kKeepsTypes && source_->device_filler() != nullptr) throw_cast_on_device();
   }
 
@@ -143,23 +144,6 @@ class CastGenerator final : public BatchGenerator<CastTo<To, T>...> {
     stagings_.give_back(std::move(staging));
     return rows;
   }
-  std::optional<std::int64_t> batches_per_epoch() const override {
-    return source_->batches_per_epoch();
-  }
-  bool endless() const override { return source_->endless(); }
-  bool pure() const override { return source_->pure(); }
-  void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
-  void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
-  bool epochs_apart() const override { return source_->epochs_apart(); }
-  void begin_run(const RunStart& start) override { source_->begin_run(start); }
-  bool resumes_by_number() const override { return source_->resumes_by_number(); }
-  bool saves_state() const override { return source_->saves_state(); }
-  void save_state(std::vector<std::byte>& state) override { source_->save_state(state); }
-  void load_state(std::span<const std::byte> state) override { source_->load_state(state); }
-  bool shuffles_batches() const override { return source_->shuffles_batches(); }
-  DeviceFiller* device_filler() override { return source_->device_filler(); }
-  SourceTraits traits() const override { return source_->traits(); }
-  const Source& innermost() const override { return source_->innermost(); }
 
  private:
   static constexpr bool kKeepsTypes = (std::is_same_v<CastTo<To, T>, T> && ...);

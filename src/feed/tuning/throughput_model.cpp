@@ -60,7 +60,7 @@ double seconds_per_call(double computes, double waits, int workers, double cores
   return workers * computes * all / busy;
 }
 
-double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement) {
+SteadyState steady_state(const StageDurations& durations, const Arrangement& arrangement) {
   Sampler generate(durations.generate, 0);
   Sampler upload(durations.upload, 1);
   Sampler step(durations.step, 2);
@@ -76,14 +76,17 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
   double uploaded = 0.0;
   double step_end = 0.0;
   double warm = 0.0;
+  SteadyState state;
   for (std::size_t n = 0; n < kBatches; ++n) {
     std::ranges::pop_heap(worker_free, std::greater<>());
     claimed = std::max({claimed, worker_free.back(), slot_free[n % ring]});
     const double filled = claimed + arrangement.generate_scale * generate.draw();
     worker_free.back() = filled;
     std::ranges::push_heap(worker_free, std::greater<>());
+    const double before = step_end;
     if (slots == 0) {
-      step_end = std::max(step_end, filled) + durations.host + arrangement.step_scale * step.draw();
+      host = uploaded = std::max(step_end, filled) + durations.host;
+      step_end = host + arrangement.step_scale * step.draw();
       slot_free[n % ring] = step_end;
     } else {
       host = std::max(host, filled) + durations.host;
@@ -94,9 +97,27 @@ double seconds_per_batch(const StageDurations& durations, const Arrangement& arr
       stepped[n % slots] = step_end;
     }
     if (n + 1 == kWarmUp) warm = step_end;
+    if (n < kWarmUp) continue;
+    // The step could have begun before. The earliest stage that was late is why it did not, since
+    // what follows that one could only be late too.
+    const double idle = std::max(0.0, uploaded - before);
+    if (filled > before) {
+      state.waited_for_generator += idle;
+    } else if (host > before) {
+      state.waited_for_launch += idle;
+    } else {
+      state.waited_for_upload += idle;
+    }
   }
-  const double simulated = (step_end - warm) / static_cast<double>(kBatches - kWarmUp);
-  return std::max(simulated, arrangement.cpu_seconds / std::max(arrangement.cores, 1.0));
+  constexpr double kShare = 1.0 / static_cast<double>(kBatches - kWarmUp);
+  state.waited_for_generator *= kShare;
+  state.waited_for_launch *= kShare;
+  state.waited_for_upload *= kShare;
+  const double cores = arrangement.cpu_seconds / std::max(arrangement.cores, 1.0);
+  state.seconds_per_batch = (step_end - warm) * kShare;
+  state.is_limited_by_cores = cores > state.seconds_per_batch;
+  state.seconds_per_batch = std::max(state.seconds_per_batch, cores);
+  return state;
 }
 
 }  // namespace stoker::feed

@@ -60,8 +60,21 @@ int fewest_workers(int low, int high, double tolerance, Takes&& takes) {
 // (Allen, "Probability, Statistics, and Queueing Theory", 1990, 5.2.7).
 double seconds_per_call(double computes, double waits, int workers, double cores);
 
-// Returns the seconds from batch to batch in the steady state. The same inputs give the same
-// result.
-double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement);
+// The steady state of an arrangement, in seconds for each batch.
+struct SteadyState {
+  double seconds_per_batch = 0.0;
+  // The parts of it in which the step waited.
+  double waited_for_generator = 0.0;
+  double waited_for_upload = 0.0;
+  double waited_for_launch = 0.0;
+  // Whether the cores can't provide the CPU time any faster.
+  bool is_limited_by_cores = false;
+};
+
+// Simulates the arrangement. The same inputs give the same result.
+SteadyState steady_state(const StageDurations& durations, const Arrangement& arrangement);
+inline double seconds_per_batch(const StageDurations& durations, const Arrangement& arrangement) {
+  return steady_state(durations, arrangement).seconds_per_batch;
+}
 
 }  // namespace stoker::feed

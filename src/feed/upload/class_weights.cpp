@@ -7,39 +7,24 @@
 #include "data/class_weights.h"
 #include "device/device.h"
 #include "feed/upload/by_stream.h"
+#include "stoker/detail/source_adapter.h"
 
 namespace stoker::feed {
 namespace {
 
 // Passes everything on to the source's own DeviceFiller, and adds the weights on the device.
-class DeviceWeightedSource final : public Source, public DeviceFiller {
+class DeviceWeightedSource final : public detail::SourceAdapter<Source>, public DeviceFiller {
  public:
   DeviceWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights)
-      : source_(std::move(source)),
-        filler_(*source_->device_filler()),
-        weights_(source_->spec(), std::move(weights)) {}
+      : SourceAdapter(std::move(source)),
+        filler_(*adapted().device_filler()),
+        weights_(adapted().spec(), std::move(weights)) {}
 
   // ---- Source ----
   const BatchSpec& spec() const override { return weights_.spec(); }
-  std::optional<std::int64_t> batches_per_epoch() const override {
-    return source_->batches_per_epoch();
-  }
-  bool endless() const override { return source_->endless(); }
-  bool pure() const override { return source_->pure(); }
-  void begin_epoch(std::int64_t epoch) override { source_->begin_epoch(epoch); }
-  void end_epoch(std::int64_t epoch) override { source_->end_epoch(epoch); }
-  bool epochs_apart() const override { return source_->epochs_apart(); }
-  void begin_run(const RunStart& start) override { source_->begin_run(start); }
-  bool resumes_by_number() const override { return source_->resumes_by_number(); }
-  bool saves_state() const override { return source_->saves_state(); }
-  void save_state(std::vector<std::byte>& state) override { source_->save_state(state); }
-  void load_state(std::span<const std::byte> state) override { source_->load_state(state); }
-  bool shuffles_batches() const override { return source_->shuffles_batches(); }
   DeviceFiller* device_filler() override { return this; }
-  SourceTraits traits() const override { return source_->traits(); }
-  const Source& innermost() const override { return source_->innermost(); }
   std::int64_t fill(BatchContext& batch, const Slot& slot) override {
-    return source_->fill(batch, slot.with_spec(source_->spec()));
+    return adapted().fill(batch, slot.with_spec(adapted().spec()));
   }
 
   // ---- DeviceFiller ----
@@ -65,7 +50,7 @@ class DeviceWeightedSource final : public Source, public DeviceFiller {
   }
   void fill_on_device(BatchContext& batch, std::int64_t rows, const std::byte* host,
                       const Slot& slot, device::Stream& stream) override {
-    filler_.fill_on_device(batch, rows, host, slot.with_spec(source_->spec()), stream);
+    filler_.fill_on_device(batch, rows, host, slot.with_spec(adapted().spec()), stream);
     Memory& memory = memory_.at(stream);
     stream.copy_to_host(memory.labels->data(), slot.field(weights_.label_field()),
                         memory.labels->bytes());
@@ -82,7 +67,6 @@ class DeviceWeightedSource final : public Source, public DeviceFiller {
     std::unique_ptr<device::Buffer> weights;
   };
 
-  const std::shared_ptr<Source> source_;
   DeviceFiller& filler_;
   const ClassWeights weights_;
   ByStream<Memory> memory_;

@@ -124,6 +124,7 @@ void DeviceClock::report(FeedReport& report) const {
   report.computed = since_.computed;
   report.step = since_.step;
   report.upload = since_.upload;
+  report.launch = since_.launch;
   report.device_slots = kDeviceSlots;
 }
 
@@ -133,6 +134,7 @@ void DeviceClock::forget_reported() {
   since_.computed = 0.0;
   since_.step.clear();
   since_.upload.clear();
+  since_.launch.clear();
 }
 
 }  // namespace stoker::feed

@@ -41,6 +41,7 @@ void add_to(FeedReport& report, const BatchTimes& batch, const DeviceSpan& span)
   report.computed += seconds(step);
   report.step.add(step);
   report.upload.add(batch.uploaded_ns - span.upload_begin_ns);
+  report.launch.add(batch.launched_ns - batch.issued_ns);
 }
 
 void add_to(Starvation::Waits& waits, const DeviceSpan& span) {

@@ -6,6 +6,7 @@
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/model.h"
+#include "stoker/run_report.h"
 
 namespace stoker::train {
 
@@ -42,6 +43,12 @@ CallbackList::Own::~Own() {
 bool CallbackList::has_progress_bar() const {
   return std::ranges::any_of(given_, [](const auto& callback) {
     return dynamic_cast<const ProgbarLogger*>(callback.get()) != nullptr;
+  });
+}
+
+bool CallbackList::has_report() const {
+  return std::ranges::any_of(given_, [](const auto& callback) {
+    return dynamic_cast<const Report*>(callback.get()) != nullptr;
   });
 }
 

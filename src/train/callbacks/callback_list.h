@@ -98,6 +98,8 @@ class CallbackList {
 
   // Whether one of the user's takes the place of the progress bar.
   bool has_progress_bar() const;
+  // Whether one of the user's draws single batches, so that the timeline should keep more of them.
+  bool has_report() const;
   bool has_given() const { return !given_.empty(); }  // The user's.
 
   // Asks all of the user's callbacks whether the fit should end as by stop_training() instead of

@@ -1,33 +1,15 @@
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <utility>
 
+#include "core/csv_text.h"
 #include "core/format.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 
 namespace stoker {
-namespace {
-
-std::string number_text(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  return {text, end};
-}
-
-// A name in quotes where the separator or a quote in it would break the line.
-std::string cell(const std::string& name, const std::string& separator) {
-  if (name.find_first_of("\"\r\n" + separator) == std::string::npos) return name;
-  std::string quoted = "\"";
-  for (const char letter : name) quoted += letter == '"' ? "\"\"" : std::string(1, letter);
-  return quoted + '"';
-}
-
-}  // namespace
-
 CSVLogger::CSVLogger(std::string filename, CSVLoggerOptions options)
     : filename_(std::move(filename)), options_(std::move(options)) {
   if (options_.separator.size() != 1) {
@@ -73,14 +55,14 @@ void CSVLogger::on_epoch_end(std::int64_t epoch, Logs& logs) {
     for (std::size_t i = 0; i < trained; ++i) keys.push_back("val_" + keys[i]);
     if (writes_names_) {
       text = "epoch";
-      for (const std::string& key : keys) text += separator + cell(key, separator);
+      for (const std::string& key : keys) text += separator + csv::cell(key, separator);
       text += "\r\n";
     }
     keys_ = std::move(keys);
   }
   text += format(epoch);
   for (const std::string& key : *keys_) {
-    text += separator + (logs.contains(key) ? number_text(logs[key]) : "NA");
+    text += separator + (logs.contains(key) ? csv::number(logs[key]) : "NA");
   }
   write(text + "\r\n");
 }

@@ -258,6 +258,22 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
   snapshot.header.metadata["stoker"] = description.to_json();
 }
 
+void put_back(Model::Impl& model, const Snapshot& snapshot) {
+  const std::span<const std::byte> bytes = snapshot.bytes;
+  const auto bytes_of = [&](const std::string& name) {
+    const io::SafetensorsEntry& entry = *snapshot.header.find(name);
+    return bytes.subspan(static_cast<std::size_t>(entry.begin),
+                         static_cast<std::size_t>(entry.bytes()));
+  };
+  const VariableAccess access(model);
+  for (const SavedVariable& variable : variables_of(model)) {
+    access.write(variable, bytes_of(variable.path));
+  }
+  plan::Scalars scalars;
+  std::memcpy(&scalars, bytes_of(kScalars).data(), sizeof scalars);
+  model.state.write_scalars(scalars);
+}
+
 void write_checkpoint(Snapshot& snapshot, const std::filesystem::path& path) {
   Config description = Config::from_json(snapshot.header.metadata["stoker"]);
   Config checksums = Config::map();

@@ -25,6 +25,10 @@ struct Snapshot {
 // is used again. It waits for the device. The model is held for reading, or by a fit.
 void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& snapshot);
 
+// Sets the state of the same model back to that of a snapshot which was taken of it outside of a
+// fit. The model is held for writing.
+void put_back(Model::Impl& model, const Snapshot& snapshot);
+
 // Writes a checkpoint, whole or not at all. Throws IoError.
 void write_checkpoint(Snapshot& snapshot, const std::filesystem::path& path);
 

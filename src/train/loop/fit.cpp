@@ -20,6 +20,7 @@
 #include "train/callbacks/trace_writer.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
+#include "train/saving/averages.h"
 
 namespace stoker {
 
@@ -220,8 +221,10 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
 
   feed::FeedOptions feed_options =
       feed_options_of(fit_options, seed_of(fit_options), caller.interrupt);
+  if (caller.is_measurement) feed_options.warn = [](const std::string&) {};
   CallbackList callbacks(caller.model, "fit", train::callbacks_of(fit_options),
                          {fit_options.epochs, steps, fit_options.verbose}, *use);
+  if (callbacks.has_report()) feed_options.stamps_per_track = kTracedStamps;
   train::Loop loop(*this, Mode::train, "fit", source, callbacks, caller.interrupt);
   // Validation is planned now too, so that an error of shapes does not come to light only after an
   // epoch.
@@ -277,6 +280,7 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
     callbacks.send(train::kEpochReport, epoch, loop.take_report());
     if (loop.was_stopped() || loop.has_run_out()) break;
   }
+  train::overwrite_with_averages(*this);
   callbacks.send(train::kTrainEnd, logs);
   return history.take();
 }

@@ -26,6 +26,7 @@ class InterruptScope;
 struct Caller {
   Model& model;
   const InterruptScope& interrupt;
+  bool is_measurement = false;  // A measurement gives no warnings: they are its result.
 };
 
 class Loop final : private detail::LogsSource {

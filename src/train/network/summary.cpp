@@ -29,41 +29,46 @@ std::int64_t count_of(const layers::LayerBase& layer, std::int64_t& trainable,
 
 }  // namespace
 
-void print_summary(std::ostream& out, const std::string& name, const Network& network,
-                   const Compiled* compiled) {
-  out << "Model: \"" << name << "\"\n";
-  Table table(out, {33, 24, 15}, 2);
-  table.header({"Layer (type)", "Output Shape", "Param #"});
-  std::int64_t trainable = 0;
-  std::int64_t fixed = 0;
+Summary summary_of(const Network& network, const Compiled* compiled) {
+  Summary summary;
   const Topology& topology = network.topology();
   for (const auto& layer : topology.layers()) {
     const Call& call = *std::find_if(topology.calls().begin(), topology.calls().end(),
                                      [&](const Call& one) { return one.layer == layer; });
     // As in Keras, a Sequential's input has no row of its own.
     if (call.inputs.empty() && topology.inputs().size() == 1) continue;
-    const std::int64_t count = count_of(*layer, trainable, fixed);
+    const std::int64_t count = count_of(*layer, summary.trainable, summary.fixed);
     std::string shapes;
     for (const layers::FlowType& output : call.outputs) {
       shapes += (shapes.empty() ? "" : ", ") + to_string(output.value.shape);
     }
-    table.row(
-        {topology.name_of(*layer) + " (" + layer->class_name() + ")", shapes, grouped(count)});
+    summary.rows.push_back({topology.name_of(*layer), layer->class_name(), shapes, count});
   }
-  table.end();
-  std::int64_t optimizer = 0;
   if (compiled != nullptr) {
     const auto slots = compiled->options.optimizer.base()->slot_names().size();
     // The optimizer also has its iterations and learning rate.
-    optimizer = trainable * static_cast<std::int64_t>(slots) + 2;
+    summary.optimizer = summary.trainable * static_cast<std::int64_t>(slots) + 2;
   }
+  return summary;
+}
+
+void print_summary(std::ostream& out, const std::string& name, const Network& network,
+                   const Compiled* compiled) {
+  out << "Model: \"" << name << "\"\n";
+  Table table(out, {33, 24, 15}, 2);
+  table.header({"Layer (type)", "Output Shape", "Param #"});
+  const Summary summary = summary_of(network, compiled);
+  for (const Summary::Row& row : summary.rows) {
+    table.row({row.name + " (" + row.class_name + ")", row.shapes, grouped(row.parameters)});
+  }
+  table.end();
   const auto line = [&](const char* what, std::int64_t count) {
     out << ' ' << what << ": " << grouped(count) << " (" << byte_size(count * 4) << ")\n";
   };
-  line("Total params", trainable + fixed + optimizer);
-  line("Trainable params", trainable);
-  line("Non-trainable params", fixed);
-  if (compiled != nullptr) line("Optimizer params", optimizer);
+  line("Total params", summary.trainable + summary.fixed + summary.optimizer);
+  line("Trainable params", summary.trainable);
+  line("Non-trainable params", summary.fixed);
+  if (compiled != nullptr) line("Optimizer params", summary.optimizer);
 }
 
 }  // namespace stoker::train

@@ -191,12 +191,20 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
     std::string name = prefix + metric.name();
     if (is_weighted && uses.contains(name)) name = prefix + "weighted_" + metric.name();
     if (const int earlier = uses[name]++; earlier > 0) name = format(name, "_", earlier);
-    track({.name = std::move(name),
+    // All results of a metric follow from the same totals.
+    const std::size_t results = resolved->results();
+    track({.name = results > 1 ? name + "_0" : name,
            .first_total = 0,
            .totals = static_cast<std::size_t>(resolved->totals()),
            .metric = resolved,
            .output = output,
            .is_weighted = is_weighted});
+    for (std::size_t i = 1; i < results; ++i) {
+      Tracked other = compiled.tracked.back();
+      other.name = format(name, "_", i);
+      other.which = i;
+      compiled.tracked.push_back(std::move(other));
+    }
   };
   for (std::size_t i = 0; i < compiled.outputs.size(); ++i) {
     for (const Metric& metric : compiled.outputs[i].metrics) add(i, metric, false);

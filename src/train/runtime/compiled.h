@@ -25,6 +25,7 @@ struct Tracked {
   std::shared_ptr<const metrics::MetricBase> metric{};
   std::optional<std::size_t> output{};  // Empty for the whole loss.
   bool is_weighted = false;             // Whether the metric uses sample weights.
+  std::size_t which = 0;                // The number of the result, for a metric with several.
 };
 
 // The loss and the metrics with which one output of the model is compiled.

@@ -288,7 +288,7 @@ MemoryReport Model::Impl::memory_report(std::int64_t batch_size) {
 void Model::Impl::prepare_training(const optimizers::OptimizerBase& optimizer) {
   const std::size_t slots = optimizer.slot_names().size();
   try {
-    state.prepare_training(network, slots);
+    state.prepare_training(network, slots, optimizer.slot_values());
   } catch (const device::OutOfMemory& error) {
     std::vector<LayerMemory> rows = layers_of(network);
     add_weights(rows, network, nullptr);

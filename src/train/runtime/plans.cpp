@@ -312,7 +312,8 @@ void Model::Impl::logs_of(std::span<const float> metrics, Logs& logs) {
   const bool is_empty = totals[1] == 0.0;
   for (const auto& tracked : compiled->tracked) {
     const auto own = std::span<const double>(totals).subspan(tracked.first_total, tracked.totals);
-    const double result = tracked.metric ? tracked.metric->result(own) : own[0] / own[1];
+    const double result =
+        tracked.metric ? tracked.metric->result_at(own, tracked.which) : own[0] / own[1];
     logs.set(tracked.name, is_empty ? std::numeric_limits<double>::quiet_NaN() : result);
   }
 }

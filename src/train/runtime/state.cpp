@@ -34,7 +34,8 @@ State::State(const Network& network, std::shared_ptr<Store> store, std::uint64_t
   write_scalars(scalars);
 }
 
-void State::prepare_training(const Network& network, std::size_t slots) {
+void State::prepare_training(const Network& network, std::size_t slots,
+                             std::span<const float> slot_values) {
   release_arena();
   gradients_.reset();
   slots_.clear();
@@ -42,6 +43,12 @@ void State::prepare_training(const Network& network, std::size_t slots) {
   auto gradients = device_->allocate(bytes);
   std::vector<std::unique_ptr<device::Buffer>> fresh;
   for (std::size_t i = 0; i < slots; ++i) fresh.push_back(device_->allocate(bytes));
+  for (std::size_t i = 0; i < slot_values.size(); ++i) {
+    if (slot_values[i] == 0.0f) continue;
+    const std::vector<float> filled(bytes / sizeof(float), slot_values[i]);
+    stream_->copy_to_device(fresh[i]->data(), bytes_of(filled.data()), bytes);
+    stream_->synchronize();
+  }
   gradients_ = std::move(gradients);
   slots_ = std::move(fresh);
 }

@@ -40,9 +40,11 @@ class State {
   device::Stream& stream() { return *stream_; }
   backend::Backend& backend() { return *backend_; }
 
-  // Allocates the buffers that training needs, gradients and optimizer slots, filled with zeros.
-  // The old buffers and the arena are freed first, and are gone when this throws.
-  void prepare_training(const Network& network, std::size_t slots);
+  // Allocates the buffers that training needs: gradients, filled with zeros, and optimizer slots,
+  // each filled with its value; without values with zeros. The old buffers and the arena are freed
+  // first, and are gone when this throws.
+  void prepare_training(const Network& network, std::size_t slots,
+                        std::span<const float> slot_values = {});
   // Makes the arena at least this large. memory() changes when it grows, and there is no arena when
   // this throws.
   void reserve_arena(std::int64_t bytes);

@@ -221,6 +221,7 @@ std::vector<Value> append_metrics(Graph& graph, const Compiled& compiled,
   const auto batch = static_cast<float>(rows);
   std::vector<Value> additions;
   for (const Tracked& tracked : compiled.tracked) {
+    if (tracked.which > 0) continue;  // The first result of the metric has built the totals of all.
     if (tracked.metric == nullptr) {
       const Value mean = tracked.output ? outputs[*tracked.output].loss : loss;
       additions.push_back(ops::map(mean, [batch](graph::Expr x) { return x * batch; }));
@@ -239,35 +240,68 @@ std::vector<Value> append_metrics(Graph& graph, const Compiled& compiled,
   return additions;
 }
 
-// Appends totals[i] += additions[i], all in one op. Behind the totals lie their corrections, which
-// collect what the additions lose in float32 (Knuth's two-sum), so that epochs of millions of steps
-// do not drift.
-void accumulate(Graph& graph, const std::vector<Value>& additions) {
-  std::vector<Value> inputs;
-  std::vector<Home> homes;
-  graph::Expression expression;
-  for (std::size_t i = 0; i < additions.size(); ++i) {
+// Adds to totals in the device's memory. Behind the totals lie their corrections, which collect
+// what the additions lose in float32 (Knuth's two-sum), so that epochs of millions of steps do not
+// drift.
+class Accumulation {
+ public:
+  explicit Accumulation(Graph& graph) : graph_(graph) {}
+
+  // Adds a value, whose elements belong to the totals from number `total` on, and to the
+  // corrections from number `correction` on.
+  void add(Value addition, std::size_t total, std::size_t correction) {
     const auto home = [](std::size_t at) {
       return Home{Space::metric, 0, static_cast<std::int64_t>(at * sizeof(float))};
     };
-    const auto input = [&](Value value) {
-      inputs.push_back(value);
-      return graph::Expr{&expression, expression.input(static_cast<int>(inputs.size()) - 1)};
+    const auto leaf = [&](const char* name, std::size_t at) {
+      return input(graph_.leaf(name, {DType::float32, addition.shape()}, home(at)));
     };
-    const Home total_home = home(i), correction_home = home(additions.size() + i);
-    const graph::Expr total = input(graph.leaf("total", {DType::float32, {}}, total_home));
-    const graph::Expr correction =
-        input(graph.leaf("correction", {DType::float32, {}}, correction_home));
-    const graph::Expr addition = input(additions[i]);
-    const graph::Expr sum = total + addition;
-    const graph::Expr taken = sum - total;
-    const graph::Expr lost = (total - (sum - taken)) + (addition - taken);
-    homes.push_back(total_home);
-    expression.add_output(sum.id);
-    homes.push_back(correction_home);
-    expression.add_output((correction + lost).id);
+    const graph::Expr old_total = leaf("total", total);
+    const graph::Expr old_correction = leaf("correction", correction);
+    const graph::Expr added = input(addition);
+    const graph::Expr sum = old_total + added;
+    const graph::Expr taken = sum - old_total;
+    const graph::Expr lost = (old_total - (sum - taken)) + (added - taken);
+    homes_.push_back(home(total));
+    expression_.add_output(sum.id);
+    homes_.push_back(home(correction));
+    expression_.add_output((old_correction + lost).id);
   }
-  ops::pointwise_into(inputs, std::move(expression), homes, {.guard = ops::Guard::error});
+  // Appends the op.
+  void append() && {
+    if (inputs_.empty()) return;
+    ops::pointwise_into(inputs_, std::move(expression_), homes_, {.guard = ops::Guard::error});
+  }
+
+ private:
+  graph::Expr input(Value value) {
+    inputs_.push_back(value);
+    return {&expression_, expression_.input(static_cast<int>(inputs_.size()) - 1)};
+  }
+
+  Graph& graph_;
+  std::vector<Value> inputs_;
+  std::vector<Home> homes_;
+  graph::Expression expression_;
+};
+
+// Appends totals += additions: all single numbers in one op, and each value of several in its own.
+void accumulate(Graph& graph, const std::vector<Value>& additions, std::size_t totals) {
+  Accumulation singles(graph);
+  std::size_t total = 0;
+  for (const Value& addition : additions) {
+    if (addition.shape().rank() == 0) {
+      singles.add(addition, total, totals + total);
+      ++total;
+      continue;
+    }
+    const std::int64_t elements = addition.shape().elements();
+    Accumulation several(graph);
+    several.add(ops::reshape(addition, {elements}), total, totals + total);
+    std::move(several).append();
+    total += static_cast<std::size_t>(elements);
+  }
+  std::move(singles).append();
 }
 
 void write_guarded(Value value, Home home) {
@@ -372,11 +406,12 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
                    scaling != nullptr ? scaling->growth_steps : 0);
     }
     const graph::Scope scope(graph, {Origin::Kind::optimizer, "optimizer"});
-    append_update(graph, network, *compiled->options.optimizer.base(), has_gradient);
+    append_update(graph, network, *compiled->options.optimizer.base(), has_gradient,
+                  compiled->options.optimizer.excluded_from_weight_decay());
     for (const auto& [home, value] : context.updates()) write_guarded(value, home);
   }
   const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
-  accumulate(graph, additions);
+  accumulate(graph, additions, compiled->total_count);
   return step;
 }
 

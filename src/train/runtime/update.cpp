@@ -1,5 +1,7 @@
 #include "train/runtime/update.h"
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "core/align.h"
@@ -38,7 +40,7 @@ struct Run {
 // Neighbouring weights that are trained become one range. Padding between weights is zero in all
 // buffers, and the step may work on it if that leaves it zero.
 std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gradient,
-                         float weight_decay, bool keeps_zero) {
+                         const std::function<float(const Weight&)>& weight_decay, bool keeps_zero) {
   std::vector<Run> runs;
   bool joined = false;
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
@@ -59,11 +61,13 @@ std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gr
       continue;
     }
     const std::int64_t begin = parameter - run.parameter;
+    const float decay = weight_decay(weight);
+    joined = joined && run.ranges.back().value == decay;
     const bool is_adjacent = joined && begin == run.ranges.back().offset + run.ranges.back().count;
     if (joined && (keeps_zero || is_adjacent)) {
       run.ranges.back().count = begin + weight.count - run.ranges.back().offset;
     } else {
-      run.ranges.push_back({begin, weight.count, weight_decay});
+      run.ranges.push_back({begin, weight.count, decay});
     }
     joined = true;
   }
@@ -76,7 +80,10 @@ class FlatUpdate final : public optimizers::Update {
  public:
   FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
              const Run& run)
-      : common_(optimizer.common()) {
+      : common_(optimizer.common()),
+        average_(optimizer.average_slot()),
+        accumulator_(optimizer.accumulator_slot()),
+        first_own_(optimizer.first_own_slot()) {
     const Shape flat{run.count};
     const auto leaf = [&](const char* name, Home home) {
       return input(graph.leaf(name, {DType::float32, flat}, home));
@@ -101,7 +108,13 @@ class FlatUpdate final : public optimizers::Update {
     results_.assign(homes_.size(), -1);
     step_ = graph.leaf("iterations", {DType::int32, {}},
                        {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
-    // `iterations` has been advanced already, and schedules count the updates before this one.
+    if (accumulator_) {
+      const auto steps = static_cast<float>(*common_.gradient_accumulation_steps);
+      update_ = ops::map(step_, [steps](Expr t) { return floor((t - 1.0f) / steps) + 1.0f; });
+    } else {
+      update_ = step_;
+    }
+    // `iterations` has been advanced already, and schedules count the steps before this one.
     const LearningRate& rate = common_.learning_rate;
     rate_ =
         rate.is_schedule()
@@ -120,17 +133,46 @@ class FlatUpdate final : public optimizers::Update {
     if (rate_expr_.id < 0) rate_expr_ = input(rate_);
     return rate_expr_;
   }
-  Expr slot(int index) override { return slots_[static_cast<std::size_t>(index)]; }
-  // `iterations` has been advanced already, so it is t of the formulas.
+  Expr slot(int index) override { return slots_[first_own_ + static_cast<std::size_t>(index)]; }
   Expr scalar(const std::function<Expr(Expr, Expr)>& f) override {
-    return input(ops::map(rate_, step_, f));
+    return input(ops::map(rate_, update_, f));
   }
   void set_slot(int index, Expr value) override {
-    results_[static_cast<std::size_t>(index) + 1] = value.id;
+    results_[first_own_ + static_cast<std::size_t>(index) + 1] = value.id;
   }
   void set_parameter(Expr value) override { results_[0] = value.id; }
 
+  // Leaves everything as it is in the steps that only add to the sum of gradients, and empties the
+  // sum in the others.
+  void update_every(std::int64_t steps) {
+    const Expr is_update = input(is_multiple_of(step_, steps));
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      if (results_[i] < 0) continue;
+      const Expr old = i == 0 ? parameter_ : slots_[i - 1];
+      results_[i] = select(is_update, Expr{&expression_, results_[i]}, old).id;
+    }
+    const Expr sum = slots_[*accumulator_];
+    const Expr zero{&expression_, expression_.constant(0.0f)};
+    results_[*accumulator_ + 1] = select(is_update, zero, sum).id;
+  }
+
+  // Moves the average on, and lets it overwrite the parameter now and then.
+  void move_average() {
+    const auto momentum = static_cast<float>(common_.ema_momentum);
+    // The first average is the parameter itself.
+    const Expr keep =
+        input(ops::map(update_, [momentum](Expr t) { return momentum * (1.0f - equal(t, 1.0f)); }));
+    const Expr parameter{&expression_, results_[0]};
+    const Expr average = slots_[*average_] * keep + parameter * (1.0f - keep);
+    results_[*average_ + 1] = average.id;
+    if (!common_.ema_overwrite_frequency) return;
+    const Expr overwrites = input(is_multiple_of(update_, *common_.ema_overwrite_frequency));
+    results_[0] = select(overwrites, average, parameter).id;
+  }
+
   void append(std::vector<ops::Range> ranges) {
+    if (accumulator_) update_every(*common_.gradient_accumulation_steps);
+    if (average_) move_average();
     for (std::size_t i = 0; i < results_.size(); ++i) {
       // A slot that the rule does not change keeps its value.
       expression_.add_output(results_[i] >= 0 ? results_[i]
@@ -151,17 +193,28 @@ class FlatUpdate final : public optimizers::Update {
   }
 
  private:
+  // Whether a count is a multiple of this number.
+  static Value is_multiple_of(Value count, std::int64_t number) {
+    const auto n = static_cast<float>(number);
+    return ops::map(count, [n](Expr t) { return equal(floor(t / n) * n, t); });
+  }
+
   Expr input(Value value) {
     inputs_.push_back(value);
     return {&expression_, expression_.input(static_cast<int>(inputs_.size()) - 1)};
   }
 
   const optimizers::Common& common_;
+  const std::optional<std::size_t> average_, accumulator_;  // The numbers of these slots.
+  const std::size_t first_own_;                             // The number of the rule's first slot.
   Expression expression_;
   std::vector<Value> inputs_;
   std::vector<Home> homes_;
   std::vector<std::int32_t> results_;
-  Value rate_, step_;
+  Value rate_;
+  // The number of this step, and that of its update, which is t of the formulas. `iterations` has
+  // been advanced already.
+  Value step_, update_;
   Expr parameter_, gradient_, rate_expr_;
   std::vector<Expr> slots_;
   std::optional<DType> copy_dtype_;
@@ -212,6 +265,36 @@ void append_norm_clipping(Graph& graph, const Network& network,
   }
 }
 
+// Adds the gradients to their sums, and puts the sums' means in their place, which the update sees
+// if it is one. Sums are not scaled as the loss is.
+void append_accumulation(Graph& graph, const optimizers::OptimizerBase& optimizer,
+                         const std::vector<Run>& runs) {
+  if (!optimizer.accumulator_slot()) return;
+  const auto steps = static_cast<float>(*optimizer.common().gradient_accumulation_steps);
+  const bool is_scaled = optimizer.loss_scaling() != nullptr;
+  for (const Run& run : runs) {
+    const Home gradient{Space::gradient, 0, run.gradient * kFloat};
+    const Home sum{Space::slot, static_cast<std::int32_t>(*optimizer.accumulator_slot()),
+                   run.gradient * kFloat};
+    const Shape flat{run.count};
+    std::vector<Value> inputs{graph.leaf("gradients", {DType::float32, flat}, gradient),
+                              graph.leaf("gradient_accumulator", {DType::float32, flat}, sum)};
+    if (is_scaled) inputs.push_back(inverse_loss_scale(graph));
+    Expression expression;
+    const Expr given{&expression, expression.input(0)};
+    const Expr before{&expression, expression.input(1)};
+    const Expr unscaled = is_scaled ? given * Expr{&expression, expression.input(2)} : given;
+    const Expr all = before + unscaled;
+    const Expr mean = all / steps;
+    expression.add_output((is_scaled ? mean / Expr{&expression, expression.input(2)} : mean).id);
+    expression.add_output(all.id);
+    std::vector<ops::Range> ranges = run.ranges;
+    ops::pointwise_into(
+        inputs, std::move(expression), {gradient, sum},
+        {.ranges = std::move(ranges), .guard = is_scaled ? ops::Guard::update : ops::Guard::error});
+  }
+}
+
 }  // namespace
 
 Value largest_gradient(Graph& graph, const Network& network) {
@@ -222,10 +305,18 @@ Value largest_gradient(Graph& graph, const Network& network) {
 }
 
 void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
-                   const std::vector<bool>& has_gradient) {
-  const auto decay = static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
+                   const std::vector<bool>& has_gradient,
+                   const std::vector<std::string>& without_decay) {
+  const auto decay = [&](const Weight& weight) {
+    const auto names = [&](const std::string& part) {
+      return weight.spec.name.find(part) != std::string::npos;
+    };
+    if (std::ranges::any_of(without_decay, names)) return 0.0f;
+    return static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
+  };
   auto runs = runs_of(network, has_gradient, decay, optimizer.keeps_zero());
   if (runs.empty()) return;  // No weight is trained.
+  append_accumulation(graph, optimizer, runs);
   append_norm_clipping(graph, network, optimizer, has_gradient);
   for (Run& run : runs) {
     FlatUpdate update(graph, network, optimizer, run);

@@ -78,6 +78,9 @@ std::vector<SavedVariable> variables_of(const Network& network, const OptimizerB
     variables.push_back(scalar(VariableKind::learning_rate, DType::float32, rule, "learning_rate"));
   }
   add_slots(variables, network, rule, frozen);
+  if (rule.momentum_product(0)) {
+    variables.push_back(scalar(VariableKind::momentum_product, DType::float32, rule, "variable"));
+  }
   return variables;
 }
 
@@ -129,6 +132,13 @@ void VariableAccess::read(const SavedVariable& variable, std::span<std::byte> by
       return copy(&scalars.learning_rate);
     case VariableKind::step_counter:
       return copy(&scalars.finite_steps);
+    case VariableKind::momentum_product: {
+      const OptimizerBase& optimizer = *model_.compiled->options.optimizer.base();
+      const OptimizerBase& rule = optimizer.inner() != nullptr ? *optimizer.inner() : optimizer;
+      const std::int64_t steps = rule.common().gradient_accumulation_steps.value_or(1);
+      const float product = *rule.momentum_product(scalars.iterations / steps);
+      return copy(&product);
+    }
     default:
       return copy(&scalars.loss_scale);
   }
@@ -146,6 +156,7 @@ void VariableAccess::require_valid(const SavedVariable& variable,
   switch (variable.kind) {
     case VariableKind::weight:
     case VariableKind::slot:
+    case VariableKind::momentum_product:
       return;
     case VariableKind::iterations:
     case VariableKind::step_counter:
@@ -180,6 +191,7 @@ void VariableAccess::write(const SavedVariable& variable, std::span<const std::b
     stream.synchronize();
     return;
   }
+  if (variable.kind == VariableKind::momentum_product) return;
   plan::Scalars scalars = model_.state.read_scalars();
   switch (variable.kind) {
     case VariableKind::iterations:

@@ -25,6 +25,9 @@ enum class VariableKind : std::uint8_t {
   learning_rate,  // the present one
   step_counter,   // the steps since the scale of a LossScaleOptimizer last changed
   dynamic_scale,  // the present scale of a LossScaleOptimizer
+  // OptimizerBase::momentum_product(), which follows from the iterations: what is written to it is
+  // not kept.
+  momentum_product,
 };
 
 struct SavedVariable {

@@ -1,0 +1,13 @@
+// UTF-8 for formats that take nothing else.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace stoker {
+
+// Returns the text with U+FFFD in place of each byte that is no part of a valid sequence (Unicode
+// 15, section 3.9, table 3-7).
+std::string valid_utf8(std::string_view text);
+
+}  // namespace stoker
