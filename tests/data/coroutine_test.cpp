@@ -66,6 +66,20 @@ TEST(Coroutine, goes_on_from_epoch_to_epoch_where_the_training_counts_the_steps)
             (std::vector<std::int64_t>{0, 4, 1, 4, -1, 2, 4, 3, 4, -1}));
 }
 
+// The run before has taken the last batch, and did not ask whether there is another one.
+TEST(Coroutine, is_begun_anew_by_a_run_that_finds_it_at_its_end) {
+  auto batches = coroutine<float, std::int32_t>(kShapes, [](Writer& batch) -> BatchCoroutine {
+    for (int i = 0; i < 2; ++i) {
+      auto [x, y] = batch.fields();
+      std::ranges::fill(y, 10 + i);
+      co_yield whole_batch;
+    }
+  });
+  const feed::FeedOptions options{.steps_per_epoch = 2, .max_queue_size = 1};
+  const std::vector<std::int64_t> expected{10, 4, 11, 4, -1};
+  for (int run = 0; run < 3; ++run) EXPECT_EQ(contents(batches, options), expected) << run;
+}
+
 TEST(Coroutine, what_it_throws_names_the_batch) {
   auto batches = coroutine<float, std::int32_t>(kShapes, [](Writer&) -> BatchCoroutine {
     co_yield whole_batch;

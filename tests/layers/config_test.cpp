@@ -274,12 +274,13 @@ TEST(LossMetricAndOptimizerConfig, mistakes_are_named_with_their_place) {
                              "Adam", Config::map({{"learning_rate", object("CosineDecay")}})));
                        }),
                        "CosineDecay"));
-  EXPECT_TRUE(contains(message_of<ValueError>([&] {
-                         optimizer_from_config(object("SGD", Config::map({{"use_ema", true}})));
-                       }),
-                       "SGD.use_ema: expected null, since this is not offered here"));
-  EXPECT_TRUE(contains(message_of<ValueError>([&] { metric_from_config(object("F1Score")); }),
-                       "there is no metric class \"F1Score\""));
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] {
+                 optimizer_from_config(object("SGD", Config::map({{"loss_scale_factor", 2.0}})));
+               }),
+               "SGD.loss_scale_factor: expected null, since this is not offered here"));
+  EXPECT_TRUE(contains(message_of<ValueError>([&] { metric_from_config(object("F2Score")); }),
+                       "there is no metric class \"F2Score\"; did you mean \"F1Score\"?"));
   EXPECT_TRUE(
       contains(message_of<ValueError>([&] { optimizer_from_config(object("LossScaleOptimizer")); }),
                "LossScaleOptimizer: expected the key \"inner_optimizer\", received none"));

@@ -80,10 +80,11 @@ TEST(Losses, go_by_keras_names) {
   EXPECT_EQ(Loss("CategoricalCrossentropy").base()->name(), "categorical_crossentropy");
   EXPECT_EQ(Loss("mse").base()->reduction(), "sum_over_batch_size");
   EXPECT_FALSE(Loss());
-  EXPECT_EQ(message_of<ValueError>([] { Loss("squared"); }),
-            "Loss: there is none named \"squared\"; known are sparse_categorical_crossentropy, "
-            "categorical_crossentropy, binary_crossentropy, mean_squared_error, "
-            "mean_absolute_error");
+  const std::string message = message_of<ValueError>([] { Loss("squared"); });
+  EXPECT_TRUE(message.starts_with(
+      "Loss: there is none named \"squared\"; known are sparse_categorical_crossentropy, "
+      "categorical_crossentropy, binary_crossentropy, mean_squared_error, mean_absolute_error, "))
+      << message;
 }
 
 struct MismatchCase {

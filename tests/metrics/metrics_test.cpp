@@ -87,10 +87,12 @@ TEST(Metrics, name_what_does_not_fit) {
             "metric \"binary_accuracy\": shapes (8, 10) and (9, 10) do not broadcast");
   EXPECT_EQ(message_of<ValueError>([] { BinaryAccuracy({.threshold = HUGE_VAL}); }),
             "BinaryAccuracy: expected a threshold to be finite, received inf");
-  EXPECT_EQ(message_of<ValueError>([] { Metric("f1"); }),
-            "Metric: there is none named \"f1\"; known are accuracy, binary_accuracy, "
-            "categorical_accuracy, sparse_categorical_accuracy, mean_squared_error, "
-            "mean_absolute_error");
+  const std::string message = message_of<ValueError>([] { Metric("f1"); });
+  EXPECT_TRUE(message.starts_with(
+      "Metric: there is none named \"f1\"; known are accuracy, binary_accuracy, "
+      "categorical_accuracy, sparse_categorical_accuracy, mean_squared_error, "
+      "mean_absolute_error, "))
+      << message;
 }
 
 }  // namespace

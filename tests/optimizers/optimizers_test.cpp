@@ -179,14 +179,16 @@ TEST(Optimizers, name_their_slots_as_keras_does) {
 }
 
 TEST(Optimizers, go_by_keras_names) {
-  for (const char* name : {"sgd", "adam", "adamw", "rmsprop"}) {
+  for (const char* name : {"sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad", "adamax",
+                           "ftrl", "nadam", "lion"}) {
     EXPECT_EQ(Optimizer(name).base()->name(), name);
   }
   EXPECT_EQ(Optimizer("RMSprop").base()->name(), "rmsprop");
   EXPECT_EQ(Optimizer().base()->name(), "rmsprop");
   EXPECT_EQ(Optimizer("sgd").base()->common().learning_rate, 0.01);
   EXPECT_EQ(message_of<ValueError>([] { Optimizer("adagrat"); }),
-            "Optimizer: there is none named \"adagrat\"; known are sgd, adam, adamw, rmsprop");
+            "Optimizer: there is none named \"adagrat\"; known are sgd, adam, adamw, rmsprop, "
+            "adadelta, adagrad, adamax, ftrl, nadam, lion; did you mean \"adagrad\"?");
 }
 
 TEST(Optimizers, name_the_option_that_is_out_of_range) {

@@ -22,6 +22,18 @@ class CoroutineGenerator final : public BatchGenerator<T...> {
 
   std::int64_t fill(BatchContext& batch, std::span<T>... fields) override {
     writer_.open(batch, fields...);
+    // A run before this one may have left the coroutine with no batch more.
+    const bool is_left_over = std::exchange(is_new_run_, false) && running_;
+    if (!resume() && !(is_left_over && resume())) return 0;
+    return running_->rows().value_or(this->spec().batch_size());
+  }
+  void begin_run(const RunStart&) override { is_new_run_ = true; }
+  SourceTraits traits() const override { return this->traits_of(SourceKind::coroutine); }
+
+ private:
+  // Runs to the next batch, from the beginning where the coroutine has ended, and returns whether
+  // there is one.
+  bool resume() {
     if (!running_) running_.emplace(function_(writer_));
     bool yielded = false;
     try {
@@ -30,16 +42,12 @@ class CoroutineGenerator final : public BatchGenerator<T...> {
       running_.reset();
       throw;
     }
-    if (!yielded) {
-      running_.reset();
-      return 0;
-    }
-    return running_->rows().value_or(this->spec().batch_size());
+    if (!yielded) running_.reset();
+    return yielded;
   }
-  SourceTraits traits() const override { return this->traits_of(SourceKind::coroutine); }
 
- private:
   F function_;
+  bool is_new_run_ = false;
   BatchWriter<T...> writer_;
   std::optional<BatchCoroutine> running_;
 };

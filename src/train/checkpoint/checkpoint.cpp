@@ -293,7 +293,7 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
 }
 
 void put_back(Model::Impl& model, const Snapshot& snapshot) {
-  const std::span<const std::byte> bytes = snapshot.bytes;
+  const std::span<const std::byte> bytes = snapshot.bytes.all();
   const auto bytes_of = [&](const std::string& name) {
     const io::SafetensorsEntry& entry = *snapshot.header.find(name);
     return bytes.subspan(static_cast<std::size_t>(entry.begin),
