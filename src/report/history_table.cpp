@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "report/columns.h"
 #include "report/history_places.h"
 #include "report/text.h"
 #include "stoker/history.h"
@@ -35,17 +36,15 @@ std::string number_text(double value) {
   return report::print(is_plain ? "%.4f" : "%.4e", value);
 }
 
-// The characters of a text, which has more bytes where it is not ASCII.
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::max(0, report::columns_of(text)));
 }
 
 std::vector<std::string> column_of(const History& history, const std::string& name) {
   const std::vector<double>& values = history[name];
   const std::vector<std::size_t> places = report::places_of(history, name);
   std::vector<std::string> cells(std::max(history.epoch.size(), values.size()) + 1);
-  cells[0] = name == kWall ? "time" : name;
+  cells[0] = name == kWall ? "time" : report::printable(name, true);
   for (std::size_t i = 0; i < values.size(); ++i) {
     cells[places[i] + 1] = name == kWall ? report::duration(values[i]) : number_text(values[i]);
   }

@@ -183,5 +183,11 @@ TEST(HistoryTable, leaves_cells_without_a_value_empty) {
   EXPECT_EQ(printed(History()), "epoch");
 }
 
+TEST(HistoryTable, shows_names_without_what_a_terminal_would_obey) {
+  EXPECT_EQ(printed(of({0}, {{"損失\n\x1b", {1}}})),
+            "epoch  損失^J^[\n"
+            "    0    1.0000");
+}
+
 }  // namespace
 }  // namespace stoker
