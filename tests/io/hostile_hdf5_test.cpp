@@ -240,6 +240,7 @@ TEST_F(HostileHdf5, texts_of_variable_length_end_in_their_heap) {
     std::string bytes = whole;
     bytes[at] = value;
     for (const bool is_on_disk : {false, true}) {
+      if (is_on_disk && at % 32 != 0) continue;
       if (is_on_disk) folder_.write("hostile.h5", bytes);
       try {
         const auto found =
