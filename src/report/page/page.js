@@ -121,7 +121,7 @@ function figures() {
     const last = curve.y[curve.y.length - 1];
     const best = curve.larger_is_better === undefined ? null : bestOf(curve);
     cells.push(figureOf(curve.name, figure(last), null,
-      best && (best.value === last ? "its best, after the last epoch" : `best ${figure(best.value)}, epoch ${grouped(best.epoch)}`)));
+      best && (best.value === last ? `the best, epoch ${grouped(best.epoch)}` : `best ${figure(best.value)}, epoch ${grouped(best.epoch)}`)));
   }
   if (data.feed) {
     const wall = data.feed.parts.reduce((a, b) => a + b, 0);
