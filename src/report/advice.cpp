@@ -72,8 +72,11 @@ class Adviser {
     const double most = std::max(
         {report_.waited_for_generator, report_.waited_for_upload, report_.waited_for_launch});
     if (most == report_.waited_for_generator) {
-      if (!keeps_up_on_average()) advise_workers();
-      advise_queue();
+      // A ring of one slot is that of a fit of one batch, for which there is nothing to do ahead.
+      if (now_.ring_slots > 1) {
+        if (!keeps_up_on_average()) advise_workers();
+        advise_queue();
+      }
       advise_conversion();
     } else if (most == report_.waited_for_upload && !is_small()) {
       advise_smaller_uploads();

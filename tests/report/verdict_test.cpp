@@ -330,6 +330,12 @@ TEST(Advice, none_where_the_generator_costs_little_or_has_a_core_to_itself) {
   EXPECT_TRUE(on_a_device.advice().empty());
 }
 
+TEST(Verdict, of_a_fit_of_one_batch_advises_no_queue) {
+  FeedReport one = report(2.0, 1.0, 2.0);
+  one.queue_size = 0;
+  for (const Advice& advice : one.advice()) EXPECT_FALSE(contains(advice.change, "queue_size 0"));
+}
+
 TEST(Verdict, says_of_a_generator_that_it_was_compiled_without_optimisation) {
   FeedReport slow = report(2.0, 1.0, 3.0);
   EXPECT_EQ(slow.verdict().find("optimisation"), std::string::npos);
