@@ -11,19 +11,12 @@
 #include <iostream>
 #include <system_error>
 
+#include "report/patient_write.h"
+
 namespace stoker::report {
 namespace {
 
 constexpr std::size_t kMost = std::size_t{1} << 19;
-
-void write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
 
 // The stream buffers are emptied, since what they hold was printed before.
 void flush_streams() {
@@ -75,14 +68,14 @@ void OutputCapture::stop() noexcept {
   }
 }
 
-void OutputCapture::flush() noexcept {
+void OutputCapture::flush(int milliseconds) noexcept {
   // The thread that takes may be interrupted, by whoever calls this, so that waiting has an end.
   constexpr int kTries = 100;
   const timespec millisecond{0, 1'000'000};
   for (int i = 0; i < kTries && is_taking_.test_and_set(); ++i) nanosleep(&millisecond, nullptr);
   take();
   is_taking_.clear();
-  write_all(saved_[0], text());
+  write_patiently(saved_[0], text(), milliseconds);
 }
 
 void OutputCapture::read() noexcept {

@@ -23,9 +23,9 @@ class OutputCapture {
   void start() noexcept;
   // Gives the descriptors back. What was printed and not yet read stays for read().
   void stop() noexcept;
-  // Writes everything to the terminal, for a program that is about to end. It is safe within signal
-  // handlers too.
-  void flush() noexcept;
+  // Writes everything to the terminal, for a program that is about to end, and gives up where that
+  // takes nothing for so many milliseconds (patient_write.h). It is safe within signal handlers too.
+  void flush(int milliseconds) noexcept;
 
   int descriptor() const { return read_; }  // becomes readable when there is something to read
   // Takes what has been printed.

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "report/output_capture.h"
+#include "report/patient_write.h"
 
 namespace stoker::report {
 namespace {
@@ -43,15 +44,8 @@ OutputCapture* output = nullptr;
 std::array<struct sigaction, kSignals.size()> previous;
 std::array<bool, kSignals.size()> is_ours;
 
-void write_all(const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t written = write(descriptor, bytes, size);
-    if (written < 0 && errno != EINTR) return;
-    if (written <= 0) continue;
-    bytes += written;
-    size -= static_cast<std::size_t>(written);
-  }
-}
+// A signal has to end the program also where nobody reads the terminal.
+constexpr int kPatience = 200;  // milliseconds
 
 // A process in the background must not touch the terminal, which would stop it. Where the terminal
 // is not the process's own, there is no such thing.
@@ -75,7 +69,7 @@ bool take_terminal(Shown next) {
   if (!shown.compare_exchange_strong(expected, next)) return false;
   wait_for_frame();
   if (is_in_foreground()) {
-    write_all(leave.data(), leave_size);
+    write_patiently(descriptor, {leave.data(), leave_size}, kPatience);
     tcsetattr(descriptor, TCSANOW, &before);
   }
   output->stop();
@@ -121,7 +115,7 @@ void handle(int signal, siginfo_t* info, void* context) {
   const bool was_shown = take_terminal(Shown::suspended);
   const bool is_default = (old.sa_flags & SA_SIGINFO) == 0 && old.sa_handler == SIG_DFL;
   if (is_default && signal != SIGTSTP) {
-    if (was_shown) output->flush();
+    if (was_shown) output->flush(kPatience);
     // The signal arrives again as this returns, and ends the program.
     sigaction(signal, &old, nullptr);
     raise(signal);
@@ -200,7 +194,7 @@ TerminalGuard::Frame TerminalGuard::begin_frame() {
   if (now == Shown::returning && is_in_foreground() &&
       shown.compare_exchange_strong(now, Shown::display)) {
     tcsetattr(descriptor, TCSANOW, &during);
-    write_all(enter.data(), enter_size);
+    write_patiently(descriptor, {enter.data(), enter_size}, kForEver);
     output->start();
     return Frame::repaint;
   }
@@ -211,7 +205,7 @@ TerminalGuard::Frame TerminalGuard::begin_frame() {
 void TerminalGuard::end_frame() { is_drawing = false; }
 
 void restore_terminal() noexcept {
-  if (take_terminal(Shown::restored)) output->flush();
+  if (take_terminal(Shown::restored)) output->flush(kForEver);
 }
 
 }  // namespace stoker::report

@@ -5,6 +5,7 @@
 #include <pty.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <utmp.h>
 
@@ -137,6 +138,15 @@ bool TerminalChild::wait_for_text(const std::string& text) {
 int TerminalChild::wait_until_ended() {
   wait_for([&](TerminalEmulator&) { return has_ended_; });
   while (read_some(0)) {
+  }
+  return has_ended_ ? status_ : -1;
+}
+
+int TerminalChild::wait_until_ended_unread() {
+  const timespec pause{0, 10'000'000};
+  for (int i = 0; i < 3000 && !has_ended_; ++i) {
+    has_ended_ = waitpid(process_, &status_, WNOHANG) == process_;
+    if (!has_ended_) nanosleep(&pause, nullptr);
   }
   return has_ended_ ? status_ : -1;
 }

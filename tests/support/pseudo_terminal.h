@@ -62,6 +62,8 @@ class TerminalChild : public PseudoTerminal {
   // Reads until the child has ended; returns its status as waitpid() has it, or -1 after half a
   // minute.
   int wait_until_ended();
+  // The same without reading, as where nobody looks at the terminal.
+  int wait_until_ended_unread();
   void type(const std::string& keys);
   void send(int signal);
   // Closes the person's end, as a window that is closed does.

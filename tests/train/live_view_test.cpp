@@ -237,6 +237,16 @@ TEST_P(LiveViewSignal, RestoresTheTerminalAndEndsTheProgram) {
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == GetParam()) << status;
 }
 
+// Ctrl-S stops the terminal's output, so that whoever writes to it waits.
+TEST(LiveView, EndsOnASignalWhereTheTerminalTakesNothing) {
+  TerminalChild child(80, 24, [] { return endless_fit(); });
+  ASSERT_TRUE(child.wait_for_text("generate"));
+  child.type("\x13");
+  child.send(SIGTERM);
+  const int status = child.wait_until_ended_unread();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
+}
+
 TEST(LiveView, EndsOnCtrlCWithStatus130) {
   TerminalChild child(80, 24, [] { return endless_fit(); });
   const int status = ended_by(child, [&] { child.type("\x03"); });
