@@ -29,6 +29,7 @@ struct Arguments {
   std::int64_t epochs = 3;
   std::int64_t batch = 128;
   int shift = 2;
+  int verbose = 1;  // 3 shows the training on the whole terminal
   std::uint64_t seed = 0;
 };
 
@@ -48,11 +49,13 @@ Arguments parse(int argc, char** argv) {
       arguments.batch = std::stoll(value);
     } else if (name == "--shift") {
       arguments.shift = std::stoi(value);
+    } else if (name == "--verbose") {
+      arguments.verbose = std::stoi(value);
     } else if (name == "--seed") {
       arguments.seed = std::stoull(value);
     } else {
       throw ValueError("unknown option " + name +
-                       "; there are --data, --report, --epochs, --batch, --shift and --seed");
+                       "; there are --data, --report, --epochs, --batch, --shift, --verbose and --seed");
     }
   }
   return arguments;
@@ -149,7 +152,8 @@ int run(const Arguments& arguments) {
   as_they_are.shift = 0;
   ShiftedImages test(data.test_images, data.test_labels, as_they_are);
 
-  FitOptions options{.epochs = arguments.epochs, .validation_generator = test};
+  FitOptions options{
+      .epochs = arguments.epochs, .verbose = arguments.verbose, .validation_generator = test};
   if (!arguments.report.empty()) {
     options.callbacks = {Report(
         arguments.report, {.title = "Fashion-MNIST", .validation = test, .class_names = kClasses})};

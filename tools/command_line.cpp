@@ -134,6 +134,9 @@ void add_convert(CLI::App& app, Convert& convert) {
                   "The whole model: .keras; weights: .weights.h5 or .safetensors; "
                   "predictions: .onnx")
       ->required();
+  command.add_flag("--restricted", convert.restricted,
+                   "For files of strangers: read IN in a process that can write OUT and nothing "
+                   "else, on the CPU");
 }
 
 void add_what_if(CLI::App& app, WhatIf& what_if) {
@@ -209,6 +212,10 @@ int run_parsed(const CLI::App& app, const Arguments& arguments,
     if (app.got_subcommand("what-if")) {
       run(arguments.what_if, out);
       return out.flush() ? 0 : fail(kBadInput, "the output could not be written");
+    }
+    if (app.got_subcommand("convert") && arguments.convert.restricted) {
+      run_restricted(arguments.convert, out);
+      return 0;
     }
     device = make_device();
     if (app.got_subcommand("summary")) run(arguments.summary, *device, out);

@@ -52,6 +52,7 @@ struct Fit {
 struct Convert {
   std::string input;
   std::string output;
+  bool restricted = false;
 };
 
 struct WhatIf {
@@ -73,6 +74,8 @@ void run(const Predict& arguments, const Device& device, std::ostream& out);
 void run(const Evaluate& arguments, const Device& device, std::ostream& out);
 void run(const Fit& arguments, const Device& device, std::ostream& out);
 void run(const Convert& arguments, const Device& device, std::ostream& out);
+// In a process of its own, on the CPU. restricted.h.
+void run_restricted(const Convert& arguments, std::ostream& out);
 void run(const WhatIf& arguments, std::ostream& out);
 void run(const Plot& arguments, const Device& device, std::ostream& out);
 // Reports what the library finds on this machine, and tries what it needs. `device` may throw.

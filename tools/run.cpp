@@ -1,4 +1,5 @@
 // The commands that load a model and use it.
+#include <filesystem>
 #include <iomanip>
 #include <limits>
 #include <ostream>
@@ -12,6 +13,7 @@
 
 #include "commands.h"
 #include "model_data.h"
+#include "restricted.h"
 
 namespace stoker::tool {
 namespace {
@@ -74,6 +76,12 @@ void run(const Convert& arguments, const Device& device, std::ostream&) {
   throw ValueError(
       "OUT: expected a path that ends in .keras, .weights.h5, .safetensors or .onnx, received " +
       arguments.output);
+}
+
+void run_restricted(const Convert& arguments, std::ostream& out) {
+  run_restricted(arguments.input, arguments.output, [&](const std::filesystem::path& written) {
+    run(Convert{.input = arguments.input, .output = written.string()}, Device::cpu(), out);
+  });
 }
 
 void run(const Plot& arguments, const Device& device, std::ostream&) {

@@ -14,9 +14,15 @@
 #include <vector>
 
 #include "commands.h"
+#include "support/source_folder.h"
 #include "support/temporary_folder.h"
 
 namespace stoker::test {
+
+// A model that Keras saved.
+inline std::string golden_file(const std::string& name) {
+  return (source_folder() / "tests/golden/cases/files" / name).string();
+}
 
 struct Result {
   int code = 0;

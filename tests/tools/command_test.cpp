@@ -7,16 +7,11 @@
 #include <vector>
 
 #include "support/golden.h"
-#include "support/source_folder.h"
 #include "support/temporary_folder.h"
 #include "tools/command.h"
 
 namespace stoker::test {
 namespace {
-
-std::string golden_file(const std::string& name) {
-  return (source_folder() / "tests/golden/cases/files" / name).string();
-}
 
 Tensor first_batch(const Tensor& batches) {
   return batches.rows(0, 1).reshaped(batches.shape().without_batch());
