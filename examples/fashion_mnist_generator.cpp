@@ -54,8 +54,9 @@ Arguments parse(int argc, char** argv) {
     } else if (name == "--seed") {
       arguments.seed = std::stoull(value);
     } else {
-      throw ValueError("unknown option " + name +
-                       "; there are --data, --report, --epochs, --batch, --shift, --verbose and --seed");
+      throw ValueError(
+          "unknown option " + name +
+          "; there are --data, --report, --epochs, --batch, --shift, --verbose and --seed");
     }
   }
   return arguments;

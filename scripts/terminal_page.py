@@ -13,7 +13,7 @@ COLOURS = {30: "#45475a", 31: "#f38ba8", 32: "#a6e3a1", 33: "#f9e2af", 34: "#89b
 PAGE = """<!DOCTYPE html><meta charset="utf-8"><title>terminal</title>
 <style>body{{margin:0;background:#1e1e2e}}
 pre{{margin:0;padding:18px 22px;color:#cdd6f4;font:16px/20px "DejaVu Sans Mono",monospace}}
-b{{font-weight:700}}</style><pre>{0}</pre>
+i{{display:inline-block;width:1ch;font-style:normal}}</style><pre>{0}</pre>
 """
 
 
@@ -64,6 +64,8 @@ def page_of(screen):
                 style.apply(codes)
                 continue
             text = html.escape(re.sub(r"\x1b\(.|[\x00-\x1f]", "", text))
+            # Braille comes from another font, whose characters are wider.
+            text = re.sub("[\u2800-\u28ff]", r"<i>\g<0></i>", text)
             pieces.append(f'<span style="{style.css()}">{text}</span>' if style.css() else text)
         lines.append("".join(pieces))
     return PAGE.format("\n".join(lines))

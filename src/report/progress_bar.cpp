@@ -34,11 +34,19 @@ ProgressBar::~ProgressBar() {
 void ProgressBar::begin_epoch(std::int64_t epoch, std::int64_t epochs,
                               std::optional<std::int64_t> steps) {
   if (verbose_ != 0) out_ << "Epoch " << epoch + 1 << '/' << epochs << '\n' << std::flush;
+  // An epoch that is no later one belongs to another fit, whose data may be others.
+  if (epoch <= epoch_) steps_of_last_epoch_.reset();
+  const std::optional<std::int64_t> expected = steps_of_last_epoch_;
   begin(steps);
+  expected_steps_ = expected;
+  epoch_ = epoch;
 }
 
 void ProgressBar::begin(std::optional<std::int64_t> steps) {
   steps_ = steps;
+  expected_steps_.reset();
+  steps_of_last_epoch_.reset();
+  epoch_ = -1;
   began_ns_ = now_ns();
   next_ns_ = began_ns_ + kInterval;
   bar_columns_ = kBarColumns;
@@ -48,9 +56,14 @@ bool ProgressBar::wants_update(std::int64_t now) const {
   return verbose_ != 0 && draws_bar() && now >= next_ns_;
 }
 
+std::optional<std::int64_t> ProgressBar::steps_at(std::int64_t step, bool is_over) const {
+  if (steps_) return steps_;
+  return is_over || step > expected_steps_.value_or(step) ? std::nullopt : expected_steps_;
+}
+
 Progress ProgressBar::progress_at(std::int64_t step, std::int64_t now, bool is_over) const {
   return {.step = step,
-          .steps = steps_,
+          .steps = steps_at(step, is_over),
           .seconds = std::max(0.0, 1e-9 * static_cast<double>(now - began_ns_)),
           .is_over = is_over};
 }
@@ -61,6 +74,7 @@ void ProgressBar::update(std::int64_t step, const Logs& logs, std::int64_t now) 
 }
 
 void ProgressBar::finish(std::int64_t step, const Logs& logs, std::int64_t now) {
+  if (epoch_ >= 0) steps_of_last_epoch_ = step;
   if (verbose_ == 0) return;
   const Progress progress = progress_at(step, now, true);
   if (draws_bar()) return draw(progress, logs);

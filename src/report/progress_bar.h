@@ -29,6 +29,7 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
+  // Where the steps of an epoch are not known beforehand, those of the epoch before are expected.
   void begin_epoch(std::int64_t epoch, std::int64_t epochs, std::optional<std::int64_t> steps);
   // Begins the same line without a heading, for evaluate and predict.
   void begin(std::optional<std::int64_t> steps);
@@ -38,6 +39,9 @@ class ProgressBar {
   bool wants_update(std::int64_t now_ns) const;
   void update(std::int64_t step, const Logs& logs, std::int64_t now_ns);
   void finish(std::int64_t step, const Logs& logs, std::int64_t now_ns);
+  // Returns the steps that the epoch has after so many of them, if anything is known of it. Those
+  // that were expected no longer count once there are more, or once it is over.
+  std::optional<std::int64_t> steps_at(std::int64_t step, bool is_over) const;
   // Prints a line after a finished epoch that says what held it back, if anything did.
   void note(const FeedReport& report);
 
@@ -50,6 +54,10 @@ class ProgressBar {
   const Terminal terminal_;
   const int verbose_;
   std::optional<std::int64_t> steps_;
+  std::optional<std::int64_t> expected_steps_;
+  // The last epoch that began, and the steps of the last one that was finished.
+  std::int64_t epoch_ = -1;
+  std::optional<std::int64_t> steps_of_last_epoch_;
   std::int64_t began_ns_ = 0;
   std::int64_t next_ns_ = 0;
   // Within an epoch a bar only becomes shorter, because one that changed with every digit of the

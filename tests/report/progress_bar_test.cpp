@@ -219,6 +219,28 @@ TEST(ProgressBar, survives_epochs_of_no_steps_and_of_an_unknown_number) {
 }
 
 class Resized : public testing::TestWithParam<bool> {};
+TEST(ProgressBar, expects_the_steps_of_the_epoch_before_where_they_are_not_known) {
+  std::ostringstream unseen;
+  ProgressBar bar(unseen, Terminal{}, 0);
+  bar.begin_epoch(0, 4, std::nullopt);
+  EXPECT_EQ(bar.steps_at(1, false), std::nullopt);
+  bar.finish(10, {}, 0);
+  bar.begin_epoch(1, 4, std::nullopt);
+  EXPECT_EQ(bar.steps_at(0, false), 10);
+  EXPECT_EQ(bar.steps_at(10, false), 10);
+  EXPECT_EQ(bar.steps_at(11, false), std::nullopt) << "this epoch is longer";
+  EXPECT_EQ(bar.steps_at(7, true), std::nullopt) << "this epoch was shorter";
+  bar.finish(7, {}, 0);
+  bar.begin_epoch(2, 4, 20);
+  EXPECT_EQ(bar.steps_at(1, false), 20) << "what is known comes first";
+  bar.finish(20, {}, 0);
+  bar.begin_epoch(0, 4, std::nullopt);
+  EXPECT_EQ(bar.steps_at(1, false), std::nullopt) << "another fit";
+  bar.finish(10, {}, 0);
+  bar.begin(std::nullopt);
+  EXPECT_EQ(bar.steps_at(1, false), std::nullopt) << "an evaluation";
+}
+
 INSTANTIATE_TEST_SUITE_P(ProgressBar, Resized, testing::Bool(), [](const auto& info) {
   return info.param ? "on_a_terminal_that_wraps_anew" : "on_a_terminal_that_cuts";
 });

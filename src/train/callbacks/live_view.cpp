@@ -125,7 +125,7 @@ void LiveView::on_epoch_begin(std::int64_t epoch) {
   told_.epoch = epoch;
   told_.epochs = params().epochs;
   told_.step = 0;
-  told_.steps = params().steps;
+  told_.steps = epoch_line_.steps_at(0, false);
   told_.epoch_begin_ns = now;
   told_.is_over = false;
   if (loop_.is_open()) told_.feed = &loop_.feed();
@@ -151,6 +151,7 @@ void LiveView::on_train_progress(std::int64_t step, LogsView view) {
   {
     const std::lock_guard lock(mutex_);
     told_.step = step + 1;
+    told_.steps = epoch_line_.steps_at(step + 1, false);
     told_.logs = logs;
     if (logs.contains("loss")) tell_loss(step + 1, logs.loss());
   }
@@ -166,6 +167,7 @@ void LiveView::on_test_begin() {
   told_.is_validating = true;
   told_.validation_step = 0;
   told_.step = loop_.steps_of_epoch();
+  told_.steps = told_.step;
   told_.is_over = true;
 }
 
@@ -185,6 +187,7 @@ void LiveView::on_epoch_end(std::int64_t, Logs& logs) {
   epoch_line_.finish(steps, logs, now);
   const std::lock_guard lock(mutex_);
   told_.step = steps;
+  told_.steps = steps;
   told_.is_over = true;
   told_.logs = logs;
   if (logs.contains("loss")) tell_loss(steps, logs.loss());
