@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -37,12 +38,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kPatience{600};
 constexpr std::size_t kLongestMessage = 4096;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimitsMemory = false;  // The shadow memory of a sanitizer takes terabytes.
-#else
-constexpr bool kLimitsMemory = true;
-#endif
 
 [[noreturn]] void fail(const std::string& what) {
   throw IoError(what + ": " + std::strerror(errno));
@@ -94,15 +89,20 @@ void limit(int resource, std::uint64_t value) {
   if (setrlimit(static_cast<__rlimit_resource_t>(resource), &both) != 0) fail("setrlimit");
 }
 
+// The addresses that the process has by now, among them those of a sanitizer, which are terabytes.
+std::uint64_t bytes_of_addresses() {
+  std::uint64_t pages = 0;
+  if (!(std::ifstream("/proc/self/statm") >> pages)) fail("/proc/self/statm");
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 void limit_resources(const fs::path& input) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_CPU, static_cast<std::uint64_t>(kPatience.count()));
-  if (!kLimitsMemory) return;
-  std::error_code unknown;
-  const std::uintmax_t size = fs::file_size(input, unknown);
   // A thread takes a stack and a heap of its own, which are mostly addresses without memory.
   const std::uint64_t threads = std::uint64_t{std::thread::hardware_concurrency()} << 28;
-  limit(RLIMIT_AS, (std::uint64_t{4} << 30) + 4 * (unknown ? 0 : size) + threads);
+  limit(RLIMIT_AS,
+        bytes_of_addresses() + (std::uint64_t{4} << 30) + 4 * fs::file_size(input) + threads);
 }
 
 // No descriptor of the parent's is left but the pipe's, a terminal least of all.
