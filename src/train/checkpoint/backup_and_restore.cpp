@@ -82,6 +82,7 @@ void BackupAndRestore::on_train_begin() {
   if (auto restored = impl_->folder->restore(trained)) {
     train::go_on_from(trained, std::move(*restored));
   }
+  impl_->folder->prepare(trained);
 }
 
 void BackupAndRestore::save() {

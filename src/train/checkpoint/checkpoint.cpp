@@ -231,9 +231,11 @@ void warn_of_differences(const std::string& path, const CheckpointInfo& info,
 void SnapshotBytes::reserve(std::size_t bytes) {
   size_ = 0;
   if (bytes <= capacity_) return;
+  // The position of a fit may take more bytes later on.
+  constexpr std::size_t kMore = std::size_t{1} << 20;
   memory_.reset();
-  memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  capacity_ = bytes;
+  memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes + kMore);
+  capacity_ = bytes + kMore;
 }
 
 std::span<std::byte> SnapshotBytes::add(std::size_t bytes) {

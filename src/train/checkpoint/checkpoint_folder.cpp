@@ -79,6 +79,8 @@ std::optional<std::optional<FitPosition>> CheckpointFolder::restore(Model::Impl&
   return std::nullopt;
 }
 
+void CheckpointFolder::prepare(Model::Impl& model) { take_snapshot(model, nullptr, spare_); }
+
 void CheckpointFolder::save(Model::Impl& model, const FitPosition* position) {
   rethrow();
   Snapshot snapshot = [&] {

@@ -28,6 +28,9 @@ class CheckpointFolder {
   // nullopt where there is none, and throws IoError where all are damaged.
   std::optional<std::optional<FitPosition>> restore(Model::Impl& model);
 
+  // Fills the memory of the first snapshot. Pages that are new cost several times the copy, which
+  // the first step that saves would wait for.
+  void prepare(Model::Impl& model);
   // Takes a snapshot, which the thread then writes; older files than the newest `keep` are removed
   // after that. Where the thread is still at an earlier one, this one waits in memory and takes the
   // place of any other that does. Throws the IoError of an earlier write.
