@@ -87,6 +87,7 @@ PUBLIC_HEADERS = {
     "coroutine.h": "data",
     "dataset.h": "data",
     "dataset_options.h": "data",
+    "failures.h": "data",
     "generator.h": "data",
     "histogram.h": "core",
     "cifar.h": "data",
