@@ -257,6 +257,7 @@ void Feed::set_queue_size(int batches) {
   impl_->ring.set_depth(std::clamp(batches + 1, 1, impl_->ring.size()));
 }
 
+std::vector<StageReport> Feed::source_stages() const { return impl_->source.stages(); }
 CoreShares Feed::core_shares() const { return impl_->pool.core_shares(); }
 std::string Feed::describe_next() const { return impl_->describe_next(); }
 
