@@ -61,11 +61,13 @@ struct ModelOptions {
   // bits (TF32), so that tensor cores can multiply them; sums stay float32. False selects plain
   // float32, as does STOKER_TF32=0 in the environment.
   bool tf32 = true;
-  // Keras's dtype policies: "float32", "mixed_bfloat16" or "mixed_float16". In the mixed ones
-  // layers compute and keep their activations in the 16-bit type, while weights, their updates, the
-  // loss, metrics and the results of predict() stay float32. compile() gives mixed_float16 a
-  // LossScaleOptimizer. Layers that have a dtype of their own keep it. A CPU converts and computes
-  // in float32, so it gives the results of the policy but not its speed.
+  // Keras's dtype policies: "float32", "mixed_bfloat16", "mixed_float16", "bfloat16" or "float16".
+  // In all but the first layers compute and keep their activations in the 16-bit type, while the
+  // loss, metrics and the results of predict() stay float32. In the mixed ones weights and their
+  // updates are float32 too; in the last two they are rounded to the 16-bit type after every update,
+  // so that small updates are lost: they are for models that were saved so. compile() gives
+  // mixed_float16 a LossScaleOptimizer. Layers that have a dtype of their own keep it. A CPU
+  // converts and computes in float32, so it gives the results of the policy but not its speed.
   std::string dtype_policy = "float32";
 };
 

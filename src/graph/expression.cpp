@@ -381,6 +381,15 @@ Expr rounded(Expr x, DType dtype) {
   return x;
 }
 
+void Expression::round_constants(DType dtype) {
+  if (!is_16bit(dtype)) return;
+  for (Instruction& one : instructions_) {
+    if (one.op != ExprOp::constant) continue;
+    one.value = dtype == DType::bfloat16 ? static_cast<float>(bfloat16(one.value))
+                                         : static_cast<float>(float16(one.value));
+  }
+}
+
 Expr operator+(Expr a, Expr b) { return apply(ExprOp::add, a, b); }
 Expr operator-(Expr a, Expr b) { return apply(ExprOp::sub, a, b); }
 Expr operator*(Expr a, Expr b) { return apply(ExprOp::mul, a, b); }

@@ -67,6 +67,9 @@ class Expression {
   // the old number of the new input j.
   Expression compacted(std::vector<int>* kept) const;
 
+  // Rounds the constants to the values that `dtype` can hold.
+  void round_constants(DType dtype);
+
   // "relu(add(x0, x1))", outputs separated by "; ".
   std::string text() const;
 

@@ -5,14 +5,19 @@
 
 namespace stoker::layers {
 
-DType compute_dtype_of(const std::string& policy, const std::string& owner) {
-  if (policy == "float32") return DType::float32;
-  if (policy == "mixed_bfloat16") return DType::bfloat16;
-  if (policy == "mixed_float16") return DType::float16;
-  const bool is_pure = policy == "bfloat16" || policy == "float16";
-  throw ValueError(format(owner, ": there is no dtype policy \"", policy,
-                          "\"; known are float32, mixed_bfloat16, mixed_float16",
-                          is_pure ? ", and in each of them weights are float32" : ""));
+DTypePolicy policy_of(const std::string& name, const std::string& owner) {
+  if (name == "float32") return {};
+  if (name == "mixed_bfloat16") return {.compute = DType::bfloat16};
+  if (name == "mixed_float16") return {.compute = DType::float16};
+  if (name == "bfloat16") return {DType::bfloat16, DType::bfloat16};
+  if (name == "float16") return {DType::float16, DType::float16};
+  throw ValueError(
+      format(owner, ": there is no dtype policy \"", name,
+             "\"; known are float32, mixed_bfloat16, mixed_float16, bfloat16, float16"));
+}
+
+std::string name_of(const DTypePolicy& policy) {
+  return format(policy.compute == policy.variable ? "" : "mixed_", policy.compute);
 }
 
 }  // namespace stoker::layers

@@ -1,5 +1,5 @@
-// Keras's dtype policies set the type in which a layer computes and keeps its activations. Weights
-// and their updates are float32 under each policy.
+// Keras's dtype policies set the type in which a layer computes and keeps its activations, and the
+// type that its weights have.
 #pragma once
 
 #include <string>
@@ -8,8 +8,18 @@
 
 namespace stoker::layers {
 
-// Maps "float32", "mixed_bfloat16" and "mixed_float16" to float32, bfloat16 and float16. Throws
-// ValueError, naming `owner` and the policies, for another name.
-DType compute_dtype_of(const std::string& policy, const std::string& owner);
+struct DTypePolicy {
+  DType compute = DType::float32;
+  // Weights and the optimizer's slots lie in memory as float32 under each policy. Where their type
+  // is one of 16 bits, their values are rounded to it whenever they change.
+  DType variable = DType::float32;
+  friend bool operator==(const DTypePolicy&, const DTypePolicy&) = default;
+};
+
+// Returns the policy of that name. Throws ValueError, naming `owner` and the policies, for another
+// name.
+DTypePolicy policy_of(const std::string& name, const std::string& owner);
+// Returns Keras's name: "float32", "mixed_bfloat16", "mixed_float16", "bfloat16" or "float16".
+std::string name_of(const DTypePolicy& policy);
 
 }  // namespace stoker::layers

@@ -8,7 +8,6 @@
 
 #include "core/check.h"
 #include "core/fields.h"
-#include "layers/dtype_policy.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -98,7 +97,7 @@ std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& input
 // ---- Layers ------------------------------------------------------------------------------------
 LayerBase::LayerBase(std::string class_name, std::string name, const std::string& dtype_policy)
     : class_name_(std::move(class_name)), name_(std::move(name)) {
-  if (!dtype_policy.empty()) compute_dtype_ = compute_dtype_of(dtype_policy, label());
+  if (!dtype_policy.empty()) policy_ = policy_of(dtype_policy, label());
 }
 
 std::string label_of(const LayerBase& layer, const std::string& name) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "layers/dtype_policy.h"
 #include "ops/ops.h"
 #include "stoker/initializers.h"
 #include "stoker/layers.h"
@@ -134,7 +135,7 @@ class LayerBase {
   void set_default_name(std::string name);
   bool has_default_name() const { return has_default_name_; }
   // Empty where the layer uses the model's.
-  std::optional<DType> compute_dtype() const { return compute_dtype_; }
+  const std::optional<DTypePolicy>& policy() const { return policy_; }
   // The name for messages: Dense "logits".
   std::string label() const;
 
@@ -165,7 +166,7 @@ class LayerBase {
   bool has_default_name_ = false;
   bool trainable_ = true;
   bool is_declared_ = false;
-  std::optional<DType> compute_dtype_;
+  std::optional<DTypePolicy> policy_;
   std::vector<WeightSpec> weights_;
 };
 

@@ -272,12 +272,12 @@ TEST(DtypePolicy, unknown_is_an_error_that_lists_them) {
   });
   EXPECT_EQ(model,
             "Model \"m\": there is no dtype policy \"mixed_float8\"; known are float32, "
-            "mixed_bfloat16, mixed_float16");
+            "mixed_bfloat16, mixed_float16, bfloat16, float16");
   const std::string layer =
-      message_of<ValueError>([] { Dense(1, {.name = "d", .dtype = "float16"}); });
+      message_of<ValueError>([] { Dense(1, {.name = "d", .dtype = "float64"}); });
   EXPECT_EQ(layer,
-            "Dense \"d\": there is no dtype policy \"float16\"; known are float32, "
-            "mixed_bfloat16, mixed_float16, and in each of them weights are float32");
+            "Dense \"d\": there is no dtype policy \"float64\"; known are float32, "
+            "mixed_bfloat16, mixed_float16, bfloat16, float16");
 }
 
 TEST(LossScale, is_kerass_by_default_and_comes_with_mixed_float16_alone) {

@@ -275,24 +275,23 @@ class FunctionalReader {
   std::map<std::string, std::vector<std::vector<Value>>> made_;
 };
 
-void add_dtypes(const layers::LayerBase& layer, std::vector<DType>& dtypes) {
+void add_policies(const layers::LayerBase& layer, std::vector<layers::DTypePolicy>& policies) {
   const std::vector<layers::Child> children = layer.children();
   if (layer.class_name() == "InputLayer") return;
-  if (children.empty()) dtypes.push_back(layer.compute_dtype().value_or(DType::float32));
-  for (const layers::Child& child : children) add_dtypes(*child.layer, dtypes);
+  if (children.empty()) policies.push_back(layer.policy().value_or(layers::DTypePolicy{}));
+  for (const layers::Child& child : children) add_policies(*child.layer, policies);
 }
 
 // The policy that all layers have in common, which becomes the model's; float32 where they differ.
 std::string common_policy(const std::vector<Entry>& entries) {
-  std::vector<DType> dtypes;
-  for (const Entry& entry : entries) add_dtypes(*entry.layer.base(), dtypes);
-  std::optional<DType> common;
-  for (const DType own : dtypes) {
+  std::vector<layers::DTypePolicy> policies;
+  for (const Entry& entry : entries) add_policies(*entry.layer.base(), policies);
+  std::optional<layers::DTypePolicy> common;
+  for (const layers::DTypePolicy& own : policies) {
     if (common && *common != own) return "float32";
     common = own;
   }
-  if (common == DType::bfloat16) return "mixed_bfloat16";
-  return common == DType::float16 ? "mixed_float16" : "float32";
+  return layers::name_of(common.value_or(layers::DTypePolicy{}));
 }
 
 struct SequentialFields {

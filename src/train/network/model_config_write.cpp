@@ -113,7 +113,7 @@ class Writer {
     if (const auto* input = dynamic_cast<const layers::InputLayer*>(&layer)) {
       return std::string(name_of(input->dtype));
     }
-    const DType dtype = layer.compute_dtype().value_or(layers::compute_dtype_of(policy_, "Model"));
+    const DType dtype = layer.policy().value_or(layers::policy_of(policy_, "Model")).compute;
     return std::string(name_of(dtype));
   }
   Config tensor(const ValueRef& value) const {

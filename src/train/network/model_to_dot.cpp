@@ -119,8 +119,8 @@ std::string one_or_list(const std::vector<std::string>& texts) {
 
 class Drawing {
  public:
-  Drawing(const ModelToDotOptions& options, DType compute_dtype)
-      : options_(options), compute_dtype_(compute_dtype) {}
+  Drawing(const ModelToDotOptions& options, layers::DTypePolicy policy)
+      : options_(options), policy_(policy) {}
 
   std::string text(const Topology& topology, bool is_sequential) {
     draw(topology, is_sequential, 1);
@@ -227,7 +227,7 @@ class Drawing {
       return dtype_of_output(model->topology().calls()[inner.call], inner.output);
     }
     const DType inferred = call.outputs[output].value.dtype;
-    return is_floating(inferred) ? call.layer->compute_dtype().value_or(compute_dtype_) : inferred;
+    return is_floating(inferred) ? call.layer->policy().value_or(policy_).compute : inferred;
   }
   std::string output_dtypes(const Call& call) const {
     std::vector<std::string> dtypes;
@@ -276,7 +276,7 @@ class Drawing {
   }
 
   const ModelToDotOptions& options_;
-  const DType compute_dtype_;
+  const layers::DTypePolicy policy_;
   std::map<const LayerBase*, std::size_t> ids_{};
   std::set<std::pair<std::string, std::string>> connected_{};
   std::string nodes_{};
@@ -288,7 +288,7 @@ class Drawing {
 std::string model_to_dot(const Model& model, const ModelToDotOptions& options) {
   check_options(options);
   const Model::Impl& impl = detail::ModelAccess::impl(model, "model_to_dot");
-  return Drawing(options, layers::compute_dtype_of(impl.options.dtype_policy, "Model"))
+  return Drawing(options, layers::policy_of(impl.options.dtype_policy, "Model"))
       .text(impl.network.topology(), impl.is_sequential);
 }
 

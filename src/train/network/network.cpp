@@ -10,8 +10,8 @@
 
 namespace stoker::train {
 
-Network::Network(std::shared_ptr<const Topology> topology, DType compute_dtype)
-    : topology_(std::move(topology)), compute_dtype_(compute_dtype) {
+Network::Network(std::shared_ptr<const Topology> topology, layers::DTypePolicy policy)
+    : topology_(std::move(topology)), policy_(policy) {
   for (const auto& layer : topology_->layers()) add(layer, topology_->name_of(*layer));
 }
 
@@ -32,7 +32,8 @@ void Network::add(const std::shared_ptr<layers::LayerBase>& layer, const std::st
       throw ShapeError(format(name, ": expected weights of fewer than 2^60 bytes in all, received ",
                               spec.shape));
     }
-    weights_.push_back({layer.get(), spec, name, {space, 0, end}, end, count, fnv1a(name)});
+    const DType dtype = layer->policy().value_or(policy_).variable;
+    weights_.push_back({layer.get(), spec, name, {space, 0, end}, end, count, dtype, fnv1a(name)});
     end += aligned(count * static_cast<std::int64_t>(sizeof(float)));
   }
   for (const layers::Child& child : layer->children()) add(child.layer, path + "/" + child.name);

@@ -25,6 +25,7 @@ struct Weight {
   // only.
   std::int64_t gradient_offset;
   std::int64_t count;  // elements
+  DType dtype;         // Its values are rounded to this type, but lie in memory as float32.
   // The stream of the random numbers for its first values. It depends on the path alone, so that
   // adding a layer elsewhere does not change these values.
   std::uint32_t stream;
@@ -32,23 +33,24 @@ struct Weight {
 
 class Network {
  public:
-  // `compute_dtype` is the type of layers without a policy of their own.
-  explicit Network(std::shared_ptr<const Topology> topology, DType compute_dtype = DType::float32);
+  // `policy` is that of layers without one of their own.
+  explicit Network(std::shared_ptr<const Topology> topology, layers::DTypePolicy policy = {});
   Network(const std::vector<Value>& inputs, const std::vector<Value>& outputs,
-          DType compute_dtype = DType::float32)
-      : Network(std::make_shared<Topology>(inputs, outputs), compute_dtype) {}
+          layers::DTypePolicy policy = {})
+      : Network(std::make_shared<Topology>(inputs, outputs), policy) {}
 
   const Topology& topology() const { return *topology_; }
   const std::shared_ptr<const Topology>& shared_topology() const { return topology_; }
 
   DType compute_dtype(const layers::LayerBase& layer) const {
-    return layer.compute_dtype().value_or(compute_dtype_);
+    return layer.policy().value_or(policy_).compute;
   }
   // The 16-bit type in which the parameters have copies, which is the model's own. Layers of
   // another 16-bit type convert their weights in every step.
   std::optional<DType> copy_dtype() const {
-    return is_16bit(compute_dtype_) ? std::optional(compute_dtype_) : std::nullopt;
+    return is_16bit(policy_.compute) ? std::optional(policy_.compute) : std::nullopt;
   }
+  const layers::DTypePolicy& policy() const { return policy_; }
   static graph::Home copy_home(const Weight& weight) {
     return {graph::Space::copy, 0, weight.home.offset / 2};
   }
@@ -76,7 +78,7 @@ class Network {
   void add(const std::shared_ptr<layers::LayerBase>& layer, const std::string& path);
 
   std::shared_ptr<const Topology> topology_;
-  DType compute_dtype_;
+  layers::DTypePolicy policy_;
   std::vector<PathOfLayer> layers_;
   std::vector<Weight> weights_;
   std::int64_t parameter_bytes_ = 0;

@@ -62,8 +62,9 @@ void print_summary(std::ostream& out, const std::string& name, const Network& ne
     table.row({row.name + " (" + row.class_name + ")", row.shapes, grouped(row.parameters)});
   }
   table.end();
+  const auto bytes = static_cast<std::int64_t>(size_of(network.policy().variable));
   const auto line = [&](const char* what, std::int64_t count) {
-    out << ' ' << what << ": " << grouped(count) << " (" << byte_size(count * 4) << ")\n";
+    out << ' ' << what << ": " << grouped(count) << " (" << byte_size(count * bytes) << ")\n";
   };
   line("Total params", summary.trainable + summary.fixed + summary.optimizer);
   line("Trainable params", summary.trainable);

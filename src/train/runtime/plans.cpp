@@ -90,7 +90,7 @@ Model::Impl::Impl(std::string model_name, std::shared_ptr<const train::Topology>
     : name(std::move(model_name)),
       options(std::move(model_options)),
       network(std::move(topology),
-              layers::compute_dtype_of(options.dtype_policy, format("Model \"", name, "\""))),
+              layers::policy_of(options.dtype_policy, format("Model \"", name, "\""))),
       state(network, options.seed, options.threads, options.device.base(), name, initializes),
       layout(std::as_const(state).store().layout()) {}
 
@@ -128,7 +128,7 @@ void Model::Impl::compile(CompileOptions compile_options) {
   if (!compile_options.optimizer.base()) {
     throw ValueError("compile: expected an optimizer, received one that was moved from");
   }
-  const bool is_half = network.copy_dtype() == DType::float16;
+  const bool is_half = network.policy() == layers::policy_of("mixed_float16", "compile");
   if (is_half && compile_options.optimizer.base()->loss_scaling() == nullptr) {
     compile_options.optimizer = LossScaleOptimizer(compile_options.optimizer);
   }

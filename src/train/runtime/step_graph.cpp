@@ -56,7 +56,9 @@ class StepContext final : public layers::BuildContext {
     return is_copied ? copy_of(weight) : ops::cast(leaf, compute_dtype());
   }
   void update(const layers::WeightSpec& spec, Value value) override {
-    const Home home = network_.weight(layer(), spec.name).home;
+    const Weight& weight = network_.weight(layer(), spec.name);
+    const Home home = weight.home;
+    if (is_16bit(weight.dtype)) value = ops::to_float(ops::cast(value, weight.dtype));
     if (Value* earlier = pending_update(home)) {
       *earlier = value;
     } else {

@@ -36,6 +36,11 @@ std::vector<std::uint16_t> rounded(std::span<const float> values, DType dtype) {
   return bits;
 }
 
+void copy_to(device::Stream& stream, std::byte* to, std::span<const std::byte> from) {
+  stream.copy_to_device(to, from.data(), from.size());
+  stream.synchronize();
+}
+
 std::unique_ptr<device::Buffer> allocate_weights(device::Device& device, std::int64_t bytes) {
   try {
     return device.allocate(static_cast<std::size_t>(bytes));
@@ -51,10 +56,6 @@ bool is_same(const device::Device& a, const device::Device& b) {
   return a.kind() != device::Kind::simulated && a.kind() == b.kind() && a.name() == b.name();
 }
 
-std::string name_of_copies(const std::optional<DType>& dtype) {
-  return dtype ? format("mixed_", *dtype) : "float32";
-}
-
 PlacedWeights* place_of(const layers::LayerBase& layer) {
   return static_cast<PlacedWeights*>(layer.stored.get());
 }
@@ -64,6 +65,13 @@ std::int64_t bytes_of(const layers::WeightSpec& spec) {
 }
 
 }  // namespace
+
+void round_to(DType dtype, std::span<float> values) {
+  for (float& value : values) {
+    if (dtype == DType::bfloat16) value = static_cast<float>(bfloat16(value));
+    if (dtype == DType::float16) value = static_cast<float>(float16(value));
+  }
+}
 
 graph::Home home_of(const layers::LayerBase& layer, const std::string& weight) {
   const PlacedWeights* place = place_of(layer);
@@ -101,20 +109,26 @@ Tensor Store::read(device::Stream& stream, const Weight& weight) const {
   return value;
 }
 
-void Store::write(device::Stream& stream, Home home, std::span<const float> values) {
-  stream.copy_to_device(space(home.space) + home.offset,
-                        reinterpret_cast<const std::byte*>(values.data()), values.size_bytes());
-  stream.synchronize();
-  if (!copy_dtype_ || home.space != Space::parameter) return;
-  // Copies are made in pieces, so that a large weight takes little memory beside its own.
+void Store::write(device::Stream& stream, Home home, std::span<const float> values, DType dtype) {
+  const bool is_rounded = is_16bit(dtype);
+  const bool has_copy = copy_dtype() && home.space == Space::parameter;
+  if (!is_rounded) copy_to(stream, space(home.space) + home.offset, std::as_bytes(values));
+  if (!is_rounded && !has_copy) return;
+  // Rounded values are made in pieces, so that a large weight takes little memory beside its own.
   constexpr std::size_t kPiece = std::size_t{1} << 18;
   for (std::size_t done = 0; done < values.size(); done += kPiece) {
-    const auto copy =
-        rounded(values.subspan(done, std::min(kPiece, values.size() - done)), *copy_dtype_);
-    stream.copy_to_device(copies_->data() + home.offset / 2 + done * sizeof(std::uint16_t),
-                          reinterpret_cast<const std::byte*>(copy.data()),
-                          copy.size() * sizeof(std::uint16_t));
-    stream.synchronize();
+    const auto piece = values.subspan(done, std::min(kPiece, values.size() - done));
+    if (is_rounded) {
+      std::vector<float> own(piece.begin(), piece.end());
+      round_to(dtype, own);
+      copy_to(stream, space(home.space) + home.offset + done * sizeof(float),
+              std::as_bytes(std::span(own)));
+    }
+    if (has_copy) {
+      const auto copy = rounded(piece, *copy_dtype());
+      copy_to(stream, copies_->data() + home.offset / 2 + done * sizeof(std::uint16_t),
+              std::as_bytes(std::span(copy)));
+    }
   }
 }
 
@@ -155,11 +169,11 @@ struct Store::Joining {
                                 "received ",
                                 device->name(), ". A shared weight has one device"));
       }
-      if (stores[i]->copy_dtype_ != network.copy_dtype()) {
+      if (stores[i]->policy_ != network.policy()) {
         throw ValueError(format(
             "Model \"", model, "\": ", of_store[i]->label(), " is part of a model of dtype_policy ",
-            name_of_copies(stores[i]->copy_dtype_), "; expected the same policy, received ",
-            name_of_copies(network.copy_dtype()), ". Models that share weights have one policy"));
+            layers::name_of(stores[i]->policy_), "; expected the same policy, received ",
+            layers::name_of(network.policy()), ". Models that share weights have one policy"));
       }
     }
   }
@@ -185,7 +199,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
     uses.push_back(std::make_unique<Use>(store->guard_, User{model, "Model", nullptr, nullptr},
                                          Access::train));
   }
-  const auto target = joining.stores.empty() ? std::make_shared<Store>(device, network.copy_dtype())
+  const auto target = joining.stores.empty() ? std::make_shared<Store>(device, network.policy())
                                              : joining.stores[0];
 
   // The weights that the target will hold. Those that are in it already come first, in their order.
@@ -229,10 +243,10 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
 
   // A store of its own holds the new buffers until all values are in them, so that an error changes
   // nothing.
-  Store next(device, network.copy_dtype());
+  Store next(device, network.policy());
   next.parameters_ = allocate_weights(*device, parameter_bytes);
   next.state_ = allocate_weights(*device, state_bytes);
-  if (next.copy_dtype_) next.copies_ = allocate_weights(*device, parameter_bytes / 2);
+  if (next.copy_dtype()) next.copies_ = allocate_weights(*device, parameter_bytes / 2);
   const std::vector<std::int64_t> first_row{0};  // outlives the stream, which reads it
   const auto stream = device->make_stream();
   for (const Moved& one : moved) {
@@ -247,7 +261,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
         stream->gather_rows({&gather, 1}, first_row);
       };
       copy(old.space, 1);
-      if (next.copy_dtype_ && old.space == Space::parameter) copy(Space::copy, 2);
+      if (next.copy_dtype() && old.space == Space::parameter) copy(Space::copy, 2);
     }
   }
   stream->synchronize();
@@ -261,7 +275,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
       Tensor value(weight.spec.shape);
       initializers::initialize(value.data<float>(), weight.spec.shape, weight.spec.initializer,
                                seed, weight.stream);
-      next.write(*stream, one.homes[i], value.data<float>());
+      next.write(*stream, one.homes[i], value.data<float>(), weight.dtype);
     }
   }
 

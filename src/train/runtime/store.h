@@ -32,6 +32,9 @@ struct PlacedWeights final : layers::StoredWeights {
 // The home of a layer's weight in its store. Throws Error where the layer has none.
 graph::Home home_of(const layers::LayerBase& layer, const std::string& weight);
 
+// Rounds to a type of 16 bits; does nothing for another one.
+void round_to(DType dtype, std::span<float> values);
+
 class Store {
  public:
   // Returns the store that holds all weights of `network` afterwards, and places the network in it.
@@ -44,8 +47,8 @@ class Store {
                                    const std::shared_ptr<device::Device>& device,
                                    const std::string& model, bool initializes = true);
 
-  Store(std::shared_ptr<device::Device> device, std::optional<DType> copy_dtype)
-      : device_(std::move(device)), copy_dtype_(copy_dtype) {}
+  Store(std::shared_ptr<device::Device> device, const layers::DTypePolicy& policy)
+      : device_(std::move(device)), policy_(policy) {}
 
   // Returns the store that `store` was joined into, or the store itself where it was not joined,
   // and lets `store` follow to it. Several threads may follow by one pointer.
@@ -64,20 +67,24 @@ class Store {
   // The memory of a space. Null where the store has no such space.
   std::byte* space(graph::Space space) const;
   // Whether weights have copies in 16 bits beside them, which write() writes too.
-  bool has_copies() const { return copy_dtype_.has_value(); }
+  bool has_copies() const { return copy_dtype().has_value(); }
 
   Tensor read(device::Stream& stream, const Weight& weight) const;
   void write(device::Stream& stream, const Weight& weight, std::span<const float> values) {
-    write(stream, weight.home, values);
+    write(stream, weight.home, values, weight.dtype);
   }
 
  private:
   struct Joining;
 
-  void write(device::Stream& stream, graph::Home home, std::span<const float> values);
+  // Writes values that are rounded to `dtype`.
+  void write(device::Stream& stream, graph::Home home, std::span<const float> values, DType dtype);
+  std::optional<DType> copy_dtype() const {
+    return is_16bit(policy_.compute) ? std::optional(policy_.compute) : std::nullopt;
+  }
 
   const std::shared_ptr<device::Device> device_;
-  const std::optional<DType> copy_dtype_;
+  const layers::DTypePolicy policy_;
   UseGuard guard_;
   std::unique_ptr<device::Buffer> parameters_, copies_, state_;
   std::vector<std::weak_ptr<PlacedWeights>> placed_;

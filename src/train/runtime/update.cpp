@@ -34,6 +34,7 @@ struct Run {
   std::int64_t parameter = 0;
   std::int64_t gradient = 0;
   std::int64_t count = 0;
+  DType dtype = DType::float32;    // The type of these weights.
   std::vector<ops::Range> ranges;  // The trained parts, counted from the begin of the run.
 };
 
@@ -49,9 +50,11 @@ std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gr
     const std::int64_t parameter = weight.home.offset / kFloat;
     const std::int64_t gradient = weight.gradient_offset / kFloat;
     const std::int64_t padded = aligned(weight.count * kFloat) / kFloat;
-    // A new run starts where a weight does not follow the last one in the store.
-    if (runs.empty() || runs.back().parameter + runs.back().count != parameter) {
-      runs.push_back({parameter, gradient, 0, {}});
+    // A new run starts where a weight does not follow the last one in the store, or has another
+    // type.
+    if (runs.empty() || runs.back().parameter + runs.back().count != parameter ||
+        runs.back().dtype != weight.dtype) {
+      runs.push_back({parameter, gradient, 0, weight.dtype, {}});
       joined = false;
     }
     Run& run = runs.back();
@@ -83,7 +86,8 @@ class FlatUpdate final : public optimizers::Update {
       : common_(optimizer.common()),
         average_(optimizer.average_slot()),
         accumulator_(optimizer.accumulator_slot()),
-        first_own_(optimizer.first_own_slot()) {
+        first_own_(optimizer.first_own_slot()),
+        dtype_(run.dtype) {
     const Shape flat{run.count};
     const auto leaf = [&](const char* name, Home home) {
       return input(graph.leaf(name, {DType::float32, flat}, home));
@@ -95,6 +99,8 @@ class FlatUpdate final : public optimizers::Update {
       gradient_ = gradient_ * input(inverse_loss_scale(graph));
       guard_ = ops::Guard::update;
     }
+    // Keras's gradient has the weight's type.
+    gradient_ = graph::rounded(gradient_, dtype_);
     if (network.copy_dtype()) {
       copy_dtype_ = network.copy_dtype();
       copy_home_ = {Space::copy, 0, run.parameter * kFloat / 2};
@@ -130,12 +136,16 @@ class FlatUpdate final : public optimizers::Update {
     return max(min(gradient_, limit), -limit);
   }
   Expr learning_rate() override {
-    if (rate_expr_.id < 0) rate_expr_ = input(rate_);
+    if (rate_expr_.id < 0) rate_expr_ = graph::rounded(input(rate_), dtype_);
     return rate_expr_;
   }
   Expr slot(int index) override { return slots_[first_own_ + static_cast<std::size_t>(index)]; }
   Expr scalar(const std::function<Expr(Expr, Expr)>& f) override {
-    return input(ops::map(rate_, update_, f));
+    return input(ops::map(rate_, update_, [&](Expr rate, Expr t) {
+      const Expr value = f(graph::rounded(rate, dtype_), t);
+      value.expression->round_constants(dtype_);
+      return graph::rounded(value, dtype_);
+    }));
   }
   void set_slot(int index, Expr value) override {
     results_[first_own_ + static_cast<std::size_t>(index) + 1] = value.id;
@@ -171,11 +181,13 @@ class FlatUpdate final : public optimizers::Update {
   }
 
   void append(std::vector<ops::Range> ranges) {
+    // A rule's numbers have the weight's type too, as in Keras: a beta_2 of 0.999 is 1 in bfloat16.
+    expression_.round_constants(dtype_);
     if (accumulator_) update_every(*common_.gradient_accumulation_steps);
     if (average_) move_average();
     for (std::size_t i = 0; i < results_.size(); ++i) {
       // A slot that the rule does not change keeps its value.
-      expression_.add_output(results_[i] >= 0 ? results_[i]
+      expression_.add_output(results_[i] >= 0 ? stored(results_[i])
                              : i == 0         ? parameter_.id
                                               : slots_[i - 1].id);
     }
@@ -199,6 +211,11 @@ class FlatUpdate final : public optimizers::Update {
     return ops::map(count, [n](Expr t) { return equal(floor(t / n) * n, t); });
   }
 
+  // A new value as it is kept: Keras's weights and slots may be of 16 bits.
+  std::int32_t stored(std::int32_t value) {
+    return is_16bit(dtype_) ? graph::rounded(Expr{&expression_, value}, dtype_).id : value;
+  }
+
   Expr input(Value value) {
     inputs_.push_back(value);
     return {&expression_, expression_.input(static_cast<int>(inputs_.size()) - 1)};
@@ -207,6 +224,7 @@ class FlatUpdate final : public optimizers::Update {
   const optimizers::Common& common_;
   const std::optional<std::size_t> average_, accumulator_;  // The numbers of these slots.
   const std::size_t first_own_;                             // The number of the rule's first slot.
+  const DType dtype_;                                       // The type of the weights.
   Expression expression_;
   std::vector<Value> inputs_;
   std::vector<Home> homes_;

@@ -147,7 +147,8 @@ void VariableAccess::read(const SavedVariable& variable, std::span<std::byte> by
 std::span<std::byte> VariableAccess::memory_of(const SavedVariable& variable) const {
   const bool is_copied =
       variable.kind == VariableKind::slot ||
-      (variable.kind == VariableKind::weight && !model_.state.store()->has_copies());
+      (variable.kind == VariableKind::weight && !model_.state.store()->has_copies() &&
+       !is_16bit(model_.network.weights()[variable.weight].dtype));
   if (!is_copied || variable.bytes() == 0 || !model_.state.device().reads_host_memory()) return {};
   model_.state.stream().synchronize();
   return {place_of(model_, variable), static_cast<std::size_t>(variable.bytes())};
