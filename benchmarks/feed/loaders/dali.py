@@ -35,6 +35,10 @@ class Epochs:
         for _ in range(AHEAD):
             self.next()
 
+    def align(self):
+        while self.at:
+            self.next()
+
     def __call__(self):
         for _ in range(self.batches):
             yield self.next()

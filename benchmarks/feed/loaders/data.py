@@ -37,7 +37,7 @@ def photo(random):
 def write_images(folder, kind, count):
     import cv2
     random = np.random.default_rng(SEED)
-    options = [cv2.IMWRITE_JPEG_QUALITY, 85] if kind == "jpeg" else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if kind == "jpeg" else []
     shards = [tarfile.open(os.path.join(folder, "tar", f"{kind}-{shard}.tar"), "w")
               for shard in range(SHARDS)]
     for i in range(count):

@@ -15,7 +15,7 @@ def settings(row):
     if row == "generator":
         return ["threads=1", "threads=2"]
     # The elements are in memory, for which Grain's documentation advises against threads.
-    return [f"threads={threads},by={by}" for by in ("element", "batch") for threads in (0, 1, 2)]
+    return ["threads=0,by=element"] + [f"threads={threads},by=batch" for threads in (0, 1, 2)]
 
 
 def images(kind, data):

@@ -12,7 +12,7 @@ many as the loop burns for each batch).
 
 Lines that are read, and answered by a line of JSON each:
   settings ROW
-  run ROW SETTING SECONDS MOST     whole epochs for at least SECONDS; MOST batches, unless it is 0
+  run ROW SETTING SECONDS MOST     an epoch; or for SECONDS, or MOST batches, unless they are 0
   check ROW SETTING                one epoch: what is true of its batches
 """
 
@@ -35,22 +35,24 @@ def run(epoch, seconds, most, burn):
     # A loader that goes on between epochs has batches ready: it gives those away untimed.
     getattr(epoch, "settle", lambda: None)()
     start = time.perf_counter()
-    while True:
+    elapsed = 0.0
+    while elapsed < seconds or batches == 0:
         iterator = iter(epoch())
         for _, y in iterator:
             burn()
             rows += len(y)
             batches += 1
-            if batches == most:
+            elapsed = time.perf_counter() - start
+            if batches == most or (seconds and elapsed >= seconds):
                 getattr(iterator, "close", lambda: None)()
-                break
+                return {"seconds": elapsed, "batches": batches, "rows": rows}
         elapsed = time.perf_counter() - start
-        if elapsed >= seconds or batches == most:
-            return {"seconds": elapsed, "batches": batches, "rows": rows}
+    return {"seconds": elapsed, "batches": batches, "rows": rows}
 
 
 def check(epoch):
     import numpy as np
+    getattr(epoch, "align", lambda: None)()
     total, flipped, labels, shape, dtype = 0.0, 0, [], None, None
     for x, y in epoch():
         x, y = np.asarray(x), np.asarray(y)
