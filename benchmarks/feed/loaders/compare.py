@@ -24,7 +24,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import data  # noqa: E402
 import tables  # noqa: E402
 from bench import OtherWork, machine  # noqa: E402
-from processes import PeakMemory, Side, SideError, max_rss  # noqa: E402
+from processes import PeakMemory, Side, SideError, cpu_seconds, max_rss  # noqa: E402
 
 STOKER = os.path.join(ROOT, "build", "release", "loaders_bench")
 FOLDER = os.path.join(ROOT, "build", "loaders-data")
@@ -98,9 +98,13 @@ class Contest:
                 self.sides.pop(side).close()
 
     def run(self, side, setting):
-        """The row's figure: images, or batches, a second; milliseconds of a step."""
+        """The row's figure: images, or batches, a second; milliseconds of a step. Then what an
+        image or a batch took of all cores, in milliseconds."""
+        process = self.sides[side].process.pid
+        begin = cpu_seconds(process)
         answer = self.ask(side, "run", self.row, setting, self.seconds, 0)
-        return tables.figure(self.row, answer)
+        cpu = cpu_seconds(process) - begin
+        return tables.figure(self.row, answer), 1e3 * cpu / answer[tables.counted(self.row)]
 
     def choose(self):
         """Leaves the fastest settings of each side."""
@@ -109,7 +113,7 @@ class Contest:
         def attempt(side):
             for setting in self.settings[side]:
                 self.ask(side, "run", self.row, setting, 0, WARM_UP)
-                tried.setdefault(side, {})[setting] = self.run(side, setting)
+                tried.setdefault(side, {})[setting] = self.run(side, setting)[0]
             ranked = sorted(tried[side], key=tried[side].get,
                             reverse=tables.is_rate(self.row))
             self.settings[side] = ranked[:FINALISTS]
@@ -124,14 +128,15 @@ class Contest:
             for setting in self.settings[side]:
                 # A side has one setting at a time: the other one's threads must not disturb.
                 self.ask(side, "run", self.row, setting, 0, WARM_UP)
-                value = self.run(side, setting)
+                pair = self.run(side, setting)
                 if counts:
-                    figures.setdefault(side, {}).setdefault(setting, []).append(value)
+                    figures.setdefault(side, {}).setdefault(setting, []).append(pair)
 
         for turn in range(rounds + 1):
             self.each(lambda side, turn=turn: take_turn(side, turn > 0))
         best = max if tables.is_rate(self.row) else min
-        return {side: best(own.items(), key=lambda item: statistics.median(item[1]))
+        return {side: best(own.items(),
+                           key=lambda item: statistics.median(value for value, _ in item[1]))
                 for side, own in figures.items() if side in self.sides}
 
     def check(self, best):
@@ -187,10 +192,12 @@ def measure(row, folder, iterations, rounds, count):
         if side in errors:
             result.append(entry | {"error": errors[side]})
             continue
-        setting, values = best[side]
+        setting, pairs = best[side]
+        values = [value for value, _ in pairs]
         result.append(entry | {
             "setting": setting, "output": found.get(side, {}).get("dtype", ""),
             "unit": tables.UNITS[row], "median": statistics.median(values), "values": values,
+            "cpu_ms": statistics.median(cpu for _, cpu in pairs),
             "tried": tried[side], "batches": found.get(side, {})})
     return result
 
@@ -278,8 +285,8 @@ def main():
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump(result, file, indent=1)
             file.write("\n")
-    with open(os.path.splitext(arguments.json)[0] + ".md", "w", encoding="utf-8") as file:
-        file.write(tables.document(result, ROWS))
+        with open(os.path.splitext(arguments.json)[0] + ".md", "w", encoding="utf-8") as file:
+            file.write(tables.document(result, ROWS))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,8 @@ def main():
             if words[0] == "check":
                 answer = check(epoch)
             else:
-                answer = run(epoch, float(words[3]), int(words[4]),
+                most = 0 if getattr(module, "ENDS_EPOCHS", False) else int(words[4])
+                answer = run(epoch, float(words[3]), most,
                              burn if row == "generator" else nothing)
         print(json.dumps(answer), file=answers, flush=True)
 

@@ -17,10 +17,14 @@ def is_rate(row):
     return row in ("jpeg", "png", "elements", "map")
 
 
+def counted(row):
+    return "rows" if row in ("jpeg", "png") else "batches"
+
+
 def figure(row, answer):
     if row == "generator":
         return 1e3 * answer["seconds"] / answer["batches"]
-    return answer["rows" if row in ("jpeg", "png") else "batches"] / answer["seconds"]
+    return answer[counted(row)] / answer["seconds"]
 
 
 def number(value):
@@ -55,17 +59,18 @@ def memory_lines(entries):
 
 def lines(row, entries):
     best = best_peer(row, entries)
+    each = "an image" if counted(row) == "rows" else "a batch"
     yield f"| side | setting | output | {UNITS[row]}: median | of all rounds | of the fastest " \
-          "peer's |"
-    yield "|---|---|---|---|---|---|"
+          f"peer's | CPU ms {each} |"
+    yield "|---|---|---|---|---|---|---|"
     for entry in ranked(row, entries):
         if "error" in entry:
-            yield f"| {entry['side']} | {entry['error']} | | | | |"
+            yield f"| {entry['side']} | {entry['error']} | | | | | |"
             continue
         share = f"{entry['median'] / best:.2f}" if best else ""
         yield (f"| {entry['side']} | {entry['setting']} | {entry['output']} | "
                f"{number(entry['median'])} | {number(min(entry['values']))} to "
-               f"{number(max(entry['values']))} | {share} |")
+               f"{number(max(entry['values']))} | {share} | {number(entry['cpu_ms'])} |")
 
 
 def ideal_line(entries):

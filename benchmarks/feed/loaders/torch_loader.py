@@ -10,6 +10,12 @@ from data import ELEMENTS_IN_BATCH, IMAGES_IN_BATCH, STEPS
 
 load = images.by_opencv
 
+# After an epoch that is cut short, the processes are busy with the rest of it for a while.
+ENDS_EPOCHS = True
+# With several threads on cores that the processes share, stacking a batch took longer than decoding
+# it: PyTorch's threads spin.
+torch.set_num_threads(1)
+
 
 def choose(library):
     global load
