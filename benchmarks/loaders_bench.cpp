@@ -1,6 +1,7 @@
 // Stoker's side of `scripts/bench feed --only loaders`: what a training loop of the program's own
 // gets its batches from. benchmarks/feed/loaders/side.py is the peers' twin, and says which lines a
-// side reads and answers; compare.py asks.
+// side reads and answers; compare.py asks. Epochs are never cut short here, since a Loader goes on
+// with the rest of one.
 //
 // usage: loaders_bench uint8|float32|ideal FOLDER ITERATIONS
 //        loaders_bench calibrate
@@ -14,6 +15,7 @@
 #include <iostream>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -22,9 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include "device/device.h"
 #include "feed/common.h"
-#include "feed/feed.h"
 
 namespace {
 
@@ -38,32 +38,32 @@ constexpr std::int64_t kElements = 128;  // in a batch
 constexpr std::int64_t kSteps = 250;     // of the row `generator`
 constexpr std::uint64_t kSeed = 7;
 
-// Calls use(x, y) with the rows of each batch of an epoch. Without workers it is the loop over the
-// Dataset, in which this thread makes the batches.
-template <class T, class F>
-void each_batch(const SourceHandle& source, int workers, std::int64_t epoch, std::int64_t steps,
-                F use) {
-  const auto device = device::make_cpu_device();
-  feed::FeedOptions options{.first_epoch = epoch, .workers = workers, .seed = kSeed};
-  if (steps > 0) options.steps_per_epoch = steps;
-  feed::Feed feed(source.source(), options, *device);
-  const BatchSpec& spec = source.source()->spec();
-  const std::int64_t per_row = spec.field(0).shape.elements() / spec.batch_size();
-  while (const auto batch = feed.next()) {
-    use(std::span(reinterpret_cast<const T*>(batch->block + feed.layout().offsets[0]),
-                  static_cast<std::size_t>(batch->rows * per_row)),
-        std::span(reinterpret_cast<const std::int32_t*>(batch->block + feed.layout().offsets[1]),
-                  static_cast<std::size_t>(batch->rows)));
-    feed.release(*batch);
+// Epochs of batches by a Loader, or, without workers, by the loop over a Dataset, in which the
+// loop's own thread makes the batches.
+template <class T>
+class Epochs {
+ public:
+  Epochs(const SourceHandle& source, int workers, std::optional<std::int64_t> steps)
+      : loader_(stream(source, {.steps_per_epoch = steps, .seed = kSeed, .workers = workers})) {}
+  Epochs(const Dataset<T, std::int32_t>& batches, int workers) : batches_(batches) {
+    if (workers > 0) loader_.emplace(stream(batches, {.seed = kSeed, .workers = workers}));
   }
-}
 
-template <class T, class F>
-void each_batch(const Dataset<T, std::int32_t>& batches, int workers, std::int64_t epoch,
-                std::int64_t, F use) {
-  if (workers > 0) return each_batch<T>(batches.source(kSeed), workers, epoch, 0, use);
-  for (const auto& [x, y] : batches.pass(epoch, kSeed)) use(x, y);
-}
+  // Calls use(x, y) with the rows of each batch of the next epoch.
+  template <class F>
+  void next(F use) {
+    if (loader_) {
+      for (const BatchView& batch : *loader_) use(batch.x<T>(), batch.y<std::int32_t>());
+    } else {
+      for (const auto& [x, y] : batches_->pass(epoch_++, kSeed)) use(x, y);
+    }
+  }
+
+ private:
+  std::optional<Dataset<T, std::int32_t>> batches_;
+  std::optional<Loader> loader_;
+  std::int64_t epoch_ = 0;
+};
 
 // What is true of the batches of an epoch, as side.py finds it out of the peers'.
 template <class T>
@@ -114,75 +114,66 @@ class Findings {
 class Row {
  public:
   virtual ~Row() = default;
-  // An epoch is cut short after `most` batches, if that is above 0.
-  virtual void run(double seconds, std::int64_t most) = 0;
+  virtual void run(double seconds) = 0;
   virtual void check() = 0;
 };
 
-struct Enough {};  // thrown to end an epoch
+void print_run(double seconds, std::int64_t batches, std::int64_t rows) {
+  std::cout << R"({"seconds": )" << seconds << R"(, "batches": )" << batches << R"(, "rows": )"
+            << rows << "}" << std::endl;
+}
 
-template <class T, class S>
-class RowOf final : public Row {
+template <class T>
+class LoaderRow final : public Row {
  public:
-  RowOf(S source, Shape element, int workers, std::int64_t steps = 0, std::int64_t iterations = 0)
-      : source_(std::move(source)),
-        element_(std::move(element)),
-        workers_(workers),
-        steps_(steps),
-        iterations_(iterations) {}
+  // `iterations` is what the loop burns for each batch.
+  LoaderRow(Epochs<T> epochs, Shape element, std::int64_t iterations = 0)
+      : epochs_(std::move(epochs)), element_(std::move(element)), iterations_(iterations) {}
 
-  void run(double seconds, std::int64_t most) override {
+  void run(double seconds) override {
     std::int64_t rows = 0;
     std::int64_t batches = 0;
     const double begin = now();
-    try {
-      do {
-        each_batch<T>(source_, workers_, epoch_++, steps_,
-                      [&](std::span<const T>, std::span<const std::int32_t> y) {
-                        if (iterations_ > 0) burn(iterations_);
-                        rows += static_cast<std::int64_t>(y.size());
-                        if (++batches == most) throw Enough();
-                      });
-      } while (now() - begin < seconds);
-    } catch (const Enough&) {  // NOLINT(bugprone-empty-catch)
-    }
-    std::cout << R"({"seconds": )" << now() - begin << R"(, "batches": )" << batches
-              << R"(, "rows": )" << rows << "}" << std::endl;
+    do {
+      epochs_.next([&](std::span<const T>, std::span<const std::int32_t> y) {
+        if (iterations_ > 0) burn(iterations_);
+        rows += static_cast<std::int64_t>(y.size());
+        ++batches;
+      });
+    } while (now() - begin < seconds);
+    print_run(now() - begin, batches, rows);
   }
   void check() override {
     Findings<T> findings(element_);
-    each_batch<T>(
-        source_, workers_, epoch_++, steps_,
+    epochs_.next(
         [&](std::span<const T> x, std::span<const std::int32_t> y) { findings.add(x, y); });
     findings.print();
   }
 
  private:
-  S source_;
+  Epochs<T> epochs_;
   Shape element_;
-  int workers_;
-  std::int64_t steps_;
   std::int64_t iterations_;
-  std::int64_t epoch_ = 0;
 };
 
-template <class T, class S, class... A>
-std::unique_ptr<Row> make_row(S source, A&&... arguments) {
-  return std::make_unique<RowOf<T, S>>(std::move(source), std::forward<A>(arguments)...);
+template <class T>
+std::unique_ptr<Row> row_of_batches(const Dataset<T, std::int32_t>& batches, int workers,
+                                    Shape element) {
+  return std::make_unique<LoaderRow<T>>(Epochs<T>(batches, workers), std::move(element));
 }
 
 std::unique_ptr<Row> image_row(const std::string& folder, bool as_float, int workers) {
   const auto images = image_folder(folder, {.size = kImage, .shuffle = false}).dataset;
   const Shape shape{kImage.height, kImage.width, kImage.channels};
   const augment::Flip flip{.size = kImage};
-  if (!as_float) return make_row<std::uint8_t>(images.map(flip).batch(kImages), shape, workers);
+  if (!as_float) return row_of_batches(images.map(flip).batch(kImages), workers, shape);
   const auto floats = images.map(flip).map<float, std::int32_t>(
       {shape, Shape{}}, [](std::span<const std::uint8_t> from, std::span<const std::int32_t> label,
                            std::span<float> to, std::span<std::int32_t> out) {
         std::copy(from.begin(), from.end(), to.begin());
         out[0] = label[0];
       });
-  return make_row<float>(floats.batch(kImages), shape, workers);
+  return row_of_batches(floats.batch(kImages), workers, shape);
 }
 
 std::unique_ptr<Row> element_row(const std::string& folder, const std::string& map, int workers) {
@@ -196,7 +187,7 @@ std::unique_ptr<Row> element_row(const std::string& folder, const std::string& m
   if (map == "element") elements = elements.map(rescale);
   elements = elements.batch(kElements);
   if (map == "batch") elements = elements.map(rescale);
-  return make_row<float>(elements, Shape{28, 28, 1}, workers);
+  return row_of_batches(elements, workers, Shape{28, 28, 1});
 }
 
 std::unique_ptr<Row> generator_row(const std::string& folder, std::int64_t iterations,
@@ -212,23 +203,22 @@ std::unique_ptr<Row> generator_row(const std::string& folder, std::int64_t itera
             std::ranges::copy(x.data<float>().subspan(first * pixels, to.size()), to.begin());
             std::iota(label.begin(), label.end(), static_cast<std::int32_t>(first));
           }));
-  return make_row<float>(SourceHandle(source), Shape{28, 28, 1}, workers, kSteps, iterations);
+  return std::make_unique<LoaderRow<float>>(Epochs<float>(source, workers, kSteps),
+                                            Shape{28, 28, 1}, iterations);
 }
 
 class Ideal final : public Row {
  public:
   explicit Ideal(std::int64_t iterations) : iterations_(iterations) {}
-  void run(double, std::int64_t most) override {
-    const std::int64_t steps = most > 0 ? most : kSteps;
+  void run(double) override {
     const auto work = [&] {
-      for (std::int64_t i = 0; i < steps; ++i) burn(iterations_);
+      for (std::int64_t i = 0; i < kSteps; ++i) burn(iterations_);
     };
     const double begin = now();
     std::thread other(work);
     work();
     other.join();
-    std::cout << R"({"seconds": )" << now() - begin << R"(, "batches": )" << steps
-              << R"(, "rows": )" << steps * kImages << "}" << std::endl;
+    print_run(now() - begin, kSteps, kSteps * kImages);
   }
   void check() override { std::cout << "{}" << std::endl; }
 
@@ -291,8 +281,7 @@ int serve(const std::string& side, const std::string& folder, std::int64_t itera
     std::string row;
     std::string setting;
     double seconds = 0.0;
-    std::int64_t most = 0;
-    words >> word >> row >> setting >> seconds >> most;
+    words >> word >> row >> setting >> seconds;
     if (word == "settings") {
       std::string list;
       for (const std::string& name : settings_of(side, row)) list += ", \"" + name + '"';
@@ -303,7 +292,7 @@ int serve(const std::string& side, const std::string& folder, std::int64_t itera
       current = row_of(side, folder, iterations, row, setting);
       made = row + ' ' + setting;
     }
-    word == "check" ? current->check() : current->run(seconds, most);
+    word == "check" ? current->check() : current->run(seconds);
   }
   return 0;
 }
