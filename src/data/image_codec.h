@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,12 +13,28 @@
 #include "stoker/error.h"
 #include "stoker/image.h"
 
+struct libdeflate_decompressor;
+
 namespace stoker::image {
 
-// The memory that pixels go to, which is asked for once the size is known.
+struct FreeInflater {
+  void operator()(libdeflate_decompressor* inflater) const;
+};
+
+// What decoding a PNG works with. The vectors only grow, and may be larger than what they hold.
+struct PngMemory {
+  std::unique_ptr<libdeflate_decompressor, FreeInflater> inflater;
+  std::vector<std::uint8_t> joined;  // compressed bytes
+  std::vector<std::uint8_t> raw;     // rows with their filters
+  std::vector<std::uint8_t> rows;    // a few rows on their way
+};
+
+// The memory that pixels go to, which is asked for once the size is known. One who keeps it for the
+// next image saves the allocations.
 struct Target {
   std::vector<std::uint8_t> pixels;
   ImageSize size;
+  PngMemory png;
 };
 
 // The way in which the bytes of an image are to be decoded.
