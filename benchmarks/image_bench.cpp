@@ -185,6 +185,31 @@ BENCHMARK(images)
     ->ReportAggregatesOnly(false)
     ->Unit(benchmark::kMillisecond);
 
+// Reads the folder by one thread, with a helper process that decodes (1) and without one (0), by the
+// clock: a helper's time is not this process's.
+void isolation(benchmark::State& state) {
+  const Folder& stored = folder(state.range(0) == 1);
+  const IsolatedImageReader reader;
+  std::vector<std::uint8_t> pixels(kWanted.elements());
+  for (auto _ : state) {
+    for (const std::string& file : stored.files) {
+      if (state.range(1) == 1) {
+        reader.read_image_into(file, pixels, kWanted);
+      } else {
+        read_image_into(file, pixels, kWanted);
+      }
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * kImages);
+}
+BENCHMARK(isolation)
+    ->ArgNames({"jpeg", "isolated"})
+    ->ArgsProduct({{0, 1}, {0, 1}})
+    ->UseRealTime()
+    ->Repetitions(9)
+    ->ReportAggregatesOnly(false)
+    ->Unit(benchmark::kMillisecond);
+
 // Decodes alone, from memory. The first argument is PNG's colour type, of 8 bits; the second is 1
 // for libdeflate and 0 for libpng, to which the library leaves what libdeflate's decoder can't
 // judge.

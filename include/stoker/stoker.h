@@ -23,6 +23,7 @@
 #include "stoker/idx.h"
 #include "stoker/image.h"
 #include "stoker/image_folder.h"
+#include "stoker/isolated_images.h"
 #include "stoker/initializers.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"

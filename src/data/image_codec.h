@@ -59,6 +59,14 @@ inline void check_size(const Job& job, std::uint64_t width, std::uint64_t height
                         " pixels (ImageLimits::max_pixels), received ", width, " x ", height));
 }
 
+// A file with more bytes is no image.
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
+
+// Throws ValueError unless images can have so many.
+void check_channels(const std::string& name, std::int64_t channels);
+// Decodes a PNG or a JPEG, whichever it is.
+void decode(std::span<const std::byte> bytes, const Job& job, Target& target);
+
 bool is_png(std::span<const std::byte> bytes);
 void decode_png(std::span<const std::byte> bytes, const Job& job, Target& target);
 bool is_jpeg(std::span<const std::byte> bytes);

@@ -69,30 +69,30 @@ void to_bytes(std::span<const std::uint8_t> row, int depth, std::span<std::uint8
   }
 }
 
-template <std::size_t kChannels>
+template <std::size_t Channels>
 void by_table(std::span<const std::uint8_t> samples, const std::array<Color, 256>& table,
               std::uint8_t* to) {
   for (const std::uint8_t sample : samples) {
-    std::memcpy(to, table[sample].data(), kChannels);
-    to += kChannels;
+    std::memcpy(to, table[sample].data(), Channels);
+    to += Channels;
   }
 }
 
 // Takes samples of gray or of colours, with alpha or without, for pixels of 1 (gray only), 3 or 4
 // channels.
-template <std::size_t kSamples, std::size_t kChannels>
+template <std::size_t Samples, std::size_t Channels>
 void rearrange(std::span<const std::uint8_t> samples, std::uint8_t* to) {
-  constexpr bool kColor = kSamples >= 3;
-  constexpr bool kAlpha = kSamples % 2 == 0;
+  constexpr bool kColor = Samples >= 3;
+  constexpr bool kAlpha = Samples % 2 == 0;
   for (const std::uint8_t* from = samples.data(); from != samples.data() + samples.size();
-       from += kSamples) {
+       from += Samples) {
     to[0] = from[0];
-    if constexpr (kChannels >= 3) {
+    if constexpr (Channels >= 3) {
       to[1] = from[kColor ? 1 : 0];
       to[2] = from[kColor ? 2 : 0];
     }
-    if constexpr (kChannels == 4) to[3] = kAlpha ? from[kSamples - 1] : std::uint8_t{255};
-    to += kChannels;
+    if constexpr (Channels == 4) to[3] = kAlpha ? from[Samples - 1] : std::uint8_t{255};
+    to += Channels;
   }
 }
 

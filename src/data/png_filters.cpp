@@ -19,17 +19,17 @@ namespace {
 // The bytes of a pixel, each in a lane of 16 bits whose upper byte is 0.
 using Pixel = __m128i;
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 Pixel load(const std::uint8_t* from) {
   std::uint64_t bytes = 0;
-  std::memcpy(&bytes, from, kBytes);
+  std::memcpy(&bytes, from, Bytes);
   return _mm_unpacklo_epi8(_mm_cvtsi64_si128(static_cast<long long>(bytes)), _mm_setzero_si128());
 }
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 void store(std::uint8_t* to, Pixel pixel) {
   const long long bytes = _mm_cvtsi128_si64(_mm_packus_epi16(pixel, pixel));
-  std::memcpy(to, &bytes, kBytes);
+  std::memcpy(to, &bytes, Bytes);
 }
 
 // Adds modulo 256, for which the upper bytes need no care.
@@ -71,16 +71,16 @@ struct Pixel {
   std::uint8_t bytes[8];
 };
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 Pixel load(const std::uint8_t* from) {
   Pixel pixel{};
-  std::memcpy(pixel.bytes, from, kBytes);
+  std::memcpy(pixel.bytes, from, Bytes);
   return pixel;
 }
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 void store(std::uint8_t* to, const Pixel& pixel) {
-  std::memcpy(to, pixel.bytes, kBytes);
+  std::memcpy(to, pixel.bytes, Bytes);
 }
 
 template <class F>
@@ -119,28 +119,28 @@ void add_rows(std::span<const std::uint8_t> from, const std::uint8_t* above, std
 // Makes each pixel from the filtered one, the one to its left, the one above and the one above the
 // left. Memory is read and written in four or eight bytes where the row has so many left; what
 // exceeds the pixel is overwritten by the next.
-template <std::size_t kBytes, bool kUsesAbove, class Predict>
+template <std::size_t Bytes, bool UsesAbove, class Predict>
 void go_through(std::span<const std::uint8_t> from, const std::uint8_t* above, std::uint8_t* to,
                 Predict predict) {
-  constexpr std::size_t kWide = kBytes <= 4 ? 4 : 8;
+  constexpr std::size_t kWide = Bytes <= 4 ? 4 : 8;
   Pixel left = zero();
   Pixel corner = zero();
   std::size_t i = 0;
-  for (; i + kWide <= from.size(); i += kBytes) {
-    const Pixel up = kUsesAbove ? load<kWide>(above + i) : zero();
+  for (; i + kWide <= from.size(); i += Bytes) {
+    const Pixel up = UsesAbove ? load<kWide>(above + i) : zero();
     left = add(load<kWide>(from.data() + i), predict(left, up, corner));
     corner = up;
     store<kWide>(to + i, left);
   }
-  for (; i < from.size(); i += kBytes) {
-    const Pixel up = kUsesAbove ? load<kBytes>(above + i) : zero();
-    left = add(load<kBytes>(from.data() + i), predict(left, up, corner));
+  for (; i < from.size(); i += Bytes) {
+    const Pixel up = UsesAbove ? load<Bytes>(above + i) : zero();
+    left = add(load<Bytes>(from.data() + i), predict(left, up, corner));
     corner = up;
-    store<kBytes>(to + i, left);
+    store<Bytes>(to + i, left);
   }
 }
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 bool undo(int filter, std::span<const std::uint8_t> from, const std::uint8_t* above,
           std::uint8_t* to) {
   switch (filter) {
@@ -148,17 +148,17 @@ bool undo(int filter, std::span<const std::uint8_t> from, const std::uint8_t* ab
       std::ranges::copy(from, to);
       return true;
     case 1:
-      go_through<kBytes, false>(from, above, to, [](Pixel left, Pixel, Pixel) { return left; });
+      go_through<Bytes, false>(from, above, to, [](Pixel left, Pixel, Pixel) { return left; });
       return true;
     case 2:
       add_rows(from, above, to);
       return true;
     case 3:
-      go_through<kBytes, true>(from, above, to,
-                               [](Pixel left, Pixel up, Pixel) { return average(left, up); });
+      go_through<Bytes, true>(from, above, to,
+                              [](Pixel left, Pixel up, Pixel) { return average(left, up); });
       return true;
     case 4:
-      go_through<kBytes, true>(from, above, to, [](Pixel left, Pixel up, Pixel corner) {
+      go_through<Bytes, true>(from, above, to, [](Pixel left, Pixel up, Pixel corner) {
         return paeth(left, up, corner);
       });
       return true;
