@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "stoker/dtype.h"
+#include "stoker/failures.h"
 #include "stoker/random.h"
 #include "stoker/shape.h"
 #include "stoker/source_state.h"
@@ -69,6 +70,9 @@ struct BatchContext {
   // Nanoseconds that an adapter (cast) spent on converting this batch. The adapter adds them, and
   // the verdict reads them.
   std::int64_t converted_ns = 0;
+  // Where a source that passes over elements which fail says so (OnError::skip). It is null where
+  // nobody counts them.
+  detail::Failures* failures = nullptr;
 };
 
 // The place for one batch: writable memory for every field, aligned to 64 bytes, and pinned if the
@@ -154,6 +158,28 @@ struct SourceTraits {
   bool is_optimized = true;
 };
 
+// What one stage of a source has done since the source was made.
+struct StageReport {
+  std::string name{};         // what the stage is and its place among the stages: "map 2"
+  std::int64_t elements = 0;  // the elements that it has given
+  std::uint64_t bytes = 0;    // their size
+  double busy = 0.0;          // seconds in the stage's own work, by all threads together
+  // Seconds that the stage's own threads waited: for elements of the stage before, and, when they
+  // were as far ahead as they may be, for the stage after to take some. Both are 0 for a stage
+  // without threads of its own, which works on the thread that asks it.
+  double waited_for_input = 0.0;
+  double waited_for_room = 0.0;
+  int workers = 0;         // threads of its own at present; 0 if it has none
+  bool is_tuned = false;   // AUTOTUNE chose their number
+  std::int64_t asked = 0;  // how often an element was asked of these threads
+  std::int64_t ready = 0;  // elements that were ready then, summed over all times
+
+  // Returns how many elements were ready on average when one was asked for.
+  double occupancy() const {
+    return asked > 0 ? static_cast<double>(ready) / static_cast<double>(asked) : 0.0;
+  }
+};
+
 // The place at which a fit, an evaluation or a prediction begins to ask its source for batches.
 // Only a fit that goes on where an earlier one stopped begins in the middle: it then asks for the
 // same batches, with the same epoch, index and sequence, as if the earlier one had never stopped.
@@ -225,6 +251,9 @@ class Source {
   virtual DeviceFiller* device_filler() { return nullptr; }
 
   virtual SourceTraits traits() const { return {}; }
+  // Returns what the source's stages have done so far, from the first to the last; nothing if it
+  // has none. The feed calls it on the thread that reports, while others fill.
+  virtual std::vector<StageReport> stages() const { return {}; }
   // Returns the source that an adapter asks, whose state is the one that threads would share. A
   // source that is not pure serves one fit, evaluation or prediction at a time, by itself and in
   // all its adapters.

@@ -177,10 +177,12 @@ std::string FeedReport::to_json() const {
 FeedReport FeedReport::from_json(std::string_view json) {
   const Config config = Config::from_json(json);
   FeedReport report;
-  visit_members(report, [&](const char* name, auto& member) { read_member(config, name, member); });
+  visit_members(report,
+                [&](const char* name, auto& member) { read_member(config, name, member); });
   read_member(config, "source", report.source);
   const Config& stages = config.at("stages");
-  visit_stages(report, [&](const char* name, auto& member) { read_member(stages, name, member); });
+  visit_stages(report,
+               [&](const char* name, auto& member) { read_member(stages, name, member); });
   return report;
 }
 

@@ -38,6 +38,7 @@ class SourceAdapter : public Base {
   bool shuffles_batches() const override { return adapted_->shuffles_batches(); }
   DeviceFiller* device_filler() override { return adapted_->device_filler(); }
   SourceTraits traits() const override { return adapted_->traits(); }
+  std::vector<StageReport> stages() const override { return adapted_->stages(); }
   const Source& innermost() const override { return adapted_->innermost(); }
 
  protected:

@@ -24,6 +24,8 @@ struct SlotNote {
   std::int64_t begin_ns = 0;
   std::int64_t end_ns = 0;
   bool has_nan = false;
+  // What the source passed over to make this batch (OnError::skip).
+  stoker::detail::Failures failures{};
   // The source's state after this batch, for the sources that save one. The consumer swaps the
   // memory with its own, so that in the steady state nobody allocates.
   std::vector<std::byte> source_state{};
