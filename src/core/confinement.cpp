@@ -151,10 +151,10 @@ void limit_calls() {
   if (kArchitecture == 0) {
     throw IoError("system calls can be confined on x86-64 and AArch64 alone");
   }
-  constexpr auto load = [](std::size_t offset) -> sock_filter {
+  const auto load = [](std::size_t offset) -> sock_filter {
     return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
   };
-  constexpr auto answer = [](std::uint32_t action) -> sock_filter {
+  const auto answer = [](std::uint32_t action) -> sock_filter {
     return BPF_STMT(BPF_RET | BPF_K, action);
   };
   constexpr std::uint32_t kPermissionDenied = SECCOMP_RET_ERRNO | EPERM;
