@@ -20,6 +20,9 @@
 #include <jpeglib.h>
 #include <png.h>
 
+#include "data/png.h"
+#include "support/png_files.h"
+
 namespace {
 
 using namespace stoker;  // NOLINT(google-build-using-namespace)
@@ -181,6 +184,60 @@ BENCHMARK(images)
     ->Repetitions(9)
     ->ReportAggregatesOnly(false)
     ->Unit(benchmark::kMillisecond);
+
+// Reads the folder by one thread, with a helper process that decodes (1) and without one (0), by the
+// clock: a helper's time is not this process's.
+void isolation(benchmark::State& state) {
+  const Folder& stored = folder(state.range(0) == 1);
+  const IsolatedImageReader reader;
+  std::vector<std::uint8_t> pixels(kWanted.elements());
+  for (auto _ : state) {
+    for (const std::string& file : stored.files) {
+      if (state.range(1) == 1) {
+        reader.read_image_into(file, pixels, kWanted);
+      } else {
+        read_image_into(file, pixels, kWanted);
+      }
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * kImages);
+}
+BENCHMARK(isolation)
+    ->ArgNames({"jpeg", "isolated"})
+    ->ArgsProduct({{0, 1}, {0, 1}})
+    ->UseRealTime()
+    ->Repetitions(9)
+    ->ReportAggregatesOnly(false)
+    ->Unit(benchmark::kMillisecond);
+
+// Decodes alone, from memory. The first argument is PNG's colour type, of 8 bits; the second is 1
+// for libdeflate and 0 for libpng, to which the library leaves what libdeflate's decoder can't
+// judge.
+void png_decoders(benchmark::State& state) {
+  const auto color_type = static_cast<int>(state.range(0));
+  Random random(1);
+  const std::string file =
+      test::png_file({.color_type = color_type, .width = 500, .height = 375}, random);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(file));
+  const std::string name = "file";
+  const ImageLimits limits;
+  const image::Job job{color_type == 0 ? 1 : color_type == 6 ? 4 : 3, name, limits};
+  image::Target target;
+  for (auto _ : state) {
+    if (state.range(1) == 0) {
+      image::decode_png_by_libpng(bytes, job, target);
+    } else if (!image::decode_png_by_libdeflate(bytes, job, target)) {
+      state.SkipWithError("the file was left to libpng");
+    }
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(png_decoders)
+    ->ArgNames({"type", "libdeflate"})
+    ->ArgsProduct({{0, 2, 3, 6}, {0, 1}})
+    ->Repetitions(9)
+    ->ReportAggregatesOnly(false)
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 

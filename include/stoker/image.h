@@ -2,7 +2,7 @@
 //
 // An image is (height, width, channels), rows first, as in Keras; elements are float or
 // std::uint8_t. Functions change it in place, or write into memory of the given size. None keeps
-// memory beyond the call, except for one buffer of each thread. Several threads may call them at a
+// memory beyond the call, except for a few buffers of each thread. Several threads may call them at a
 // time.
 #pragma once
 

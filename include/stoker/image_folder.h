@@ -15,6 +15,9 @@ struct ImageFolderOptions {
   bool shuffle = true;                                         // a new order in each epoch
   std::uint64_t seed = 0;
   ImageLimits limits{};  // of each file
+  // Files are decoded in processes of their own, as IsolatedImageReader does, so that one that
+  // crashes a decoder is an error of the batch that it is in.
+  bool isolate = false;
 };
 
 // The elements can be asked for by number, so that the feed's workers decode them, straight into

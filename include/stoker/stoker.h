@@ -24,6 +24,7 @@
 #include "stoker/idx.h"
 #include "stoker/image.h"
 #include "stoker/image_folder.h"
+#include "stoker/isolated_images.h"
 #include "stoker/initializers.h"
 #include "stoker/interrupt.h"
 #include "stoker/layers.h"

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,12 +13,28 @@
 #include "stoker/error.h"
 #include "stoker/image.h"
 
+struct libdeflate_decompressor;
+
 namespace stoker::image {
 
-// The memory that pixels go to, which is asked for once the size is known.
+struct FreeInflater {
+  void operator()(libdeflate_decompressor* inflater) const;
+};
+
+// What decoding a PNG works with. The vectors only grow, and may be larger than what they hold.
+struct PngMemory {
+  std::unique_ptr<libdeflate_decompressor, FreeInflater> inflater;
+  std::vector<std::uint8_t> joined;  // compressed bytes
+  std::vector<std::uint8_t> raw;     // rows with their filters
+  std::vector<std::uint8_t> rows;    // a few rows on their way
+};
+
+// The memory that pixels go to, which is asked for once the size is known. One who keeps it for the
+// next image saves the allocations.
 struct Target {
   std::vector<std::uint8_t> pixels;
   ImageSize size;
+  PngMemory png;
 };
 
 // The way in which the bytes of an image are to be decoded.
@@ -41,6 +58,14 @@ inline void check_size(const Job& job, std::uint64_t width, std::uint64_t height
   fail(job.name, format("expected an image of at most ", data::bytes_text(most),
                         " pixels (ImageLimits::max_pixels), received ", width, " x ", height));
 }
+
+// A file with more bytes is no image.
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
+
+// Throws ValueError unless images can have so many.
+void check_channels(const std::string& name, std::int64_t channels);
+// Decodes a PNG or a JPEG, whichever it is.
+void decode(std::span<const std::byte> bytes, const Job& job, Target& target);
 
 bool is_png(std::span<const std::byte> bytes);
 void decode_png(std::span<const std::byte> bytes, const Job& job, Target& target);

@@ -13,20 +13,10 @@
 namespace stoker {
 namespace {
 
+using image::decode;
 using image::fail;
+using image::kMaxFileBytes;
 using image::Target;
-
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
-
-void decode(std::span<const std::byte> bytes, const image::Job& job, Target& target) {
-  if (job.channels != 1 && job.channels != 3 && job.channels != 4) {
-    throw ValueError(format(job.name, ": expected 1, 3 or 4 channels, received ", job.channels));
-  }
-  data::check_limits(job.limits);
-  if (image::is_png(bytes)) return image::decode_png(bytes, job, target);
-  if (image::is_jpeg(bytes)) return image::decode_jpeg(bytes, job, target);
-  fail(job.name, "expected a PNG or a JPEG, received neither");
-}
 
 }  // namespace
 

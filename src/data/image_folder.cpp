@@ -4,12 +4,14 @@
 #include <cctype>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/foreign.h"
 #include "core/format.h"
 #include "data/limits.h"
 #include "stoker/error.h"
+#include "stoker/isolated_images.h"
 
 namespace stoker {
 namespace {
@@ -78,16 +80,22 @@ ImageFolder find(const std::string& path, const ImageFolderOptions& options) {
   Dataset<std::int32_t> order = range(count);
   if (options.shuffle) order = order.shuffle(count, options.seed);
   const ImageSize size = options.size;
+  std::optional<IsolatedImageReader> isolated;
+  if (options.isolate) isolated.emplace(IsolationOptions{.limits = options.limits});
   const auto shared =
       std::make_shared<const std::pair<std::vector<std::string>, std::vector<std::int32_t>>>(
           files, labels);
   auto dataset = order.map<std::uint8_t, std::int32_t>(
       {Shape{size.height, size.width, size.channels}, Shape{}},
-      [shared, size, limits = options.limits](std::span<const std::int32_t> number,
-                                              std::span<std::uint8_t> image,
-                                              std::span<std::int32_t> label) {
+      [shared, size, limits = options.limits, isolated](std::span<const std::int32_t> number,
+                                                        std::span<std::uint8_t> image,
+                                                        std::span<std::int32_t> label) {
         const auto i = static_cast<std::size_t>(number[0]);
-        read_image_into(shared->first[i], image, size, limits);
+        if (isolated) {
+          isolated->read_image_into(shared->first[i], image, size);
+        } else {
+          read_image_into(shared->first[i], image, size, limits);
+        }
         label[0] = shared->second[i];
       });
   return {std::move(dataset), std::move(names), std::move(files), std::move(labels)};

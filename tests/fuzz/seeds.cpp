@@ -21,6 +21,7 @@
 #include "stoker/dataset.h"
 #include "stoker/image.h"
 #include "stoker/npy.h"
+#include "support/png_files.h"
 
 namespace {
 
@@ -190,6 +191,26 @@ void image() {
     write_png(path.string(), pixels, {6, 5, channels});
     write("image", "png" + std::to_string(channels), with(4, read(path)));
     fs::remove(path);
+  }
+  Random random(1);
+  for (const auto& [color_type, depth] : {std::pair{2, 8}, {3, 4}, {0, 1}, {4, 16}, {6, 8}}) {
+    for (const bool is_interlaced : {false, true}) {
+      const test::PngFormat format{.color_type = color_type,
+                                   .depth = depth,
+                                   .is_interlaced = is_interlaced,
+                                   .width = 11,
+                                   .height = 6,
+                                   .idat_bytes = 60,
+                                   .is_transparent = color_type == 3};
+      const std::string name = std::to_string(color_type) + (is_interlaced ? "i" : "");
+      write("image", "sealed png" + name, with(8 + 2, test::png_file(format, random)));
+    }
+  }
+  for (int kind = 0; kind < 15; ++kind) {
+    std::string rows(300, '\0');
+    for (char& byte : rows) byte = static_cast<char>(random.integer(0, 6));
+    rows[0] = static_cast<char>(kind);
+    write("image", "rows of png" + std::to_string(kind), with(16 + kind % 3, rows));
   }
   write("image", "jpeg", with(4, jpeg(false, 3)));
   write("image", "gray jpeg", with(1, jpeg(false, 1)));

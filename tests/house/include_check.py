@@ -98,6 +98,7 @@ PUBLIC_HEADERS = {
     "idx.h": "data",
     "image.h": "data",
     "image_folder.h": "data",
+    "isolated_images.h": "data",
     "npy.h": "data",
     "read_limits.h": "data",
     "sequence.h": "data",
