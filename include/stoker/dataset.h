@@ -67,7 +67,7 @@ class Dataset {
   // next(std::span<T>... components) writes an element of these shapes, or returns false at the
   // end.
   template <class Start>
-  static Dataset from_generator(Shapes shapes, Start start);
+  static Dataset from_generator(Shapes shapes, Start start, FromGeneratorOptions options = {});
 
   // ---- Which elements ----
   // Gives the elements in another order, each drawn from the next `buffer` ones. If the buffer
@@ -89,7 +89,7 @@ class Dataset {
   Dataset shard(std::int64_t shards, std::int64_t index) const;
   // Gives the elements for which predicate(std::span<const T>...) holds.
   template <class Predicate>
-  Dataset filter(Predicate predicate) const;
+  Dataset filter(Predicate predicate, FilterOptions options = {}) const;
   // Gives the elements of this data set and then those of the other one. Throws ShapeError if their
   // shapes differ.
   Dataset concatenate(const Dataset& other) const;
