@@ -50,12 +50,13 @@ StageStats::StageStats(const StageBase& last) {
   }
   count_ = static_cast<std::uint32_t>(described_.size());
   counters_ = std::make_unique<StageCounter[]>(count_);
+  for (std::uint32_t i = 0; i < count_; ++i) counters_[i].may_be_short = described_[i].may_be_short;
 }
 StageStats::~StageStats() = default;
 
 void StageStats::describe(const StageBase& stage) {
   for (const StageBase* input : stage.inputs()) describe(*input);
-  described_.push_back({stage.name(), stage.element_bytes()});
+  described_.push_back({stage.name(), stage.element_bytes(), stage.may_be_short()});
 }
 
 std::vector<StageReport> StageStats::report() const {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -40,9 +42,8 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
 // number, or that of a substitute: fetch(number) has it made there, apply(number) makes ours of it.
 // The substitute is wholly the element of its own number, random numbers included.
 template <class Fetch, class Apply>
-void make_or_replace(const Pass& pass, const StageBase& stage, const ErrorPolicy& policy,
+[[gnu::noinline]] void make_or_replace(const Pass& pass, const StageBase& stage, const ErrorPolicy& policy,
                      std::int64_t index, Fetch&& fetch, Apply&& apply) {
-  if (!policy.skips()) return apply(index);
   std::optional<Substitutes> others;
   try {
     return apply(index);
@@ -151,6 +152,7 @@ class MapInPlaceStage final : public MapBase<T...> {
     return true;
   }
   void make(const Pass& pass, std::int64_t index, Sinks<T...>& out) const {
+    if (!this->policy_.skips()) return apply(pass, index, out);
     make_or_replace(
         pass, *this, this->policy_, index,
         [&](std::int64_t number) { input_->get(of_substitutes(pass), number, out); },
@@ -251,6 +253,7 @@ class MapStage<F, std::tuple<In...>, Out...> final : public MapBase<Out...> {
     return true;
   }
   void make(const Pass& pass, std::int64_t index, Sinks<In...>& element, Sinks<Out...>& out) const {
+    if (!this->policy_.skips()) return apply(pass, index, element, out);
     make_or_replace(
         pass, *this, this->policy_, index,
         [&](std::int64_t number) { input_->get(of_substitutes(pass), number, element); },

@@ -20,8 +20,7 @@ class CountedCursor final : public Cursor<T...> {
         counter_(*stage.counter_in(pass)),
         clock_(pass.clock),
         // What the stage's own threads do is measured there.
-        charged_(cursor_->has_threads() ? nullptr : &counter_),
-        may_be_short_(stage.may_be_short()) {}
+        charged_(cursor_->has_threads() ? nullptr : &counter_) {}
 
   bool next(Sinks<T...>& out) override {
     {
@@ -30,7 +29,7 @@ class CountedCursor final : public Cursor<T...> {
     }
     // No other thread counts elements of this stage.
     add(counter_.elements, 1);
-    if (may_be_short_) add(counter_.missing_bytes, stage_.missing_bytes(out));
+    if (counter_.may_be_short) add(counter_.missing_bytes, stage_.missing_bytes(out));
     if (charged_ != nullptr && clock_ != nullptr && clock_->is_running()) {
       add(counter_.timed_elements, 1);
     }
@@ -47,7 +46,6 @@ class CountedCursor final : public Cursor<T...> {
   StageCounter& counter_;
   StageClock* const clock_;
   StageCounter* const charged_;
-  const bool may_be_short_;
 };
 
 // Charges the caller of a stage with the time in which it takes an element.
@@ -80,6 +78,11 @@ std::int64_t Stage<T...>::element_bytes() const {
 
 template <class... T>
 std::int64_t Stage<T...>::missing_bytes(const Sinks<T...>& element) const {
+  bool is_whole = true;
+  for_each_index<sizeof...(T)>([&](auto i) {
+    is_whole = is_whole && std::get<i>(element).is_fixed() && std::get<i>(element).rows() < 0;
+  });
+  if (is_whole) return 0;
   std::int64_t bytes = element_bytes();
   for_each_index<sizeof...(T)>([&](auto i) {
     using Element = std::tuple_element_t<i, std::tuple<T...>>;
@@ -108,7 +111,10 @@ void Stage<T...>::get(const Pass& pass, std::int64_t index, Sinks<T...>& out) co
   }
   constexpr auto kRelaxed = std::memory_order_relaxed;
   counter->elements.fetch_add(1, kRelaxed);
-  if (may_be_short()) counter->missing_bytes.fetch_add(missing_bytes(out), kRelaxed);
+  if (counter->may_be_short) {
+    const std::int64_t missing = missing_bytes(out);
+    if (missing != 0) counter->missing_bytes.fetch_add(missing, kRelaxed);
+  }
   if (pass.clock != nullptr && pass.clock->is_running()) {
     counter->timed_elements.fetch_add(1, kRelaxed);
   }
@@ -124,7 +130,7 @@ void Stage<T...>::make_each(const Pass& pass, std::span<const std::int64_t> indi
   StageClock* const clock = counter != nullptr && pass.clock != nullptr && pass.clock->is_running()
                                 ? pass.clock
                                 : nullptr;
-  const bool measures = is_counted && counter != nullptr && may_be_short();
+  const bool measures = is_counted && counter != nullptr && counter->may_be_short;
   if (clock == nullptr && !measures) {
     do_get_each(pass, indices, out, on_element);
   } else {

@@ -36,6 +36,7 @@ struct alignas(64) StageCounter {
   std::atomic<std::int64_t> ready{0};
   std::atomic<int> workers{0};
   std::atomic<bool> is_tuned{false};
+  bool may_be_short = false;  // StageBase::may_be_short(), which is asked once
 };
 
 // The counters of all stages of a pipeline, numbered from the first to the last.
@@ -53,6 +54,7 @@ class StageStats {
   struct Described {
     std::string name;
     std::int64_t element_bytes = 0;
+    bool may_be_short = false;
   };
   void describe(const StageBase& stage);
 
@@ -84,7 +86,7 @@ class StageClock {
   std::int64_t started_ = 0;
   std::int64_t last_ = 0;
   std::int64_t readings_ = 0;
-  std::array<StageCounter*, kMostNested> stages_{};
+  std::array<StageCounter*, kMostNested> stages_;  // of which the first `depth_` ones are set
 };
 
 // Charges a stage with the time of a block of code, if there is a clock and it runs.

@@ -76,13 +76,14 @@ class DatasetSource final : public BatchGenerator<T...> {
   // Makes a batch by its number. Several threads do so at a time.
   bool get(BatchContext& batch, Sinks<T...>& out) {
     StageClock clock;
-    if (sample_.wants()) clock.start();
+    const bool is_sample = sample_.wants();
+    if (is_sample) clock.start();
     const std::int64_t count = stage_->cardinality();
     Pass pass{.seed = seed_,
               .epoch = batch.epoch,
               .failures = batch.failures,
               .stats = &stats_,
-              .clock = &clock};
+              .clock = is_sample ? &clock : nullptr};
     if (count == kInfinite) {
       // There is one pass, which steps_per_epoch cuts into epochs.
       pass.epoch = 0;
