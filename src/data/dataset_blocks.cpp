@@ -15,7 +15,7 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr std::int64_t kBlockNs = 200'000;     // the work that a block is to be
-constexpr std::size_t kMostInBlock = 256;      // elements
+constexpr std::size_t kMostInBlock = 1024;     // elements
 constexpr std::int64_t kMostBytes = 1 << 18;   // of a block of several elements
 constexpr std::size_t kGrowth = 4;             // of a block over the one before
 constexpr std::int64_t kTuningNs = 5'000'000;  // between two decisions
@@ -41,7 +41,8 @@ struct Blocks::Impl {
   void start_thread();
   void stop();
   void run(int number);
-  void wake();
+  bool has_resting() const { return threads.size() > static_cast<std::size_t>(alive); }
+  void wake(bool has_resting_threads, bool has_idle_ones);
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void make_block(std::unique_lock<std::mutex>& lock);
   void resize_blocks(std::int64_t ns, std::size_t count);
@@ -94,7 +95,7 @@ Blocks::Impl::Impl(Maker& its_maker, const Options& its_options)
         static_cast<std::size_t>(kMostBytes / options.element_bytes), 1, most_in_block);
   }
   places.resize(count);
-  maker.resize(count);
+  maker.resize(count, most_in_block);
   tuned_at = now_ns();
   if (options.counter != nullptr) options.counter->is_tuned.store(is_tuned, kRelaxed);
   try {
@@ -115,7 +116,7 @@ void Blocks::Impl::start_thread() {
     threads.emplace_back([this, number] { run(number); });
   }
   ++alive;
-  wake();
+  has_work.notify_all();
   if (options.counter != nullptr) options.counter->workers.fetch_add(1, kRelaxed);
 }
 
@@ -131,11 +132,11 @@ void Blocks::Impl::stop() {
   for (; alive > 0; --alive) options.budget->give_back();
 }
 
-// Wakes a worker. A thread that rests wouldn't take the work.
-void Blocks::Impl::wake() {
-  if (threads.size() > static_cast<std::size_t>(alive)) {
+// Wakes a worker. A thread that rests wouldn't take the work. The lock needn't be held.
+void Blocks::Impl::wake(bool has_resting_threads, bool has_idle_ones) {
+  if (has_resting_threads) {
     has_work.notify_all();
-  } else if (idle > 0) {
+  } else if (has_idle_ones) {
     has_work.notify_one();
   }
 }
@@ -204,10 +205,12 @@ void Blocks::Impl::make_block(std::unique_lock<std::mutex>& lock) {
   waited_for_input += waited;
   if (!more) {
     is_last = true;
-  } else if (may_begin()) {
-    wake();
   }
+  const bool wakes = may_begin();
+  const bool wakes_all = has_resting();
+  const bool any_idle = idle > 0;
   lock.unlock();
+  if (wakes) wake(wakes_all, any_idle);
 
   const std::size_t asked = place.range.count;
   const std::int64_t work_begin = now_ns();
@@ -229,7 +232,11 @@ void Blocks::Impl::make_block(std::unique_lock<std::mutex>& lock) {
   resize_blocks(read - waited + worked, asked);
   place.is_ready = true;
   ready_elements += static_cast<std::int64_t>(place.range.count);
-  if (consumer_waits && &place == &places[place_of(taken)]) has_block.notify_one();
+  if (!consumer_waits || &place != &places[place_of(taken)]) return;
+  // The consumer would only wait for the lock.
+  lock.unlock();
+  has_block.notify_one();
+  lock.lock();
 }
 
 // Chooses how many elements the next blocks have, from how long the last one took.
@@ -286,14 +293,18 @@ Blocks::~Blocks() = default;
 
 void Blocks::give_back() {
   Impl& all = *impl_;
-  const std::lock_guard lock(all.mutex);
+  std::unique_lock lock(all.mutex);
   Impl::Place& place = all.places[all.place_of(all.taken)];
   if (!all.holds || place.error) return;
   place.is_ready = false;
   all.holds = false;
   ++all.taken;
   // Workers that wait for room are woken when there is some for several blocks.
-  if (2 * (all.begun - all.taken) <= all.room() && all.may_begin()) all.wake();
+  if (2 * (all.begun - all.taken) > all.room() || !all.may_begin()) return;
+  const bool has_resting = all.has_resting();
+  const bool has_idle = all.idle > 0;
+  lock.unlock();
+  all.wake(has_resting, has_idle);
 }
 
 std::optional<Blocks::Taken> Blocks::next() {

@@ -54,6 +54,7 @@ PUBLIC_HEADERS = {
     "detail/dataset_blocks.h": "data",
     "detail/dataset_cache.h": "data",
     "detail/dataset_core.h": "data",
+    "detail/dataset_elements.h": "data",
     "detail/dataset_iterator.h": "data",
     "detail/dataset_map.h": "data",
     "detail/dataset_measured.h": "data",

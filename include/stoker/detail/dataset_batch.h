@@ -59,10 +59,9 @@ class BatchStage final : public Stage<T...> {
     };
     if (workers_ != 0) {
       // Elements that come one after another are put together by one thread at a time.
-      return stream_ahead<Nothing, T...>(
-          *this, pass, first, 1, 0, begin,
-          [this](Cursor<T...>& inner, Nothing&, Sinks<T...>& out) { return next(inner, out); },
-          [](const Pass&, Nothing&, Sinks<T...>&, std::int64_t) { return true; });
+      return read_ahead<T...>(
+          *this, pass, first, 0, begin,
+          [this](Cursor<T...>& inner, Sinks<T...>& out) { return next(inner, out); });
     }
     std::shared_ptr<Cursor<T...>> inner = begin(pass);
     return function_cursor<T...>([this, inner](Sinks<T...>& out) { return next(*inner, out); });

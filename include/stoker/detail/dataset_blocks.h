@@ -24,8 +24,8 @@ class Blocks {
   class Maker {
    public:
     virtual ~Maker() = default;
-    // Makes room for this many blocks.
-    virtual void resize(std::size_t places) = 0;
+    // Makes room for this many blocks, of at most so many elements each.
+    virtual void resize(std::size_t places, std::size_t most) = 0;
     // Reads up to `most` elements of the stage before, and counts them in the range also if it
     // throws. Returns false at the end. One thread at a time calls it, for one block after another.
     virtual bool read(std::size_t place, Range& range, std::size_t most) = 0;

@@ -40,11 +40,10 @@ class PrefetchStage final : public Stage<T...> {
     if (is_random_access() && this->threads_so_far() == 0) {
       return numbered_ahead(*this, pass, first, 1, ahead_);
     }
-    return stream_ahead<Nothing, T...>(
-        *this, pass, first, 1, ahead_,
+    return read_ahead<T...>(
+        *this, pass, first, ahead_,
         [this, first](const Pass& before) { return input_->begin(before, first); },
-        [](Cursor<T...>& inner, Nothing&, Sinks<T...>& element) { return inner.next(element); },
-        [](const Pass&, Nothing&, Sinks<T...>&, std::int64_t) { return true; });
+        [](Cursor<T...>& inner, Sinks<T...>& element) { return inner.next(element); });
   }
 
  private:

@@ -42,8 +42,9 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
 // number, or that of a substitute: fetch(number) has it made there, apply(number) makes ours of it.
 // The substitute is wholly the element of its own number, random numbers included.
 template <class Fetch, class Apply>
-[[gnu::noinline]] void make_or_replace(const Pass& pass, const StageBase& stage, const ErrorPolicy& policy,
-                     std::int64_t index, Fetch&& fetch, Apply&& apply) {
+[[gnu::noinline]] void make_or_replace(const Pass& pass, const StageBase& stage,
+                                       const ErrorPolicy& policy, std::int64_t index, Fetch&& fetch,
+                                       Apply&& apply) {
   std::optional<Substitutes> others;
   try {
     return apply(index);
@@ -126,10 +127,12 @@ class MapInPlaceStage final : public MapBase<T...> {
   std::unique_ptr<Cursor<T...>> stream(const Pass& pass, std::int64_t first) const override {
     const auto begin = [this, first](const Pass& before) { return input_->begin(before, first); };
     if (this->workers_ != 0) {
-      return stream_ahead<Nothing, T...>(
-          *this, pass, first, this->workers_, 0, begin,
-          [](Cursor<T...>& inner, Nothing&, Sinks<T...>& element) { return inner.next(element); },
-          [this](const Pass& its_pass, Nothing&, Sinks<T...>& element, std::int64_t ordinal) {
+      return stream_ahead<NoElements, T...>(
+          *this, *this, pass, first, this->workers_, 0, begin,
+          [](Cursor<T...>& inner, NoElements&, Sinks<T...>& element) {
+            return inner.next(element);
+          },
+          [this](const Pass& its_pass, NoElements&, Sinks<T...>& element, std::int64_t ordinal) {
             return made(its_pass, ordinal, element);
           });
     }
@@ -225,8 +228,8 @@ class MapStage<F, std::tuple<In...>, Out...> final : public MapBase<Out...> {
   std::unique_ptr<Cursor<Out...>> stream(const Pass& pass, std::int64_t first) const override {
     const auto begin = [this, first](const Pass& before) { return input_->begin(before, first); };
     if (this->workers_ != 0) {
-      return stream_ahead<Sinks<In...>, Out...>(
-          *this, pass, first, this->workers_, 0, begin,
+      return stream_ahead<ElementBlock<In...>, Out...>(
+          *this, *input_, pass, first, this->workers_, 0, begin,
           [](Cursor<In...>& inner, Sinks<In...>& held, Sinks<Out...>&) { return inner.next(held); },
           [this](const Pass& its_pass, Sinks<In...>& held, Sinks<Out...>& out,
                  std::int64_t ordinal) { return made(its_pass, ordinal, held, out); });

@@ -105,9 +105,10 @@ class Sink {
   // another.
   std::span<T> take(const Shape& shape) {
     if (fixed_) {
-      if (!is_fixed_to(shape)) throw_wrong_shape(shape_, shape);
+      if (!has_shape(shape)) throw_wrong_shape(shape_, shape);
       return memory_;
     }
+    if (!own_.empty() && has_shape(shape)) return own_;
     shape_ = shape;
     own_.resize(static_cast<std::size_t>(shape.elements()));
     return own_;
@@ -140,7 +141,7 @@ class Sink {
 
  private:
   // This is in line, since for a small element a call would take longer than the comparison.
-  bool is_fixed_to(const Shape& shape) const {
+  bool has_shape(const Shape& shape) const {
     bool same = shape.rank() == shape_.rank();
     for (std::size_t axis = 0; same && axis < shape.rank(); ++axis) {
       same = shape[axis] == shape_[axis];

@@ -13,52 +13,25 @@
 
 #include "stoker/detail/dataset_blocks.h"
 #include "stoker/detail/dataset_core.h"
+#include "stoker/detail/dataset_elements.h"
 
 namespace stoker::detail {
-
-// The failures that were passed over before elements of a block, by their place in it.
-class FailedBefore {
- public:
-  // Takes what was collected.
-  void take(std::size_t place, Failures& collected) {
-    if (collected.empty()) return;
-    failed_.emplace_back(place, std::move(collected));
-    collected.clear();
-  }
-  // Adds those up to a place, which have not been given yet, to `to`.
-  void give(std::size_t place, Failures* to) {
-    if (failed_.empty()) return;
-    for (; given_ < failed_.size() && failed_[given_].first <= place; ++given_) {
-      if (to != nullptr) to->add(failed_[given_].second);
-    }
-  }
-  void clear() {
-    failed_.clear();
-    given_ = 0;
-  }
-
- private:
-  std::vector<std::pair<std::size_t, Failures>> failed_;
-  std::size_t given_ = 0;
-};
 
 // The elements of the blocks.
 template <class... T>
 class BlockMaker : public Blocks::Maker {
  public:
   struct Block {
-    std::vector<Sinks<T...>> elements;
-    Sinks<T...> written;  // what is asked by number writes each of them here
+    ElementBlock<T...> elements;
+    Sinks<T...> written;  // what is asked for by number, before it has a place of its own
     FailedBefore failed;
   };
-  void resize(std::size_t places) override { blocks.resize(places); }
-  std::vector<Block> blocks;
-
- protected:
-  static Sinks<T...>& at(std::vector<Sinks<T...>>& elements, std::size_t i) {
-    if (i >= elements.size()) elements.resize(i + 1);
-    return elements[i];
+  void resize(std::size_t places, std::size_t most) override {
+    blocks.resize(places);
+    most_in_block = most;
   }
+  std::vector<Block> blocks;
+  std::size_t most_in_block = 0;
 };
 
 // Makes elements of a stage by their numbers, each thread a block of its own.
@@ -90,9 +63,10 @@ class NumberedMaker final : public BlockMaker<T...> {
     pass.waited_ns = &waited_ns;
     const std::size_t count = range.count;
     range.count = 0;
+    block.elements.prepare(stage_, count, this->most_in_block);
     const auto keep = [&](std::size_t) {
       block.failed.take(range.count, failures);
-      std::swap(block.written, this->at(block.elements, range.count));
+      block.elements.take(range.count, block.written);
       ++range.count;
     };
     std::array<std::int64_t, Stage<T...>::kMostAtOnce> numbers;
@@ -121,13 +95,15 @@ class NumberedMaker final : public BlockMaker<T...> {
 // one, into `held` or straight to its place: bool ask(Input&, Held& held, Sinks<T...>& element).
 // `work` makes the result, and returns false for one that is passed over: bool work(const Pass&,
 // Held& held, Sinks<T...>& element, std::int64_t ordinal).
-template <class Input, class Held, class Ask, class Work, class... T>
+template <class Input, class Held, class HeldStage, class Ask, class Work, class... T>
 class StreamMaker final : public BlockMaker<T...> {
  public:
   template <class Begin>
-  StreamMaker(const StageBase& stage, const Pass& pass, std::int64_t first, Begin begin, Ask ask,
-              Work work)
-      : counter_(stage.counter_in(pass)),
+  StreamMaker(const Stage<T...>& stage, const HeldStage& held, const Pass& pass, std::int64_t first,
+              Begin begin, Ask ask, Work work)
+      : stage_(stage),
+        held_stage_(held),
+        counter_(stage.counter_in(pass)),
         pass_(pass),
         ask_(std::move(ask)),
         work_(std::move(work)),
@@ -142,8 +118,8 @@ class StreamMaker final : public BlockMaker<T...> {
   const std::int64_t* waited_ns() const { return &waited_ns_; }
   StageClock* clock() { return &clock_; }
 
-  void resize(std::size_t places) override {
-    BlockMaker<T...>::resize(places);
+  void resize(std::size_t places, std::size_t most) override {
+    BlockMaker<T...>::resize(places, most);
     read_.resize(places);
   }
 
@@ -151,13 +127,14 @@ class StreamMaker final : public BlockMaker<T...> {
     auto& block = this->blocks[place];
     Read& read = read_[place];
     read.failed.clear();
+    read.held.prepare(held_stage_, most, this->most_in_block);
+    block.elements.prepare(stage_, most, this->most_in_block);
     range.first = ordinal_;
     range.count = 0;
     bool more = true;
     try {
       while (more && range.count < most) {
-        if (range.count == read.held.size()) read.held.emplace_back();
-        more = ask_(*input_, read.held[range.count], this->at(block.elements, range.count));
+        more = ask_(*input_, read.held.at(range.count), block.elements.at(range.count));
         read.failed.take(range.count, failures_);
         range.count += more ? 1 : 0;
       }
@@ -187,12 +164,11 @@ class StreamMaker final : public BlockMaker<T...> {
     try {
       for (std::size_t i = 0; i < count; ++i) {
         read.failed.give(i, &failures);
-        auto& element = block.elements[i];
-        const bool is_made =
-            work_(pass, read.held[i], element, range.first + static_cast<std::int64_t>(i));
+        const bool is_made = work_(pass, read.held.at(i), block.elements.at(i),
+                                   range.first + static_cast<std::int64_t>(i));
         block.failed.take(range.count, failures);
         if (!is_made) continue;
-        if (i != range.count) std::swap(block.elements[range.count], element);
+        if (i != range.count) block.elements.move(i, range.count);
         ++range.count;
       }
       read.failed.give(count, &failures);
@@ -208,7 +184,7 @@ class StreamMaker final : public BlockMaker<T...> {
 
  private:
   struct Read {
-    std::vector<Held> held;
+    Held held;
     FailedBefore failed;
   };
   // Of a block without elements nothing else is made.
@@ -220,6 +196,8 @@ class StreamMaker final : public BlockMaker<T...> {
     block.failed.take(0, failures);
   }
 
+  const Stage<T...>& stage_;
+  const HeldStage& held_stage_;  // the stage of which elements are held
   StageCounter* const counter_;
   const Pass pass_;
   Ask ask_;
@@ -232,8 +210,6 @@ class StreamMaker final : public BlockMaker<T...> {
   std::vector<Read> read_;
   std::unique_ptr<Input> input_;  // a cursor
 };
-
-struct Nothing {};
 
 // Gives the elements of blocks in order, and with each the failures before it.
 template <class... T>
@@ -257,7 +233,7 @@ class BlocksCursor final : public Cursor<T...> {
     }
     auto& block = maker_->blocks[place_];
     block.failed.give(at_, failures_);
-    move_element(block.elements[at_++], out);
+    block.elements.give(at_++, out);
     if (at_ == count_) leave_block();
     return true;
   }
@@ -309,17 +285,27 @@ std::unique_ptr<Cursor<T...>> numbered_ahead(const Stage<T...>& stage, const Pas
 
 // Makes elements from those of a stage before, of which begin(const Pass&) returns a cursor that
 // gives number `first` next.
-template <class Held, class... T, class Begin, class Ask, class Work>
-std::unique_ptr<Cursor<T...>> stream_ahead(const Stage<T...>& stage, const Pass& pass,
-                                           std::int64_t first, int workers, std::int64_t most,
-                                           Begin begin, Ask ask, Work work) {
+template <class Held, class... T, class HeldStage, class Begin, class Ask, class Work>
+std::unique_ptr<Cursor<T...>> stream_ahead(const Stage<T...>& stage, const HeldStage& held,
+                                           const Pass& pass, std::int64_t first, int workers,
+                                           std::int64_t most, Begin begin, Ask ask, Work work) {
   using Input = typename std::invoke_result_t<Begin&, const Pass&>::element_type;
-  auto maker = std::make_unique<StreamMaker<Input, Held, Ask, Work, T...>>(
-      stage, pass, first, std::move(begin), std::move(ask), std::move(work));
+  auto maker = std::make_unique<StreamMaker<Input, Held, HeldStage, Ask, Work, T...>>(
+      stage, held, pass, first, std::move(begin), std::move(ask), std::move(work));
   Blocks::Options options = block_options(stage, pass, workers, most);
   options.input_ns = maker->waited_ns();
   options.input_clock = maker->clock();
   return std::make_unique<BlocksCursor<T...>>(std::move(maker), options, pass.failures);
+}
+// Reads elements of the stage before as they are: bool read(Input&, Sinks<T...>& element).
+template <class... T, class Begin, class Read>
+std::unique_ptr<Cursor<T...>> read_ahead(const Stage<T...>& stage, const Pass& pass,
+                                         std::int64_t first, std::int64_t most, Begin begin,
+                                         Read read) {
+  return stream_ahead<NoElements, T...>(
+      stage, stage, pass, first, 1, most, std::move(begin),
+      [read](auto& inner, NoElements&, Sinks<T...>& element) { return read(inner, element); },
+      [](const Pass&, NoElements&, Sinks<T...>&, std::int64_t) { return true; });
 }
 
 template <class... T>
