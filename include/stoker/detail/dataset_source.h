@@ -79,9 +79,10 @@ class DatasetSource final : public BatchGenerator<T...> {
     const bool is_sample = sample_.wants();
     if (is_sample) clock.start();
     const std::int64_t count = stage_->cardinality();
+    Failures uncounted;
     Pass pass{.seed = seed_,
               .epoch = batch.epoch,
-              .failures = batch.failures,
+              .failures = batch.failures != nullptr ? batch.failures : &uncounted,
               .stats = &stats_,
               .clock = is_sample ? &clock : nullptr};
     if (count == kInfinite) {
