@@ -188,7 +188,7 @@ void throw_in_stage(const std::string& stage, std::int64_t ordinal) {
 StageBase::StageBase(std::string name, std::initializer_list<const StageBase*> inputs)
     : name_(std::move(name)), inputs_(inputs) {
   for (const StageBase* input : inputs_) {
-    depth_ = std::max(depth_, input->depth() + 1);
+    depth_ = std::max(depth_, input->depth_behind());
     stages_ += input->stages();
   }
 }

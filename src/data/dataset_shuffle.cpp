@@ -14,7 +14,7 @@ Random buffer_random(std::uint64_t seed, std::int64_t epoch, bool reshuffle, std
 namespace {
 
 // Writes the order in which numbers leave a buffer that each is drawn from.
-void draw_from_buffer(std::vector<std::int64_t>& rows, std::int64_t buffer, Random random) {
+void draw_from_buffer(std::vector<std::int64_t>& rows, std::int64_t buffer, Random& random) {
   const auto all = static_cast<std::int64_t>(rows.size());
   std::vector<std::int64_t> waiting;
   waiting.reserve(static_cast<std::size_t>(buffer));
@@ -45,7 +45,8 @@ EpochOrder::EpochOrder(std::int64_t size, std::int64_t buffer, std::uint64_t see
   }
   // A stage that isn't reshuffled asks for epoch 0 alone.
   const auto order = [=](std::vector<std::int64_t>& rows, std::int64_t epoch) {
-    draw_from_buffer(rows, buffer, buffer_random(seed, epoch, true, stage));
+    Random random = buffer_random(seed, epoch, true, stage);
+    draw_from_buffer(rows, buffer, random);
   };
   impl_ = std::make_unique<Impl>(size, order, reshuffle);
 }

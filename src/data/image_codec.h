@@ -42,6 +42,12 @@ inline void check_size(const Job& job, std::uint64_t width, std::uint64_t height
                         " pixels (ImageLimits::max_pixels), received ", width, " x ", height));
 }
 
+// Reads the bytes of an image's file. They are in `memory`, or in what it is replaced by.
+std::span<const std::byte> read_bytes(const std::string& path, std::vector<std::byte>& memory);
+// Decodes an image into memory of a fixed size, which it is brought to.
+void decode_into(std::span<const std::byte> bytes, const std::string& name,
+                 std::span<std::uint8_t> to, const ImageSize& size, const ImageLimits& limits);
+
 bool is_png(std::span<const std::byte> bytes);
 void decode_png(std::span<const std::byte> bytes, const Job& job, Target& target);
 bool is_jpeg(std::span<const std::byte> bytes);

@@ -64,6 +64,8 @@ class StageBase {
   const std::vector<const StageBase*>& inputs() const { return inputs_; }
   // Returns the number of stages before this one, which is a part of the key of its random numbers.
   std::uint32_t depth() const { return depth_; }
+  // Returns the number of stages before the next one.
+  virtual std::uint32_t depth_behind() const { return depth_ + 1; }
   // Returns the number of stages up to this one, all branches included.
   std::uint32_t stages() const { return stages_; }
   // Returns the stage's number among those of the whole pipeline.
