@@ -117,7 +117,7 @@ void Blocks::Impl::start_thread() {
   }
   ++alive;
   has_work.notify_all();
-  if (options.counter != nullptr) options.counter->workers.fetch_add(1, kRelaxed);
+  if (options.counter != nullptr) options.counter->workers.store(alive, kRelaxed);
 }
 
 void Blocks::Impl::stop() {
@@ -127,7 +127,7 @@ void Blocks::Impl::stop() {
   }
   has_work.notify_all();
   for (std::thread& thread : threads) thread.join();
-  if (options.counter != nullptr) options.counter->workers.fetch_sub(alive, kRelaxed);
+  // The counter keeps the number, for who asks when the pass is over.
   if (!is_tuned || options.budget == nullptr) return;
   for (; alive > 0; --alive) options.budget->give_back();
 }
@@ -271,7 +271,7 @@ void Blocks::Impl::tune() {
     }
   } else if (is_idle) {
     --alive;
-    if (options.counter != nullptr) options.counter->workers.fetch_sub(1, kRelaxed);
+    if (options.counter != nullptr) options.counter->workers.store(alive, kRelaxed);
     if (options.budget != nullptr) options.budget->give_back();
   }
 }

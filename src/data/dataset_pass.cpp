@@ -50,13 +50,20 @@ StageStats::StageStats(const StageBase& last) {
   }
   count_ = static_cast<std::uint32_t>(described_.size());
   counters_ = std::make_unique<StageCounter[]>(count_);
-  for (std::uint32_t i = 0; i < count_; ++i) counters_[i].may_be_short = described_[i].may_be_short;
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    counters_[i].may_be_short = described_[i].may_be_short;
+    // Until they run, the threads are those that the stage will begin with.
+    const int threads = described_[i].threads;
+    counters_[i].is_tuned.store(threads == AUTOTUNE, kRelaxed);
+    counters_[i].workers.store(threads == AUTOTUNE ? 1 : threads, kRelaxed);
+  }
 }
 StageStats::~StageStats() = default;
 
 void StageStats::describe(const StageBase& stage) {
   for (const StageBase* input : stage.inputs()) describe(*input);
-  described_.push_back({stage.name(), stage.element_bytes(), stage.may_be_short()});
+  described_.push_back(
+      {stage.name(), stage.element_bytes(), stage.may_be_short(), stage.threads()});
 }
 
 std::vector<StageReport> StageStats::report() const {

@@ -55,6 +55,7 @@ class StageStats {
     std::string name;
     std::int64_t element_bytes = 0;
     bool may_be_short = false;
+    int threads = 0;
   };
   void describe(const StageBase& stage);
 
