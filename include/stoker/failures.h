@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 #include <vector>
 
 namespace stoker {
@@ -41,6 +42,8 @@ class Failures {
   bool empty() const { return stages_.empty(); }
   std::int64_t count() const;
   const std::vector<OfStage>& stages() const { return stages_; }
+  // Returns what the first of all says; empty if there is none.
+  std::string first_text() const;
   // Returns the stage that has had more failures than it may have; null if there is none.
   const OfStage* exceeded() const;
   // Throws a DataError, in which the first failure is nested, if there is such a stage.

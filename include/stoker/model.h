@@ -25,6 +25,7 @@
 #include "stoker/device.h"
 #include "stoker/generator.h"
 #include "stoker/history.h"
+#include "stoker/interrupt.h"
 #include "stoker/layers.h"
 #include "stoker/losses.h"
 #include "stoker/memory_report.h"
@@ -36,6 +37,7 @@
 
 namespace stoker {
 
+class BatchView;
 class Config;
 
 namespace detail {
@@ -113,15 +115,6 @@ class Validation {
   std::optional<SourceHandle> source_{};
 };
 
-enum class OnInterrupt : std::uint8_t {
-  // Finishes the step, joins the feed's threads, and ends the program by std::exit(130).
-  exit,
-  // Finishes the step and joins the threads too, but throws Interrupted. The model stays usable.
-  raise,
-  // Does not handle the signal.
-  ignore,
-};
-
 // The order of the members matters to callers, because designated initialisers must follow it.
 struct FitOptions {
   // The number of batches in an epoch. It is needed for a source that never ends; otherwise an
@@ -161,6 +154,13 @@ struct FitOptions {
   int max_workers = 64;  // The most that AUTOTUNE takes.
   // What to do with batches in which the generator wrote a NaN.
   NanPolicy nan_policy = NanPolicy::stop;
+  // What to do where the source throws instead of making a batch. OnError::skip takes another batch
+  // of the epoch in its place, if the source is pure and knows how many there are, which is the same
+  // for any number of workers; otherwise the epoch has a step less. After more than max_failures of
+  // them fit throws all the same. The stages of a Dataset have such options of their own, for
+  // single elements.
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
   // The seconds that fit waits for one batch before it throws DataError; 0 or infinity means for
   // ever. A call of the generator that hangs is left behind on its thread, also where fit ends for
   // another reason.
@@ -203,6 +203,8 @@ struct EvaluateOptions {
   int workers = 1;  // This is the same as for fit.
   int max_workers = 64;
   NanPolicy nan_policy = NanPolicy::stop;
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
   double generator_timeout = 0.0;
   OnInterrupt on_interrupt = OnInterrupt::exit;
   std::vector<CallbackHandle> callbacks{};  // These and the hooks are the same as for fit.
@@ -348,6 +350,13 @@ class Model {
   // Returns the outputs of one batch, without a feed.
   Tensor predict_on_batch(const Tensors& x);
   std::vector<Tensor> predict_on_batch_outputs(const Tensors& x);
+  // Do the same on a batch of a Loader where it lies, without a copy. The Loader's device is the
+  // model's, or both are the CPU; otherwise they throw ValueError.
+  //   for (const BatchView& batch : stream(source, {.workers = 2})) model.train_on_batch(batch);
+  Logs train_on_batch(const BatchView& batch);
+  Logs test_on_batch(const BatchView& batch);
+  Tensor predict_on_batch(const BatchView& batch);
+  std::vector<Tensor> predict_on_batch_outputs(const BatchView& batch);
   // Reports how the time since the first train_on_batch() divides, and starts over. Between the
   // calls the device waited for the caller.
   FeedReport take_on_batch_report();

@@ -28,8 +28,8 @@ struct WhatIf {
   double device_speed = 1.0;     // The device does a step in 1 / so much of the time.
   double generator_speed = 1.0;  // The generator makes a batch in 1 / so much of the time.
   std::optional<int> workers{};
-  std::optional<int> queue{};   // max_queue_size
-  double upload_bytes = 1.0;     // A batch has so many times the bytes to upload.
+  std::optional<int> queue{};  // max_queue_size
+  double upload_bytes = 1.0;   // A batch has so many times the bytes to upload.
   std::optional<double> cores{};
 };
 
@@ -71,6 +71,10 @@ struct FeedReport {
   std::int64_t samples = 0;
   std::uint64_t bytes = 0;
   std::int64_t nan_batches = 0;  // batches that held a NaN (nan_policy)
+  // The elements and batches that could not be made and were passed over (on_error), and what the
+  // first of these failures said.
+  std::int64_t failures = 0;
+  std::string first_failure{};
 
   // The time that a stage took for each batch by itself, apart from waiting for others.
   DurationHistogram generate;
@@ -100,6 +104,8 @@ struct FeedReport {
   bool tuned_workers = false;
   bool limited_by_memory = false;  // AUTOTUNE could have no more workers for lack of memory
   bool by_hand = false;            // train_on_batch: nothing was generated ahead
+  // What the source's stages did, from the first to the last; empty for a source without stages.
+  std::vector<StageReport> stages{};
 
   enum class Class : std::uint8_t {
     nothing,

@@ -252,7 +252,7 @@ class Source {
 
   virtual SourceTraits traits() const { return {}; }
   // Returns what the source's stages have done so far, from the first to the last; nothing if it
-  // has none. The feed calls it on the thread that reports, while others fill.
+  // has none. Any thread may call it, while others fill.
   virtual std::vector<StageReport> stages() const { return {}; }
   // Returns the source that an adapter asks, whose state is the one that threads would share. A
   // source that is not pure serves one fit, evaluation or prediction at a time, by itself and in

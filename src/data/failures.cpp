@@ -4,6 +4,19 @@
 #include "stoker/error.h"
 
 namespace stoker::detail {
+namespace {
+
+std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "something that is no std::exception";
+  }
+}
+
+}  // namespace
 
 Failures::OfStage& Failures::of(std::uint32_t stage, std::int64_t most) {
   for (OfStage& known : stages_) {
@@ -31,6 +44,11 @@ std::int64_t Failures::count() const {
   return all;
 }
 
+std::string Failures::first_text() const {
+  if (stages_.empty()) return {};
+  return text_of(stages_.front().first);
+}
+
 const Failures::OfStage* Failures::exceeded() const {
   for (const OfStage& stage : stages_) {
     if (stage.count > stage.most) return &stage;
@@ -41,15 +59,13 @@ const Failures::OfStage* Failures::exceeded() const {
 void Failures::check() const {
   const OfStage* const stage = exceeded();
   if (stage == nullptr) return;
+  const std::string text =
+      format("expected at most ", stage->most, " failures (max_failures), received ", stage->count,
+             ". The first was: ", text_of(stage->first));
   try {
     std::rethrow_exception(stage->first);
-  } catch (const std::exception& error) {
-    std::throw_with_nested(
-        DataError(format("expected at most ", stage->most, " failures (max_failures), received ",
-                         stage->count, ". The first was: ", error.what())));
   } catch (...) {
-    std::throw_with_nested(DataError(format("expected at most ", stage->most,
-                                            " failures (max_failures), received ", stage->count)));
+    std::throw_with_nested(DataError(text));
   }
 }
 

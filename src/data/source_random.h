@@ -12,6 +12,8 @@ enum class RandomStage : std::uint32_t {
   batch,    // BatchContext::random; the ordinal is the batch's index in its epoch
   shuffle,  // an array source's order of rows
   element,  // a Dataset's stage; the ordinal is the element's number
+  // What takes the place of a batch that can't be made; the ordinal is that batch's index.
+  substitute,
 };
 
 // Returns random numbers under a key of their own for each epoch and stage, which is itself drawn

@@ -19,6 +19,22 @@ std::int64_t timeout_ns(const FeedOptions& options) {
              : 0;
 }
 
+// Returns what stages did after `before`, if they are the same stages.
+std::vector<StageReport> since(std::vector<StageReport> now,
+                               const std::vector<StageReport>& before) {
+  if (now.size() != before.size()) return now;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    now[i].elements -= before[i].elements;
+    now[i].bytes -= before[i].bytes;
+    now[i].busy -= before[i].busy;
+    now[i].waited_for_input -= before[i].waited_for_input;
+    now[i].waited_for_room -= before[i].waited_for_room;
+    now[i].asked -= before[i].asked;
+    now[i].ready -= before[i].ready;
+  }
+  return now;
+}
+
 // Returns the share of float32 inputs in a batch's bytes, which could be fewer with other element
 // types.
 double float_share(const BatchSpec& spec) {
@@ -52,11 +68,14 @@ Feed::Impl::Impl(std::shared_ptr<Source> from, const FeedOptions& feed_options,
       epoch(schedule.first_epoch()),
       step(schedule.first_step()),
       source_state(options.source_state),
+      reported_stages(source.stages()),
       pool(shared, {.workers = sizes.workers,
                     .active = sizes.active,
                     .seed = options.seed,
                     .shuffle = options.shuffle,
                     .nan_policy = options.nan_policy,
+                    .on_error = options.on_error,
+                    .max_failures = options.max_failures,
                     .shares_cores = shares_cores,
                     .timeout_ns = timeout_ns(options),
                     .source_state = options.source_state,
@@ -115,6 +134,24 @@ void Feed::Impl::warn_of_nan(const SlotNote& note) {
                               : "; it is trained on all the same (nan_policy)"));
 }
 
+// Batches come in order here, so that the cap does not depend on how many workers there are.
+void Feed::Impl::count_failures(const SlotNote& note) {
+  const bool is_first = failures.empty();
+  failures.add(note.failures);
+  counts.failures += note.failures.count();
+  const std::string first = note.failures.first_text();
+  if (counts.first_failure.empty()) counts.first_failure = first;
+  if (is_first) {
+    warn(format(place(),
+                " met an error, which is passed over, as others will be (on_error): ", first));
+  }
+  try {
+    failures.check();
+  } catch (const std::exception& error) {
+    fail(place(), error.what());
+  }
+}
+
 std::optional<Batch> Feed::Impl::next() {
   if (failed) std::rethrow_exception(failed);
   for (;;) {
@@ -134,6 +171,7 @@ std::optional<Batch> Feed::Impl::next() {
       ring.release(position++);
       continue;
     }
+    if (!note.failures.empty()) count_failures(note);
     if (note.rows == kFailed) rethrow();
     keep_state(note);
     if (note.rows == kEnded) {
@@ -219,6 +257,7 @@ void Feed::set_queue_size(int batches) {
   impl_->ring.set_depth(std::clamp(batches + 1, 1, impl_->ring.size()));
 }
 
+std::vector<StageReport> Feed::source_stages() const { return impl_->source.stages(); }
 CoreShares Feed::core_shares() const { return impl_->pool.core_shares(); }
 std::string Feed::describe_next() const { return impl_->describe_next(); }
 
@@ -254,6 +293,7 @@ FeedReport Feed::Impl::measured(const TimelineTotals& now) const {
   report.source = traits.kind;
   report.is_optimized = traits.is_optimized;
   report.float_share = float_share(source.spec());
+  report.stages = since(source.stages(), reported_stages);
   return report;
 }
 
@@ -268,6 +308,7 @@ FeedReport Feed::take_report() {
   impl.drawn += report.drawn_one_by_one;
   impl.counts = FeedReport{};
   impl.reported = std::move(now);
+  impl.reported_stages = impl.source.stages();
   return report;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/timeline.h"
 #include "device/device.h"
@@ -110,6 +111,9 @@ class Feed {
   // or 0 if it is not. They are for displays; any thread may call them.
   int filled() const;
   std::int64_t waiting_since_ns() const;
+
+  // Returns Source::stages(). Any thread may call it.
+  std::vector<StageReport> source_stages() const;
 
   // Returns the shares of the workers' time inside of the source.
   CoreShares core_shares() const;

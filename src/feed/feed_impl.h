@@ -27,6 +27,7 @@ struct Feed::Impl {
   void keep_state(SlotNote& note);
   void warn(const std::string& what) const { options.give_warning(what); }
   void warn_of_nan(const SlotNote& note);
+  void count_failures(const SlotNote& note);
   // Returns "batch 17 (epoch 2, batch 7 of it)" for the batch that next() is to return.
   std::string place() const;
   std::string describe_next() const;
@@ -64,12 +65,14 @@ struct Feed::Impl {
   std::int64_t epoch;
   std::int64_t step;
   std::vector<std::byte> source_state;  // of the batch before it
+  std::vector<StageReport> reported_stages;
   bool ran_out = false;
   bool stopped = false;
   std::exception_ptr failed;
 
-  bool warned_of_nan = false;       // the warning is given once
-  bool waits = false;               // whether take() waits at present
+  stoker::detail::Failures failures;  // of all batches so far
+  bool warned_of_nan = false;         // the warning is given once
+  bool waits = false;                 // whether take() waits at present
   // The time since which it does, for displays; 0 if it does not.
   std::atomic<std::int64_t> waiting_since_ns{0};
   std::int64_t epoch_begin_ns = 0;  // 0 between epochs

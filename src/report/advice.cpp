@@ -5,6 +5,7 @@
 
 #include "core/format.h"
 #include "report/run_model.h"
+#include "report/source_stages.h"
 #include "report/text.h"
 #include "stoker/report.h"
 
@@ -75,6 +76,7 @@ class Adviser {
       // A ring of one slot is that of a fit of one batch, for which there is nothing to do ahead.
       if (now_.ring_slots > 1) {
         if (!keeps_up_on_average()) advise_workers();
+        advise_workers_of_a_stage();
         advise_queue();
       }
       advise_conversion();
@@ -144,6 +146,11 @@ class Adviser {
   void advise_workers() {
     // AUTOTUNE already takes as many workers as help, up to max_workers.
     if (report_.tuned_workers && report_.workers < report_.max_workers) return;
+    // The feed's workers only take what stages with threads of their own give.
+    if (std::ranges::any_of(report_.stages,
+                            [](const StageReport& one) { return one.workers > 0; })) {
+      return;
+    }
     const Arrangement more = model_.with_workers(enough_workers());
     if (more.workers == now_.workers) return;
     const double predicted = model_.predict(more);
@@ -158,6 +165,39 @@ class Adviser {
       reason += ". Needs " + condition;
     }
     add(std::move(change), std::move(reason), predicted, std::move(condition));
+  }
+
+  // Advises more threads for the stage with threads of its own that all others wait for.
+  void advise_workers_of_a_stage() {
+    const StageReport* const slowest = report::slowest(report_.stages);
+    if (slowest == nullptr || slowest->workers == 0 || slowest->is_tuned) return;
+    double others = 0.0;
+    for (const StageReport& stage : report_.stages) {
+      if (&stage != slowest) others = std::max(others, stage.busy / std::max(stage.workers, 1));
+    }
+    const auto takes = [&](int workers) {
+      Arrangement more = now_;
+      const double of_batch =
+          ratio(std::max(slowest->busy / workers, others), static_cast<double>(report_.batches));
+      more.generate_scale = std::min(1.0, ratio(of_batch, durations_.generate.mean()));
+      return model_.predict(more);
+    };
+    const int enough =
+        feed::fewest_workers(slowest->workers, kMostWorkers, 1.0 / kStillHelps, takes);
+    add(format("workers of ", slowest->name, " ", slowest->workers, " → ", enough),
+        "the other stages wait for it", takes(enough));
+  }
+
+  // Returns ", most of it (72.0%) in map 2"; empty unless one stage takes more than the others.
+  std::string where_in_the_source() const {
+    double all = 0.0;
+    const StageReport* most = nullptr;
+    for (const StageReport& stage : report_.stages) {
+      all += stage.busy;
+      if (most == nullptr || stage.busy > most->busy) most = &stage;
+    }
+    if (most == nullptr || 2.0 * most->busy <= all) return "";
+    return format(", most of it (", percent(most->busy / all), ") in ", most->name);
   }
 
   // Says what keeps a batch from being faster than in this arrangement.
@@ -227,7 +267,8 @@ class Adviser {
     const double numbers = kSecondsPerNumber * static_cast<double>(report_.drawn_one_by_one);
     const double floats =
         0.75 * report_.float_share * static_cast<double>(report_.bytes) / kBytesPerSecond;
-    std::string how = "it computes: compute once what every batch needs";
+    std::string how =
+        format("it computes", where_in_the_source(), ": compute once what every batch needs");
     if (numbers > kWorthNaming * generated) {
       how += ", draw random numbers in bulk (batch.random.fill_uniform)";
     }
@@ -240,8 +281,8 @@ class Adviser {
   std::string how_to_wait_less() const {
     const char* keep =
         report_.source == SourceKind::dataset ? "cache() the data" : "keep in memory what was read";
-    return format("it mostly waits, for a disk or a lock: read larger pieces, keep files open, or ",
-                  keep);
+    return format("it mostly waits, for a disk or a lock", where_in_the_source(),
+                  ": read larger pieces, keep files open, or ", keep);
   }
 
   // A step that computes on the generator's cores gets faster by at most the CPU time that the

@@ -244,7 +244,7 @@ std::vector<Line> live_screen(const LiveState& state, TerminalSize size, const L
 
   if (is_spacious) bottom.emplace_back();
   for (const StageShare& stage : state.stages) {
-    bottom.push_back(stage_line(stage, columns, format));
+    if (is_spacious || !stage.is_part) bottom.push_back(stage_line(stage, columns, format));
   }
   bottom.push_back(ring_line(state, columns, format));
   if (is_spacious) bottom.emplace_back();

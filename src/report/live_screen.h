@@ -20,6 +20,7 @@ struct StageShare {
   double share = 0.0;
   std::string detail;  // "2.10 ms a batch"
   Style style = Style::plain;
+  bool is_part = false;  // Of the stage before; it is shown where there is room.
 };
 
 struct LiveState {

@@ -140,6 +140,14 @@ void write_feed(JsonWriter& json, const FeedReport& report, std::span<const Page
   write_stage(json, "Wait for the generator", report.wait_for_generator);
   write_stage(json, "Upload", report.upload);
   write_stage(json, "Step", report.step);
+  json.end_list().key("source_stages").begin_list();
+  for (const StageReport& one : report.stages) {
+    json.begin_object().member("name", one.name).member("elements", one.elements);
+    json.member("bytes", one.bytes).member("workers", one.workers);
+    json.member("busy", one.busy).member("waited_for_input", one.waited_for_input);
+    json.member("waited_for_room", one.waited_for_room);
+    json.member("occupancy", one.occupancy()).end_object();
+  }
   json.end_list().end_object();
 }
 

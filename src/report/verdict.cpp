@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/format.h"
+#include "report/source_stages.h"
 #include "report/text.h"
 #include "stoker/report.h"
 
@@ -83,7 +84,7 @@ std::string at_limit(const FeedReport& report) {
 
 // Returns "A batch takes 5.10 ms to generate on 1 worker, 0.40 ms to upload (2.10 GB/s) and 1.20 ms
 // to compute."
-std::string stages(const FeedReport& report) {
+std::string parts_of_a_batch(const FeedReport& report) {
   std::string text = "A batch takes ";
   if (report.generate.count() > 0) {
     text += format(typical(report.generate), " to generate on ", report.workers,
@@ -105,7 +106,13 @@ std::string stages(const FeedReport& report) {
         " This program's generator was compiled without optimisation: with "
         "CMAKE_BUILD_TYPE=Release, or -O2, it takes a fraction of that.";
   }
+  const std::string of_source = report::text_of(report.stages);
+  if (!of_source.empty()) text += " " + of_source;
   if (report.nan_batches > 0) text += format(" ", report.nan_batches, " batches held a NaN.");
+  if (report.failures > 0) {
+    text += format(" ", report.failures, report.failures == 1 ? " error was" : " errors were",
+                   " passed over (on_error); the first: ", report.first_failure, ".");
+  }
   return text;
 }
 
@@ -200,7 +207,7 @@ double FeedReport::occupancy() const { return ratio(ring_filled, static_cast<dou
 std::string FeedReport::verdict() const {
   const Class bound = classify();
   if (bound == Class::nothing) return "nothing to judge: no batch was trained on.\n";
-  return format(name_of(bound), ": ", shares(*this), "\n", stages(*this), "\n",
+  return format(name_of(bound), ": ", shares(*this), "\n", parts_of_a_batch(*this), "\n",
                 what_to_change(*this));
 }
 
@@ -239,6 +246,9 @@ FeedReport& FeedReport::operator+=(const FeedReport& later) {
   samples += later.samples;
   bytes += later.bytes;
   nan_batches += later.nan_batches;
+  failures += later.failures;
+  if (first_failure.empty()) first_failure = later.first_failure;
+  stages = report::sum_of(std::move(stages), later.stages);
   generate += later.generate;
   convert += later.convert;
   wait_for_generator += later.wait_for_generator;

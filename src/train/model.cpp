@@ -189,6 +189,33 @@ Tensor Model::predict_on_batch(const Tensors& x) {
   return std::move(predict_on_batch_outputs(x)[0]);
 }
 
+Logs Model::train_on_batch(const BatchView& batch) {
+  return with_own_errors<DeviceError>("train_on_batch", [&] {
+    const InUse model(impl("train_on_batch"), "train_on_batch", Access::train);
+    return model->run_on_batch(Mode::train, batch);
+  });
+}
+
+Logs Model::test_on_batch(const BatchView& batch) {
+  return with_own_errors<DeviceError>("test_on_batch", [&] {
+    const InUse model(impl("test_on_batch"), "test_on_batch", Access::compute);
+    const train::KeptTotals totals(model);
+    return model->run_on_batch(Mode::evaluate, batch);
+  });
+}
+
+std::vector<Tensor> Model::predict_on_batch_outputs(const BatchView& batch) {
+  return with_own_errors<DeviceError>("predict_on_batch", [&] {
+    const InUse model(impl("predict_on_batch"), "predict_on_batch", Access::compute);
+    return model->predict_on_batch(batch);
+  });
+}
+
+Tensor Model::predict_on_batch(const BatchView& batch) {
+  impl("predict_on_batch").require_one_output("predict_on_batch");
+  return std::move(predict_on_batch_outputs(batch)[0]);
+}
+
 FeedReport Model::take_on_batch_report() {
   const InUse model(impl("take_on_batch_report"), "take_on_batch_report", Access::compute);
   return model->take_on_batch_report();

@@ -99,6 +99,9 @@ struct Model::Impl {
   std::uint64_t plan_uses = 0;
   std::uint64_t fits_begun = 0;  // The number of fits that began at epoch 0.
   std::optional<train::Staging> staging;
+  // The ring of one slot through which a Loader's batch is read, and when that is on the device.
+  std::unique_ptr<device::Buffer> view_ring;
+  std::unique_ptr<device::Event> view_ready;
   // The report of train_on_batch since the last report, and the time at which its last call ended.
   FeedReport on_batch;
   std::int64_t on_batch_end_ns = 0;
@@ -181,6 +184,11 @@ struct Model::Impl {
   Logs run_on_batch(train::Mode mode, const Tensors& x, const Tensors& y,
                     const Tensors& sample_weight);
   std::vector<Tensor> predict_on_batch(const Tensors& x);
+  // The same for a batch that lies in the slot of a Loader.
+  Logs run_on_batch(train::Mode mode, const BatchView& batch);
+  std::vector<Tensor> predict_on_batch(const BatchView& batch);
+  std::shared_ptr<train::Plan> prepare_view(train::Mode mode, const BatchView& view,
+                                            const char* what);
   void note_on_batch(std::int64_t begin_ns, std::int64_t rows);
   FeedReport take_on_batch_report();
   // Allocates memory for a batch that `step` runs on.

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <set>
 
+#include "core/format.h"
 #include "stoker/error.h"
 
 namespace stoker::feed {
@@ -22,16 +23,17 @@ Claims& claims() {
 
 }  // namespace
 
-SourceClaim::SourceClaim(const Source& source)
+SourceClaim::SourceClaim(const Source& source, const char* what)
     : held_(source.pure() ? nullptr : &source.innermost()) {
   if (held_ == nullptr) return;
   Claims& all = claims();
   const std::lock_guard lock(all.mutex);
   if (!all.held.insert(held_).second) {
-    throw ValueError(
-        "fit: the generator serves another fit, evaluation or prediction, or a call of it that "
-        "timed out has not returned, and it would be called by two threads at a time. Give each "
-        "one of its own, or say pure(f) if that is safe");
+    throw ValueError(format(
+        what,
+        ": the generator serves another fit, evaluation, prediction or stream, or a call of "
+        "it that timed out has not returned, and it would be called by two threads at a time. Give "
+        "each one of its own, or say pure(f) if that is safe"));
   }
 }
 

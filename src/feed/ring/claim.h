@@ -9,8 +9,9 @@ namespace stoker::feed {
 // holders.
 class SourceClaim {
  public:
-  // Throws ValueError when another feed holds the source, by itself or in an adapter.
-  explicit SourceClaim(const Source& source);
+  // Throws ValueError when another feed holds the source, by itself or in an adapter. `what` is the
+  // call that the feed is for.
+  SourceClaim(const Source& source, const char* what);
   ~SourceClaim();
   SourceClaim(const SourceClaim&) = delete;
   SourceClaim& operator=(const SourceClaim&) = delete;

@@ -30,6 +30,7 @@ struct Position {
 };
 
 struct FeedOptions {
+  const char* what = "fit";      // the call that the feed is for, for messages
   std::int64_t epochs = 1;       // how many to run, from first_epoch on
   std::int64_t first_epoch = 0;  // above 0 when training is resumed
   // These say where training that is resumed begins, and are Position's `step`, `batches` and
@@ -55,6 +56,10 @@ struct FeedOptions {
   std::uint64_t seed = 0;
   bool shuffle = false;  // the order of batches of a source with shuffles_batches()
   NanPolicy nan_policy = NanPolicy::stop;
+  // What to do with a batch that the source throws on instead of making it, and how many of them
+  // may be passed over.
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
   // The time for which one batch may be waited for; 0 or infinity is for ever.
   double timeout_seconds = 0.0;
   std::size_t queue_bytes = std::size_t{256} << 20;  // the most that a ring of AUTOTUNE's takes

@@ -45,17 +45,20 @@ void check_resume(const FeedOptions& options, const Source& source) {
   if (options.first_step == 0 && options.first_batch == 0 && !has_state) return;
   const Resume resume = resume_of(source);
   if (resume.kind == ResumeKind::none) {
-    throw ValueError(
-        format("fit: the generator can't go on where an earlier fit stopped: ", resume.why_not));
+    throw ValueError(format(options.what, ": the generator can't go on where an earlier ",
+                            options.what, " stopped: ", resume.why_not));
   }
   const bool needs_state = resume.kind == ResumeKind::by_state && options.first_batch > 0;
   if (needs_state && !has_state) {
-    throw ValueError(
-        "fit: expected the state that the generator saved (save_state) after the last batch of the "
-        "earlier fit, received none");
+    throw ValueError(format(
+        options.what,
+        ": expected the state that the generator saved (save_state) after the last batch of the "
+        "earlier ",
+        options.what, ", received none"));
   }
   if (has_state && resume.kind != ResumeKind::by_state) {
-    throw ValueError(format("fit: expected a generator that saves its state, as the one did whose ",
+    throw ValueError(format(options.what,
+                            ": expected a generator that saves its state, as the one did whose ",
                             options.source_state.size(),
                             " bytes are to be loaded, received one whose saves_state() is false"));
   }

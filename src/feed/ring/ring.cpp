@@ -22,6 +22,10 @@ using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
 constexpr std::int64_t kWorkerSpinNs = 2'000;
 constexpr std::int64_t kConsumerSpinNs = 30'000;
 
+// A consumer that sleeps is woken when so many batches are ready as come in this time, but at least
+// one. It then takes them in a row, and loses nothing: the workers go on meanwhile.
+constexpr std::int64_t kRunNs = 150'000;
+
 // For a batch that takes longer than this to fill, waking the worker is a small loss.
 constexpr std::int64_t kLongFillNs = 500'000;
 
@@ -145,14 +149,25 @@ bool Ring::wait_until_free(std::uint64_t sequence) {
 }
 
 void Ring::publish(std::uint64_t sequence) {
-  published_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t published = published_.fetch_add(1, std::memory_order_relaxed) + 1;
   const SlotNote& filled = note(sequence);
   fills_are_long_.store(filled.end_ns - filled.begin_ns > kLongFillNs, std::memory_order_relaxed);
+  const std::int64_t before = filled_ns_.exchange(filled.end_ns, std::memory_order_relaxed);
+  interval_ns_.store(filled.end_ns - before, std::memory_order_relaxed);
+  const bool is_batch = filled.rows > 0;
   slot(sequence).turn.store(2 * sequence + 1);
-  if (!consumer_asleep_.load()) return;
+  if (!consumer_asleep_.load() || (is_batch && published < wake_at_.load())) return;
   // The lock is needed for a consumer that has looked at the turn but does not sleep yet.
   const std::lock_guard lock(mutex_);
   slot_filled_.notify_one();
+}
+
+// Returns for how many batches together it is worth to wake the consumer.
+std::uint64_t Ring::batches_at_once() const {
+  const std::int64_t interval =
+      std::max<std::int64_t>(1, interval_ns_.load(std::memory_order_relaxed));
+  return static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(kRunNs / interval, 1, std::max(1, depth() / 2)));
 }
 
 bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
@@ -160,13 +175,25 @@ bool Ring::wait_until_full(std::uint64_t sequence, std::int64_t deadline_ns) {
   // on.
   if (worker_.load() != Worker::awake) wake_worker();
   const auto done = [&] { return is_full(sequence); };
-  if (spin_until(kConsumerSpinNs, done)) return true;
+  // Where batches come further apart than it would spin, it would do so in vain, and might keep a
+  // worker from its core.
+  const bool spins = interval_ns_.load(std::memory_order_relaxed) < kConsumerSpinNs;
+  if (spins ? spin_until(kConsumerSpinNs, done) : done()) return true;
+  const std::uint64_t at_once = batches_at_once();
   const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
   std::unique_lock lock(mutex_);
+  wake_at_.store(sequence + at_once);
   consumer_asleep_.store(true);
   const std::atomic<std::uint64_t>& turn = slot(sequence).turn;
   const auto filled = [&] { return turn.load() == 2 * sequence + 1; };
-  const bool full = slot_filled_.wait_until(lock, deadline, filled);
+  bool full = filled();
+  if (!full && at_once > 1) {
+    // The workers may be held up before they have made so many.
+    slot_filled_.wait_for(lock, std::chrono::nanoseconds(2 * kRunNs));
+    full = filled();
+    wake_at_.store(sequence);
+  }
+  if (!full) full = slot_filled_.wait_until(lock, deadline, filled);
   consumer_asleep_.store(false);
   return full;
 }

@@ -24,6 +24,8 @@ struct SlotNote {
   std::int64_t begin_ns = 0;
   std::int64_t end_ns = 0;
   bool has_nan = false;
+  // What the source passed over to make this batch (OnError::skip).
+  stoker::detail::Failures failures{};
   // The source's state after this batch, for the sources that save one. The consumer swaps the
   // memory with its own, so that in the steady state nobody allocates.
   std::vector<std::byte> source_state{};
@@ -43,10 +45,11 @@ inline constexpr std::int64_t kSkipped = -2;  // a batch that is not to be used
 // sleep: a worker that has filled the ring must leave its core to the step. Waking a thread takes
 // the thread that wakes it 5 to 20 microseconds, which is too much for a short step. A worker of
 // short batches that is ahead therefore wakes by a timer, about when half of the ring has become
-// free. The consumer wakes it only if it has no batch, or if the ring is too small for that. A
-// worker of long batches is woken for each slot, because filling half a ring at once kept a step on
-// the same cores waiting so much that it took up to 1.15 times as long. Nothing here allocates
-// after the constructor.
+// free. The consumer wakes it only if it has no batch, or if the ring is too small for that. And a
+// consumer that is ahead of workers of short batches is woken once for several of them, which it
+// then takes in a row. A worker of long batches is woken for each slot, because filling half a ring
+// at once kept a step on the same cores waiting so much that it took up to 1.15 times as long.
+// Nothing here allocates after the constructor.
 class Ring {
  public:
   // Makes a ring of `slots` slots. If that much pinned memory is refused, it makes fewer, down to
@@ -120,6 +123,7 @@ class Ring {
   }
   void wake_worker();
   void adapt_timed_sleep(std::uint64_t sequence);
+  std::uint64_t batches_at_once() const;
 
   std::vector<Slot> slots_;
   std::string shortage_;
@@ -136,6 +140,10 @@ class Ring {
   enum class Worker : std::uint8_t { awake, asleep_by_timer, asleep };
   std::atomic<Worker> worker_{Worker::awake};
   std::atomic<bool> consumer_asleep_{false};
+  std::atomic<std::uint64_t> wake_at_{0};  // the consumer sleeps until so many were published
+  // When the last batch was filled, and how long after the one before, for the consumer's waiting.
+  std::atomic<std::int64_t> filled_ns_{0};
+  std::atomic<std::int64_t> interval_ns_{1'000'000'000};
   std::atomic<bool> fills_are_long_{false};
   std::chrono::nanoseconds timed_sleep_;  // how long the worker sleeps by its timer
   // The consumer's, in a cache line of its own, for displays.

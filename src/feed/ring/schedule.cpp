@@ -17,34 +17,39 @@ constexpr int kMostThreads = 4096;
 
 void check_options(const FeedOptions& options, const Source& source) {
   if (options.epochs < 0 || options.first_epoch < 0) {
-    throw ValueError(format("fit: expected 0 or more epochs from epoch 0 or later, received ",
+    throw ValueError(format(options.what,
+                            ": expected 0 or more epochs from epoch 0 or later, received ",
                             options.epochs, " from epoch ", options.first_epoch));
   }
   if (options.first_step < 0 || options.first_batch < options.first_step) {
-    throw ValueError(
-        format("fit: expected to begin with step 0 or later, after at least as many "
-               "batches, received step ",
-               options.first_step, " after ", options.first_batch, " batches"));
+    throw ValueError(format(options.what,
+                            ": expected to begin with step 0 or later, after at least as many "
+                            "batches, received step ",
+                            options.first_step, " after ", options.first_batch, " batches"));
   }
   check_resume(options, source);
   if (options.steps_per_epoch && *options.steps_per_epoch < 1) {
-    throw ValueError(
-        format("fit: expected steps_per_epoch of at least 1, received ", *options.steps_per_epoch));
+    throw ValueError(format(options.what, ": expected steps_per_epoch of at least 1, received ",
+                            *options.steps_per_epoch));
   }
   if (!options.steps_per_epoch && source.endless()) {
-    throw ValueError(
-        "fit: expected steps_per_epoch, since this generator never ends. Set steps_per_epoch "
-        "(validation_steps, or steps), or return the number of rows, 0 to end the epoch.");
+    throw ValueError(format(
+        options.what,
+        ": expected steps_per_epoch, since this generator never ends. Set "
+        "steps_per_epoch (validation_steps, or steps), or return the number of rows, 0 to end the "
+        "epoch."));
   }
   if (options.max_queue_size != AUTOTUNE) {
-    check::require("fit", "max_queue_size (or AUTOTUNE)", options.max_queue_size,
+    check::require(options.what, "max_queue_size (or AUTOTUNE)", options.max_queue_size,
                    check::closed(1, kMostQueued));
   }
   if (options.workers != AUTOTUNE) {
-    check::require("fit", "workers (or AUTOTUNE)", options.workers, check::closed(1, kMostThreads));
+    check::require(options.what, "workers (or AUTOTUNE)", options.workers,
+                   check::closed(1, kMostThreads));
   }
-  check::require("fit", "max_workers", options.max_workers, check::closed(1, kMostThreads));
-  check::require("fit", "generator_timeout", options.timeout_seconds,
+  check::require(options.what, "max_workers", options.max_workers, check::closed(1, kMostThreads));
+  check::require(options.what, "max_failures", options.max_failures, check::at_least(0));
+  check::require(options.what, "generator_timeout", options.timeout_seconds,
                  check::or_infinity(check::at_least(0)));
 }
 
@@ -64,7 +69,7 @@ Schedule::Schedule(const FeedOptions& options, const Source& source)
   if (pass_ && steps_per_epoch_) epochs_per_pass_ = (*pass_ - 1) / *steps_per_epoch_ + 1;
   const std::optional<std::int64_t> first_steps = steps(first_epoch_);
   if (first_steps && first_step_ > *first_steps) {
-    throw ValueError(format("fit: expected to begin within an epoch of ", *first_steps,
+    throw ValueError(format(options.what, ": expected to begin within an epoch of ", *first_steps,
                             " batches, received step ", first_step_,
                             " to begin with. The source or steps_per_epoch is another one than "
                             "that of the fit that stopped there"));

@@ -35,7 +35,7 @@ WorkerPool::Shared::Shared(std::shared_ptr<Source> from, const FeedOptions& opti
                            device::Device& on, int workers)
     : device(on.weak_from_this().lock()),
       source(std::move(from)),
-      claim(*source),
+      claim(*source, options.what),
       schedule(options, *source),
       layout(SlotLayout::of_host(*source)),
       ring(layout, slots, on),

@@ -36,6 +36,8 @@ class WorkerPool {
     std::uint64_t seed = 0;
     bool shuffle = false;
     NanPolicy nan_policy = NanPolicy::stop;
+    OnError on_error = OnError::stop;
+    std::int64_t max_failures = kMaxFailures;
     // The step computes on the same cores: where both want one, it comes first.
     bool shares_cores = false;
     // The time that a call of fill() may take when the pool waits for its end; 0 is for ever.

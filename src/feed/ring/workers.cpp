@@ -18,6 +18,11 @@ namespace {
 constexpr std::uint64_t kCpuTimeEvery = 16;
 constexpr std::int64_t kLongFillNs = 200'000;
 
+// The number that batches have among the stages of detail::Failures, which begin with 0.
+constexpr std::uint32_t kBatches = ~std::uint32_t{0};
+// How many other batches are tried in the place of one that can't be made.
+constexpr std::uint32_t kSubstitutes = 8;
+
 }  // namespace
 
 void WorkerPool::Workers::run(int number) {
@@ -197,17 +202,15 @@ std::int64_t WorkerPool::Workers::pull(Worker& worker, int number, const Claim& 
     const std::int64_t epoch = schedule_.source_epoch(claim.epoch);
     std::int64_t index = schedule_.first_index(claim.epoch) + claim.step;
     if (orders_) index = orders_->of_epoch(epoch).rows()[static_cast<std::size_t>(index)];
-    BatchContext batch{
-        .epoch = epoch,
-        .index = index,
-        .sequence = static_cast<std::int64_t>(claim.batch),
-        .random = data::source_random(options_.seed, epoch, data::RandomStage::batch, index)};
+    BatchContext batch = context_of(epoch, index, claim.batch);
+    note.failures.clear();
+    batch.failures = &note.failures;
     const BatchSpec& spec = source_.spec();
     const bool measure = worker.last_ns > kLongFillNs || claim.batch % kCpuTimeEvery == 0;
     const ThreadTimes::Reading before = measure ? worker.times->read() : ThreadTimes::Reading{};
     if (source_.device_filler() != nullptr) note.context = batch;
     note.begin_ns = now_ns();
-    const std::int64_t rows = source_.fill(batch, Slot(spec, ring_.fields(claim.position)));
+    const std::int64_t rows = make(batch, Slot(spec, ring_.fields(claim.position)), note);
     note.end_ns = now_ns();
     worker.last_ns = note.end_ns - note.begin_ns;
     if (measure) {
@@ -223,6 +226,7 @@ std::int64_t WorkerPool::Workers::pull(Worker& worker, int number, const Claim& 
     if (batch.converted_ns > 0) {
       track.stamp(Stage::convert, claim.batch, note.end_ns - batch.converted_ns, note.end_ns);
     }
+    if (rows == kSkipped) return rows;
     if (rows < 0 || rows > spec.batch_size()) {
       throw DataError(
           format("expected 0 to ", spec.batch_size(), " rows, the batch size, received ", rows));
@@ -238,6 +242,42 @@ std::int64_t WorkerPool::Workers::pull(Worker& worker, int number, const Claim& 
     fail(claim, "the generator threw something that is no std::exception");
   }
   return kFailed;
+}
+
+BatchContext WorkerPool::Workers::context_of(std::int64_t epoch, std::int64_t index,
+                                             std::uint64_t sequence) const {
+  return {.epoch = epoch,
+          .index = index,
+          .sequence = static_cast<std::int64_t>(sequence),
+          .random = data::source_random(options_.seed, epoch, data::RandomStage::batch, index)};
+}
+
+// Has the source make the batch. With OnError::skip another batch of the epoch takes the place of
+// one that can't be made, if batches can be asked for by number, so that all others stay where they
+// are: which one is a function of the seed, the epoch and the place. Otherwise there is no batch.
+std::int64_t WorkerPool::Workers::make(BatchContext& batch, const Slot& slot, SlotNote& note) {
+  if (options_.on_error == OnError::stop) return source_.fill(batch, slot);
+  const std::int64_t numbered = source_.pure() ? source_.batches_per_epoch().value_or(0) : 0;
+  Random others =
+      data::source_random(options_.seed, batch.epoch, data::RandomStage::substitute, batch.index);
+  for (std::uint32_t tried = 0;; ++tried) {
+    try {
+      return source_.fill(batch, slot);
+    } catch (const std::bad_alloc&) {  // The next batch would need as much.
+      throw;
+    } catch (...) {
+      note.failures.add(kBatches, options_.max_failures);
+      if (numbered == 0) return kSkipped;
+      if (tried == kSubstitutes) {
+        std::throw_with_nested(
+            DataError(format(note.failures.first_text(), "; ", kSubstitutes,
+                             " other batches that were tried in its place failed too (on_error)")));
+      }
+    }
+    batch = context_of(batch.epoch, others.integer(0, numbered),
+                       static_cast<std::uint64_t>(batch.sequence));
+    batch.failures = &note.failures;
+  }
 }
 
 void WorkerPool::Workers::check_for_nan(const Claim& claim, std::int64_t rows,

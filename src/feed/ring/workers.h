@@ -88,6 +88,8 @@ class WorkerPool::Workers {
   void save_state(SlotNote& note);
   void fill(Worker& worker, int number, const Claim& claim);
   std::int64_t pull(Worker& worker, int number, const Claim& claim, SlotNote& note);
+  BatchContext context_of(std::int64_t epoch, std::int64_t index, std::uint64_t sequence) const;
+  std::int64_t make(BatchContext& batch, const Slot& slot, SlotNote& note);
   void check_for_nan(const Claim& claim, std::int64_t rows, SlotNote& note) const;
   void fail(const Claim& claim, const std::string& what);
 

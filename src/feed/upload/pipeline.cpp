@@ -315,6 +315,12 @@ device::RingState* Pipeline::ring() {
   return reinterpret_cast<device::RingState*>(impl_->state->data());
 }
 
+std::byte* Pipeline::device_block(const Batch& batch) {
+  Impl& impl = *impl_;
+  if (impl.blocks.empty()) return batch.block;
+  return impl.blocks[impl.issued % impl.blocks.size()]->data();
+}
+
 Feed& Pipeline::feed() { return *impl_->feed; }
 
 }  // namespace stoker::feed

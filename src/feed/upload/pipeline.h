@@ -48,6 +48,9 @@ class Pipeline {
   Position position() const;
 
   device::RingState* ring();
+  // Returns the block that holds the batch of the last next() on the device, until the work is done
+  // that was enqueued on the compute stream before consumed().
+  std::byte* device_block(const Batch& batch);
   Feed& feed();
 
   // Returns Feed::take_report() with the device's side added: what it waited for, uploads and

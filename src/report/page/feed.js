@@ -79,6 +79,21 @@ function stagesCard(feed) {
     column("Mean"), column("Median"), column("p90"), column("p99"), column("Longest")], rows, {quiet: true}));
 }
 
+function sourceStagesCard(feed) {
+  const stages = feed.source_stages || [];
+  const busy = stages.reduce((sum, stage) => sum + stage.busy, 0);
+  if (!(busy > 0)) return null;
+  const column = (name) => ({name, number: true});
+  return card("Stages of the source", table("What each stage of the source did", [{name: "Stage"},
+    column("Elements"), column("Bytes"), column("Threads"), column("Busy"), column("Share"),
+    column("Waited for input"), column("Waited for room"), column("Ready when asked")],
+    stages.map((stage) => [stage.name, grouped(stage.elements), bytes(stage.bytes),
+      stage.workers ? grouped(stage.workers) : "the feed's", seconds(stage.busy),
+      percent(stage.busy / busy), stage.workers ? seconds(stage.waited_for_input) : "",
+      stage.workers ? seconds(stage.waited_for_room) : "",
+      stage.workers ? three(stage.occupancy) : ""]), {quiet: true}));
+}
+
 function epochsCard(data) {
   const rows = data.feed_by_epoch;
   if (!rows || !rows.length) return null;
@@ -102,5 +117,6 @@ function feedSection(data) {
     el("div", {class: "grid two"}, [adviceCard(feed), whatIfCard(feed)].filter(Boolean)),
     epochsCard(data),
     stagesCard(feed),
+    sourceStagesCard(feed),
     traceCards(data.timeline)];
 }

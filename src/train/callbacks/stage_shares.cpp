@@ -1,6 +1,7 @@
 #include "train/callbacks/stage_shares.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "report/text.h"
@@ -12,6 +13,8 @@ namespace {
 constexpr double kWindow = 1.0;
 constexpr double kLongestWindow = 10.0;
 constexpr double kStagesInWindow = 4.0;
+// So many stages of a source are shown, the busiest.
+constexpr std::size_t kMostParts = 4;
 
 double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
@@ -28,7 +31,8 @@ void StageShares::look(const feed::Feed& feed, std::int64_t now) {
     sample.busy_ns[i] = totals.stages[i].sum_ns;
     sample.count[i] = totals.stages[i].count;
   }
-  samples_.push_back(sample);
+  sample.of_source = feed.source_stages();
+  samples_.push_back(std::move(sample));
   while (seconds(now - samples_.front().at_ns) > kLongestWindow) samples_.pop_front();
   workers_ = std::max(1, feed.workers());
   const std::int64_t since = feed.waiting_since_ns();
@@ -51,6 +55,8 @@ StageShares::Window StageShares::window() const {
   auto first = std::prev(samples_.end());
   while (first != samples_.begin() && seconds(last.at_ns - first->at_ns) < wanted) --first;
   window.seconds = seconds(last.at_ns - first->at_ns);
+  window.first = &*first;
+  window.last = &last;
   for (std::size_t i = 0; i < kStages; ++i) {
     window.busy[i] = seconds(last.busy_ns[i] - first->busy_ns[i]);
     window.count[i] = static_cast<double>(last.count[i] - first->count[i]);
@@ -77,13 +83,39 @@ std::vector<report::StageShare> StageShares::shares() const {
   const bool uploads = mean(Stage::upload) > 0.0;
   std::string waits = uploads ? "the host, for a batch" : "for a batch";
   if (waiting_seconds_ > 1.0) waits += ": " + report::duration(waiting_seconds_) + " by now";
-  return {
-      {"generate", generated, each(mean(Stage::generate), " a batch"), Style::magenta},
-      {"wait", waited, waits, Style::red},
-      {"upload", share(past[Stage::upload]),
-       uploads ? each(mean(Stage::upload), " a batch") : "none: the step reads it", Style::yellow},
-      {"compute", share(past[Stage::compute]), each(mean(Stage::compute), " a step"),
-       Style::green}};
+  std::vector<report::StageShare> shares{
+      {"generate", generated, each(mean(Stage::generate), " a batch"), Style::magenta}};
+  add_stages_of_source(shares);
+  shares.push_back({"wait", waited, waits, Style::red});
+  shares.push_back({"upload", share(past[Stage::upload]),
+                    uploads ? each(mean(Stage::upload), " a batch") : "none: the step reads it",
+                    Style::yellow});
+  shares.push_back({"compute", share(past[Stage::compute]), each(mean(Stage::compute), " a step"),
+                    Style::green});
+  return shares;
+}
+
+// Adds the busiest stages of the source, in their order: the share of the time of their own
+// threads, or of those that ask them.
+void StageShares::add_stages_of_source(std::vector<report::StageShare>& shares) const {
+  const Window past = window();
+  if (past.first == nullptr || past.first->of_source.size() != past.last->of_source.size()) return;
+  std::vector<report::StageShare> parts;
+  for (std::size_t i = 0; i < past.last->of_source.size(); ++i) {
+    const StageReport& now = past.last->of_source[i];
+    const double busy = now.busy - past.first->of_source[i].busy;
+    const int threads = now.workers > 0 ? now.workers : workers_;
+    const double share = report::bounded(report::ratio(busy, past.seconds * threads));
+    const std::string detail = now.workers == 0 ? "on the feed's threads"
+                               : now.workers == 1
+                                   ? "on 1 thread of its own"
+                                   : std::to_string(now.workers) + " threads of its own";
+    parts.push_back({" " + now.name, share, detail, report::Style::magenta, true});
+  }
+  while (parts.size() > kMostParts) {
+    parts.erase(std::ranges::min_element(parts, {}, &report::StageShare::share));
+  }
+  std::ranges::move(parts, std::back_inserter(shares));
 }
 
 }  // namespace stoker::train

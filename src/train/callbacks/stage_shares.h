@@ -31,16 +31,20 @@ class StageShares {
     std::int64_t at_ns = 0;
     std::array<std::int64_t, kStages> busy_ns{};
     std::array<std::uint64_t, kStages> count{};
+    std::vector<StageReport> of_source{};
   };
   // What happened between the sample before the window and the last one.
   struct Window {
     double seconds = 0.0;
     std::array<double, kStages> busy{};
     std::array<double, kStages> count{};
+    const Sample* first = nullptr;  // The samples that it lies between.
+    const Sample* last = nullptr;
     double operator[](Stage stage) const { return busy[static_cast<std::size_t>(stage)]; }
   };
   Window window() const;
   double mean(Stage stage) const;
+  void add_stages_of_source(std::vector<report::StageShare>& shares) const;
 
   std::deque<Sample> samples_;
   int workers_ = 1;

@@ -20,11 +20,11 @@
 namespace stoker::train {
 namespace {
 
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kFormat = 2;
 // The names of tensors that are no variables of Keras's.
 constexpr const char* kScalars = "stoker/scalars";
 constexpr const char* kTotals = "stoker/totals";
-constexpr const char* kSource = "stoker/source";
+constexpr const char* kFeed = "stoker/feed";
 // The header's own checksum stands in it, and is computed with these digits in its place. The key
 // is written as in a text within the header's JSON.
 constexpr std::string_view kChecksumKey = R"(\"header_crc32c\": \")";
@@ -82,11 +82,9 @@ class Packing {
 };
 
 Config position_config(const FitPosition& position) {
-  return Config::map({{"seed", decimal(position.seed)},
-                      {"fits_begun", decimal(position.fits_begun)},
-                      {"epoch", position.epoch},
-                      {"step", position.step},
-                      {"batches", position.batches},
+  return Config::map({{"fits_begun", decimal(position.fits_begun)},
+                      {"epoch", position.feed.epoch},
+                      {"step", position.feed.step},
                       {"steps_of_epoch", position.steps_of_epoch},
                       {"steps", position.steps}});
 }
@@ -105,8 +103,8 @@ Description described(const io::SafetensorsReader& file) {
   if (found == file.header().metadata.end()) throw ValueError("it has no description of Stoker's");
   const Config config = Config::from_json(found->second);
   if (config["format"].integer() != kFormat) {
-    throw ValueError(
-        format("expected format ", kFormat, ", received ", config["format"].integer()));
+    throw ValueError(format("it is of format ", config["format"].integer(),
+                            ", and this Stoker reads format ", kFormat));
   }
   Description result;
   result.info.version = config["version"].string();
@@ -118,20 +116,16 @@ Description described(const io::SafetensorsReader& file) {
   result.callbacks = callbacks != nullptr ? *callbacks : Config::list();
   if (const Config* fit = config.find("fit"); fit != nullptr && !fit->is_null()) {
     FitPosition& position = result.position.emplace();
-    position.seed = decimal((*fit)["seed"].string());
     position.fits_begun = decimal((*fit)["fits_begun"].string());
-    position.epoch = (*fit)["epoch"].integer();
-    position.step = (*fit)["step"].integer();
-    position.batches = (*fit)["batches"].integer();
+    result.info.epoch = (*fit)["epoch"].integer();
+    result.info.step = (*fit)["step"].integer();
     position.steps_of_epoch = (*fit)["steps_of_epoch"].integer();
     position.steps = (*fit)["steps"].integer();
-    if (std::min({position.epoch, position.step, position.batches, position.steps_of_epoch,
-                  position.steps}) < 0) {
+    if (std::min({result.info.epoch, result.info.step, position.steps_of_epoch, position.steps}) <
+        0) {
       throw ValueError("its fit has a place below 0");
     }
     result.info.is_of_fit = true;
-    result.info.epoch = position.epoch;
-    result.info.step = position.step;
   }
   return result;
 }
@@ -248,8 +242,10 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
   const std::vector<SavedVariable> variables = variables_of(model);
   std::uint64_t bytes = sizeof(plan::Scalars) + model.state.metric_bytes();
   for (const SavedVariable& variable : variables) bytes += variable.bytes();
+  std::vector<std::byte> feed;
   if (position != nullptr) {
-    bytes += position->source_state.size();
+    feed = position->feed.to_bytes();
+    bytes += feed.size();
     for (const NamedState& one : position->callbacks) {
       for (const Tensor& tensor : one.state.tensors) bytes += tensor.bytes();
     }
@@ -264,7 +260,7 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
   if (position != nullptr) {
     const std::vector<float> totals = model.state.read_metrics();
     packing.add_bytes(kTotals, std::as_bytes(std::span(totals)));
-    packing.add_bytes(kSource, position->source_state);
+    packing.add_bytes(kFeed, feed);
     for (std::size_t i = 0; i < position->callbacks.size(); ++i) {
       const std::vector<Tensor>& tensors = position->callbacks[i].state.tensors;
       for (std::size_t k = 0; k < tensors.size(); ++k) {
@@ -286,8 +282,8 @@ void take_snapshot(Model::Impl& model, const FitPosition* position, Snapshot& sn
                                     {"model", model.name}});
   if (position != nullptr) {
     info.is_of_fit = true;
-    info.epoch = position->epoch;
-    info.step = position->step;
+    info.epoch = position->feed.epoch;
+    info.step = position->feed.step;
     description.set("fit", position_config(*position));
     description.set("callbacks", describe_callbacks(position->callbacks));
   }
@@ -355,11 +351,11 @@ std::optional<FitPosition> restore_checkpoint(Model::Impl& model,
     const auto bytes =
         read_bytes(tensors, kTotals, static_cast<std::int64_t>(model.state.metric_bytes()));
     std::memcpy(totals.data(), bytes.data(), bytes.size());
-    const io::SafetensorsEntry* source = file.header().find(kSource);
-    if (source == nullptr) refuse(file, "it has no state of the source");
-    description.position->source_state =
-        read_bytes(tensors, kSource, static_cast<std::int64_t>(source->bytes()));
+    const io::SafetensorsEntry* feed = file.header().find(kFeed);
+    if (feed == nullptr) refuse(file, "it has no state of the feed");
     try {
+      description.position->feed = feed::FeedState::from_bytes(
+          read_bytes(tensors, kFeed, static_cast<std::int64_t>(feed->bytes())), "fit");
       description.position->callbacks = read_callbacks(description.callbacks, file);
     } catch (const ValueError& error) {
       refuse(file, format("its states of callbacks are not as they should be: ", error.what()));

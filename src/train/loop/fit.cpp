@@ -71,6 +71,8 @@ feed::FeedOptions feed_options_of(const FitOptions& options, std::uint64_t seed,
           .seed = seed,
           .shuffle = options.shuffle,
           .nan_policy = options.nan_policy,
+          .on_error = options.on_error,
+          .max_failures = options.max_failures,
           .timeout_seconds = options.generator_timeout,
           .stamps_per_track = options.trace.empty() ? kStamps : kTracedStamps,
           .warn = report::print_warning,
@@ -91,6 +93,8 @@ feed::FeedOptions validation_options_of(const FitOptions& options, const Source&
           .max_workers = options.max_workers,
           .seed = seed,
           .nan_policy = options.nan_policy,
+          .on_error = options.on_error,
+          .max_failures = options.max_failures,
           .timeout_seconds = options.generator_timeout,
           .warn = report::print_warning,
           .should_stop = [&interrupt] { return interrupt.requested(); }};
@@ -132,11 +136,10 @@ Logs validate(Model::Impl& model, const std::shared_ptr<Source>& validation,
 }
 
 void require_batches(const train::Loop& loop, const FitOptions& options) {
-  if (loop.steps_of_epoch() > 0 || loop.was_stopped() || options.nan_policy != NanPolicy::skip ||
-      loop.has_run_out())
-    return;
+  const bool skips = options.nan_policy == NanPolicy::skip || options.on_error == OnError::skip;
+  if (loop.steps_of_epoch() > 0 || loop.was_stopped() || !skips || loop.has_run_out()) return;
   throw DataError(format("fit: every batch of epoch ", loop.epoch() + 1,
-                         " held a NaN and was skipped; nothing was trained in it"));
+                         " held a NaN, or failed, and was skipped; nothing was trained in it"));
 }
 
 }  // namespace
@@ -247,25 +250,27 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
                                    {callbacks, missing},
                                    {callbacks, trace}};
 
-  train::FitPosition start{
-      .seed = feed_options.seed, .fits_begun = fits_begun, .epoch = fit_options.initial_epoch};
+  train::FitPosition start{.feed = {.seed = feed_options.seed, .epoch = fit_options.initial_epoch},
+                           .fits_begun = fits_begun};
   resumes_at.reset();
   callbacks.send(train::kTrainBegin);
   if (resumes_at) {
     start = *std::exchange(resumes_at, std::nullopt);
     fits_begun = start.fits_begun;
-    feed_options.seed = start.seed;
-    reseed_borrowed_arrays(*given, start.seed);
-    feed_options.resume_at({start.epoch, start.step, start.batches, start.source_state});
+    feed::check_source(start.feed, *source, "fit");
+    feed_options.seed = start.feed.seed;
+    reseed_borrowed_arrays(*given, start.feed.seed);
+    feed_options.resume_at(start.feed.position());
     callbacks.load_states(start.callbacks);  // One of them may have stopped the fit already.
-    const std::int64_t last = loop.was_stopped() ? start.epoch : fit_options.epochs;
-    feed_options.epochs = std::max<std::int64_t>(0, last - start.epoch);
+    const std::int64_t last = loop.was_stopped() ? start.feed.epoch : fit_options.epochs;
+    feed_options.epochs = std::max<std::int64_t>(0, last - start.feed.epoch);
   }
   feed_options.saves_state = callbacks.has_given();
   Logs logs;
   if (feed_options.epochs > 0) loop.open(feed_options, start);
   if (fit_options.initial_epoch == 0) ++fits_begun;
-  for (std::int64_t epoch = start.epoch; loop.is_open() && epoch < fit_options.epochs; ++epoch) {
+  for (std::int64_t epoch = start.feed.epoch; loop.is_open() && epoch < fit_options.epochs;
+       ++epoch) {
     callbacks.send(train::kEpochBegin, epoch);
     run_epoch(loop, epoch, callbacks);
     require_batches(loop, fit_options);

@@ -1,9 +1,6 @@
 #include "train/loop/loop.h"
 
-#include <time.h>
-
-#include <algorithm>
-#include <thread>
+#include <limits>
 #include <utility>
 
 #include "core/format.h"
@@ -17,12 +14,6 @@ namespace {
 
 // The interval, in nanoseconds, at which the host reads back what the device has recorded.
 constexpr std::int64_t kReadbackInterval = 100'000'000;
-
-double process_cpu_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 std::size_t index_of(Mode mode) { return static_cast<std::size_t>(mode); }
 
@@ -78,15 +69,14 @@ std::int64_t Loop::run_epoch(std::int64_t epoch) {
 void Loop::begin_epoch(std::int64_t epoch) {
   place_ = {.epoch = epoch};
   // A fit may go on in the middle of an epoch, whose totals are there already.
-  epoch_steps_ = epoch == start_.epoch ? start_.steps_of_epoch : 0;
+  epoch_steps_ = epoch == start_.feed.epoch ? start_.steps_of_epoch : 0;
   if (mode_ == Mode::train) {
     place_.counter = model_.state.read_scalars().step - static_cast<std::uint32_t>(epoch_steps_);
   }
   if (mode_ != Mode::predict && epoch_steps_ == 0) model_.state.reset_metrics();
   callbacks_.take_seconds();
-  begin_ns_ = now_ns();
-  next_readback_ns_ = begin_ns_ + kReadbackInterval;
-  cpu_seconds_ = process_cpu_seconds();
+  clock_.begin();
+  next_readback_ns_ = clock_.begin_ns() + kReadbackInterval;
 }
 
 void Loop::launch(const feed::Batch& batch) {
@@ -138,7 +128,7 @@ const Logs& Loop::read() {
 }
 
 void Loop::end_epoch() {
-  cpu_seconds_ = process_cpu_seconds() - cpu_seconds_;
+  clock_.end();
   settle();
   // Copies that are under way are of no use to the next epoch.
   if (readback_ && readback_->is_pending()) readback_->has_arrived();
@@ -161,12 +151,9 @@ void Loop::settle() {
 
 FitPosition Loop::position() const {
   FitPosition position = start_;
-  const feed::Position next = pipeline_->feed().position();
-  position.epoch = next.epoch;
-  position.step = next.step;
-  position.batches = next.batches;
-  position.source_state.assign(next.source_state.begin(), next.source_state.end());
-  position.steps_of_epoch = next.step == 0 ? 0 : epoch_steps_;
+  position.feed.set(pipeline_->feed().position());
+  position.feed.set(*source_);
+  position.steps_of_epoch = position.feed.step == 0 ? 0 : epoch_steps_;
   position.steps = steps_;
   position.callbacks = callbacks_.save_states();
   return position;
@@ -174,28 +161,21 @@ FitPosition Loop::position() const {
 
 FeedReport Loop::take_report() {
   FeedReport report = pipeline_->take_report();
-  complete(report, cpu_seconds_);
+  clock_.complete(report, step_cores());
   report.callbacks = callbacks_.take_seconds();
   return report;
 }
 
 FeedReport Loop::report_so_far() const {
   FeedReport report = pipeline_->report_so_far();
-  complete(report, process_cpu_seconds() - cpu_seconds_);
+  clock_.complete(report, step_cores());
   return report;
 }
 
-// Adds what the pipeline does not know.
-void Loop::complete(FeedReport& report, double cpu_seconds) const {
-  report.wall = 1e-9 * static_cast<double>(now_ns() - begin_ns_);
-  report.other = std::max(0.0, report.wall - report.computed - report.waited_for_generator -
-                                   report.waited_for_upload - report.waited_for_launch);
-  report.cpu = cpu_seconds;
-  report.cores = static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
-  if (model_.state.device().reads_host_memory()) {
-    const int threads = model_.options.threads;
-    report.step_cores = threads > 0 ? std::min<double>(threads, report.cores) : report.cores;
-  }
+double Loop::step_cores() const {
+  if (!model_.state.device().reads_host_memory()) return 0.0;
+  const int threads = model_.options.threads;
+  return threads > 0 ? threads : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace stoker::train

@@ -14,6 +14,7 @@
 #include "train/callbacks/callback_list.h"
 #include "train/loop/async_readback.h"
 #include "train/loop/position.h"
+#include "train/loop/run_clock.h"
 #include "train/model_impl.h"
 #include "train/runtime/step_runner.h"
 
@@ -81,7 +82,7 @@ class Loop final : private detail::LogsSource {
   void launch(const feed::Batch& batch);
   void end_step();
   void report_progress();
-  void complete(FeedReport& report, double cpu_seconds) const;
+  double step_cores() const;
   void end_epoch();
 
   Model::Impl& model_;
@@ -108,10 +109,7 @@ class Loop final : private detail::LogsSource {
   LogsState logs_state_ = LogsState::none;
   Logs logs_;
 
-  std::int64_t begin_ns_ = 0;  // The time when run_epoch() was called.
-  // The CPU time of the process in the steps of the last epoch. While one runs, it is the time at
-  // which that began.
-  double cpu_seconds_ = 0.0;
+  RunClock clock_;  // Of the epoch.
 };
 
 }  // namespace stoker::train

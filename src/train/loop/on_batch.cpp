@@ -1,12 +1,16 @@
 // Single steps by train_on_batch and its like, without a feed.
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "core/format.h"
 #include "core/timeline.h"
 #include "device/ring_state.h"
 #include "stoker/error.h"
+#include "train/loader/current_batch.h"
 #include "train/loop/collected.h"
 #include "train/model_impl.h"
 
@@ -112,6 +116,60 @@ std::vector<Tensor> Model::Impl::predict_on_batch(const Tensors& x) {
   run(*step, reinterpret_cast<device::RingState*>(staging->ring->data()), {});
   train::Collected collected(network.topology());
   collected.take(*step, spec.batch_size(), state.stream());
+  check(*step, {});
+  return collected.tensors();
+}
+
+// Makes the plan for a batch that lies in a slot, and lets the next step find it there.
+std::shared_ptr<train::Plan> Model::Impl::prepare_view(Mode mode, const BatchView& view,
+                                                       const char* what) {
+  const detail::CurrentBatch& batch = detail::LoaderAccess::batch(view);
+  device::Device& device = state.device();
+  if (batch.on != &device && !(batch.on->reads_host_memory() && device.reads_host_memory())) {
+    throw ValueError(format(what, ": expected a batch on the model's device, ", device.name(),
+                            ", received one on ", batch.on->name(),
+                            ". stream(source, {.device = ...}) takes the device"));
+  }
+  std::shared_ptr<train::Plan> step = plan(mode, batch.spec, batch.layout.offsets, batch.rows);
+  device::RingState ring;
+  ring.blocks[0] = batch.device;
+  const device::SlotHeader header{ring.cursor, batch.rows};
+  if (!view_ring) view_ring = device.allocate(sizeof(device::RingState));
+  device::Stream& stream = state.stream();
+  if (batch.stream != &stream && !device.reads_host_memory()) {
+    if (!view_ready) view_ready = device.make_event();
+    batch.stream->record(*view_ready);
+    stream.wait(*view_ready);
+  }
+  stream.write(batch.device, std::as_bytes(std::span(&header, 1)));
+  const auto bytes = std::as_bytes(std::span(&ring, 1));
+  constexpr std::size_t kUsed = offsetof(device::RingState, blocks) + sizeof(std::byte*);
+  for (std::size_t at = 0; at < kUsed; at += device::Stream::kMostWritten) {
+    stream.write(view_ring->data() + at,
+                 bytes.subspan(at, std::min(device::Stream::kMostWritten, kUsed - at)));
+  }
+  return step;
+}
+
+Logs Model::Impl::run_on_batch(Mode mode, const BatchView& view) {
+  const std::int64_t begin = now_ns();
+  const char* what = mode == Mode::train ? "train_on_batch" : "test_on_batch";
+  require_compiled(what);
+  const std::shared_ptr<train::Plan> step = prepare_view(mode, view, what);
+  state.reset_metrics();
+  const train::StepPlace place{0, static_cast<std::int64_t>(state.read_scalars().step)};
+  run(*step, reinterpret_cast<device::RingState*>(view_ring->data()), place);
+  check(*step, place);
+  Logs logs = read_logs();
+  if (mode == Mode::train) note_on_batch(begin, view.rows());
+  return logs;
+}
+
+std::vector<Tensor> Model::Impl::predict_on_batch(const BatchView& view) {
+  const std::shared_ptr<train::Plan> step = prepare_view(Mode::predict, view, "predict_on_batch");
+  run(*step, reinterpret_cast<device::RingState*>(view_ring->data()), {});
+  train::Collected collected(network.topology());
+  collected.take(*step, view.rows(), state.stream());
   check(*step, {});
   return collected.tensors();
 }

@@ -1,25 +1,20 @@
 // Where a fit stands, from which another one can go on.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "feed/ring/feed_state.h"
 #include "stoker/model.h"
 #include "train/callbacks/callback_list.h"
 
 namespace stoker::train {
 
 struct FitPosition {
-  std::uint64_t seed = 0;        // The feed's, for shuffling and for generators.
+  feed::FeedState feed{};        // The batch that comes next.
   std::uint64_t fits_begun = 0;  // Model::Impl's, when the fit began.
-  // feed::Position: the batch that comes next.
-  std::int64_t epoch = 0;
-  std::int64_t step = 0;
-  std::int64_t batches = 0;
-  std::vector<std::byte> source_state{};
   // The steps that were run in that epoch and in all; batches that were skipped are not among them.
   std::int64_t steps_of_epoch = 0;
   std::int64_t steps = 0;

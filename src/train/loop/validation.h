@@ -22,18 +22,24 @@ Logs run_evaluation(Model::Impl& model, const std::shared_ptr<Source>& source,
 template <class Options>
 feed::FeedOptions feed_options_of(const Options& options, std::uint64_t seed,
                                   const InterruptScope& interrupt) {
-  return {.epochs = 1,
-          .first_epoch = 0,
-          .saves_state = false,
-          .steps_per_epoch = options.steps,
-          .max_queue_size = options.max_queue_size,
-          .workers = options.workers,
-          .max_workers = options.max_workers,
-          .seed = seed,
-          .nan_policy = options.nan_policy,
-          .timeout_seconds = options.generator_timeout,
-          .warn = report::print_warning,
-          .should_stop = [&interrupt] { return interrupt.requested(); }};
+  feed::FeedOptions feed{.epochs = 1,
+                         .first_epoch = 0,
+                         .saves_state = false,
+                         .steps_per_epoch = options.steps,
+                         .max_queue_size = options.max_queue_size,
+                         .workers = options.workers,
+                         .max_workers = options.max_workers,
+                         .seed = seed,
+                         .nan_policy = options.nan_policy,
+                         .timeout_seconds = options.generator_timeout,
+                         .warn = report::print_warning,
+                         .should_stop = [&interrupt] { return interrupt.requested(); }};
+  // A prediction has a row for each of the source's, and none is left out.
+  if constexpr (requires { options.on_error; }) {
+    feed.on_error = options.on_error;
+    feed.max_failures = options.max_failures;
+  }
+  return feed;
 }
 
 template <class Options>
