@@ -1,9 +1,11 @@
 // Compares the stages of a Dataset with a loop by hand that does the same: elements a second, on
-// one thread, of a slot that is filled again and again.
+// one thread, of a slot that is filled again and again. Then a map without and with threads of its
+// own, over elements that take no time or 20 microseconds each.
 #include <benchmark/benchmark.h>
 #include <stoker/stoker.h>
 
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -72,6 +74,52 @@ void by_hand(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kBatch);
 }
 BENCHMARK(by_hand)->ArgName("width")->Arg(16)->Arg(784);
+
+// Works for so many nanoseconds.
+void work(std::int64_t ns) {
+  if (ns == 0) return;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
+// The arguments are the nanoseconds of an element and the map's workers, 0 for none of its own.
+void map_with_workers(benchmark::State& state, const Dataset<std::int32_t>& elements) {
+  const std::int64_t ns = state.range(0);
+  MapOptions options;
+  if (state.range(1) > 0) options.workers = static_cast<int>(state.range(1));
+  const auto mapped = elements.map(
+      [ns](std::span<std::int32_t> x) {
+        x[0] += 1;
+        work(ns);
+      },
+      options);
+  std::int64_t count = 0;
+  for (auto _ : state) {
+    mapped.for_each([&](std::span<const std::int32_t>) { ++count; });
+  }
+  state.SetItemsProcessed(count);
+}
+void map_of_a_stream(benchmark::State& state) {
+  const std::int32_t count = state.range(0) > 0 ? 4000 : 400000;
+  map_with_workers(state, Dataset<std::int32_t>::from_generator({Shape{}}, [count](std::int64_t) {
+                     return [count, next = 0](std::span<std::int32_t> out) mutable {
+                       out[0] = next;
+                       return next++ < count;
+                     };
+                   }));
+}
+void map_of_numbers(benchmark::State& state) {
+  map_with_workers(state, range(state.range(0) > 0 ? 4000 : 400000));
+}
+void threads(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"ns", "workers"})->UseRealTime()->MeasureProcessCPUTime();
+  for (const std::int64_t ns : {0, 20000}) {
+    for (const std::int64_t workers : {0, 1, 2}) benchmark->Args({ns, workers});
+  }
+}
+BENCHMARK(map_of_a_stream)->Apply(threads);
+BENCHMARK(map_of_numbers)->Apply(threads);
 
 }  // namespace
 

@@ -16,10 +16,10 @@
 // until batches are asked for, and then rows are written where they will be read: the last map
 // writes into the slot of the feed.
 //
-// Elements that can be asked for by number (from tensors, by maps, batches, whole shuffles) are
-// made by the feed's workers, as many as `workers` of fit says. After filter, from_generator, a
-// shuffle with a smaller buffer, cache and the like they come one after another; `workers` of map,
-// and prefetch, then have threads of their own.
+// Elements that can be asked for by number (from tensors, by maps, batches, shuffles) are made by
+// the feed's workers, as many as `workers` of fit says. After filter, from_generator, cache and the
+// like they come one after another. A stage that is given `workers` has threads of its own in
+// either case.
 //
 // Random numbers and orders are functions of the seed, the epoch, the stage and the element, so
 // that they are the same for any number of workers.
@@ -44,8 +44,8 @@ namespace stoker {
 
 // Methods throw ValueError for arguments outside of their range. Functions that they are given are
 // called on the threads that make the elements, and by several at a time where elements can be
-// asked for by number, or where map has workers. What such a function throws is nested in a
-// DataError that names stage and element.
+// asked for by number, or where the stage, or one after it, has workers. What such a function
+// throws is nested in a DataError that names stage and element.
 template <class... T>
 class Dataset {
   static_assert(sizeof...(T) > 0, "A Dataset has at least one component");
@@ -67,12 +67,12 @@ class Dataset {
   // next(std::span<T>... components) writes an element of these shapes, or returns false at the
   // end.
   template <class Start>
-  static Dataset from_generator(Shapes shapes, Start start);
+  static Dataset from_generator(Shapes shapes, Start start, FromGeneratorOptions options = {});
 
   // ---- Which elements ----
-  // Gives the elements in another order, each drawn from the next `buffer` ones. If the buffer
-  // holds all of them and they can be asked for by number, all orders are equally likely, and no
-  // memory is needed for the elements.
+  // Gives the elements in another order, each drawn from the next `buffer` ones. If they can be
+  // asked for by number, no memory is needed for them but for their numbers; if the buffer then
+  // holds all of them, all orders are equally likely.
   //
   // To split a data set, take() and skip() first and shuffle the parts, or shuffle without
   // reshuffle_each_iteration. After a shuffle that differs from epoch to epoch, take(n) and skip(n)
@@ -89,7 +89,7 @@ class Dataset {
   Dataset shard(std::int64_t shards, std::int64_t index) const;
   // Gives the elements for which predicate(std::span<const T>...) holds.
   template <class Predicate>
-  Dataset filter(Predicate predicate) const;
+  Dataset filter(Predicate predicate, FilterOptions options = {}) const;
   // Gives the elements of this data set and then those of the other one. Throws ShapeError if their
   // shapes differ.
   Dataset concatenate(const Dataset& other) const;
@@ -134,8 +134,8 @@ class Dataset {
   // random numbers of the stages before it stay those of that pass. The file has checksums, and is
   // either whole or not there: a file that is damaged, or of other elements, is an IoError.
   Dataset cache(std::string path = {}) const;
-  // Makes up to `count` elements ahead (AUTOTUNE: 2), on a thread of its own if elements come one
-  // after another. The feed reads batches ahead in any case (max_queue_size of fit).
+  // Makes up to `count` elements ahead (AUTOTUNE: as suits it), on a thread of its own if elements
+  // come one after another. The feed reads batches ahead in any case (max_queue_size of fit).
   Dataset prefetch(std::int64_t count = AUTOTUNE) const;
 
   // ---- What there is ----

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
+#include "stoker/failures.h"
 #include "stoker/random.h"
 
 namespace stoker {
@@ -14,14 +17,32 @@ struct MapContext {
   Random random{};           // its numbers are the same for any number of workers
 };
 
+// Threads of a stage's own, in map, batch and image_folder: 1 to 1024, or AUTOTUNE for as many as
+// help, which all stages together keep within the cores. A stage that has none works on the thread
+// that asks it. Where a stage has threads, elements go through it in order.
+//
+// A failure is an exception of the program's function. With OnError::skip an element that fails is
+// done without; more than max_failures of a stage end the pass with a DataError.
 struct MapOptions {
-  int workers = 1;  // up to 1024; AUTOTUNE: one for each core
+  std::optional<int> workers{};
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
+  std::string name{};  // what reports call the stage
+};
+struct FilterOptions {
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
+};
+struct FromGeneratorOptions {
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
 };
 struct ShuffleOptions {
   bool reshuffle_each_iteration = true;
 };
 struct BatchOptions {
   bool drop_remainder = false;
+  std::optional<int> workers{};
 };
 struct WindowOptions {
   std::int64_t shift = 0;  // 0 means the size
@@ -31,6 +52,8 @@ struct WindowOptions {
 struct InterleaveOptions {
   std::int64_t cycle_length = 2;
   std::int64_t block_length = 1;
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
 };
 
 }  // namespace stoker

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,20 @@ struct ImageFolderOptions {
   bool shuffle = true;                                         // a new order in each epoch
   std::uint64_t seed = 0;
   ImageLimits limits{};  // of each file
+  // Files that can't be read or decoded: see MapOptions.
+  OnError on_error = OnError::stop;
+  std::int64_t max_failures = kMaxFailures;
+  // Threads of their own for reading and for decoding. With read_workers these are two stages, and
+  // files are read ahead of the decoding; without, the thread that decodes a file reads it.
+  std::optional<int> read_workers{};
+  std::optional<int> decode_workers{};
   // Files are decoded in processes of their own, as IsolatedImageReader does, so that one that
   // crashes a decoder is an error of the batch that it is in.
   bool isolate = false;
 };
 
 // The elements can be asked for by number, so that the feed's workers decode them, straight into
-// the slot if batch() is the only stage after them.
+// the slot if batch() is the only stage after them, unless there are threads of the stages' own.
 //
 //   ImageFolder photos = image_folder("photos", {.size = {224, 224, 3}});
 //   model.fit(photos.dataset.batch(32), {.epochs = 10, .workers = AUTOTUNE});
@@ -35,9 +43,10 @@ struct ImageFolder {
 
 // Finds images as Keras's image_dataset_from_directory does, in files that end in png, jpg or jpeg.
 // Folders and files whose names begin with a dot are skipped. The function only looks for files; a
-// file that can't be decoded, or a link that leads nowhere, is an error of the batch that it is in.
+// file that can't be decoded, or a link that leads nowhere, is an error of the batch that it is in,
+// or is replaced by another image (OnError::skip).
 // Throws IoError if the folder is missing or holds no class with an image, ShapeError for a size
-// without pixels.
+// without pixels, ValueError for numbers of workers or failures that make no sense.
 ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
 }  // namespace stoker

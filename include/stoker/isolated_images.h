@@ -2,6 +2,7 @@
 // keeps it busy for ever, is an error like any other. docs/isolated-decoding.md
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -36,6 +37,11 @@ class IsolatedImageReader {
   Tensor read_image(const std::string& path, int channels = 3) const;
   void read_image_into(const std::string& path, std::span<std::uint8_t> to,
                        const ImageSize& size) const;
+  // Do the same with a file's bytes; `name` is for messages.
+  Tensor decode_image(std::span<const std::byte> file, const std::string& name,
+                      int channels = 3) const;
+  void decode_image_into(std::span<const std::byte> file, const std::string& name,
+                         std::span<std::uint8_t> to, const ImageSize& size) const;
 
  private:
   class Pool;

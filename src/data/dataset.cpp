@@ -1,11 +1,9 @@
 // The parts of Dataset that do not depend on its element types.
 #include <algorithm>
 #include <exception>
-#include <thread>
 
 #include "core/foreign.h"
 #include "core/format.h"
-#include "data/permutation.h"
 #include "data/source_random.h"
 #include "stoker/dataset.h"
 #include "stoker/error.h"
@@ -17,13 +15,14 @@ namespace {
 class RangeStage final : public Stage<std::int32_t> {
  public:
   RangeStage(std::int32_t first, std::int32_t step, std::int64_t count)
-      : Stage({Shape{}}, {}), first_(first), step_(step), count_(count) {}
+      : Stage("range", {Shape{}}, {}), first_(first), step_(step), count_(count) {}
   std::int64_t cardinality() const override { return count_; }
   bool is_random_access() const override { return true; }
-  std::unique_ptr<Cursor<std::int32_t>> begin(const Pass& pass, std::int64_t first) const override {
-    return std::make_unique<IndexCursor<std::int32_t>>(*this, pass, first);
+  std::unique_ptr<Cursor<std::int32_t>> do_begin(const Pass& pass,
+                                                 std::int64_t first) const override {
+    return by_number(pass, first);
   }
-  void get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
+  void do_get(const Pass&, std::int64_t index, Sinks<std::int32_t>& out) const override {
     const std::int64_t number = element_number(first_, step_, index);
     if (number != static_cast<std::int32_t>(number)) throw_no_int32(number);
     std::get<0>(out).reset();
@@ -104,12 +103,12 @@ std::int64_t common_rows(std::span<const Tensor> tensors) {
   return first[0];
 }
 
-int map_workers(int workers) {
+int own_workers(std::optional<int> workers, const char* where) {
   constexpr int kMostWorkers = 1024;
-  require_argument((workers >= 1 && workers <= kMostWorkers) || workers == AUTOTUNE,
-                   "map: expected 1 to 1024 workers or AUTOTUNE");
-  if (workers != AUTOTUNE) return workers;
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostWorkers);
+  if (!workers) return 0;
+  if ((*workers >= 1 && *workers <= kMostWorkers) || *workers == AUTOTUNE) return *workers;
+  throw ValueError(
+      format("Dataset::", where, ": expected 1 to 1024 workers or AUTOTUNE, received ", *workers));
 }
 
 StagePtr<std::int32_t> range_stage(std::int32_t first, std::int32_t step, std::int64_t count) {
@@ -186,30 +185,33 @@ void throw_in_stage(const std::string& stage, std::int64_t ordinal) {
   std::throw_with_nested(DataError(format("Dataset, ", stage, ", element ", ordinal, ": ", what)));
 }
 
-struct EpochOrder::Impl {
-  Impl(std::int64_t size, std::uint64_t seed, bool again)
-      : permutations(size, seed), reshuffle(again) {}
-  data::Permutations permutations;
-  bool reshuffle;
-};
-
-EpochOrder::EpochOrder(std::int64_t size, std::uint64_t seed, bool reshuffle)
-    : impl_(std::make_unique<Impl>(size, seed, reshuffle)) {}
-EpochOrder::~EpochOrder() = default;
-
-std::int64_t EpochOrder::at(std::int64_t epoch, std::int64_t index) const {
-  std::int64_t found = 0;
-  at(epoch, std::span(&index, 1), std::span(&found, 1));
-  return found;
+StageBase::StageBase(std::string name, std::initializer_list<const StageBase*> inputs)
+    : name_(std::move(name)), inputs_(inputs) {
+  for (const StageBase* input : inputs_) {
+    depth_ = std::max(depth_, input->depth_behind());
+    stages_ += input->stages();
+  }
 }
 
-void EpochOrder::at(std::int64_t epoch, std::span<const std::int64_t> indices,
-                    std::span<std::int64_t> out) const {
-  const auto order = impl_->permutations.of_epoch(impl_->reshuffle ? epoch : 0);
-  const std::span<const std::int64_t> rows = order.rows();
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    out[i] = rows[static_cast<std::size_t>(indices[i])];
+bool StageBase::is_settled() const {
+  return std::ranges::all_of(inputs_, [](const StageBase* input) { return input->is_settled(); });
+}
+bool StageBase::may_be_short() const {
+  return std::ranges::any_of(inputs_, [](const StageBase* input) { return input->may_be_short(); });
+}
+bool StageBase::any_moves_up() const {
+  return moves_up() ||
+         std::ranges::any_of(inputs_, [](const StageBase* input) { return input->any_moves_up(); });
+}
+
+int StageBase::threads_so_far() const {
+  if (threads() != 0) return threads();
+  for (const StageBase* input : inputs_) {
+    if (const int threads_before = input->threads_so_far(); threads_before != 0) {
+      return threads_before;
+    }
   }
+  return 0;
 }
 
 }  // namespace detail

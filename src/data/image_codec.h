@@ -66,6 +66,11 @@ constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
 void check_channels(const std::string& name, std::int64_t channels);
 // Decodes a PNG or a JPEG, whichever it is.
 void decode(std::span<const std::byte> bytes, const Job& job, Target& target);
+// Reads the bytes of an image's file. They are in `memory`, or in what it is replaced by.
+std::span<const std::byte> read_bytes(const std::string& path, std::vector<std::byte>& memory);
+// Decodes an image into memory of a fixed size, which it is brought to.
+void decode_into(std::span<const std::byte> bytes, const std::string& name,
+                 std::span<std::uint8_t> to, const ImageSize& size, const ImageLimits& limits);
 
 bool is_png(std::span<const std::byte> bytes);
 void decode_png(std::span<const std::byte> bytes, const Job& job, Target& target);

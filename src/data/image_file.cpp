@@ -37,16 +37,28 @@ Tensor read_image(const std::string& path, int channels, const ImageLimits& limi
   });
 }
 
-void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size,
-                     const ImageLimits& limits) {
-  // The thread keeps the memory for the next image.
-  thread_local std::vector<std::byte> memory;
-  thread_local Target target;
-  with_own_errors(path, [&] {
+namespace image {
+
+std::span<const std::byte> read_bytes(const std::string& path, std::vector<std::byte>& memory) {
+  return with_own_errors(path, [&] { return read_whole_file(path, kMaxFileBytes, memory); });
+}
+
+void decode_into(std::span<const std::byte> bytes, const std::string& name,
+                 std::span<std::uint8_t> to, const ImageSize& size, const ImageLimits& limits) {
+  thread_local Target target;  // the thread keeps the memory for the next image
+  with_own_errors(name, [&] {
     const auto channels = static_cast<int>(std::clamp<std::int64_t>(size.channels, 0, 5));
-    decode(read_whole_file(path, kMaxFileBytes, memory), {channels, path, limits}, target);
+    decode(bytes, {channels, name, limits}, target);
     resize(std::span<const std::uint8_t>(target.pixels), target.size, to, size);
   });
+}
+
+}  // namespace image
+
+void read_image_into(const std::string& path, std::span<std::uint8_t> to, const ImageSize& size,
+                     const ImageLimits& limits) {
+  thread_local std::vector<std::byte> memory;
+  image::decode_into(image::read_bytes(path, memory), path, to, size, limits);
 }
 
 void write_png(const std::string& path, std::span<const std::uint8_t> pixels,

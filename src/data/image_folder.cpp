@@ -1,6 +1,7 @@
 #include "stoker/image_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "core/foreign.h"
 #include "core/format.h"
+#include "data/file_stage.h"
 #include "data/limits.h"
 #include "stoker/error.h"
 #include "stoker/isolated_images.h"
@@ -47,6 +49,55 @@ std::vector<fs::path> sorted_entries(const fs::path& folder, Wanted wanted) {
   return entries;
 }
 
+Dataset<std::uint8_t, std::int32_t> decoded(const Dataset<std::int32_t>& order,
+                                            const std::vector<std::string>& all_files,
+                                            const std::vector<std::int32_t>& all_labels,
+                                            const ImageFolderOptions& options) {
+  const auto files = std::make_shared<const std::vector<std::string>>(all_files);
+  const auto labels = std::make_shared<const std::vector<std::int32_t>>(all_labels);
+  const ImageSize size = options.size;
+  std::optional<IsolatedImageReader> isolated;
+  if (options.isolate) isolated.emplace(IsolationOptions{.limits = options.limits});
+  const std::array<Shape, 2> shapes{Shape{size.height, size.width, size.channels}, Shape{}};
+  const MapOptions decoding{.workers = options.decode_workers,
+                            .on_error = options.on_error,
+                            .max_failures = options.max_failures,
+                            .name = "decode"};
+  if (!options.read_workers) {
+    return order.map<std::uint8_t, std::int32_t>(
+        shapes,
+        [files, labels, size, limits = options.limits, isolated](
+            std::span<const std::int32_t> number, std::span<std::uint8_t> image,
+            std::span<std::int32_t> label) {
+          const auto i = static_cast<std::size_t>(number[0]);
+          if (isolated) {
+            isolated->read_image_into((*files)[i], image, size);
+          } else {
+            read_image_into((*files)[i], image, size, limits);
+          }
+          label[0] = (*labels)[i];
+        },
+        decoding);
+  }
+  const auto policy = detail::error_policy(options.on_error, options.max_failures, "image_folder");
+  const Dataset<std::uint8_t, std::int32_t> read(std::make_shared<data::FileStage>(
+      order.stage(), files, detail::own_workers(options.read_workers, "image_folder"), policy));
+  return read.map<std::uint8_t, std::int32_t>(
+      shapes,
+      [files, labels, size, limits = options.limits, isolated](
+          std::span<const std::uint8_t> bytes, std::span<const std::int32_t> number,
+          std::span<std::uint8_t> image, std::span<std::int32_t> label) {
+        const auto i = static_cast<std::size_t>(number[0]);
+        if (isolated) {
+          isolated->decode_image_into(std::as_bytes(bytes), (*files)[i], image, size);
+        } else {
+          image::decode_into(std::as_bytes(bytes), (*files)[i], image, size, limits);
+        }
+        label[0] = (*labels)[i];
+      },
+      decoding);
+}
+
 ImageFolder find(const std::string& path, const ImageFolderOptions& options) {
   if (options.size.elements() == 0) {
     throw ShapeError(format("image_folder: expected a size of at least one pixel, received ",
@@ -79,25 +130,7 @@ ImageFolder find(const std::string& path, const ImageFolderOptions& options) {
   const auto count = static_cast<std::int32_t>(files.size());
   Dataset<std::int32_t> order = range(count);
   if (options.shuffle) order = order.shuffle(count, options.seed);
-  const ImageSize size = options.size;
-  std::optional<IsolatedImageReader> isolated;
-  if (options.isolate) isolated.emplace(IsolationOptions{.limits = options.limits});
-  const auto shared =
-      std::make_shared<const std::pair<std::vector<std::string>, std::vector<std::int32_t>>>(
-          files, labels);
-  auto dataset = order.map<std::uint8_t, std::int32_t>(
-      {Shape{size.height, size.width, size.channels}, Shape{}},
-      [shared, size, limits = options.limits, isolated](std::span<const std::int32_t> number,
-                                                        std::span<std::uint8_t> image,
-                                                        std::span<std::int32_t> label) {
-        const auto i = static_cast<std::size_t>(number[0]);
-        if (isolated) {
-          isolated->read_image_into(shared->first[i], image, size);
-        } else {
-          read_image_into(shared->first[i], image, size, limits);
-        }
-        label[0] = shared->second[i];
-      });
+  auto dataset = decoded(order, files, labels, options);
   return {std::move(dataset), std::move(names), std::move(files), std::move(labels)};
 }
 

@@ -24,6 +24,11 @@ void shuffle(std::vector<std::int64_t>& rows, std::uint64_t seed, std::int64_t e
 
 }  // namespace
 
+Permutations::Permutations(std::int64_t size, std::uint64_t seed)
+    : Permutations(size, [seed](std::vector<std::int64_t>& rows, std::int64_t epoch) {
+        shuffle(rows, seed, epoch);
+      }) {}
+
 Permutations::Order::~Order() {
   const std::lock_guard lock(owner_.mutex_);
   --entry_.readers;
@@ -49,7 +54,8 @@ Permutations::Order Permutations::of_epoch(std::int64_t epoch) {
       entries_, [&](const std::unique_ptr<Entry>& entry) { return entry->epoch == epoch; });
   Entry& entry = known != entries_.end() ? **known : oldest_unread();
   if (entry.epoch != epoch) {
-    shuffle(entry.rows, seed_, epoch);
+    entry.epoch = -1;  // in case that it throws
+    shuffle_(entry.rows, epoch);
     entry.epoch = epoch;
   }
   entry.asked = ++calls_;

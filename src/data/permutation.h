@@ -2,17 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace stoker::data {
 
-// The shuffled numbers [0, size) of an epoch: a function of (seed, epoch). Any thread may ask for
-// any epoch. The object remembers two orders, so that a feed that reads ahead into the next epoch,
-// and a second feed on the same source, each find their own. It allocates only for the first two,
-// and for more readers than that.
+// The shuffled numbers [0, size) of an epoch: a function of (seed, epoch), or of the epoch alone.
+// Any thread may ask for any epoch. The object remembers two orders, so that a feed that reads
+// ahead into the next epoch, and a second feed on the same source, each find their own. It
+// allocates only for the first two, and for more readers than that.
 class Permutations {
   struct Entry;
 
@@ -31,7 +33,12 @@ class Permutations {
     Entry& entry_;
   };
 
-  Permutations(std::int64_t size, std::uint64_t seed) : size_(size), seed_(seed) {}
+  // Writes the order of an epoch.
+  using Shuffle = std::function<void(std::vector<std::int64_t>& rows, std::int64_t epoch)>;
+
+  // All orders are equally likely.
+  Permutations(std::int64_t size, std::uint64_t seed);
+  Permutations(std::int64_t size, Shuffle shuffle) : size_(size), shuffle_(std::move(shuffle)) {}
   Order of_epoch(std::int64_t epoch);
 
  private:
@@ -45,7 +52,7 @@ class Permutations {
   Entry& oldest_unread();
 
   const std::int64_t size_;
-  const std::uint64_t seed_;
+  const Shuffle shuffle_;
   std::mutex mutex_;
   std::uint64_t calls_ = 0;
   std::vector<std::unique_ptr<Entry>> entries_;

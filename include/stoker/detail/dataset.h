@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -19,6 +20,7 @@
 #include "stoker/detail/dataset_shuffle.h"
 #include "stoker/detail/dataset_source.h"
 #include "stoker/detail/dataset_window.h"
+#include "stoker/detail/dataset_zip.h"
 
 namespace stoker {
 namespace detail {
@@ -37,8 +39,9 @@ void require_same_ranks(std::span<const Shape> padded, std::span<const Shape> el
 void require_same_shapes(std::span<const Shape> expected, std::span<const Shape> received);
 // Throws ShapeError if the tensors have different numbers of rows. Returns that number.
 std::int64_t common_rows(std::span<const Tensor> tensors);
-// Returns the number of threads that MapOptions::workers stands for; throws ValueError.
-int map_workers(int workers);
+// Returns the number of threads of a stage's own: 0 if it has none, a number, or AUTOTUNE. Throws
+// ValueError.
+int own_workers(std::optional<int> workers, const char* where);
 
 template <class T>
 inline constexpr bool kIsDataset = false;
@@ -49,21 +52,31 @@ inline constexpr bool kIsDataset<Dataset<T...>> = true;
 template <class... T, class F, class... Out>
 Dataset<Out...> interleaved(const StagePtr<T...>& input, F f, const InterleaveOptions& options,
                             std::type_identity<Dataset<Out...>>) {
+  const ErrorPolicy policy = error_policy(options.on_error, options.max_failures, "interleave");
   // The shapes are those of the data set that the first element gives.
   bool is_settled = true;
   const auto shapes = guarded([&] {
     Sinks<T...> element;
     std::array<Shape, sizeof...(Out)> first{};
-    if (input->begin({})->next(element)) {
-      const Dataset<Out...> made = std::apply(
-          [&](const auto&... sinks) { return f(sinks.present()...); }, std::as_const(element));
-      first = made.element_shapes();
-      is_settled = made.stage()->is_settled();
+    LoopState state;
+    const auto cursor = input->begin(state.pass_of({}));
+    std::int64_t failed = 0;
+    while (cursor->next(element)) {
+      try {
+        const Dataset<Out...> made = std::apply(
+            [&](const auto&... sinks) { return f(sinks.present()...); }, std::as_const(element));
+        first = made.element_shapes();
+        is_settled = made.stage()->is_settled();
+        break;
+      } catch (...) {
+        // A pass will find the same failures, and count them.
+        if (!policy.skips() || ++failed > policy.most) throw;
+      }
     }
     return first;
   });
   return Dataset<Out...>(std::make_shared<InterleaveStage<F, std::tuple<T...>, Out...>>(
-      input, shapes, std::move(f), options.cycle_length, options.block_length, is_settled));
+      input, shapes, std::move(f), options.cycle_length, options.block_length, is_settled, policy));
 }
 
 }  // namespace detail
@@ -88,7 +101,8 @@ Dataset<T...> Dataset<T...>::from_tensor_slices(std::array<Tensor, sizeof...(T)>
 
 template <class... T>
 template <class Start>
-Dataset<T...> Dataset<T...>::from_generator(Shapes shapes, Start start) {
+Dataset<T...> Dataset<T...>::from_generator(Shapes shapes, Start start,
+                                            FromGeneratorOptions options) {
   constexpr bool kStarts = std::is_invocable_v<const Start&, std::int64_t>;
   static_assert(std::is_invocable_v<const Start&, std::int64_t>,
                 "from_generator(shapes, start) takes start(std::int64_t epoch), which returns "
@@ -100,8 +114,10 @@ Dataset<T...> Dataset<T...>::from_generator(Shapes shapes, Start start) {
                   "What start(epoch) returns to from_generator is bool next(std::span<T>...), with "
                   "a span for each of the data set's types, in their order");
     detail::require_known(shapes, "from_generator");
+    const detail::ErrorPolicy policy =
+        detail::error_policy(options.on_error, options.max_failures, "from_generator");
     if constexpr (kFits) {
-      return make<detail::GeneratedStage<Start, T...>>(shapes, std::move(start));
+      return make<detail::GeneratedStage<Start, T...>>(shapes, std::move(start), policy);
     } else {
       detail::refused();
     }
@@ -122,28 +138,30 @@ Dataset<T...> Dataset<T...>::repeat(std::int64_t count) const {
 }
 template <class... T>
 Dataset<T...> Dataset<T...>::take(std::int64_t count) const {
-  return make<detail::StridedStage<T...>>(stage_, 0, 1, count < 0 ? kInfinite : count);
+  return make<detail::StridedStage<T...>>("take", stage_, 0, 1, count < 0 ? kInfinite : count);
 }
 template <class... T>
 Dataset<T...> Dataset<T...>::skip(std::int64_t count) const {
   if (count < 0) return take(0);
-  return make<detail::StridedStage<T...>>(stage_, count, 1, kInfinite);
+  return make<detail::StridedStage<T...>>("skip", stage_, count, 1, kInfinite);
 }
 template <class... T>
 Dataset<T...> Dataset<T...>::shard(std::int64_t shards, std::int64_t index) const {
   detail::require_argument(shards >= 1 && index >= 0 && index < shards,
                            "shard: expected an index within [0, shards)");
-  return make<detail::StridedStage<T...>>(stage_, index, shards, kInfinite);
+  return make<detail::StridedStage<T...>>("shard", stage_, index, shards, kInfinite);
 }
 template <class... T>
 template <class Predicate>
-Dataset<T...> Dataset<T...>::filter(Predicate predicate) const {
+Dataset<T...> Dataset<T...>::filter(Predicate predicate, FilterOptions options) const {
   constexpr bool kFits = std::is_invocable_r_v<bool, const Predicate&, std::span<const T>...>;
   static_assert(std::is_invocable_r_v<bool, const Predicate&, std::span<const T>...>,
                 "filter takes bool f(std::span<const T>...), with a span for each of the data "
                 "set's types, in their order");
   if constexpr (kFits) {
-    return make<detail::FilterStage<Predicate, T...>>(stage_, std::move(predicate));
+    return make<detail::FilterStage<Predicate, T...>>(
+        stage_, std::move(predicate),
+        detail::error_policy(options.on_error, options.max_failures, "filter"));
   } else {
     detail::refused();
   }
@@ -165,8 +183,10 @@ Dataset<T...> Dataset<T...>::map(F f, MapOptions options) const {
                 "span for each of the data set's types T, in their order. To make elements of "
                 "other types or shapes, call map<Out...>(shapes, f)");
   if constexpr (kFits) {
-    return make<detail::MapInPlaceStage<F, T...>>(stage_, std::move(f),
-                                                  detail::map_workers(options.workers));
+    return make<detail::MapInPlaceStage<F, T...>>(
+        stage_, std::move(f), detail::own_workers(options.workers, "map"),
+        detail::error_policy(options.on_error, options.max_failures, "map"),
+        std::move(options.name));
   } else {
     detail::refused();
   }
@@ -189,7 +209,9 @@ const {
   detail::require_known(shapes, "map");
   if constexpr (kFits) {
     return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
-        stage_, shapes, std::move(f), detail::map_workers(options.workers)));
+        stage_, shapes, std::move(f), detail::own_workers(options.workers, "map"),
+        detail::error_policy(options.on_error, options.max_failures, "map"),
+        std::move(options.name)));
   } else {
     detail::refused();
   }
@@ -224,7 +246,8 @@ template <class... T>
 Dataset<T...> Dataset<T...>::batch(std::int64_t size, BatchOptions options) const {
   detail::require_argument(size >= 1, "batch: expected a size of at least 1");
   detail::require_one_shape(stage_->shapes());
-  return make<detail::BatchStage<T...>>(stage_, size, options.drop_remainder);
+  return make<detail::BatchStage<T...>>(stage_, size, options.drop_remainder,
+                                        detail::own_workers(options.workers, "batch"));
 }
 template <class... T>
 Dataset<T...> Dataset<T...>::padded_batch(std::int64_t size, Shapes shapes, std::tuple<T...> values,
@@ -259,7 +282,7 @@ template <class... T>
 Dataset<T...> Dataset<T...>::prefetch(std::int64_t count) const {
   constexpr std::int64_t kMostAhead = std::int64_t{1} << 20;
   detail::require_argument(count <= kMostAhead, "prefetch: expected at most 2^20 elements");
-  return make<detail::PrefetchStage<T...>>(stage_, count < 1 ? 2 : count);
+  return make<detail::PrefetchStage<T...>>(stage_, count < 1 ? 0 : count);
 }
 
 template <class... T>
@@ -270,11 +293,17 @@ void Dataset<T...>::for_each(F f, std::int64_t epoch, std::uint64_t seed) const 
                 "for_each takes f(std::span<const T>...), with a span for each of the data set's "
                 "types, in their order");
   if constexpr (kFits) {
-    const auto cursor = detail::guarded([&] { return stage_->begin({seed, epoch}); });
+    detail::LoopState state;
+    const auto cursor = detail::guarded([&] {
+      return stage_->begin(state.pass_of({seed, epoch}));
+    });
     detail::Sinks<T...> element;
-    while (detail::guarded([&] { return cursor->next(element); })) {
-      std::apply(f, detail::values_of(element));
-    }
+    const auto next = [&] {
+      const bool found = cursor->next(element);
+      state.failures.check();
+      return found;
+    };
+    while (detail::guarded(next)) std::apply(f, detail::values_of(element));
   }
 }
 

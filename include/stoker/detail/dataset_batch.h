@@ -2,7 +2,7 @@
 // include stoker/dataset.h.
 #pragma once
 
-#include "stoker/detail/dataset_core.h"
+#include "stoker/detail/dataset_threads.h"
 
 namespace stoker::detail {
 
@@ -22,11 +22,12 @@ inline Shape without_rows(const Shape& shape) {
 template <class... T>
 class BatchStage final : public Stage<T...> {
  public:
-  BatchStage(StagePtr<T...> input, std::int64_t size, bool drop_remainder)
-      : Stage<T...>(batched(input->shapes(), size), {input.get()}),
+  BatchStage(StagePtr<T...> input, std::int64_t size, bool drop_remainder, int workers)
+      : Stage<T...>("batch", batched(input->shapes(), size), {input.get()}),
         input_(std::move(input)),
         size_(size),
-        drop_(drop_remainder) {}
+        drop_(drop_remainder),
+        workers_(workers) {}
 
   std::int64_t cardinality() const override {
     const std::int64_t all = input_->cardinality();
@@ -36,7 +37,7 @@ class BatchStage final : public Stage<T...> {
   bool is_random_access() const override {
     return input_->is_random_access() && input_->cardinality() != kUnknownCardinality;
   }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     const std::int64_t all = input_->cardinality();
     const std::int64_t first = index * size_;
     const std::int64_t rows = all == kInfinite ? size_ : smaller_of(size_, all - first);
@@ -51,22 +52,34 @@ class BatchStage final : public Stage<T...> {
     }
     to.finish();
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, product_of(first, size_));
-    return function_cursor<T...>([this, inner](Sinks<T...>& out) {
-      Rows to(*this, out);
-      while (to.filled() < size_ && inner->next(to.element())) to.advance();
-      to.finish();
-      return drop_ ? to.filled() == size_ : to.filled() > 0;
-    });
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access() && input_->threads_so_far() == 0) return this->by_number(pass, first);
+    const auto begin = [this, first](const Pass& before) {
+      return input_->begin(before, product_of(first, size_));
+    };
+    if (workers_ != 0) {
+      // Elements that come one after another are put together by one thread at a time.
+      return read_ahead<T...>(
+          *this, pass, first, 0, begin,
+          [this](Cursor<T...>& inner, Sinks<T...>& out) { return next(inner, out); });
+    }
+    std::shared_ptr<Cursor<T...>> inner = begin(pass);
+    return function_cursor<T...>([this, inner](Sinks<T...>& out) { return next(*inner, out); });
   }
+  int threads() const override { return workers_; }
+  bool may_be_short() const override { return true; }
 
  private:
   static typename Stage<T...>::Shapes batched(typename Stage<T...>::Shapes shapes,
                                               std::int64_t size) {
     for (Shape& shape : shapes) shape = with_rows(size, shape);
     return shapes;
+  }
+  bool next(Cursor<T...>& inner, Sinks<T...>& out) const {
+    Rows to(*this, out);
+    while (to.filled() < size_ && inner.next(to.element())) to.advance();
+    to.finish();
+    return drop_ ? to.filled() == size_ : to.filled() > 0;
   }
   // Lets the rows of a batch's memory, one after another, be written as elements.
   class Rows {
@@ -114,6 +127,7 @@ class BatchStage final : public Stage<T...> {
   const StagePtr<T...> input_;
   const std::int64_t size_;
   const bool drop_;
+  const int workers_;
 };
 
 // A batch of elements of different shapes, which are padded to a common one.
@@ -122,7 +136,7 @@ class PaddedBatchStage final : public Stage<T...> {
  public:
   PaddedBatchStage(StagePtr<T...> input, std::int64_t size, typename Stage<T...>::Shapes padded,
                    std::tuple<T...> values, bool drop_remainder)
-      : Stage<T...>(batched(padded, size), {input.get()}),
+      : Stage<T...>("padded_batch", batched(padded, size), {input.get()}),
         input_(std::move(input)),
         size_(size),
         padded_(std::move(padded)),
@@ -133,7 +147,8 @@ class PaddedBatchStage final : public Stage<T...> {
     if (all < 0) return all;
     return drop_ ? all / size_ : divided_up(all, size_);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+  bool may_be_short() const override { return true; }
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
     std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, product_of(first, size_));
     auto rows = std::make_shared<std::vector<Sinks<T...>>>();
     return function_cursor<T...>([this, inner, rows](Sinks<T...>& out) {
@@ -216,11 +231,12 @@ template <class... T>
 class UnbatchStage final : public Stage<T...> {
  public:
   explicit UnbatchStage(StagePtr<T...> input)
-      : Stage<T...>(rows_of(input->shapes()), {input.get()}), input_(std::move(input)) {}
+      : Stage<T...>("unbatch", rows_of(input->shapes()), {input.get()}), input_(std::move(input)) {}
   std::int64_t cardinality() const override {
     return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+  bool may_be_short() const override { return true; }
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
     struct State {
       std::unique_ptr<Cursor<T...>> inner;
       Sinks<T...> batch;
@@ -228,7 +244,7 @@ class UnbatchStage final : public Stage<T...> {
       std::int64_t rows = 0;
     };
     auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass);
+    state->inner = input_->begin(from_the_start(pass));
     auto cursor = function_cursor<T...>([state](Sinks<T...>& out) {
       while (state->next == state->rows) {
         if (!state->inner->next(state->batch)) return false;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "stoker/detail/dataset_ahead.h"
+#include "stoker/detail/dataset_threads.h"
 #include "stoker/detail/mutex.h"
 
 namespace stoker::detail {
@@ -20,18 +20,30 @@ namespace stoker::detail {
 template <class... T>
 class PrefetchStage final : public Stage<T...> {
  public:
+  // 0 is as many as suit the thread.
   PrefetchStage(StagePtr<T...> input, std::int64_t ahead)
-      : Stage<T...>(input->shapes(), {input.get()}), input_(std::move(input)), ahead_(ahead) {}
+      : Stage<T...>("prefetch", input->shapes(), {input.get()}),
+        input_(std::move(input)),
+        ahead_(ahead) {}
   std::int64_t cardinality() const override { return input_->cardinality(); }
   bool is_random_access() const override { return input_->is_random_access(); }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, index, out);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, first);
-    return ahead_cursor<Nothing, T...>(
-        [inner](Nothing&, Sinks<T...>& element) { return inner->next(element); },
-        [](Nothing&, Sinks<T...>&, std::int64_t) {}, 1, ahead_);
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
+    input_->get_each(pass, indices, out, on_element);
+  }
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access() && this->threads_so_far() == 0) {
+      return numbered_ahead(*this, pass, first, 1, ahead_);
+    }
+    return read_ahead<T...>(
+        *this, pass, first, ahead_,
+        [this, first](const Pass& before) { return input_->begin(before, first); },
+        [](Cursor<T...>& inner, Sinks<T...>& element) { return inner.next(element); });
   }
 
  private:
@@ -54,7 +66,8 @@ class CacheWriter {
 
   void write(const void* data, std::size_t size);
   void end_element();
-  // This call puts the file in place. Until then there is no file of that name, or still the former one.
+  // This call puts the file in place. Until then there is no file of that name, or still the former
+  // one.
   void commit();
 
  private:
@@ -91,7 +104,7 @@ template <class... T>
 class CacheStage final : public Stage<T...> {
  public:
   CacheStage(StagePtr<T...> input, std::string path)
-      : Stage<T...>(input->shapes(), {input.get()}),
+      : Stage<T...>("cache", input->shapes(), {input.get()}),
         input_(std::move(input)),
         path_(std::move(path)) {}
 
@@ -104,7 +117,7 @@ class CacheStage final : public Stage<T...> {
     const Lock lock(mutex_);
     return whole_;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
     load();
     {
       const Lock lock(mutex_);
@@ -122,7 +135,7 @@ class CacheStage final : public Stage<T...> {
     // is after the last one: a caller who counts doesn't ask for another.
     const std::int64_t all = input_->cardinality();
     auto kept = std::make_shared<std::vector<Sinks<T...>>>();
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(from_the_start(pass));
     auto cursor = function_cursor<T...>([this, kept, inner, all](Sinks<T...>& out) {
       const bool found = inner->next(out);
       if (found) {

@@ -23,6 +23,17 @@ std::tuple<std::span<const T>...> values_of(const Sinks<T...>& element) {
       element);
 }
 
+// What a loop's pass needs besides its cursor.
+struct LoopState {
+  Pass pass_of(Pass pass) {
+    pass.failures = &failures;
+    pass.budget = &budget;
+    return pass;
+  }
+  Failures failures;
+  ThreadBudget budget;
+};
+
 template <class... T>
 class DatasetIterator {
  public:
@@ -30,12 +41,18 @@ class DatasetIterator {
   using difference_type = std::ptrdiff_t;
 
   DatasetIterator(const StagePtr<T...>& stage, const Pass& pass)
-      : stage_(stage), cursor_(guarded([&] { return stage->begin(pass); })) {
+      : stage_(stage),
+        state_(std::make_unique<LoopState>()),
+        cursor_(guarded([&] { return stage->begin(state_->pass_of(pass)); })) {
     ++*this;
   }
   const value_type& operator*() const { return values_; }
   DatasetIterator& operator++() {
-    has_value_ = guarded([&] { return cursor_->next(element_); });
+    has_value_ = guarded([&] {
+      const bool found = cursor_->next(element_);
+      state_->failures.check();
+      return found;
+    });
     if (has_value_) values_ = values_of(element_);
     return *this;
   }
@@ -45,7 +62,8 @@ class DatasetIterator {
   }
 
  private:
-  StagePtr<T...> stage_;  // the stage that the cursor refers to
+  StagePtr<T...> stage_;              // the stage that the cursor refers to
+  std::unique_ptr<LoopState> state_;  // which it refers to, too
   std::unique_ptr<Cursor<T...>> cursor_;
   Sinks<T...> element_;
   value_type values_;

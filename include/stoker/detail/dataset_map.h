@@ -6,13 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "stoker/dataset_options.h"
-#include "stoker/detail/dataset_ahead.h"
+#include "stoker/detail/dataset_threads.h"
 
 namespace stoker::detail {
 
@@ -36,61 +38,139 @@ MapContext context_of(const Stage<T...>& stage, const Pass& pass, std::int64_t o
   return {pass.epoch, ordinal, element_random(pass, stage.depth(), ordinal)};
 }
 
+// Makes the element with number `index` of a stage before whose elements can be asked for by
+// number, or that of a substitute: fetch(number) has it made there, apply(number) makes ours of it.
+// The substitute is wholly the element of its own number, random numbers included.
+template <class Fetch, class Apply>
+[[gnu::noinline]] void make_or_replace(const Pass& pass, const StageBase& stage,
+                                       const ErrorPolicy& policy, std::int64_t index, Fetch&& fetch,
+                                       Apply&& apply) {
+  std::optional<Substitutes> others;
+  try {
+    return apply(index);
+  } catch (...) {
+    pass_over(pass, stage, policy);
+    others.emplace(pass, stage, index, stage.cardinality());
+  }
+  for (;;) {
+    const std::int64_t number = others->next();
+    fetch(number);
+    if (succeeds(pass, stage, policy, [&] { apply(number); })) return;
+  }
+}
+// Returns the pass that a substitute is fetched in, which is not counted.
+inline Pass of_substitutes(const Pass& pass) {
+  Pass other = pass;
+  other.stats = nullptr;
+  return other;
+}
+
+// The part of a map that doesn't depend on what it does.
+template <class... T>
+class MapBase : public Stage<T...> {
+ public:
+  MapBase(const std::array<Shape, sizeof...(T)>& shapes, const StageBase& input, int workers,
+          ErrorPolicy policy, std::string name)
+      : Stage<T...>(name.empty() ? "map" : std::move(name), shapes, {&input}),
+        policy_(policy),
+        workers_(workers) {}
+  std::int64_t cardinality() const override {
+    const std::int64_t all = before().cardinality();
+    return moves_up() && all != kInfinite ? kUnknownCardinality : all;
+  }
+  bool is_random_access() const override { return before().is_random_access(); }
+  int threads() const override { return workers_; }
+  bool moves_up() const override { return policy_.skips() && !is_random_access(); }
+
+ protected:
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access() && before().threads_so_far() == 0) return this->by_number(pass, first);
+    if (first == 0 || !moves_up()) return stream(pass, first);
+    // What was passed over comes before the element, too.
+    if (pass.skipped != nullptr) {
+      return stream(pass, sum_of(first, pass.skipped->of(this->number_in(pass))));
+    }
+    return passed_over<T...>(stream(pass, 0), first);
+  }
+  // Begins with number `first` of the stage before.
+  virtual std::unique_ptr<Cursor<T...>> stream(const Pass& pass, std::int64_t first) const = 0;
+
+  const ErrorPolicy policy_;
+  const int workers_;
+
+ private:
+  const StageBase& before() const { return *this->inputs()[0]; }
+};
+
 // Maps in place: the element is written to its final place, and changed there.
 template <class F, class... T>
-class MapInPlaceStage final : public Stage<T...> {
+class MapInPlaceStage final : public MapBase<T...> {
  public:
-  MapInPlaceStage(StagePtr<T...> input, F f, int workers)
-      : Stage<T...>(input->shapes(), {input.get()}),
+  MapInPlaceStage(StagePtr<T...> input, F f, int workers, ErrorPolicy policy, std::string name)
+      : MapBase<T...>(input->shapes(), *input, workers, policy, std::move(name)),
         input_(std::move(input)),
-        f_(std::move(f)),
-        workers_(workers) {}
-  std::int64_t cardinality() const override { return input_->cardinality(); }
-  bool is_random_access() const override { return input_->is_random_access(); }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+        f_(std::move(f)) {}
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, index, out);
-    apply(pass, index, out);
+    make(pass, index, out);
   }
-  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const ElementCallback& on_element) const override {
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
     const auto map = [&](std::size_t place) {
-      apply(pass, indices[place], out);
+      make(pass, indices[place], out);
       on_element(place);
     };
     input_->get_each(pass, indices, out, map);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    if (workers_ == 1 && is_random_access()) {
-      return std::make_unique<IndexCursor<T...>>(*this, pass, first);
-    }
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, first);
-    if (workers_ > 1) {
-      return ahead_cursor<Nothing, T...>(
-          [inner](Nothing&, Sinks<T...>& element) { return inner->next(element); },
-          [this, pass, first](Nothing&, Sinks<T...>& element, std::int64_t ordinal) {
-            apply(pass, first + ordinal, element);
+  std::unique_ptr<Cursor<T...>> stream(const Pass& pass, std::int64_t first) const override {
+    const auto begin = [this, first](const Pass& before) { return input_->begin(before, first); };
+    if (this->workers_ != 0) {
+      return stream_ahead<NoElements, T...>(
+          *this, *this, pass, first, this->workers_, 0, begin,
+          [](Cursor<T...>& inner, NoElements&, Sinks<T...>& element) {
+            return inner.next(element);
           },
-          workers_, 2 * workers_);
+          [this](const Pass& its_pass, NoElements&, Sinks<T...>& element, std::int64_t ordinal) {
+            return made(its_pass, ordinal, element);
+          });
     }
+    std::shared_ptr<Cursor<T...>> inner = begin(pass);
     return function_cursor<T...>([this, inner, pass, ordinal = first](Sinks<T...>& out) mutable {
-      if (!inner->next(out)) return false;
-      apply(pass, ordinal++, out);
-      return true;
+      while (inner->next(out)) {
+        if (made(pass, ordinal++, out)) return true;
+      }
+      return false;
     });
   }
 
  private:
+  // Makes the result of an element of a stream; returns false for one that is passed over.
+  bool made(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
+    if (this->moves_up()) {
+      return succeeds(pass, *this, this->policy_, [&] { apply(pass, ordinal, out); });
+    }
+    make(pass, ordinal, out);
+    return true;
+  }
+  void make(const Pass& pass, std::int64_t index, Sinks<T...>& out) const {
+    if (!this->policy_.skips()) return apply(pass, index, out);
+    make_or_replace(
+        pass, *this, this->policy_, index,
+        [&](std::int64_t number) { input_->get(of_substitutes(pass), number, out); },
+        [&](std::int64_t number) { apply(pass, number, out); });
+  }
   void apply(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
     try {
       const auto context = [&] { return context_of(*this, pass, ordinal); };
       std::apply([&](auto&... sinks) { call_map(f_, context, sinks.present()...); }, out);
     } catch (...) {
-      throw_in_stage("map", ordinal);
+      throw_in_stage(this->name(), ordinal);
     }
   }
   const StagePtr<T...> input_;
   const F f_;
-  const int workers_;
 };
 
 // Memory for one element, which the thread keeps for the next, since a call must not allocate.
@@ -122,52 +202,66 @@ class Lease {
 template <class F, class Input, class... Out>
 class MapStage;
 template <class F, class... In, class... Out>
-class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
+class MapStage<F, std::tuple<In...>, Out...> final : public MapBase<Out...> {
  public:
-  MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f, int workers)
-      : Stage<Out...>(shapes, {input.get()}),
+  MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f, int workers,
+           ErrorPolicy policy, std::string name)
+      : MapBase<Out...>(shapes, *input, workers, policy, std::move(name)),
         input_(std::move(input)),
-        f_(std::move(f)),
-        workers_(workers) {}
-  std::int64_t cardinality() const override { return input_->cardinality(); }
-  bool is_random_access() const override { return input_->is_random_access(); }
-  void get(const Pass& pass, std::int64_t index, Sinks<Out...>& out) const override {
+        f_(std::move(f)) {}
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<Out...>& out) const override {
     const Lease<Sinks<In...>> element;
     input_->get(pass, index, *element);
-    apply(pass, index, *element, out);
+    make(pass, index, *element, out);
   }
-  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
-                const ElementCallback& on_element) const override {
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
+                   const ElementCallback& on_element) const override {
     const Lease<Sinks<In...>> element;
     const auto map = [&](std::size_t place) {
-      apply(pass, indices[place], *element, out);
+      make(pass, indices[place], *element, out);
       on_element(place);
     };
     input_->get_each(pass, indices, *element, map);
   }
-  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass, std::int64_t first) const override {
-    if (workers_ == 1 && is_random_access()) {
-      return std::make_unique<IndexCursor<Out...>>(*this, pass, first);
+  std::unique_ptr<Cursor<Out...>> stream(const Pass& pass, std::int64_t first) const override {
+    const auto begin = [this, first](const Pass& before) { return input_->begin(before, first); };
+    if (this->workers_ != 0) {
+      return stream_ahead<ElementBlock<In...>, Out...>(
+          *this, *input_, pass, first, this->workers_, 0, begin,
+          [](Cursor<In...>& inner, Sinks<In...>& held, Sinks<Out...>&) { return inner.next(held); },
+          [this](const Pass& its_pass, Sinks<In...>& held, Sinks<Out...>& out,
+                 std::int64_t ordinal) { return made(its_pass, ordinal, held, out); });
     }
-    std::shared_ptr<Cursor<In...>> inner = input_->begin(pass, first);
-    if (workers_ > 1) {
-      return ahead_cursor<Sinks<In...>, Out...>(
-          [inner](Sinks<In...>& held, Sinks<Out...>&) { return inner->next(held); },
-          [this, pass, first](Sinks<In...>& held, Sinks<Out...>& out, std::int64_t ordinal) {
-            apply(pass, first + ordinal, held, out);
-          },
-          workers_, 2 * workers_);
-    }
+    std::shared_ptr<Cursor<In...>> inner = begin(pass);
     auto element = std::make_shared<Sinks<In...>>();
     return function_cursor<Out...>(
         [this, inner, element, pass, ordinal = first](Sinks<Out...>& out) mutable {
-          if (!inner->next(*element)) return false;
-          apply(pass, ordinal++, *element, out);
-          return true;
+          while (inner->next(*element)) {
+            if (made(pass, ordinal++, *element, out)) return true;
+          }
+          return false;
         });
   }
 
  private:
+  // Makes the result of an element of a stream; returns false for one that is passed over.
+  bool made(const Pass& pass, std::int64_t ordinal, Sinks<In...>& element,
+            Sinks<Out...>& out) const {
+    if (this->moves_up()) {
+      return succeeds(pass, *this, this->policy_, [&] { apply(pass, ordinal, element, out); });
+    }
+    make(pass, ordinal, element, out);
+    return true;
+  }
+  void make(const Pass& pass, std::int64_t index, Sinks<In...>& element, Sinks<Out...>& out) const {
+    if (!this->policy_.skips()) return apply(pass, index, element, out);
+    make_or_replace(
+        pass, *this, this->policy_, index,
+        [&](std::int64_t number) { input_->get(of_substitutes(pass), number, element); },
+        [&](std::int64_t number) { apply(pass, number, element, out); });
+  }
   void apply(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
              Sinks<Out...>& out) const {
     try {
@@ -179,7 +273,7 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
       }
       (std::index_sequence_for<In...>{}, std::index_sequence_for<Out...>{});
     } catch (...) {
-      throw_in_stage("map", ordinal);
+      throw_in_stage(this->name(), ordinal);
     }
   }
   // A short batch stays short, and so does every result whose first extent is the batch's.
@@ -198,69 +292,6 @@ class MapStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
   }
   const StagePtr<In...> input_;
   const F f_;
-  const int workers_;
-};
-
-template <class A, class B>
-class ZipStage;
-template <class... A, class... B>
-class ZipStage<std::tuple<A...>, std::tuple<B...>> final : public Stage<A..., B...> {
- public:
-  ZipStage(StagePtr<A...> a, StagePtr<B...> b)
-      : Stage<A..., B...>(join(a->shapes(), b->shapes()), {a.get(), b.get()}),
-        a_(std::move(a)),
-        b_(std::move(b)) {}
-  std::int64_t cardinality() const override {
-    const std::int64_t a = a_->cardinality();
-    const std::int64_t b = b_->cardinality();
-    if (a == kInfinite) return b;
-    if (b == kInfinite) return a;
-    return a < 0 || b < 0 ? kUnknownCardinality : smaller_of(a, b);
-  }
-  bool is_random_access() const override {
-    return a_->is_random_access() && b_->is_random_access();
-  }
-  void get(const Pass& pass, std::int64_t index, Sinks<A..., B...>& out) const override {
-    with_parts(out, [&](Sinks<A...>& a, Sinks<B...>& b) {
-      a_->get(pass, index, a);
-      b_->get(branch_of(pass, 1), index, b);
-      return true;
-    });
-  }
-  std::unique_ptr<Cursor<A..., B...>> begin(const Pass& pass, std::int64_t first) const override {
-    std::shared_ptr<Cursor<A...>> left = a_->begin(pass, first);
-    std::shared_ptr<Cursor<B...>> right = b_->begin(branch_of(pass, 1), first);
-    return function_cursor<A..., B...>([left, right](Sinks<A..., B...>& out) {
-      return with_parts(
-          out, [&](Sinks<A...>& a, Sinks<B...>& b) { return left->next(a) && right->next(b); });
-    });
-  }
-
- private:
-  static std::array<Shape, sizeof...(A) + sizeof...(B)> join(
-      const std::array<Shape, sizeof...(A)>& a, const std::array<Shape, sizeof...(B)>& b) {
-    std::array<Shape, sizeof...(A) + sizeof...(B)> all;
-    for (std::size_t i = 0; i < a.size(); ++i) all[i] = a[i];
-    for (std::size_t i = 0; i < b.size(); ++i) all[a.size() + i] = b[i];
-    return all;
-  }
-  // Moves the sinks into two tuples and back. Sinks are handles, so the memory that they write to
-  // stays.
-  template <class F>
-  static bool with_parts(Sinks<A..., B...>& out, F&& f) {
-    Sinks<A...> a;
-    Sinks<B...> b;
-    for_each_index<sizeof...(A)>([&](auto i) { std::get<i>(a) = std::move(std::get<i>(out)); });
-    for_each_index<sizeof...(B)>(
-        [&](auto i) { std::get<i>(b) = std::move(std::get<sizeof...(A) + i>(out)); });
-    const bool found = f(a, b);
-    for_each_index<sizeof...(A)>([&](auto i) { std::get<i>(out) = std::move(std::get<i>(a)); });
-    for_each_index<sizeof...(B)>(
-        [&](auto i) { std::get<sizeof...(A) + i>(out) = std::move(std::get<i>(b)); });
-    return found;
-  }
-  const StagePtr<A...> a_;
-  const StagePtr<B...> b_;
 };
 
 }  // namespace stoker::detail

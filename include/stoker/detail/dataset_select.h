@@ -2,7 +2,7 @@
 // stoker/dataset.h.
 #pragma once
 
-#include "stoker/detail/dataset_core.h"
+#include "stoker/detail/dataset_threads.h"
 #include "stoker/tensor.h"
 
 namespace stoker::detail {
@@ -13,7 +13,7 @@ class TensorSlices final : public Stage<T...> {
  public:
   TensorSlices(std::array<Tensor, sizeof...(T)> tensors,
                const std::array<Shape, sizeof...(T)>& rows, std::int64_t count)
-      : Stage<T...>(rows, {}), tensors_(std::move(tensors)), count_(count) {
+      : Stage<T...>("from_tensor_slices", rows, {}), tensors_(std::move(tensors)), count_(count) {
     for_each_index<sizeof...(T)>([&](auto i) {
       using Element = std::tuple_element_t<i, std::tuple<T...>>;
       auto& found = std::get<i>(rows_);
@@ -24,12 +24,14 @@ class TensorSlices final : public Stage<T...> {
 
   std::int64_t cardinality() const override { return count_; }
   bool is_random_access() const override { return true; }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    return this->by_number(pass, first);
   }
-  void get(const Pass&, std::int64_t index, Sinks<T...>& out) const override { copy(index, out); }
-  void get_each(const Pass&, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const ElementCallback& on_element) const override {
+  void do_get(const Pass&, std::int64_t index, Sinks<T...>& out) const override {
+    copy(index, out);
+  }
+  void do_get_each(const Pass&, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
     for (std::size_t i = 0; i < indices.size(); ++i) {
       copy(indices[i], out);
       on_element(i);
@@ -74,13 +76,20 @@ StagePtr<std::int32_t> range_stage(std::int32_t first, std::int32_t step, std::i
 template <class Start, class... T>
 class GeneratedStage final : public Stage<T...> {
  public:
-  GeneratedStage(const typename Stage<T...>::Shapes& shapes, Start start)
-      : Stage<T...>(shapes, {}), start_(std::move(start)) {}
+  GeneratedStage(const typename Stage<T...>::Shapes& shapes, Start start, ErrorPolicy policy)
+      : Stage<T...>("from_generator", shapes, {}), start_(std::move(start)), policy_(policy) {}
   std::int64_t cardinality() const override { return kUnknownCardinality; }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    std::unique_ptr<Cursor<T...>> cursor =
-        std::make_unique<Reader>(this->shapes(), start_(pass.epoch));
-    return passed_over<T...>(std::move(cursor), first);
+  bool moves_up() const override { return policy_.skips(); }
+
+ protected:
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    auto reader = std::make_unique<Reader>(*this, pass, start_(pass.epoch));
+    if (pass.skipped != nullptr && moves_up()) {
+      // What failed in the earlier run is passed over also if it would succeed now.
+      reader->pass_over_calls(sum_of(first, pass.skipped->of(this->number_in(pass))));
+      return reader;
+    }
+    return passed_over<T...>(std::unique_ptr<Cursor<T...>>(std::move(reader)), first);
   }
 
  private:
@@ -90,32 +99,45 @@ class GeneratedStage final : public Stage<T...> {
   // as an open file.
   class Reader final : public Cursor<T...> {
    public:
-    Reader(const typename Stage<T...>::Shapes& shapes, Function function)
-        : shapes_(shapes), function_(std::move(function)) {}
+    Reader(const GeneratedStage& stage, const Pass& pass, Function function)
+        : stage_(stage), pass_(pass), function_(std::move(function)) {}
     bool next(Sinks<T...>& out) override {
-      if (ended_) return false;
-      ended_ = ![&]<std::size_t... I>(std::index_sequence<I...>) {
-        (std::get<I>(out).reset(), ...);
-        const std::tuple memory{std::get<I>(out).take(shapes_[I])...};
-        try {
-          return static_cast<bool>(function_(std::get<I>(memory)...));
-        } catch (...) {
-          throw_in_stage("from_generator", ordinal_);
-        }
+      while (!ended_) {
+        const bool is_made = succeeds(pass_, stage_, stage_.policy_, [&] { call(out); });
+        if (is_made) return !ended_;
       }
-      (std::index_sequence_for<T...>{});
-      ++ordinal_;
-      return !ended_;
+      return false;
+    }
+    void pass_over_calls(std::int64_t count) {
+      Sinks<T...> dropped;
+      for (std::int64_t i = 0; i < count && !ended_; ++i) {
+        succeeds(pass_, stage_, stage_.policy_, [&] { call(dropped); });
+      }
     }
 
    private:
-    const typename Stage<T...>::Shapes shapes_;
+    void call(Sinks<T...>& out) {
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (std::get<I>(out).reset(), ...);
+        const std::tuple memory{std::get<I>(out).take(stage_.shapes()[I])...};
+        const std::int64_t ordinal = ordinal_++;
+        try {
+          ended_ = !static_cast<bool>(function_(std::get<I>(memory)...));
+        } catch (...) {
+          throw_in_stage(stage_.name(), ordinal);
+        }
+      }
+      (std::index_sequence_for<T...>{});
+    }
+    const GeneratedStage& stage_;
+    const Pass pass_;
     Function function_;
     bool ended_ = false;
     std::int64_t ordinal_ = 0;
   };
 
   const Start start_;
+  const ErrorPolicy policy_;
 };
 
 // ---- Stages that choose among elements ----
@@ -124,8 +146,9 @@ class GeneratedStage final : public Stage<T...> {
 template <class... T>
 class StridedStage final : public Stage<T...> {
  public:
-  StridedStage(StagePtr<T...> input, std::int64_t first, std::int64_t step, std::int64_t count)
-      : Stage<T...>(input->shapes(), {input.get()}),
+  StridedStage(std::string name, StagePtr<T...> input, std::int64_t first, std::int64_t step,
+               std::int64_t count)
+      : Stage<T...>(std::move(name), input->shapes(), {input.get()}),
         input_(std::move(input)),
         first_(first),
         step_(step),
@@ -140,16 +163,16 @@ class StridedStage final : public Stage<T...> {
     return count_ == kInfinite ? left : smaller_of(left, count_);
   }
   bool is_random_access() const override { return input_->is_random_access(); }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     input_->get(pass, element_number(first_, step_, index), out);
   }
-  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const ElementCallback& on_element) const override {
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
     this->get_each_of(*input_, pass, indices, out, on_element,
                       [&](std::int64_t index) { return element_number(first_, step_, index); });
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access()) return this->by_number(pass, first);
     const std::int64_t passed = count_ == kInfinite ? first : smaller_of(first, count_);
     const std::int64_t before =
         passed == 0 ? 0 : sum_of(element_number(first_, step_, passed - 1), 1);
@@ -176,19 +199,23 @@ class StridedStage final : public Stage<T...> {
 template <class Predicate, class... T>
 class FilterStage final : public Stage<T...> {
  public:
-  FilterStage(StagePtr<T...> input, Predicate predicate)
-      : Stage<T...>(input->shapes(), {input.get()}),
+  FilterStage(StagePtr<T...> input, Predicate predicate, ErrorPolicy policy)
+      : Stage<T...>("filter", input->shapes(), {input.get()}),
         input_(std::move(input)),
-        predicate_(std::move(predicate)) {}
+        predicate_(std::move(predicate)),
+        policy_(policy) {}
   std::int64_t cardinality() const override {
     return input_->cardinality() == kInfinite ? kInfinite : kUnknownCardinality;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass);
-    auto cursor =
-        function_cursor<T...>([this, inner, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    std::shared_ptr<Cursor<T...>> inner = input_->begin(from_the_start(pass));
+    auto cursor = function_cursor<T...>(
+        [this, inner, pass, ordinal = std::int64_t{0}](Sinks<T...>& out) mutable {
           while (inner->next(out)) {
-            if (keeps(out, ordinal++)) return true;
+            bool kept = false;
+            succeeds(pass, *this, policy_, [&] { kept = keeps(out, ordinal); });
+            ++ordinal;
+            if (kept) return true;
           }
           return false;
         });
@@ -201,18 +228,21 @@ class FilterStage final : public Stage<T...> {
       return std::apply([&](const auto&... sinks) { return predicate_(sinks.present()...); },
                         element);
     } catch (...) {
-      throw_in_stage("filter", ordinal);
+      throw_in_stage(this->name(), ordinal);
     }
   }
   const StagePtr<T...> input_;
   const Predicate predicate_;
+  const ErrorPolicy policy_;
 };
 
 template <class... T>
 class RepeatStage final : public Stage<T...> {
  public:
   RepeatStage(StagePtr<T...> input, std::int64_t count)
-      : Stage<T...>(input->shapes(), {input.get()}), input_(std::move(input)), count_(count) {}
+      : Stage<T...>("repeat", input->shapes(), {input.get()}),
+        input_(std::move(input)),
+        count_(count) {}
 
   std::int64_t cardinality() const override {
     const std::int64_t all = input_->cardinality();
@@ -223,12 +253,12 @@ class RepeatStage final : public Stage<T...> {
   bool is_random_access() const override {
     return input_->is_random_access() && input_->cardinality() > 0;
   }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     const std::int64_t all = input_->cardinality();
     input_->get(inner(pass, index / all), index % all, out);
   }
-  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const ElementCallback& on_element) const override {
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
     const std::int64_t all = input_->cardinality();
     for (std::size_t begin = 0; begin < indices.size();) {
       const std::int64_t round = indices[begin] / all;
@@ -241,8 +271,8 @@ class RepeatStage final : public Stage<T...> {
       begin = end;
     }
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    if (is_random_access()) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    if (is_random_access()) return this->by_number(pass, first);
     // Whole rounds are passed over by their number, but not while one of them fills a cache.
     const std::int64_t all = input_->cardinality();
     const bool by_number = first > 0 && all > 0 && input_->is_settled();
@@ -273,7 +303,9 @@ class RepeatStage final : public Stage<T...> {
         static_cast<std::uint64_t>(count_ == kInfinite ? std::int64_t{1} << 32 : count_);
     const std::uint64_t epoch =
         static_cast<std::uint64_t>(pass.epoch) * rounds + static_cast<std::uint64_t>(round);
-    return {pass.seed, static_cast<std::int64_t>(epoch & (~std::uint64_t{0} >> 1))};
+    Pass of_round = from_the_start(pass);
+    of_round.epoch = static_cast<std::int64_t>(epoch & (~std::uint64_t{0} >> 1));
+    return of_round;
   }
   const StagePtr<T...> input_;
   const std::int64_t count_;
@@ -283,7 +315,7 @@ template <class... T>
 class ConcatenateStage final : public Stage<T...> {
  public:
   ConcatenateStage(StagePtr<T...> first, StagePtr<T...> second)
-      : Stage<T...>(first->shapes(), {first.get(), second.get()}),
+      : Stage<T...>("concatenate", first->shapes(), {first.get(), second.get()}),
         first_(std::move(first)),
         second_(std::move(second)) {}
   std::int64_t cardinality() const override {
@@ -295,25 +327,26 @@ class ConcatenateStage final : public Stage<T...> {
   bool is_random_access() const override {
     return first_->is_random_access() && second_->is_random_access() && first_->cardinality() >= 0;
   }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
     const std::int64_t count = first_->cardinality();
     if (index < count) return first_->get(pass, index, out);
-    second_->get(branch_of(pass, 1), index - count, out);
+    second_->get(of_second(pass), index - count, out);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
     // An element of the second data set comes after a request for one behind the first one's last.
     const std::int64_t count = first_->cardinality();
     const bool is_known = count >= 0;
-    const std::int64_t of_first = is_known ? smaller_of(first, sum_of(count, 1)) : 0;
-    const std::int64_t of_second = is_known ? larger_of(first - count, std::int64_t{0}) : 0;
-    std::shared_ptr<Cursor<T...>> a = first_->begin(pass, of_first);
-    std::shared_ptr<Cursor<T...>> b = second_->begin(branch_of(pass, 1), of_second);
+    const std::int64_t in_first = is_known ? smaller_of(first, sum_of(count, 1)) : 0;
+    const std::int64_t in_second = is_known ? larger_of(first - count, std::int64_t{0}) : 0;
+    std::shared_ptr<Cursor<T...>> a = first_->begin(from_the_start(pass), in_first);
+    std::shared_ptr<Cursor<T...>> b = second_->begin(of_second(pass), in_second);
     auto cursor =
         function_cursor<T...>([a, b](Sinks<T...>& out) { return a->next(out) || b->next(out); });
     return passed_over<T...>(std::move(cursor), is_known ? 0 : first);
   }
 
  private:
+  Pass of_second(const Pass& pass) const { return branch_of(pass, 1, first_->stages()); }
   const StagePtr<T...> first_;
   const StagePtr<T...> second_;
 };

@@ -11,45 +11,75 @@
 
 namespace stoker::detail {
 
+// An order of [0, size) for each pass: an even one of all, or, with a buffer that is smaller, the
+// order in which elements leave it.
+class EpochOrder {
+ public:
+  EpochOrder(std::int64_t size, std::int64_t buffer, std::uint64_t seed, bool reshuffle,
+             std::uint32_t stage);
+  ~EpochOrder();
+  EpochOrder(const EpochOrder&) = delete;
+  EpochOrder& operator=(const EpochOrder&) = delete;
+  // Finds the numbers of the elements that come at `indices`.
+  void at(std::int64_t epoch, std::span<const std::int64_t> indices,
+          std::span<std::int64_t> out) const;
+  // Returns whether the orders of so many elements are kept: a smaller buffer over more of them
+  // would need more memory than the buffer itself.
+  static bool is_kept(std::int64_t size, std::int64_t buffer) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 24;
+    return size > 0 && (buffer >= size || size <= kMost);
+  }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Returns the random numbers that a buffer is drawn from with.
+Random buffer_random(std::uint64_t seed, std::int64_t epoch, bool reshuffle, std::uint32_t stage);
+
 template <class... T>
 class ShuffleStage final : public Stage<T...> {
  public:
   ShuffleStage(StagePtr<T...> input, std::int64_t buffer, std::uint64_t seed, bool reshuffle)
-      : Stage<T...>(input->shapes(), {input.get()}),
+      : Stage<T...>("shuffle", input->shapes(), {input.get()}),
         input_(std::move(input)),
         buffer_(buffer),
         seed_(seed),
         reshuffle_(reshuffle) {
     const std::int64_t all = input_->cardinality();
-    if (input_->is_random_access() && all > 0 && buffer >= all) {
-      order_ = std::make_unique<EpochOrder>(all, seed, reshuffle);
+    if (input_->is_random_access() && EpochOrder::is_kept(all, buffer)) {
+      order_ = std::make_unique<EpochOrder>(all, buffer, seed, reshuffle, this->depth());
     }
   }
 
   std::int64_t cardinality() const override { return input_->cardinality(); }
-  // With a buffer that holds everything, the shuffle is an order of all elements, which can be
-  // asked for by number.
+  // The shuffle of elements that can be asked for by number is an order of their numbers.
   bool is_random_access() const override { return order_ != nullptr; }
-  void get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
-    input_->get(pass, order_->at(pass.epoch, index), out);
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    std::int64_t before = 0;
+    order_->at(pass.epoch, std::span(&index, 1), std::span(&before, 1));
+    input_->get(pass, before, out);
   }
-  void get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                const ElementCallback& on_element) const override {
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
     std::array<std::int64_t, Stage<T...>::kMostAtOnce> before;
     const auto used = std::span(before).first(indices.size());
     order_->at(pass.epoch, indices, used);
     input_->get_each(pass, used, out, on_element);
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
-    if (order_) return std::make_unique<IndexCursor<T...>>(*this, pass, first);
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
+    if (order_) return this->by_number(pass, first);
     auto state = std::make_shared<State>();
-    state->random = element_random({seed_, reshuffle_ ? pass.epoch : 0}, this->depth(), 0);
+    state->random = buffer_random(seed_, pass.epoch, reshuffle_, this->depth());
     const bool by_number =
         input_->is_random_access() && input_->cardinality() != kUnknownCardinality;
     if (first > 0 && by_number) {
       pass_over_numbers(*state, pass, first);
     } else {
-      state->inner = input_->begin(pass);
+      state->inner = input_->begin(from_the_start(pass));
       while (first > 0 && fill(*state)) {
         drop(*state, draw(*state));
         --first;
@@ -58,7 +88,7 @@ class ShuffleStage final : public Stage<T...> {
     return function_cursor<T...>([this, state](Sinks<T...>& out) {
       if (!fill(*state)) return false;
       const std::size_t chosen = draw(*state);
-      copy_element(state->waiting[chosen], out);
+      move_element(state->waiting[chosen], out);
       drop(*state, chosen);
       return true;
     });

@@ -12,7 +12,7 @@ class WindowStage final : public Stage<T...> {
  public:
   WindowStage(StagePtr<T...> input, std::int64_t size, std::int64_t shift, std::int64_t stride,
               bool drop_remainder)
-      : Stage<T...>(windows(input->shapes(), size), {input.get()}),
+      : Stage<T...>("window", windows(input->shapes(), size), {input.get()}),
         input_(std::move(input)),
         size_(size),
         shift_(shift),
@@ -25,7 +25,8 @@ class WindowStage final : public Stage<T...> {
     const std::int64_t span = (size_ - 1) * stride_ + 1;
     return all < span ? 0 : (all - span) / shift_ + 1;
   }
-  std::unique_ptr<Cursor<T...>> begin(const Pass& pass, std::int64_t first) const override {
+  bool may_be_short() const override { return true; }
+  std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
     struct State {
       std::unique_ptr<Cursor<T...>> inner;
       std::vector<Sinks<T...>> held;  // a ring, with element n in place n % span
@@ -34,7 +35,9 @@ class WindowStage final : public Stage<T...> {
       bool ended = false;
     };
     auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass, product_of(first, shift_));
+    // A window begins where the one before ended only if they neither overlap nor leave gaps.
+    const bool is_apart = shift_ == size_ && stride_ == 1;
+    state->inner = input_->begin(is_apart ? pass : from_the_start(pass), product_of(first, shift_));
     return function_cursor<T...>([this, state](Sinks<T...>& out) {
       State& s = *state;
       const std::int64_t span = (size_ - 1) * stride_ + 1;
@@ -96,18 +99,20 @@ template <class F, class... In, class... Out>
 class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...> {
  public:
   InterleaveStage(StagePtr<In...> input, typename Stage<Out...>::Shapes shapes, F f,
-                  std::int64_t cycle, std::int64_t block, bool is_settled)
-      : Stage<Out...>(shapes, {input.get()}),
+                  std::int64_t cycle, std::int64_t block, bool is_settled, ErrorPolicy policy)
+      : Stage<Out...>("interleave", shapes, {input.get()}),
         input_(std::move(input)),
         f_(std::move(f)),
         cycle_(cycle),
         block_(block),
-        is_settled_(is_settled) {}
+        is_settled_(is_settled),
+        policy_(policy) {}
   std::int64_t cardinality() const override { return kUnknownCardinality; }
+  bool may_be_short() const override { return true; }
   // Later elements are taken to make data sets as the first one did. A cache in them may be one
   // that all passes share.
   bool is_settled() const override { return is_settled_ && Stage<Out...>::is_settled(); }
-  std::unique_ptr<Cursor<Out...>> begin(const Pass& pass, std::int64_t first) const override {
+  std::unique_ptr<Cursor<Out...>> do_begin(const Pass& pass, std::int64_t first) const override {
     struct Lane {
       StagePtr<Out...> stage;
       std::unique_ptr<Cursor<Out...>> cursor;
@@ -123,7 +128,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
       bool ended = false;       // there are no more to open
     };
     auto state = std::make_shared<State>();
-    state->inner = input_->begin(pass);
+    state->inner = input_->begin(from_the_start(pass));
     state->lanes.resize(static_cast<std::size_t>(cycle_));
     auto cursor = function_cursor<Out...>([this, state, pass](Sinks<Out...>& out) {
       State& s = *state;
@@ -142,8 +147,11 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
           --s.open;
           next_lane();
         } else if (!s.ended && s.inner->next(s.element)) {
-          lane.stage = open(s.element, s.opened);
-          lane.cursor = lane.stage->begin(branch_of(pass, s.opened++));
+          const std::int64_t ordinal = s.opened++;
+          const bool opens =
+              succeeds(pass, *this, policy_, [&] { lane.stage = open(s.element, ordinal); });
+          if (!opens) continue;
+          lane.cursor = lane.stage->begin(within(pass, ordinal));
           ++s.open;
         } else {
           s.ended = true;
@@ -156,6 +164,14 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
   }
 
  private:
+  // Returns the pass of a data set that was opened.
+  Pass within(const Pass& pass, std::int64_t ordinal) const {
+    Pass inner = branch_of(pass, ordinal);
+    inner.base = this->number_in(pass);
+    inner.is_within = true;
+    inner.stats = nullptr;
+    return inner;
+  }
   // Returns the data set made of an element, the `ordinal`-th, whose elements must have the types
   // and shapes of the first one's.
   StagePtr<Out...> open(const Sinks<In...>& element, std::int64_t ordinal) const {
@@ -178,6 +194,7 @@ class InterleaveStage<F, std::tuple<In...>, Out...> final : public Stage<Out...>
   const std::int64_t cycle_;
   const std::int64_t block_;
   const bool is_settled_;  // the data set of the first element, when this stage was made
+  const ErrorPolicy policy_;
 };
 
 }  // namespace stoker::detail

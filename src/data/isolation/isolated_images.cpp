@@ -63,10 +63,9 @@ class IsolatedImageReader::Pool {
 
   // Calls take(decoded) with the image in its own size, or in the one that is wanted.
   template <class F>
-  void read(const std::string& path, const ImageSize& wanted, F take) {
+  void read(std::span<const std::byte> file, const std::string& path, const ImageSize& wanted,
+            F take) {
     with_own_errors(path, [&] {
-      thread_local std::vector<std::byte> memory;
-      const std::span<const std::byte> file = read_whole_file(path, image::kMaxFileBytes, memory);
       std::unique_ptr<HelperProcess> helper = idle();
       std::string refusal;
       try {
@@ -142,9 +141,15 @@ IsolatedImageReader::IsolatedImageReader(const IsolationOptions& options) {
 }
 
 Tensor IsolatedImageReader::read_image(const std::string& path, int channels) const {
-  image::check_channels(path, channels);
+  thread_local std::vector<std::byte> memory;
+  return decode_image(image::read_bytes(path, memory), path, channels);
+}
+
+Tensor IsolatedImageReader::decode_image(std::span<const std::byte> file, const std::string& name,
+                                         int channels) const {
+  image::check_channels(name, channels);
   Tensor image;
-  pool_->read(path, {0, 0, channels}, [&](const Decoded& decoded) {
+  pool_->read(file, name, {0, 0, channels}, [&](const Decoded& decoded) {
     const ImageSize& size = decoded.size;
     image = Tensor(Shape{size.height, size.width, size.channels}, DType::uint8);
     std::memcpy(image.data<std::uint8_t>().data(), decoded.pixels.data(), decoded.pixels.size());
@@ -154,13 +159,20 @@ Tensor IsolatedImageReader::read_image(const std::string& path, int channels) co
 
 void IsolatedImageReader::read_image_into(const std::string& path, std::span<std::uint8_t> to,
                                           const ImageSize& size) const {
-  image::check_channels(path, std::clamp<std::int64_t>(size.channels, 0, 5));
+  thread_local std::vector<std::byte> memory;
+  decode_image_into(image::read_bytes(path, memory), path, to, size);
+}
+
+void IsolatedImageReader::decode_image_into(std::span<const std::byte> file,
+                                            const std::string& name, std::span<std::uint8_t> to,
+                                            const ImageSize& size) const {
+  image::check_channels(name, std::clamp<std::int64_t>(size.channels, 0, 5));
   data::require(to, size, "resize, to");
   if (to.empty()) {
-    read_image(path, static_cast<int>(size.channels));
+    decode_image(file, name, static_cast<int>(size.channels));
     return;
   }
-  pool_->read(path, size, [&](const Decoded& decoded) {
+  pool_->read(file, name, size, [&](const Decoded& decoded) {
     std::memcpy(to.data(), decoded.pixels.data(), decoded.pixels.size());
   });
 }
