@@ -14,7 +14,8 @@ int main(int argc, char** argv) {
     std::cerr << "usage: own_loop_opencv FOLDER\n";
     return 2;
   }
-  const stoker::ImageFolder photos = stoker::image_folder(argv[1], {.size = {224, 224, 3}});
+  const stoker::ImageFolder photos =
+      stoker::image_folder(argv[1], {.size = {224, 224, 3}, .on_error = stoker::OnError::skip});
   stoker::DatasetLoader loader = stream(photos.dataset.batch(32), {.workers = stoker::AUTOTUNE});
   double sharpness = 0.0;
   std::int64_t count = 0;
