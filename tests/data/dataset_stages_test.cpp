@@ -76,10 +76,10 @@ TEST(DatasetStages, have_names_and_count_elements_and_bytes) {
     for (const std::optional<int> workers :
          std::vector<std::optional<int>>{std::nullopt, 2, AUTOTUNE}) {
       const SourceHandle source = numbers.shuffle(1000, 1)
+                                      .take(999)
                                       .map([](std::span<std::int32_t>) {}, {.workers = workers})
                                       .map([](std::span<std::int32_t>) {}, {.name = "brighten"})
                                       .map<std::int32_t>({Shape{2}}, to_pair)
-                                      .take(999)
                                       .batch(10);
       EXPECT_EQ(fill_all(source).size(), 100U);
       const std::vector<StageReport> stages = source.source()->stages();
@@ -87,17 +87,17 @@ TEST(DatasetStages, have_names_and_count_elements_and_bytes) {
       for (const StageReport& stage : stages) names.push_back(stage.name);
       EXPECT_EQ(names, (std::vector<std::string>{
                            numbers.is_random_access() ? "range" : "from_generator", "shuffle",
-                           "map 1", "brighten", "map 2", "take", "batch"}));
+                           "take", "map 1", "brighten", "map 2", "batch"}));
       for (std::size_t i = 2; i < 6; ++i) EXPECT_EQ(stages[i].elements, 999) << names[i];
       EXPECT_GE(stages[0].elements, 999);
-      EXPECT_EQ(stages[3].bytes, 999U * 4);
-      EXPECT_EQ(stages[4].bytes, 999U * 8);
+      EXPECT_EQ(stages[4].bytes, 999U * 4);
+      EXPECT_EQ(stages[5].bytes, 999U * 8);
       EXPECT_EQ(stages[6].elements, 100);
       EXPECT_EQ(stages[6].bytes, 999U * 8) << "the last batch is short";
-      EXPECT_EQ(stages[2].workers > 0, workers.has_value());
-      EXPECT_EQ(stages[2].is_tuned, workers == AUTOTUNE);
+      EXPECT_EQ(stages[3].workers > 0, workers.has_value());
+      EXPECT_EQ(stages[3].is_tuned, workers == AUTOTUNE);
       if (workers) {
-        EXPECT_GT(stages[2].asked, 0);
+        EXPECT_GT(stages[3].asked, 0);
       }
     }
   }

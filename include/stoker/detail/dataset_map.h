@@ -102,28 +102,19 @@ class MapBase : public Stage<T...> {
   const StageBase& before() const { return *this->inputs()[0]; }
 };
 
-// Maps in place: the element is written to its final place, and changed there.
-template <class F, class... T>
-class MapInPlaceStage final : public MapBase<T...> {
+// The part of a map in place that is the same for all functions, so that it is compiled once for
+// elements of a kind.
+template <class... T>
+class MapInPlaceBase : public MapBase<T...> {
  public:
-  MapInPlaceStage(StagePtr<T...> input, F f, int workers, ErrorPolicy policy, std::string name)
+  MapInPlaceBase(StagePtr<T...> input, int workers, ErrorPolicy policy, std::string name)
       : MapBase<T...>(input->shapes(), *input, workers, policy, std::move(name)),
-        input_(std::move(input)),
-        f_(std::move(f)) {}
+        input_(std::move(input)) {}
 
  protected:
-  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
-    input_->get(pass, index, out);
-    make(pass, index, out);
-  }
-  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
-                   const ElementCallback& on_element) const override {
-    const auto map = [&](std::size_t place) {
-      make(pass, indices[place], out);
-      on_element(place);
-    };
-    input_->get_each(pass, indices, out, map);
-  }
+  // Calls the function for an element, which has the number `ordinal`.
+  virtual void call(const Pass& pass, std::int64_t ordinal, Sinks<T...>& element) const = 0;
+
   std::unique_ptr<Cursor<T...>> stream(const Pass& pass, std::int64_t first) const override {
     const auto begin = [this, first](const Pass& before) { return input_->begin(before, first); };
     if (this->workers_ != 0) {
@@ -144,22 +135,59 @@ class MapInPlaceStage final : public MapBase<T...> {
       return false;
     });
   }
+  void make_or_replace_in_place(const Pass& pass, std::int64_t index, Sinks<T...>& out) const {
+    make_or_replace(
+        pass, *this, this->policy_, index,
+        [&](std::int64_t number) { input_->get(of_substitutes(pass), number, out); },
+        [&](std::int64_t number) { call(pass, number, out); });
+  }
+
+  const StagePtr<T...> input_;
 
  private:
   // Makes the result of an element of a stream; returns false for one that is passed over.
   bool made(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
     if (this->moves_up()) {
-      return succeeds(pass, *this, this->policy_, [&] { apply(pass, ordinal, out); });
+      return succeeds(pass, *this, this->policy_, [&] { call(pass, ordinal, out); });
     }
-    make(pass, ordinal, out);
+    if (this->policy_.skips()) {
+      make_or_replace_in_place(pass, ordinal, out);
+    } else {
+      call(pass, ordinal, out);
+    }
     return true;
   }
+};
+
+// Maps in place: the element is written to its final place, and changed there.
+template <class F, class... T>
+class MapInPlaceStage final : public MapInPlaceBase<T...> {
+ public:
+  MapInPlaceStage(StagePtr<T...> input, F f, int workers, ErrorPolicy policy, std::string name)
+      : MapInPlaceBase<T...>(std::move(input), workers, policy, std::move(name)),
+        f_(std::move(f)) {}
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    this->input_->get(pass, index, out);
+    make(pass, index, out);
+  }
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<T...>& out,
+                   const ElementCallback& on_element) const override {
+    const auto map = [&](std::size_t place) {
+      make(pass, indices[place], out);
+      on_element(place);
+    };
+    this->input_->get_each(pass, indices, out, map);
+  }
+  void call(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const override {
+    apply(pass, ordinal, out);
+  }
+
+ private:
   void make(const Pass& pass, std::int64_t index, Sinks<T...>& out) const {
     if (!this->policy_.skips()) return apply(pass, index, out);
-    make_or_replace(
-        pass, *this, this->policy_, index,
-        [&](std::int64_t number) { input_->get(of_substitutes(pass), number, out); },
-        [&](std::int64_t number) { apply(pass, number, out); });
+    this->make_or_replace_in_place(pass, index, out);
   }
   void apply(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
     try {
@@ -169,7 +197,6 @@ class MapInPlaceStage final : public MapBase<T...> {
       throw_in_stage(this->name(), ordinal);
     }
   }
-  const StagePtr<T...> input_;
   const F f_;
 };
 
@@ -198,33 +225,22 @@ class Lease {
   std::unique_ptr<T> value_;
 };
 
-// Maps elements of one kind to elements of another.
-template <class F, class Input, class... Out>
-class MapStage;
-template <class F, class... In, class... Out>
-class MapStage<F, std::tuple<In...>, Out...> final : public MapBase<Out...> {
+// The part of a map to elements of another kind that is the same for all functions.
+template <class Input, class... Out>
+class MapToBase;
+template <class... In, class... Out>
+class MapToBase<std::tuple<In...>, Out...> : public MapBase<Out...> {
  public:
-  MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f, int workers,
-           ErrorPolicy policy, std::string name)
+  MapToBase(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, int workers,
+            ErrorPolicy policy, std::string name)
       : MapBase<Out...>(shapes, *input, workers, policy, std::move(name)),
-        input_(std::move(input)),
-        f_(std::move(f)) {}
+        input_(std::move(input)) {}
 
  protected:
-  void do_get(const Pass& pass, std::int64_t index, Sinks<Out...>& out) const override {
-    const Lease<Sinks<In...>> element;
-    input_->get(pass, index, *element);
-    make(pass, index, *element, out);
-  }
-  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
-                   const ElementCallback& on_element) const override {
-    const Lease<Sinks<In...>> element;
-    const auto map = [&](std::size_t place) {
-      make(pass, indices[place], *element, out);
-      on_element(place);
-    };
-    input_->get_each(pass, indices, *element, map);
-  }
+  // Calls the function for an element, which has the number `ordinal`.
+  virtual void call(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
+                    Sinks<Out...>& out) const = 0;
+
   std::unique_ptr<Cursor<Out...>> stream(const Pass& pass, std::int64_t first) const override {
     const auto begin = [this, first](const Pass& before) { return input_->begin(before, first); };
     if (this->workers_ != 0) {
@@ -244,37 +260,12 @@ class MapStage<F, std::tuple<In...>, Out...> final : public MapBase<Out...> {
           return false;
         });
   }
-
- private:
-  // Makes the result of an element of a stream; returns false for one that is passed over.
-  bool made(const Pass& pass, std::int64_t ordinal, Sinks<In...>& element,
-            Sinks<Out...>& out) const {
-    if (this->moves_up()) {
-      return succeeds(pass, *this, this->policy_, [&] { apply(pass, ordinal, element, out); });
-    }
-    make(pass, ordinal, element, out);
-    return true;
-  }
-  void make(const Pass& pass, std::int64_t index, Sinks<In...>& element, Sinks<Out...>& out) const {
-    if (!this->policy_.skips()) return apply(pass, index, element, out);
+  void make_or_replace_to(const Pass& pass, std::int64_t index, Sinks<In...>& element,
+                          Sinks<Out...>& out) const {
     make_or_replace(
         pass, *this, this->policy_, index,
         [&](std::int64_t number) { input_->get(of_substitutes(pass), number, element); },
-        [&](std::int64_t number) { apply(pass, number, element, out); });
-  }
-  void apply(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
-             Sinks<Out...>& out) const {
-    try {
-      const auto context = [&] { return context_of(*this, pass, ordinal); };
-      [&]<std::size_t... I, std::size_t... O>(std::index_sequence<I...>,
-                                              std::index_sequence<O...>) {
-        (prepare(std::get<O>(out), this->shapes()[O], element), ...);
-        call_map(f_, context, std::get<I>(element).present()..., std::get<O>(out).present()...);
-      }
-      (std::index_sequence_for<In...>{}, std::index_sequence_for<Out...>{});
-    } catch (...) {
-      throw_in_stage(this->name(), ordinal);
-    }
+        [&](std::int64_t number) { call(pass, number, element, out); });
   }
   // A short batch stays short, and so does every result whose first extent is the batch's.
   template <class O>
@@ -290,7 +281,76 @@ class MapStage<F, std::tuple<In...>, Out...> final : public MapBase<Out...> {
       out.set_rows(rows);
     });
   }
+
   const StagePtr<In...> input_;
+
+ private:
+  // Makes the result of an element of a stream; returns false for one that is passed over.
+  bool made(const Pass& pass, std::int64_t ordinal, Sinks<In...>& element,
+            Sinks<Out...>& out) const {
+    if (this->moves_up()) {
+      return succeeds(pass, *this, this->policy_, [&] { call(pass, ordinal, element, out); });
+    }
+    if (this->policy_.skips()) {
+      make_or_replace_to(pass, ordinal, element, out);
+    } else {
+      call(pass, ordinal, element, out);
+    }
+    return true;
+  }
+};
+
+// Maps elements of one kind to elements of another.
+template <class F, class Input, class... Out>
+class MapStage;
+template <class F, class... In, class... Out>
+class MapStage<F, std::tuple<In...>, Out...> final : public MapToBase<std::tuple<In...>, Out...> {
+ public:
+  MapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f, int workers,
+           ErrorPolicy policy, std::string name)
+      : MapToBase<std::tuple<In...>, Out...>(std::move(input), shapes, workers, policy,
+                                             std::move(name)),
+        f_(std::move(f)) {}
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<Out...>& out) const override {
+    const Lease<Sinks<In...>> element;
+    this->input_->get(pass, index, *element);
+    make(pass, index, *element, out);
+  }
+  void do_get_each(const Pass& pass, std::span<const std::int64_t> indices, Sinks<Out...>& out,
+                   const ElementCallback& on_element) const override {
+    const Lease<Sinks<In...>> element;
+    const auto map = [&](std::size_t place) {
+      make(pass, indices[place], *element, out);
+      on_element(place);
+    };
+    this->input_->get_each(pass, indices, *element, map);
+  }
+  void call(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
+            Sinks<Out...>& out) const override {
+    apply(pass, ordinal, element, out);
+  }
+
+ private:
+  void make(const Pass& pass, std::int64_t index, Sinks<In...>& element, Sinks<Out...>& out) const {
+    if (!this->policy_.skips()) return apply(pass, index, element, out);
+    this->make_or_replace_to(pass, index, element, out);
+  }
+  void apply(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
+             Sinks<Out...>& out) const {
+    try {
+      const auto context = [&] { return context_of(*this, pass, ordinal); };
+      [&]<std::size_t... I, std::size_t... O>(std::index_sequence<I...>,
+                                              std::index_sequence<O...>) {
+        (this->prepare(std::get<O>(out), this->shapes()[O], element), ...);
+        call_map(f_, context, std::get<I>(element).present()..., std::get<O>(out).present()...);
+      }
+      (std::index_sequence_for<In...>{}, std::index_sequence_for<Out...>{});
+    } catch (...) {
+      throw_in_stage(this->name(), ordinal);
+    }
+  }
   const F f_;
 };
 
