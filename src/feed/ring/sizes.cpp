@@ -1,7 +1,9 @@
 #include "feed/ring/sizes.h"
 
 #include <algorithm>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "core/format.h"
 #include "feed/ring/schedule.h"
@@ -78,8 +80,16 @@ Sizes sizes_of(const FeedOptions& options, Source& source, bool shares_cores) {
 
 std::string why_one_worker(const FeedOptions& options, const Source& source) {
   if (options.workers <= 1 || source.pure()) return {};
-  return format("workers = ", options.workers,
-                ", but one is used: ", reason_of(source.traits().kind));
+  const std::vector<StageReport> stages = source.stages();
+  const auto has_threads = [](const StageReport& stage) { return stage.workers > 0; };
+  const auto own = std::ranges::find_if(stages, has_threads);
+  const std::string reason =
+      own == stages.end()
+          ? reason_of(source.traits().kind)
+          : format("its stage \"", own->name,
+                   "\" has threads of its own, and the feed's takes what "
+                   "they give. Without workers there, the feed's would make whole batches");
+  return format("workers = ", options.workers, ", but one is used: ", reason);
 }
 
 }  // namespace stoker::feed
