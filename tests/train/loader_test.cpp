@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -232,15 +233,16 @@ TEST(Loader, an_error_names_the_batch_and_the_state_remains) {
 }
 
 TEST(Loader, times_out_and_refuses_nans_as_a_fit_does) {
-  std::atomic<bool> go_on = false;
+  // The call that is left behind may look at it after the test.
+  const auto go_on = std::make_shared<std::atomic<bool>>(false);
   {
     Loader slow = stream(generator<float>({.x = {4}},
-                                          [&go_on](BatchContext&, std::span<float>) {
-                                            while (!go_on) std::this_thread::yield();
+                                          [go_on](BatchContext&, std::span<float>) {
+                                            while (!*go_on) std::this_thread::yield();
                                           }),
                          {.generator_timeout = 0.05});
     EXPECT_TRUE(contains(message_of<DataError>([&] { slow.next(); }), "timed out"));
-    go_on = true;
+    *go_on = true;
   }
   Loader nan = stream(
       generator<float>({.x = {4}}, pure([](BatchContext& batch, std::span<float> x) {
