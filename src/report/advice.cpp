@@ -175,12 +175,14 @@ class Adviser {
     for (const StageReport& stage : report_.stages) {
       if (&stage != slowest) others = std::max(others, stage.busy / std::max(stage.workers, 1));
     }
+    const auto stages_take = [&](int workers) { return std::max(slowest->busy / workers, others); };
+    // No number of threads gets more CPU time out of the cores.
+    const double batches = static_cast<double>(report_.batches);
+    const double by_cores = ratio(report_.cpu, report_.cores * batches);
     const auto takes = [&](int workers) {
       Arrangement more = now_;
-      const double of_batch =
-          ratio(std::max(slowest->busy / workers, others), static_cast<double>(report_.batches));
-      more.generate_scale = std::min(1.0, ratio(of_batch, durations_.generate.mean()));
-      return model_.predict(more);
+      more.generate_scale = ratio(stages_take(workers), stages_take(slowest->workers));
+      return std::max(model_.predict(more), by_cores);
     };
     const int enough =
         feed::fewest_workers(slowest->workers, kMostWorkers, 1.0 / kStillHelps, takes);

@@ -63,6 +63,13 @@ TEST(SourceStages, the_slowest_stage_with_threads_of_its_own_is_advised_more_of_
   EXPECT_LE(more->speedup(), 4.1);
 }
 
+TEST(SourceStages, no_more_threads_are_advised_than_the_cores_have_time_for) {
+  FeedReport report = slow_decode(2);
+  report.cores = 2.0;
+  report.cpu = 7.9;
+  EXPECT_EQ(advice_on(report.advice(), "workers of"), nullptr);
+}
+
 TEST(SourceStages, what_AUTOTUNE_chose_is_not_advised) {
   FeedReport tuned = slow_decode(1);
   tuned.stages[1].is_tuned = true;
