@@ -45,7 +45,9 @@ struct StreamOptions {
   std::int64_t epochs = 1;
   bool shuffle = false;    // Shuffles the batches of a Sequence in each epoch.
   std::uint64_t seed = 0;  // The random numbers that generators and Datasets draw.
-  int max_queue_size = 10;
+  // The number of batches that are made ahead of the loop. Without one it is 10, or fewer if they
+  // are large: as many as take 32 MB, but at least 2.
+  std::optional<int> max_queue_size{};
   int workers = 1;
   int max_workers = 64;
   // Where the batches are wanted. On a device with memory of its own they are there and in the

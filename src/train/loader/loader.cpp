@@ -31,6 +31,15 @@ constexpr std::size_t kTracedStamps = 65536;
 // The batches of an epoch that never ends.
 constexpr std::int64_t kEndless = std::int64_t{1} << 62;
 
+// The number of batches to make ahead, for a program that did not say.
+int queue_for(Source& source) {
+  constexpr std::size_t kMost = 10;
+  constexpr std::size_t kBytes = std::size_t{32} << 20;
+  const std::size_t fit =
+      kBytes / std::max<std::size_t>(1, feed::SlotLayout::of_host(source).bytes);
+  return static_cast<int>(std::clamp<std::size_t>(fit, 2, kMost));
+}
+
 void check_options(const StreamOptions& options) {
   const auto require = [](const char* name, auto value, check::Range range) {
     check::require(kWhat, name, value, range);
@@ -74,7 +83,7 @@ struct Loader::Impl {
                            .max_state_bytes = static_cast<std::size_t>(options.max_state_bytes),
                            .saves_state = source->saves_state(),
                            .steps_per_epoch = options.steps_per_epoch,
-                           .max_queue_size = options.max_queue_size,
+                           .max_queue_size = options.max_queue_size.value_or(queue_for(*source)),
                            .workers = options.workers,
                            .max_workers = options.max_workers,
                            .seed = place.seed,
