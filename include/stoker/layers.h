@@ -3,6 +3,7 @@
 #pragma once
 
 #include "stoker/layers/activation.h"
+#include "stoker/layers/axes.h"
 #include "stoker/layers/convolution.h"
 #include "stoker/layers/core.h"
 #include "stoker/layers/layer.h"
@@ -12,4 +13,6 @@
 #include "stoker/layers/preprocessing.h"
 #include "stoker/layers/regularization.h"
 #include "stoker/layers/reshaping.h"
+#include "stoker/layers/sides.h"
 #include "stoker/layers/size2d.h"
+#include "stoker/layers/size3d.h"

@@ -32,6 +32,7 @@
 #include "stoker/device.h"
 #include "stoker/generator.h"
 #include "stoker/interrupt.h"
+#include "stoker/layers/layer.h"
 #include "stoker/report.h"
 
 namespace stoker {
@@ -292,6 +293,11 @@ DatasetLoader<T...> stream(const Dataset<T...>& dataset, StreamOptions options =
   SourceHandle source = dataset.source(options.seed);
   return DatasetLoader<T...>(std::move(source), std::move(options));
 }
+
+// Has a Normalization begin with the mean and variance of the source's first inputs. Without
+// steps_per_epoch the source has to end. Throws as the adapt() of a tensor (stoker/layers.h), and
+// what a Loader throws.
+void adapt(const Layer& normalization, SourceHandle source, StreamOptions options = {});
 
 }  // namespace stoker
 

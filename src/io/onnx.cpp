@@ -131,6 +131,7 @@ std::string OnnxGraph::node(const std::string& op, const std::vector<std::string
 std::string OnnxGraph::constant_of(OnnxType type, std::span<const std::int64_t> dims,
                                    std::span<const std::byte> bytes) {
   std::string key = format(static_cast<int>(type), ' ', dims.size(), ' ');
+  for (const std::int64_t extent : dims) key += format(extent, ' ');
   key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::string& name = constant_names_[key];
   if (!name.empty()) return name;
@@ -150,6 +151,10 @@ std::string OnnxGraph::constant(float value) {
 std::string OnnxGraph::constant(const std::vector<std::int64_t>& values) {
   const std::int64_t size = static_cast<std::int64_t>(values.size());
   return constant_of(OnnxType::int64, std::span(&size, 1), std::as_bytes(std::span(values)));
+}
+
+std::string OnnxGraph::constant(const Shape& shape, std::span<const float> values) {
+  return constant_of(OnnxType::float32, shape.extents(), std::as_bytes(values));
 }
 
 void OnnxGraph::tensor(const std::string& name, const Shape& shape,

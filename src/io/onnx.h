@@ -59,6 +59,7 @@ class OnnxGraph {
   // Adds a constant, once for each value, and returns its name.
   std::string constant(float value);
   std::string constant(const std::vector<std::int64_t>& values);
+  std::string constant(const Shape& shape, std::span<const float> values);
   // Adds a float32 tensor, whose bytes `content` hands over when the file is written.
   void tensor(const std::string& name, const Shape& shape,
               std::function<void(const Write&)> content);

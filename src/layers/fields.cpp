@@ -74,6 +74,77 @@ Config FieldType<Size2D>::write(const Size2D& value) {
   return Config::list({value.height, value.width});
 }
 
+Size3D FieldType<Size3D>::read(const Config& config) {
+  if (config.is_number()) return Size3D(config.integer());
+  if (!config.is_list() || config.size() != 3) {
+    throw ValueError(format("expected a depth, a height and a width, or one number for all, ",
+                            "received ", config.described()));
+  }
+  return {config.at(0).integer(), config.at(1).integer(), config.at(2).integer()};
+}
+
+Config FieldType<Size3D>::write(const Size3D& value) {
+  return Config::list({value.depth, value.height, value.width});
+}
+
+Sides FieldType<Sides>::read(const Config& config) {
+  if (config.is_number()) return Sides(config.integer());
+  if (!config.is_list() || config.size() != 2) {
+    throw ValueError(format("expected one number for both sides of an axis, or two, received ",
+                            config.described()));
+  }
+  return {config.at(0).integer(), config.at(1).integer()};
+}
+
+Config FieldType<Sides>::write(const Sides& value) {
+  return Config::list({value.before, value.after});
+}
+
+namespace {
+
+// Reads the sides of so many axes.
+std::vector<Sides> read_sides(const Config& config, std::size_t axes) {
+  if (config.is_number()) return std::vector<Sides>(axes, Sides(config.integer()));
+  if (!config.is_list() || config.size() != axes) {
+    throw ValueError(format("expected one number for all sides, or the sides of ", axes,
+                            " axes, received ", config.described()));
+  }
+  std::vector<Sides> sides;
+  for (const Config& axis : config.list_items()) sides.push_back(FieldType<Sides>::read(axis));
+  return sides;
+}
+
+}  // namespace
+
+Sides2D FieldType<Sides2D>::read(const Config& config) {
+  const std::vector<Sides> sides = read_sides(config, 2);
+  return {sides[0], sides[1]};
+}
+
+Config FieldType<Sides2D>::write(const Sides2D& value) {
+  return FieldType<std::vector<Sides>>::write({value.height, value.width});
+}
+
+Sides3D FieldType<Sides3D>::read(const Config& config) {
+  const std::vector<Sides> sides = read_sides(config, 3);
+  return {sides[0], sides[1], sides[2]};
+}
+
+Config FieldType<Sides3D>::write(const Sides3D& value) {
+  return FieldType<std::vector<Sides>>::write({value.depth, value.height, value.width});
+}
+
+Axes FieldType<Axes>::read(const Config& config) {
+  if (config.is_number()) return config.integer();
+  return FieldType<std::vector<std::int64_t>>::read(config);
+}
+
+Config FieldType<Axes>::write(const Axes& value) {
+  const std::vector<std::int64_t>& numbers = value.numbers();
+  if (numbers.size() == 1) return numbers[0];
+  return FieldType<std::vector<std::int64_t>>::write(numbers);
+}
+
 // ---- What all layers have ----------------------------------------------------------------------
 namespace {
 
@@ -119,6 +190,17 @@ void layers::describe_common(Fields& fields, std::string& name, std::string& dty
   fields("name", own_name);
   fields("trainable", trainable);
   fields("dtype", policy);
+  name = std::move(own_name.text);
+  dtype_policy = std::move(policy.text);
+}
+
+void layers::describe_without_trainable(Fields& fields, std::string& name,
+                                        std::string& dtype_policy) {
+  LayerName own_name{name};
+  PolicyName policy{dtype_policy};
+  fields("name", own_name);
+  fields("dtype", policy);
+  fields.ignored({"trainable"});
   name = std::move(own_name.text);
   dtype_policy = std::move(policy.text);
 }

@@ -23,6 +23,35 @@ struct FieldType<Size2D> {
   static Config write(const Size2D& value);
 };
 
+template <>
+struct FieldType<Size3D> {
+  static Size3D read(const Config& config);
+  static Config write(const Size3D& value);
+};
+// The sides of each axis are written as two numbers. A single number, for both sides of an axis or
+// for all axes, can be read too.
+template <>
+struct FieldType<Sides> {
+  static Sides read(const Config& config);
+  static Config write(const Sides& value);
+};
+template <>
+struct FieldType<Sides2D> {
+  static Sides2D read(const Config& config);
+  static Config write(const Sides2D& value);
+};
+template <>
+struct FieldType<Sides3D> {
+  static Sides3D read(const Config& config);
+  static Config write(const Sides3D& value);
+};
+// One axis is written as a number, and several as a list.
+template <>
+struct FieldType<Axes> {
+  static Axes read(const Config& config);
+  static Config write(const Axes& value);
+};
+
 namespace layers {
 
 // A layer's name, which is null where its model names the layer.
@@ -57,6 +86,9 @@ template <class Options>
 void describe_common(Fields& fields, Options& options) {
   describe_common(fields, options.name, options.dtype);
 }
+
+// Describes name and dtype alone, for classes whose constructor takes no `trainable` in Keras.
+void describe_without_trainable(Fields& fields, std::string& name, std::string& dtype_policy);
 
 // Describes the fields of layers with a kernel, a bias and an activation behind them.
 template <class Options>

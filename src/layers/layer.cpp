@@ -135,6 +135,13 @@ void LayerBase::declare(std::vector<WeightSpec> weights) {
   }
 }
 
+void LayerBase::begin_with(const std::string& weight,
+                           std::shared_ptr<const std::vector<float>> values) {
+  for (WeightSpec& spec : weights_) {
+    if (spec.name == weight) spec.values = values;
+  }
+}
+
 void refuse_masks(const LayerBase& layer, std::span<const MaskedValue> inputs) {
   for (const MaskedValue& input : inputs) {
     if (!input.mask) continue;

@@ -35,6 +35,8 @@ struct WeightSpec {
   // Whether build() gets the weight in the layer's compute type, as with Keras's autocast.
   // Otherwise the weight is always float32.
   bool autocast = true;
+  // The first values where the layer knows them; the initializer does not count then.
+  std::shared_ptr<const std::vector<float>> values{};
 };
 
 // A value on its way through layers, with Keras's mask beside it. The mask is float32, has the
@@ -149,6 +151,8 @@ class LayerBase {
   // Takes the weights that a call declares: the first call decides, and later ones have to agree.
   // Throws ShapeError.
   void declare(std::vector<WeightSpec> weights);
+  // Gives a declared weight the values that it begins with in the first model with this layer.
+  void begin_with(const std::string& weight, std::shared_ptr<const std::vector<float>> values);
   // The place of the weights. Null until the first model with this layer has been constructed.
   std::shared_ptr<StoredWeights> stored;
 

@@ -226,6 +226,51 @@ struct ConcatenateAttributes : graph::Attributes {
 };
 Value concatenate(std::vector<Value> inputs, std::int64_t axis);
 
+// Puts the axes in another order: axis i of the result is axis order[i] of x.
+struct TransposeAttributes : graph::Attributes {
+  std::vector<std::int64_t> order;
+  std::string text() const override;
+};
+Value transpose(Value x, std::vector<std::int64_t> order);
+// The same movement with as few axes as it takes: the extents of the result, and the distances in x
+// of elements that follow each other along them.
+struct MergedTranspose {
+  Shape extents, strides;
+};
+MergedTranspose merged_transpose(const Shape& shape, const std::vector<std::int64_t>& order);
+
+// Puts `value` around x: before[i] and after[i] of them along axis i.
+struct PadAttributes : graph::Attributes {
+  Shape before, after;
+  float value = 0.0f;
+  std::string text() const override;
+};
+Value pad(Value x, Shape before, Shape after, float value = 0.0f);
+// The same with as few axes as it takes. The extents are x's.
+struct MergedPad {
+  Shape extents, before, after;
+};
+MergedPad merged_pad(const Shape& shape, const PadAttributes& attributes);
+// The value as a tensor of that type stores it, repeated until there are 32 bits.
+std::uint32_t stored_bits(float value, DType dtype);
+
+// Numbers that are known when the graph is made, float32. Each step writes them into the arena.
+struct ConstantAttributes : graph::Attributes {
+  std::vector<float> values;
+  std::string text() const override;
+};
+Value constant(Graph& graph, Shape shape, std::vector<float> values);
+
+// Resizes one axis, by a point sampled in the middle of each element of the result. It gives the
+// element that it falls on, or the mean of the nearest two, weighed by their distance.
+struct ResizeAttributes : graph::Attributes {
+  std::int64_t axis = 0;
+  std::int64_t extent = 0;  // of the result
+  bool is_linear = false;
+  std::string text() const override;
+};
+Value resize(Value x, std::int64_t axis, std::int64_t extent, bool is_linear);
+
 // ---- embedding ---------------------------------------------------------------------------------
 // Picks rows of table [V, D] by number: ids [..], int32 or float32 (truncated), -> [.., D]. A
 // number outside [0, V), or NaN, is recorded in the scalars, and its row of the result is zero.

@@ -48,10 +48,14 @@ class CaseContext final : public layers::BuildContext {
 };
 
 // The layer's one output, and its mask.
-layers::MaskedValue output_of(const Layer& layer, CaseContext& context,
-                              const std::vector<Value>& inputs) {
+layers::MaskedValue output_of(const GoldenCase& golden, Program& program, const Layer& layer,
+                              CaseContext& context, const std::vector<Value>& inputs) {
   std::vector<layers::MaskedValue> values;
   for (const Value& input : inputs) values.push_back({input});
+  if (const Config* mask = golden.info["call"]["kwargs"].find("mask")) {
+    const std::string& name = mask->string();
+    values.at(0).mask = ops::to_float(program.input(name, golden.tensor(name)));
+  }
   const auto outputs = context.call(*layer.base(), values);
   EXPECT_EQ(outputs.size(), 1u);
   return outputs.at(0);
@@ -120,7 +124,7 @@ void check_call(const GoldenCase& golden, const Layer& layer, const Variant& var
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
   const std::vector<Value> inputs = inputs_of(golden, program);
-  const auto [y, mask] = output_of(layer, context, inputs);
+  const auto [y, mask] = output_of(golden, program, layer, context, inputs);
   Results results{{"y", y}};
   if (comparison.expects("y_mask")) results["y_mask"] = mask;
   if (context.loss) results["layer_loss"] = context.loss;
@@ -134,7 +138,7 @@ void check_inference(const GoldenCase& golden, const Layer& layer, const Variant
                      GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
-  const Value y = output_of(layer, context, inputs_of(golden, program)).value;
+  const Value y = output_of(golden, program, layer, context, inputs_of(golden, program)).value;
   run(program, {{"y_infer", y}}, variant, comparison);
 }
 

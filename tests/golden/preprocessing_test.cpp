@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "stoker/image.h"
+#include "stoker/stoker.h"
 #include "support/golden.h"
 
 namespace stoker::test {
@@ -23,10 +24,15 @@ std::vector<float> cut_to_proportions(std::span<const float> image, ImageSize& s
   return result;
 }
 
+bool adapts(const GoldenCase& golden) {
+  return golden.info["function"].string() == "Normalization.adapt";
+}
+
 class GoldenPreprocessing : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenPreprocessing, ChangesImagesAsKerasDoes) {
   const GoldenCase golden = load_golden("preprocessing", GetParam());
+  if (adapts(golden)) return;  // Only a layer does.
   GoldenComparison comparison(golden);
   const Tensor& x = golden.tensor("x");
   const ImageSize from{x.shape()[1], x.shape()[2], x.shape()[3]};
@@ -53,6 +59,27 @@ TEST_P(GoldenPreprocessing, ChangesImagesAsKerasDoes) {
     all.insert(all.end(), out.begin(), out.end());
   }
   comparison.expect("y", all);
+}
+
+std::vector<float> content(const Tensor& x) {
+  return {x.data<float>().begin(), x.data<float>().end()};
+}
+
+// The layers of the same names, in a model.
+TEST_P(GoldenPreprocessing, LayersChangeImagesAsKerasDoes) {
+  const GoldenCase golden = load_golden("preprocessing", GetParam());
+  GoldenComparison comparison(golden);
+  const Tensor& x = golden.tensor("x");
+  const Layer layer = layer_from_config(
+      adapts(golden) ? "Normalization" : golden.info["function"].string(), golden.config());
+  if (adapts(golden)) adapt(layer, golden.tensor("data"));
+  Sequential model({Input(x.shape().without_batch()), layer}, {.device = Device::cpu()});
+  comparison.expect("y", content(model.predict(x)));
+  if (!adapts(golden)) return;
+  const std::vector<Tensor> weights = model.get_weights();
+  ASSERT_EQ(weights.size(), 3u);
+  comparison.expect("mean", content(weights[0]));
+  comparison.expect("variance", content(weights[1]));
 }
 
 INSTANTIATE_TEST_SUITE_P(Keras, GoldenPreprocessing,

@@ -77,6 +77,48 @@ TEST(LayerErrors, name_the_layer_and_the_shapes) {
       {Activation("glu"),
        {5},
        "Activation: glu: expected an even last extent, to halve it, received (None, 5)"},
+      {Softmax({.axis = 0}), {4}, "Softmax: axis 0 is none of input (None, 4) after the batch"},
+      {Softmax({.axis = {1, -1}, .name = "s"}),
+       {4},
+       "Softmax \"s\": axis 1 of input (None, 4) is named twice"},
+      {LayerNormalization({.axis = 2}),
+       {4},
+       "LayerNormalization: axis 2 is none of input (None, 4) after the batch"},
+      {GroupNormalization({.name = "g"}),
+       {4, 6},
+       "GroupNormalization \"g\": expected channels divisible by 32 groups along axis -1, received "
+       "(None, 4, 6)"},
+      {Normalization({.mean = {1, 2}, .variance = {1}}),
+       {3},
+       "Normalization: expected one number, or one for each of 3 places along the last of its "
+       "axes, "
+       "received 2 for input (None, 3)"},
+      {Permute({2, 1}),
+       {4},
+       "Permute: expected input of rank 3, received (None, 4). Its dims name each axis after the "
+       "batch"},
+      {RepeatVector(2),
+       {4, 5},
+       "RepeatVector: expected input of rank 2, received (None, 4, 5). Vectors are (batch, "
+       "features)"},
+      {Cropping2D({{0, 1}, {2, 2}}),
+       {4, 4, 1},
+       "Cropping2D: cropping 2 and 2 leave nothing of axis 2 of input (None, 4, 4, 1)"},
+      {ZeroPadding3D(),
+       {4, 4, 1},
+       "ZeroPadding3D: expected input of rank 5, received (None, 4, 4, 1). Volumes are (batch, "
+       "depth, height, width, channels)"},
+      {GlobalMaxPooling1D(),
+       {4},
+       "GlobalMaxPooling1D: expected input of rank 3, received (None, 4). Sequences are (batch, "
+       "steps, channels)"},
+      {PReLU({.shared_axes = {3}, .name = "p"}),
+       {4, 5},
+       "PReLU \"p\": shared axis 3 is none of input (None, 4, 5) after the batch"},
+      {SpatialDropout1D(0.5),
+       {4},
+       "SpatialDropout1D: expected input of rank 3, received (None, 4). Sequences are (batch, "
+       "steps, channels)"},
       {Activation("softmax"),
        {},
        "Activation: softmax: expected a batch and an axis to look along, received (None,)"},
@@ -115,6 +157,13 @@ TEST(LayerErrors, name_the_shapes_that_do_not_merge) {
       {Concatenate(0),
        {{3, 4}, {3, 4}},
        "Concatenate: axis 0 of (None, 3, 4) is the batch, which layers leave as it is"},
+      {Dot(1, {.name = "d"}),
+       {{3, 4}},
+       "Dot \"d\": expected a list of two inputs, received 1. Call it with {a, b}"},
+      {Dot({2, 1}),
+       {{3, 4}, {5, 4}},
+       "Dot: expected equal extents along axis 2 of (None, 3, 4) and axis 1 of (None, 5, 4)"},
+      {Dot(0), {{3}, {3}}, "Dot: axis 0 is none of input (None, 3) after the batch"},
       {Dense(1, {.name = "d"}), {{3}, {3}}, "Dense \"d\": expected one input, received 2"},
   };
   for (const MergeErrorCase& test : cases) {
@@ -132,6 +181,47 @@ struct ValueErrorCase {
 TEST(LayerErrors, name_the_option_that_is_out_of_range) {
   const std::vector<ValueErrorCase> cases{
       {[] { Dense(0, {.name = "d"}); }, "Dense \"d\": expected units of 1 or more, received 0"},
+      {[] { LeakyReLU({.negative_slope = -0.1, .name = "l"}); },
+       "LeakyReLU \"l\": expected a negative_slope of 0 or more, received -0.1"},
+      {[] { PReLU({.shared_axes = {0}}); }, "PReLU: expected shared axes of 1 or more, received 0"},
+      {[] { LayerNormalization({.epsilon = 0.0}); },
+       "LayerNormalization: expected an epsilon above 0, received 0"},
+      {[] { GroupNormalization({.groups = 0}); },
+       "GroupNormalization: expected groups of 1 or more, received 0"},
+      {[] {
+         Permute({1, 3}, {.name = "p"});
+       },
+       "Permute \"p\": expected dims that name each axis after the batch once, from 1 to at most "
+       "7, "
+       "received [1, 3]"},
+      {[] { Normalization({.mean = {1}, .name = "n"}); },
+       "Normalization \"n\": expected mean and variance, or neither, received a mean alone"},
+      {[] { Normalization({.mean = {1}, .variance = {-1}}); },
+       "Normalization: expected variances of 0 or more, received -1"},
+      {[] { RepeatVector(0); }, "RepeatVector: expected n of 1 or more, received 0"},
+      {[] {
+         Cropping1D({1, -1});
+       },
+       "Cropping1D: expected cropping in [0, 2147483648), received -1"},
+      {[] { ZeroPadding2D(-1); },
+       "ZeroPadding2D: expected padding in [0, 2147483648), received -1"},
+      {[] { UpSampling1D(0); }, "UpSampling1D: expected size of 1 or more, received 0"},
+      {[] { UpSampling2D(2, {.interpolation = "bicubic"}); },
+       "UpSampling2D: expected interpolation \"nearest\" or \"bilinear\", received \"bicubic\""},
+      {[] {
+         Dot({1, 2, 3});
+       },
+       "Dot: expected one axis for both inputs, or one for each, received 3 axes"},
+      {[] { Resizing(0, 3); }, "Resizing: expected height of 1 or more, received 0"},
+      {[] { Resizing(2, 3, {.crop_to_aspect_ratio = true, .pad_to_aspect_ratio = true}); },
+       "Resizing: expected crop_to_aspect_ratio or pad_to_aspect_ratio, received both"},
+      {[] { CenterCrop(2, -3); }, "CenterCrop: expected width of 1 or more, received -3"},
+      {[] { GaussianNoise(1.5); }, "GaussianNoise: expected a stddev in [0, 1], received 1.5"},
+      {[] { GaussianDropout(1.0); }, "GaussianDropout: expected a rate in [0, 1), received 1"},
+      {[] { AlphaDropout(-1.0); }, "AlphaDropout: expected a rate in [0, 1), received -1"},
+      {[] { SpatialDropout2D(2.0); }, "SpatialDropout2D: expected a rate in [0, 1), received 2"},
+      {[] { ActivityRegularization({.l2 = -1.0}); },
+       "ActivityRegularization: expected an l2 of 0 or more, received -1"},
       {[] { Conv2D(-1, 3); }, "Conv2D: expected filters of 1 or more, received -1"},
       {[] {
          Conv2D(4, {3, 0});

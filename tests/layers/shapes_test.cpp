@@ -75,6 +75,60 @@ std::vector<ShapeCase> shape_cases() {
       {"batch_normalization_of_rows", BatchNormalization(), row, row},
       {"batch_normalization_axis_1", BatchNormalization({.axis = 1}), image, image},
       {"rescaling", Rescaling(1.0 / 255), image, image},
+      {"softmax", Softmax(), image, image},
+      {"softmax_along_an_axis", Softmax({.axis = 1}), image, image},
+      {"softmax_along_axes", Softmax({.axis = {-1, 1}}), image, image},
+      {"layer_normalization", LayerNormalization(), image, image},
+      {"layer_normalization_of_axes", LayerNormalization({.axis = {1, -1}}), image, image},
+      {"rms_normalization", RMSNormalization({.axis = 2}), image, image},
+      {"group_normalization", GroupNormalization({.groups = 2}), image, image},
+      {"group_normalization_of_rows", GroupNormalization({.groups = 3}), row, row},
+      {"instance_normalization", GroupNormalization({.groups = -1, .axis = 1}), image, image},
+      {"unit_normalization", UnitNormalization({.axis = {1, 2}}), image, image},
+      {"permute", Permute({3, 1, 2}), image, {kNone, 4, 7, 9}},
+      {"repeat_vector", RepeatVector(3), row, {kNone, 3, 6}},
+      {"cropping_1d", Cropping1D(), {kNone, 5, 6}, {kNone, 3, 6}},
+      {"cropping_2d", Cropping2D({{1, 2}, {3, 4}}), image, {kNone, 4, 2, 4}},
+      {"cropping_2d_alike", Cropping2D({1, 2}), image, {kNone, 5, 5, 4}},
+      {"cropping_3d", Cropping3D(), {kNone, 3, 4, 5, 6}, {kNone, 1, 2, 3, 6}},
+      {"zero_padding_1d", ZeroPadding1D({0, 2}), {kNone, 5, 6}, {kNone, 7, 6}},
+      {"zero_padding_2d", ZeroPadding2D(2), image, {kNone, 11, 13, 4}},
+      {"zero_padding_3d", ZeroPadding3D({0, 1, {2, 0}}), {kNone, 3, 4, 5, 6}, {kNone, 3, 6, 7, 6}},
+      {"up_sampling_1d", UpSampling1D(3), {kNone, 5, 6}, {kNone, 15, 6}},
+      {"up_sampling_2d", UpSampling2D({2, 3}), image, {kNone, 14, 27, 4}},
+      {"up_sampling_2d_bilinear",
+       UpSampling2D({2, 3}, {.interpolation = "bilinear"}),
+       image,
+       {kNone, 14, 27, 4}},
+      {"up_sampling_3d", UpSampling3D(), {kNone, 3, 4, 5, 6}, {kNone, 6, 8, 10, 6}},
+      {"global_average_pooling_1d", GlobalAveragePooling1D(), {kNone, 5, 6}, {kNone, 6}},
+      {"global_average_pooling_3d",
+       GlobalAveragePooling3D({.keepdims = true}),
+       {kNone, 3, 4, 5, 6},
+       {kNone, 1, 1, 1, 6}},
+      {"global_max_pooling_1d",
+       GlobalMaxPooling1D({.keepdims = true}),
+       {kNone, 5, 6},
+       {kNone, 1, 6}},
+      {"global_max_pooling_2d", GlobalMaxPooling2D(), image, {kNone, 4}},
+      {"global_max_pooling_3d", GlobalMaxPooling3D(), {kNone, 3, 4, 5, 6}, {kNone, 6}},
+      {"resizing", Resizing(3, 20), image, {kNone, 3, 20, 4}},
+      {"resizing_padded", Resizing(3, 20, {.pad_to_aspect_ratio = true}), image, {kNone, 3, 20, 4}},
+      {"center_crop", CenterCrop(3, 4), image, {kNone, 3, 4, 4}},
+      {"center_crop_of_a_smaller_image", CenterCrop(3, 20), image, {kNone, 3, 20, 4}},
+      {"relu_with_a_limit", ReLU({.max_value = 1.0}), image, image},
+      {"leaky_relu", LeakyReLU(), image, image},
+      {"elu", ELU(), row, row},
+      {"prelu", PReLU(), image, image},
+      {"prelu_of_single_numbers", PReLU(), {kNone}, {kNone}},
+      {"identity", Identity(), image, image},
+      {"activity_regularization", ActivityRegularization({.l1 = 1.0}), row, row},
+      {"gaussian_noise", GaussianNoise(0.5), row, row},
+      {"gaussian_dropout", GaussianDropout(0.5), row, row},
+      {"alpha_dropout", AlphaDropout(0.5, {.noise_shape = {-1, 1}}), row, row},
+      {"spatial_dropout_1d", SpatialDropout1D(0.5), {kNone, 5, 6}, {kNone, 5, 6}},
+      {"spatial_dropout_2d", SpatialDropout2D(0.5), image, image},
+      {"spatial_dropout_3d", SpatialDropout3D(0.5), {kNone, 2, 3, 4, 5}, {kNone, 2, 3, 4, 5}},
   };
 }
 
@@ -115,6 +169,13 @@ TEST(LayerShapes, concatenate_adds_up_one_axis) {
   EXPECT_EQ(merged(Concatenate(-2), {{32, 3, 4}, {32, 1, 4}}), (Shape{32, 4, 4}));
 }
 
+TEST(LayerShapes, dot_leaves_out_the_axes_that_it_sums_over) {
+  EXPECT_EQ(merged(Dot(1), {{kNone, 5}, {kNone, 5}}), (Shape{kNone, 1}));
+  EXPECT_EQ(merged(Dot({2, 1}), {{kNone, 3, 4}, {kNone, 4, 5}}), (Shape{kNone, 3, 5}));
+  EXPECT_EQ(merged(Dot(-1), {{kNone, 3, 4}, {kNone, 4}}), (Shape{kNone, 3}));
+  EXPECT_EQ(merged(Dot({1, 3}), {{kNone, 4, 3, 2}, {kNone, 5, 6, 4}}), (Shape{kNone, 3, 2, 5, 6}));
+}
+
 TEST(LayerShapes, arithmetic_gives_float32_whatever_the_batches_hold) {
   const Shape image{kNone, 4, 4, 2};
   const std::vector<Layer> layers{Dense(3),
@@ -138,6 +199,12 @@ TEST(LayerShapes, arithmetic_gives_float32_whatever_the_batches_hold) {
 TEST(LayerShapes, views_keep_the_dtype) {
   EXPECT_EQ(infer(Flatten(), {kNone, 4, 4}, DType::uint8).output.dtype, DType::uint8);
   EXPECT_EQ(infer(Reshape({16}), {kNone, 4, 4}, DType::uint8).output.dtype, DType::uint8);
+  EXPECT_EQ(infer(Permute({2, 1}), {kNone, 4, 4}, DType::uint8).output.dtype, DType::uint8);
+  EXPECT_EQ(infer(RepeatVector(2), {kNone, 4}, DType::int32).output.dtype, DType::int32);
+  EXPECT_EQ(infer(UpSampling2D(), {kNone, 4, 4, 1}, DType::uint8).output.dtype, DType::uint8);
+  EXPECT_EQ(infer(ZeroPadding1D(), {kNone, 4, 4}, DType::int32).output.dtype, DType::int32);
+  EXPECT_EQ(infer(Resizing(2, 3), {kNone, 4, 4, 1}, DType::uint8).output.dtype, DType::uint8);
+  EXPECT_EQ(infer(CenterCrop(2, 3), {kNone, 4, 4, 1}, DType::uint8).output.dtype, DType::float32);
 }
 
 TEST(LayerShapes, frozen_batch_normalization_keeps_the_shape_too) {
@@ -177,6 +244,23 @@ TEST(LayerWeights, batch_normalization_declares_statistics_that_are_not_trained)
             (Names{"gamma (7,)", "~moving_mean (7,)", "~moving_variance (7,)"}));
   EXPECT_EQ(declared(BatchNormalization({.scale = false}), image),
             (Names{"beta (4,)", "~moving_mean (4,)", "~moving_variance (4,)"}));
+}
+
+TEST(LayerWeights, prelu_declares_a_slope_for_each_place_that_is_not_shared) {
+  EXPECT_EQ(declared(PReLU(), {kNone, 5, 6}), Names{"alpha (5, 6)"});
+  EXPECT_EQ(declared(PReLU({.shared_axes = {1, 2}}), {kNone, 7, 9, 4}), Names{"alpha (1, 1, 4)"});
+}
+
+TEST(LayerWeights, normalizations_of_samples_declare_an_element_for_each_place_along_the_axes) {
+  const Shape image{kNone, 7, 9, 4};
+  EXPECT_EQ(declared(LayerNormalization(), image), (Names{"gamma (4,)", "beta (4,)"}));
+  EXPECT_EQ(declared(LayerNormalization({.axis = {2, 1}, .center = false}), image),
+            Names{"gamma (7, 9)"});
+  EXPECT_EQ(declared(LayerNormalization({.scale = false}), image), Names{"beta (4,)"});
+  EXPECT_EQ(declared(RMSNormalization({.axis = 1}), image), Names{"scale (7,)"});
+  EXPECT_EQ(declared(GroupNormalization({.groups = 3, .axis = 2}), image),
+            (Names{"gamma (9,)", "beta (9,)"}));
+  EXPECT_EQ(declared(UnitNormalization(), image), Names{});
 }
 
 TEST(LayerWeights, initializers_and_regularizers_are_keras_defaults_unless_given) {

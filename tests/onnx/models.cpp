@@ -55,11 +55,28 @@ void write_golden(const std::string& folder, const std::string& name) {
   write(folder, name, model, tensors);
 }
 
+std::vector<std::pair<Shape, Layer>> layers_without_a_case() {
+  const Shape image{7, 6, 2}, volume{4, 5, 6, 2};
+  return {{image, CenterCrop(3, 4)},
+          {volume, Cropping3D()},
+          {volume, GlobalAveragePooling3D()},
+          {volume, GlobalMaxPooling3D({.keepdims = true})},
+          {image, Resizing(4, 9)},
+          {volume, SpatialDropout3D(0.5)},
+          {volume, UpSampling3D({1, 2, 3})},
+          {volume, ZeroPadding3D({1, 0, {2, 1}})}};
+}
+
 int run(const std::string& folder) {
   std::set<std::string> classes{"InputLayer"};
   for (const std::string& name : golden_names("layers")) {
     classes.insert(load_golden("layers", name).class_name());
     write_golden(folder, name);
+  }
+  for (const auto& [shape, layer] : layers_without_a_case()) {
+    classes.insert(layer.class_name());
+    Sequential model({Input(shape), layer});
+    write(folder, layer.class_name(), model, {Tensor::normal(shape.with_batch(3), 0.0f, 1.0f, 1)});
   }
   int missing = 0;
   for (const layers::LayerClass& layer : layers::layer_classes()) {

@@ -258,6 +258,32 @@ inline std::vector<WorkloadCase> workload_cases() {
           return graph.append(ops::op(ops::OpIndex::slice_backward), {in[0]}, attributes,
                               {{DType::float32, {128, 28, 28}}});
         });
+  t.add("transpose", "transformer-b32 heads of (32, 64, 4, 32)", uniform({32, 64, 4, 32}),
+        [](graph::Value x) {
+          return ops::transpose(x, {0, 2, 1, 3});
+        });
+  t.add("transpose", "unet-b16 channels first of (16, 64, 64, 32)", uniform({16, 64, 64, 32}),
+        [](graph::Value x) {
+          return ops::transpose(x, {0, 3, 1, 2});
+        });
+  t.add("pad", "unet-b16 borders of (16, 64, 64, 32)", uniform({16, 64, 64, 32}),
+        [](graph::Value x) {
+          return ops::pad(x, {0, 1, 1, 0}, {0, 1, 1, 0});
+        });
+  t.add("resize", "unet-b16 height of (16, 32, 64, 32)", uniform({16, 32, 64, 32}),
+        [](graph::Value x) { return ops::resize(x, 1, 64, true); });
+  t.add("resize_backward", "unet-b16 height of (16, 32, 64, 32)", {uniform({16, 64, 64, 32})},
+        [](graph::Graph& graph, auto in) {
+          auto attributes = std::make_shared<ops::ResizeAttributes>();
+          attributes->axis = 1;
+          attributes->extent = 64;
+          attributes->is_linear = true;
+          return graph.append(ops::op(ops::OpIndex::resize_backward), {in[0]}, attributes,
+                              {{DType::float32, {16, 32, 64, 32}}});
+        });
+  t.add("constant", "mlp-b128 means of 784 pixels", {}, [](graph::Graph& graph, auto) {
+    return std::vector{ops::constant(graph, {784}, std::vector<float>(784, 0.5f))};
+  });
   // What a node that does nothing costs.
   t.add("reshape", "cnn-b128 flatten", uniform({128, 5, 5, 64}), [](graph::Value x) {
     return ops::reshape(x, {128, 1600});

@@ -54,4 +54,7 @@ struct MaskingOptions {
 };
 Layer Masking(MaskingOptions options = {});
 
+// Returns its input.
+Layer Identity(NameOptions options = {});
+
 }  // namespace stoker

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "stoker/layers/axes.h"
 #include "stoker/layers/layer.h"
 
 namespace stoker {
@@ -19,5 +21,14 @@ Layer Minimum(NameOptions options = {});
 // Joins the inputs one behind the other along `axis`, which counts the batch as 0 and must not be
 // the batch. All other extents have to be equal.
 Layer Concatenate(std::int64_t axis = -1, NameOptions options = {});
+// Sums products of two inputs over an axis of each, sample by sample: (batch, a.., n) and (batch,
+// n, b..) give (batch, a.., b..). One axis holds for both inputs. With `normalize` the vectors
+// along the axes have length 1 first, so that products of vectors are cosines.
+struct DotOptions {
+  bool normalize = false;
+  std::string name{};
+  std::string dtype{};
+};
+Layer Dot(Axes axes, DotOptions options = {});
 
 }  // namespace stoker

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "stoker/initializers.h"
+#include "stoker/layers/axes.h"
 #include "stoker/layers/layer.h"
 
 namespace stoker {
@@ -25,5 +26,56 @@ struct BatchNormalizationOptions {
   std::string dtype{};
 };
 Layer BatchNormalization(BatchNormalizationOptions options = {});
+
+// Gives each sample mean 0 and variance 1 over the axes, then scales by gamma and shifts by beta,
+// whose shape are the axes' extents.
+struct LayerNormalizationOptions {
+  Axes axis = -1;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  Regularizer beta_regularizer{};
+  Regularizer gamma_regularizer{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer LayerNormalization(LayerNormalizationOptions options = {});
+
+// Divides by the root of the mean square over the axes, and multiplies by the weight `scale`, whose
+// shape are the axes' extents.
+struct RMSNormalizationOptions {
+  Axes axis = -1;
+  double epsilon = 1e-6;
+  std::string name{};
+  std::string dtype{};
+};
+Layer RMSNormalization(RMSNormalizationOptions options = {});
+
+// Gives each group of channels of each sample mean 0 and variance 1, then scales by gamma and
+// shifts by beta. Groups of -1 are as many as there are channels.
+struct GroupNormalizationOptions {
+  std::int64_t groups = 32;
+  std::int64_t axis = -1;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  Regularizer beta_regularizer{};
+  Regularizer gamma_regularizer{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer GroupNormalization(GroupNormalizationOptions options = {});
+
+// Divides by the L2 norm over the axes.
+struct UnitNormalizationOptions {
+  Axes axis = -1;
+  std::string name{};
+  std::string dtype{};
+};
+Layer UnitNormalization(UnitNormalizationOptions options = {});
 
 }  // namespace stoker

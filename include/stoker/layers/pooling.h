@@ -23,6 +23,13 @@ struct GlobalPoolingOptions {
   std::string name{};
   std::string dtype{};
 };
+// Means and maxima of each channel of sequences (batch, steps, channels), of images and of volumes
+// (batch, depth, height, width, channels). GlobalAveragePooling1D leaves masked steps out.
+Layer GlobalAveragePooling1D(GlobalPoolingOptions options = {});
 Layer GlobalAveragePooling2D(GlobalPoolingOptions options = {});
+Layer GlobalAveragePooling3D(GlobalPoolingOptions options = {});
+Layer GlobalMaxPooling1D(GlobalPoolingOptions options = {});
+Layer GlobalMaxPooling2D(GlobalPoolingOptions options = {});
+Layer GlobalMaxPooling3D(GlobalPoolingOptions options = {});
 
 }  // namespace stoker

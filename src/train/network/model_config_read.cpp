@@ -102,10 +102,15 @@ bool is_unset(const Config& value) {
   return std::ranges::all_of(value.list_items(), [](const Config& item) { return item.is_null(); });
 }
 
+// Keras writes `training` into each call of these layers, which does not change what they compute.
+bool ignores_training(const Layer& layer) {
+  return layer.class_name() == "CenterCrop" || layer.class_name() == "Resizing";
+}
+
 // The values that a call takes as arguments.
-std::vector<History> arguments_of(const Config& node) {
+std::vector<History> arguments_of(const Layer& layer, const Config& node) {
   for (const auto& [name, value] : node.at("kwargs").members()) {
-    if (is_unset(value)) continue;
+    if (is_unset(value) || (name == "training" && ignores_training(layer))) continue;
     throw ValueError(format("kwargs.", name, ": expected null, received ", value.described()));
   }
   const Config& arguments = node.at("args");
@@ -193,8 +198,9 @@ class FunctionalReader {
     std::vector<std::vector<Value>>& made = made_[entry.name];
     while (made.size() < nodes.size()) {
       const std::string place = format(entry.place, ".inbound_nodes[", made.size(), "]");
-      const std::vector<Value> result = Fields::with_place(
-          place, [&] { return try_call(entry.layer, arguments_of(nodes[made.size()])); });
+      const std::vector<Value> result = Fields::with_place(place, [&] {
+        return try_call(entry.layer, arguments_of(entry.layer, nodes[made.size()]));
+      });
       if (result.empty()) break;
       made.push_back(result);
     }
@@ -261,7 +267,8 @@ class FunctionalReader {
   [[noreturn]] void throw_stuck() {
     for (const Entry& entry : entries_) {
       if (is_input(entry.layer) || made_[entry.name].size() == nodes_of(entry).size()) continue;
-      const History first = arguments_of(nodes_of(entry)[made_[entry.name].size()]).at(0);
+      const History first =
+          arguments_of(entry.layer, nodes_of(entry)[made_[entry.name].size()]).at(0);
       throw ValueError(format(entry.place, ": expected inputs that are made before it, received ",
                               "call ", first.node, " of \"", first.layer,
                               "\", which is not made at all or needs this one"));

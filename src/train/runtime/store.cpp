@@ -273,8 +273,12 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
     for (std::size_t i = 0; i < specs.size(); ++i) {
       if (specs[i].name != weight.spec.name) continue;
       Tensor value(weight.spec.shape);
-      initializers::initialize(value.data<float>(), weight.spec.shape, weight.spec.initializer,
-                               seed, weight.stream);
+      if (specs[i].values) {
+        std::copy(specs[i].values->begin(), specs[i].values->end(), value.data<float>().begin());
+      } else {
+        initializers::initialize(value.data<float>(), weight.spec.shape, weight.spec.initializer,
+                                 seed, weight.stream);
+      }
       next.write(*stream, one.homes[i], value.data<float>(), weight.dtype);
     }
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/format.h"
+#include "core/resize_tap.h"
 #include "ops/ops.h"
 #include "stoker/error.h"
 #include "train/saving/onnx_expression.h"
@@ -46,6 +47,14 @@ class Translation {
         return onnx_.node("Reshape", {inputs_[0], onnx_.constant(extents(output_shape()))});
       case OpIndex::slice:
         return slice();
+      case OpIndex::transpose:
+        return transposed(inputs_[0], attributes_of<ops::TransposeAttributes>(node_).order);
+      case OpIndex::pad:
+        return pad();
+      case OpIndex::constant:
+        return onnx_.constant(output_shape(), attributes_of<ops::ConstantAttributes>(node_).values);
+      case OpIndex::resize:
+        return resize();
       case OpIndex::concatenate:
         return onnx_.node("Concat", inputs_,
                           {{"axis", attributes_of<ops::ConcatenateAttributes>(node_).axis}});
@@ -184,6 +193,45 @@ class Translation {
     return onnx_.node("Slice", {inputs_[0], onnx_.constant(std::vector{attributes.begin}),
                                 onnx_.constant(std::vector{attributes.begin + attributes.extent}),
                                 onnx_.constant(std::vector{attributes.axis})});
+  }
+
+  // ONNX's Resize wants a size for every axis, also for that of the batch, or factors that it
+  // rounds. So the elements are taken by number, and weighed.
+  std::string resize() {
+    const auto& attributes = attributes_of<ops::ResizeAttributes>(node_);
+    const auto axis = static_cast<std::size_t>(attributes.axis);
+    const auto from = static_cast<std::int32_t>(input_shape(0)[axis]);
+    const auto to = static_cast<std::int32_t>(attributes.extent);
+    std::vector<std::int64_t> first, second;
+    std::vector<float> weights;
+    for (std::int32_t i = 0; i < to; ++i) {
+      const ResizeTap tap = resize_tap(i, from, to, attributes.is_linear);
+      first.push_back(tap.first);
+      second.push_back(tap.second);
+      weights.push_back(tap.weight);
+    }
+    const auto taken = [&](const std::vector<std::int64_t>& numbers) {
+      return onnx_.node("Gather", {inputs_[0], onnx_.constant(numbers)},
+                        {{"axis", attributes.axis}});
+    };
+    const std::string near = taken(first);
+    if (!attributes.is_linear) return near;
+    Shape along{to};
+    while (along.rank() + axis < input_shape(0).rank()) along.push_back(1);
+    const std::string difference = onnx_.node("Sub", {taken(second), near});
+    return onnx_.node("Add",
+                      {near, onnx_.node("Mul", {difference, onnx_.constant(along, weights)})});
+  }
+
+  // ONNX pads floating values alone everywhere, so others become floats and return.
+  std::string pad() {
+    const auto& attributes = attributes_of<ops::PadAttributes>(node_);
+    std::vector<std::int64_t> pads = extents(attributes.before);
+    pads.insert(pads.end(), attributes.after.begin(), attributes.after.end());
+    const std::string padded =
+        onnx_.node("Pad", {numbers()[0], onnx_.constant(pads), onnx_.constant(attributes.value)});
+    const DType dtype = info(node_.outputs[0]).type.dtype;
+    return is_floating(dtype) ? padded : onnx_cast(onnx_, padded, io::onnx_type(dtype));
   }
 
   // Algorithm 1 of Martins, Astudillo: "From softmax to sparsemax", 2016. The threshold tau is

@@ -1,0 +1,26 @@
+// One axis of a layer's input, or several.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+namespace stoker {
+
+// Axes by number. The batch is 0, and the last axis is -1.
+class Axes {
+ public:
+  Axes(int axis) : numbers_{axis} {}
+  Axes(std::int64_t axis) : numbers_{axis} {}
+  Axes(std::initializer_list<std::int64_t> axes) : numbers_(axes) {}
+  Axes(std::vector<std::int64_t> axes) : numbers_(std::move(axes)) {}
+
+  const std::vector<std::int64_t>& numbers() const { return numbers_; }
+  friend bool operator==(const Axes&, const Axes&) = default;
+
+ private:
+  std::vector<std::int64_t> numbers_;
+};
+
+}  // namespace stoker
