@@ -181,7 +181,9 @@ OpCase backward_data(const Convolution& conv) {
     return {dx};
   };
   c.terms = static_cast<double>(conv.kernel.elements() / conv.kernel[2]);
-  c.differentiable_outputs = 0;
+  c.gradient_terms = static_cast<double>(conv.x.elements());
+  if (is_large(conv)) c.samples = 2;
+  c.sums_by_thread = true;
   return c;
 }
 
