@@ -22,6 +22,7 @@ std::vector<Layer> one_of_each() {
       Activation("relu", {.name = "a", .dtype = "mixed_bfloat16"}),
       Add({.name = "a"}),
       Average({.name = "a"}),
+      AveragePooling1D(3, {.strides = 2, .padding = "same", .name = "p"}),
       AveragePooling2D({2, 3}, {.strides = Size2D(1, 2), .padding = "same", .name = "p"}),
       BatchNormalization({.axis = 1,
                           .momentum = 0.8,
@@ -36,6 +37,20 @@ std::vector<Layer> one_of_each() {
                           .gamma_regularizer = L1L2(0.1, 0.2),
                           .name = "b"}),
       Concatenate(1, {.name = "c"}),
+      Conv1D(8, 3,
+             {.strides = 2,
+              .padding = "causal",
+              .groups = 4,
+              .activation = "relu",
+              .kernel_regularizer = L2(0.3),
+              .name = "conv"}),
+      Conv1DTranspose(8, 3,
+                      {.strides = 3,
+                       .padding = "same",
+                       .output_padding = 2,
+                       .activation = "relu",
+                       .use_bias = false,
+                       .name = "up"}),
       Conv2D(8, {3, 5},
              {.strides = Size2D(2, 1),
               .padding = "same",
@@ -51,6 +66,18 @@ std::vector<Layer> one_of_each() {
               .activity_regularizer = L1L2(0.5, 0.6),
               .name = "conv",
               .dtype = "float32"}),
+      Conv2DTranspose(8, {3, 5},
+                      {.strides = Size2D(2, 3),
+                       .padding = "same",
+                       .output_padding = Size2D(0, 1),
+                       .dilation_rate = 1,
+                       .activation = "tanh",
+                       .kernel_initializer = HeNormal(),
+                       .bias_initializer = "ones",
+                       .kernel_regularizer = L2(0.3),
+                       .bias_regularizer = L1(0.4),
+                       .activity_regularizer = L1L2(0.5, 0.6),
+                       .name = "up"}),
       Dense(7, {.activation = {"relu", {0.5, std::numeric_limits<double>::infinity(), 1.0}},
                 .use_bias = false,
                 .kernel_initializer = Orthogonal({.gain = 2.0, .seed = 0xffffffffffffffffU}),
@@ -59,6 +86,21 @@ std::vector<Layer> one_of_each() {
                 .bias_regularizer = "l1",
                 .activity_regularizer = "l1_l2",
                 .name = "d"}),
+      DepthwiseConv1D(3, {.padding = "same",
+                          .depth_multiplier = 2,
+                          .dilation_rate = 2,
+                          .use_bias = false,
+                          .name = "depthwise"}),
+      DepthwiseConv2D({3, 5}, {.strides = Size2D(2, 1),
+                               .padding = "same",
+                               .depth_multiplier = 2,
+                               .activation = "relu6",
+                               .depthwise_initializer = HeNormal(),
+                               .bias_initializer = "ones",
+                               .depthwise_regularizer = L2(0.3),
+                               .bias_regularizer = L1(0.4),
+                               .activity_regularizer = L1L2(0.5, 0.6),
+                               .name = "depthwise"}),
       Dropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "d"}),
       Embedding(10, 4,
                 {.embeddings_initializer = RandomNormal({.mean = 1, .stddev = 3}),
@@ -70,6 +112,7 @@ std::vector<Layer> one_of_each() {
       GlobalAveragePooling2D({.keepdims = true, .name = "g"}),
       Input({4, 5}, {.dtype = "uint8", .name = "i"}),
       Masking({.mask_value = -1.5, .name = "m"}),
+      MaxPooling1D(3, {.strides = 1, .padding = "same", .name = "p"}),
       MaxPooling2D(3, {.strides = 2, .padding = "same", .name = "p"}),
       Maximum({.name = "m"}),
       Minimum({.name = "m"}),
@@ -77,6 +120,21 @@ std::vector<Layer> one_of_each() {
       ReLU({.max_value = 6.0, .negative_slope = 0.1, .threshold = 0.5, .name = "r"}),
       Rescaling(0.5, {.offset = -1.0, .name = "r"}),
       Reshape({-1, 4}, {.name = "r"}),
+      SeparableConv1D(8, 3, {.strides = 2, .padding = "same", .depth_multiplier = 3, .name = "s"}),
+      SeparableConv2D(8, {3, 5},
+                      {.strides = Size2D(2, 1),
+                       .padding = "same",
+                       .depth_multiplier = 2,
+                       .activation = "relu6",
+                       .use_bias = false,
+                       .depthwise_initializer = HeNormal(),
+                       .pointwise_initializer = HeUniform(),
+                       .bias_initializer = "ones",
+                       .depthwise_regularizer = L2(0.3),
+                       .pointwise_regularizer = L2(0.7),
+                       .bias_regularizer = L1(0.4),
+                       .activity_regularizer = L1L2(0.5, 0.6),
+                       .name = "s"}),
       Subtract({.name = "s"}),
   };
 }
@@ -106,6 +164,9 @@ TEST(LayerConfig, what_is_not_said_has_its_default) {
   EXPECT_EQ(layer_from_config(Config::map({{"class_name", "ReLU"}})).config(), ReLU().config());
   const Config conv = Config::map({{"filters", 2}, {"kernel_size", 3}});
   EXPECT_EQ(layer_from_config("Conv2D", conv).config(), Conv2D(2, 3).config());
+  EXPECT_EQ(layer_from_config("Conv1D", conv).config(), Conv1D(2, 3).config());
+  EXPECT_EQ(layer_from_config("Conv2DTranspose", conv).config(), Conv2DTranspose(2, 3).config());
+  EXPECT_EQ(layer_from_config("SeparableConv1D", conv).config(), SeparableConv1D(2, 3).config());
 }
 
 TEST(LayerConfig, is_what_keras_writes) {
@@ -117,6 +178,23 @@ TEST(LayerConfig, is_what_keras_writes) {
       R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
       R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
       R"("bias_regularizer": null, "activity_regularizer": null})");
+}
+
+TEST(LayerConfig, sizes_of_sequences_are_lists_of_one_number) {
+  EXPECT_EQ(Conv1DTranspose(8, 3, {.strides = 2, .name = "up"}).config()["config"].to_json(),
+            R"({"name": "up", "trainable": true, "dtype": null, "filters": 8, "kernel_size": [3], )"
+            R"("strides": [2], "padding": "valid", "output_padding": null, )"
+            R"("data_format": "channels_last", "dilation_rate": [1], "activation": "linear", )"
+            R"("use_bias": true, "kernel_initializer": {"module": "keras.initializers", )"
+            R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
+            R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
+            R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
+            R"("bias_regularizer": null, "activity_regularizer": null})");
+  const Config both = Config::map({{"filters", 1}, {"kernel_size", Config::list({2, 3})}});
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] { layer_from_config("Conv1D", both); }),
+               "Conv1D.kernel_size: expected one number, alone or in a list, received a list"));
+  EXPECT_TRUE(MaxPooling1D(4).config()["config"]["strides"] == Config::list({4}));
 }
 
 TEST(LayerConfig, reads_the_forms_that_keras_writes) {

@@ -1,61 +1,53 @@
-// MaxPooling2D and AveragePooling2D: windows over images (batch, height, width, channels).
+// MaxPooling and AveragePooling: windows over sequences (batch, steps, features) and images (batch,
+// height, width, channels).
 #include "layers/fields.h"
-#include "layers/padding.h"
 #include "layers/registry.h"
-#include "ops/common.h"
+#include "layers/windows.h"
 
 namespace stoker {
 namespace {
 
+using layers::Axes;
 using layers::Padding;
 
+template <class Size>
 struct PoolingArguments {
-  Size2D pool_size = 2;
-  PoolingOptions options{};
+  Size pool_size = 2;
+  PoolingWindowOptions<Size> options{};
 };
 
-void describe(Fields& fields, PoolingArguments& pooling) {
+template <class Size>
+void describe(Fields& fields, PoolingArguments<Size>& pooling) {
   layers::describe_common(fields, pooling.options);
-  fields("pool_size", pooling.pool_size);
+  layers::describe_size(fields, "pool_size", pooling.pool_size);
   if (!fields.reads() && !pooling.options.strides) pooling.options.strides = pooling.pool_size;
   fields("padding", pooling.options.padding);
-  fields("strides", pooling.options.strides);
+  layers::describe_size(fields, "strides", pooling.options.strides);
   fields.always("data_format", "channels_last");
 }
 
-class Pooling2DLayer final : public layers::DescribedLayer<PoolingArguments> {
+template <class Size>
+class PoolingLayer final : public layers::DescribedLayer<PoolingArguments<Size>> {
  public:
-  Pooling2DLayer(const char* class_name, ops::PoolKind kind, PoolingArguments arguments)
-      : DescribedLayer(class_name, std::move(arguments)),
-        padding_(layers::parse_padding(*this, arguments_.options.padding)) {
-    const Size2D pool_size = arguments_.pool_size;
-    const Size2D strides = arguments_.options.strides.value_or(pool_size);
+  PoolingLayer(const char* class_name, ops::PoolKind kind, PoolingArguments<Size> arguments)
+      : layers::DescribedLayer<PoolingArguments<Size>>(class_name, std::move(arguments)),
+        padding_(layers::parse_padding(*this, this->arguments_.options.padding)) {
+    const Size pool_size = this->arguments_.pool_size;
     attributes_.kind = kind;
-    attributes_.window = {pool_size.height, pool_size.width};
-    attributes_.strides = {strides.height, strides.width};
-    for (std::size_t d = 0; d < 2; ++d) {
-      layers::require_along_axis(*this, "pool_size", attributes_.window[d]);
-      layers::require_along_axis(*this, "strides", attributes_.strides[d]);
-    }
+    attributes_.window = Axes<Size>::pair(pool_size);
+    attributes_.strides = Axes<Size>::pair(this->arguments_.options.strides.value_or(pool_size));
+    layers::require_along_axes<Size>(*this, "pool_size", attributes_.window);
+    layers::require_along_axes<Size>(*this, "strides", attributes_.strides);
   }
 
   graph::Value apply(layers::BuildContext& context, graph::Value x) override {
-    layers::require_rank(x, 4, "Images are (batch, height, width, channels)");
+    layers::require_rank(x, Axes<Size>::kRank, Axes<Size>::kInput);
     ops::Pool2DAttributes attributes = attributes_;
-    const auto& window = attributes.window;
-    for (std::size_t d = 0; d < 2; ++d) {
-      const std::int64_t extent = x.shape()[d + 1];
-      if (padding_ == Padding::same) {
-        const auto padding = layers::same_padding(extent, window[d], attributes.strides[d]);
-        attributes.padding_before[d] = padding[0];
-        attributes.padding_after[d] = padding[1];
-      } else {
-        ops::require(extent >= window[d], *x.graph, "window (", window[0], ", ", window[1],
-                     ") does not fit input ", x.shape(),
-                     ". Use a smaller window, or padding = \"same\"");
-      }
-    }
-    return ops::pool2d(context.to_compute(x), attributes);
+    layers::set_padding(x, padding_, attributes.window, attributes.strides,
+                        attributes.padding_before, attributes.padding_after,
+                        "window " + layers::text_of<Size>(attributes.window), "window");
+    return layers::from_image<Size>(
+        ops::pool2d(layers::as_image(context.to_compute(x)), attributes));
   }
 
  private:
@@ -63,29 +55,43 @@ class Pooling2DLayer final : public layers::DescribedLayer<PoolingArguments> {
   ops::Pool2DAttributes attributes_;  // These are without the padding, which depends on the input.
 };
 
-Layer max_pooling(PoolingArguments arguments) {
+template <class Size>
+Layer max_pooling(const char* class_name, PoolingArguments<Size> arguments) {
   return Layer(
-      std::make_shared<Pooling2DLayer>("MaxPooling2D", ops::PoolKind::max, std::move(arguments)));
+      std::make_shared<PoolingLayer<Size>>(class_name, ops::PoolKind::max, std::move(arguments)));
 }
-Layer average_pooling(PoolingArguments arguments) {
-  return Layer(std::make_shared<Pooling2DLayer>("AveragePooling2D", ops::PoolKind::average,
-                                                std::move(arguments)));
+template <class Size>
+Layer average_pooling(const char* class_name, PoolingArguments<Size> arguments) {
+  return Layer(std::make_shared<PoolingLayer<Size>>(class_name, ops::PoolKind::average,
+                                                    std::move(arguments)));
 }
 
 }  // namespace
 
+Layer MaxPooling1D(std::int64_t pool_size, Pooling1DOptions options) {
+  return max_pooling<std::int64_t>("MaxPooling1D", {pool_size, std::move(options)});
+}
 Layer MaxPooling2D(Size2D pool_size, PoolingOptions options) {
-  return max_pooling({pool_size, std::move(options)});
+  return max_pooling<Size2D>("MaxPooling2D", {pool_size, std::move(options)});
+}
+Layer AveragePooling1D(std::int64_t pool_size, Pooling1DOptions options) {
+  return average_pooling<std::int64_t>("AveragePooling1D", {pool_size, std::move(options)});
 }
 Layer AveragePooling2D(Size2D pool_size, PoolingOptions options) {
-  return average_pooling({pool_size, std::move(options)});
+  return average_pooling<Size2D>("AveragePooling2D", {pool_size, std::move(options)});
 }
 
+Layer layers::make_MaxPooling1D(Fields& fields) {
+  return max_pooling("MaxPooling1D", fields.all<PoolingArguments<std::int64_t>>());
+}
 Layer layers::make_MaxPooling2D(Fields& fields) {
-  return max_pooling(fields.all<PoolingArguments>());
+  return max_pooling("MaxPooling2D", fields.all<PoolingArguments<Size2D>>());
+}
+Layer layers::make_AveragePooling1D(Fields& fields) {
+  return average_pooling("AveragePooling1D", fields.all<PoolingArguments<std::int64_t>>());
 }
 Layer layers::make_AveragePooling2D(Fields& fields) {
-  return average_pooling(fields.all<PoolingArguments>());
+  return average_pooling("AveragePooling2D", fields.all<PoolingArguments<Size2D>>());
 }
 
 }  // namespace stoker
