@@ -7,20 +7,11 @@ namespace stoker {
 namespace {
 
 // Appends the convolution of each channel of an image with its own kernels, which are
-// (.., channels, multiplier) in Keras's layout. A channel with several kernels is repeated first:
-// backends have fast kernels for convolutions from one channel to one, but not to several.
-graph::Value depthwise(graph::Value image, graph::Value kernel, ops::Conv2DAttributes attributes) {
+// (.., channels, multiplier) in Keras's layout: as many groups as channels.
+graph::Value depthwise(graph::Value image, graph::Value kernel,
+                       const ops::Conv2DAttributes& attributes) {
   const Shape& k = kernel.shape();
-  const std::int64_t channels = k[2], multiplier = k[3];
-  attributes.groups = channels * multiplier;
-  kernel = ops::reshape(kernel, {k[0], k[1], 1, attributes.groups});
-  if (multiplier > 1) {
-    const Shape& x = image.shape();
-    image = ops::reshape(image, {x[0], x[1], x[2], channels, 1});
-    image = ops::broadcast_to(image, {x[0], x[1], x[2], channels, multiplier});
-    image = ops::reshape(image, {x[0], x[1], x[2], attributes.groups});
-  }
-  return ops::conv2d(image, kernel, attributes);
+  return ops::conv2d(image, ops::reshape(kernel, {k[0], k[1], 1, k[2] * k[3]}), attributes);
 }
 
 // ---- DepthwiseConv -----------------------------------------------------------------------------
@@ -63,7 +54,7 @@ class DepthwiseLayer final : public layers::ConvolutionBase<DepthwiseArguments<S
                         options.depthwise_initializer, options.depthwise_regularizer});
     return this->finish(
         context, depthwise(layers::as_image(context.to_compute(x)), layers::image_kernel(kernel),
-                           this->attributes_for(x, 1)));
+                           this->attributes_for(x, x.shape().back())));
   }
 };
 
@@ -121,7 +112,7 @@ class SeparableLayer final : public layers::ConvolutionBase<SeparableArguments<S
                         options.pointwise_initializer, options.pointwise_regularizer});
     const graph::Value image =
         depthwise(layers::as_image(context.to_compute(x)), layers::image_kernel(depthwise_kernel),
-                  this->attributes_for(x, 1));
+                  this->attributes_for(x, channels));
     return this->finish(context, ops::conv2d(image, layers::image_kernel(pointwise_kernel), {}));
   }
 
