@@ -324,6 +324,13 @@ void add_transposed(std::vector<Case>& all) {
 }
 
 void add_pooling(std::vector<Case>& all) {
+  all.push_back(
+      {"pooling1d of a long window",
+       MaxPooling1D(300),
+       {2, 900, 3},
+       [](const Image& x, const std::vector<Tensor>&) {
+         return pool(x, placed(along({1, 300}, {1, 300}, {1, 1}), {1, x.w}, "valid"), true);
+       }});
   for (const auto& [size, stride] : {Pair{2, 2}, Pair{3, 2}, Pair{4, 1}, Pair{2, 5}}) {
     for (const char* padding : {"valid", "same"}) {
       for (const bool is_max : {false, true}) {

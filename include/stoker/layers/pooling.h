@@ -10,8 +10,7 @@
 
 namespace stoker {
 
-// With `padding` "same" a mean counts only what lies inside. A window of max pooling has at most
-// 255 elements where the model trains.
+// With `padding` "same" a mean counts only what lies inside.
 template <class Size>
 struct PoolingWindowOptions {
   std::optional<Size> strides{};  // Where they are absent, the strides are the pool size.
