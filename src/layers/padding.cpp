@@ -8,14 +8,17 @@
 
 namespace stoker::layers {
 
-Padding parse_padding(const LayerBase& layer, const std::string& name) {
+Padding parse_padding(const LayerBase& layer, const std::string& name, bool allow_causal) {
   std::string lower = name;
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (lower == "valid") return Padding::valid;
   if (lower == "same") return Padding::same;
+  if (allow_causal && lower == "causal") return Padding::causal;
   throw ValueError(
-      format(layer.label(), ": expected padding \"valid\" or \"same\", received \"", name, "\""));
+      format(layer.label(), ": expected padding ",
+             allow_causal ? "\"valid\", \"same\" or \"causal\"" : "\"valid\" or \"same\"",
+             ", received \"", name, "\""));
 }
 
 std::array<std::int64_t, 2> same_padding(std::int64_t extent, std::int64_t reach,

@@ -9,10 +9,12 @@
 
 namespace stoker::layers {
 
-enum class Padding : std::uint8_t { valid, same };
+// With "causal" all padding stands before the first step, so that no window reaches beyond its own.
+enum class Padding : std::uint8_t { valid, same, causal };
 
-// Accepts "valid" or "same", in any case. Throws ValueError naming the layer for other names.
-Padding parse_padding(const LayerBase& layer, const std::string& name);
+// Accepts "valid" or "same", and "causal" where that is allowed, in any case. Throws ValueError
+// naming the layer for other names.
+Padding parse_padding(const LayerBase& layer, const std::string& name, bool allow_causal = false);
 
 // The padding that "same" adds before and after an axis of `extent`, so that ceil(extent / stride)
 // windows of `reach` (the whole span of a dilated kernel) fit. An odd padding has one more after

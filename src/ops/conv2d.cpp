@@ -14,6 +14,17 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
           conv2d_backward_weights(x, dy[0], kernel.shape(), attributes)[0]};
 }
 
+// The gradient of x is linear in dy as the result is in x, with the same taps: as a layer of its
+// own it is a transposed convolution.
+std::vector<Value> gradient_of_backward_data(Graph& graph, NodeId id, std::span<const Value> dx) {
+  const Node node = graph.node(id);
+  const auto& attributes = attributes_of<Conv2DAttributes>(node);
+  const Value dy = graph.value(node.inputs[0]);
+  const Value kernel = graph.value(node.inputs[1]);
+  return {conv2d(dx[0], kernel, attributes),
+          conv2d_backward_weights(dx[0], dy, kernel.shape(), attributes)[0]};
+}
+
 // The multiply-adds: each element of y sums the taps of one filter. Taps on padding are counted
 // too.
 double taps(const Graph& graph, ValueId y, ValueId kernel) {
@@ -38,12 +49,12 @@ const Op conv2d_op = define("conv2d", OpIndex::conv2d, gradient,
                              .writes_scalars = false,
                              .multiply_adds = forward_multiply_adds,
                              .with_tail = with_tail<Conv2DAttributes>});
-const Op conv2d_backward_data_op = define_without_gradient(
-    "conv2d_backward_data", OpIndex::conv2d_backward_data, "second derivatives are not offered",
-    {.takes_any_dtype = false,
-     .writes_scalars = false,
-     .multiply_adds = data_multiply_adds,
-     .with_tail = with_tail<Conv2DAttributes>});
+const Op conv2d_backward_data_op =
+    define("conv2d_backward_data", OpIndex::conv2d_backward_data, gradient_of_backward_data,
+           {.takes_any_dtype = false,
+            .writes_scalars = false,
+            .multiply_adds = data_multiply_adds,
+            .with_tail = with_tail<Conv2DAttributes>});
 const Op conv2d_backward_weights_op = define_without_gradient(
     "conv2d_backward_weights", OpIndex::conv2d_backward_weights,
     "second derivatives are not offered",
@@ -87,6 +98,8 @@ Value conv2d(Value x, Value kernel, const Conv2DAttributes& attributes) {
 
 Value conv2d_backward_data(Value dy, Value kernel, Shape x_shape,
                            const Conv2DAttributes& attributes) {
+  const Value operands[] = {dy, kernel};
+  require_same_dtype(*dy.graph, "conv2d_backward_data", operands);
   return dy.graph->append(conv2d_backward_data_op, {dy, kernel}, share(attributes),
                           {{dy.dtype(), x_shape}})[0];
 }

@@ -87,8 +87,8 @@ struct Pool2DAttributes : graph::Attributes {
   std::string text() const override;
 };
 // x [N, H, W, C] -> y [N, P, Q, C]. Max pooling has a second output, uint8 [N, P, Q, C]: the place
-// of the maximum in its window (row * width + column), the first one where several are equal. A
-// window has at most 255 elements when the gradient is wanted.
+// of the maximum in its window (row * width + column), the first one where several are equal. It is
+// int32 for a window of more than 255 elements.
 Value pool2d(Value x, const Pool2DAttributes& attributes);
 Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttributes& attributes);
 

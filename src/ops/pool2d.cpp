@@ -39,14 +39,15 @@ Value pool2d(Value x, const Pool2DAttributes& attributes) {
     y[d + 1] = (padded - attributes.window[d]) / attributes.strides[d] + 1;
   }
   std::vector<ValueType> outputs{{x.dtype(), y}};
-  if (attributes.kind == PoolKind::max) outputs.push_back({DType::uint8, y});
+  if (attributes.kind == PoolKind::max) {
+    constexpr std::int64_t kMostPlacesOfBytes = 255;
+    const bool is_wide = attributes.window[0] * attributes.window[1] > kMostPlacesOfBytes;
+    outputs.push_back({is_wide ? DType::int32 : DType::uint8, y});
+  }
   return graph.append(pool2d_op, {x}, share(attributes), outputs)[0];
 }
 
 Value pool2d_backward(Value dy, Value argmax, Shape x_shape, const Pool2DAttributes& attributes) {
-  require(
-      attributes.kind == PoolKind::average || attributes.window[0] * attributes.window[1] <= 255,
-      *dy.graph, "pool2d: the gradient of max pooling needs a window of at most 255 elements");
   std::vector<Value> inputs{dy};
   if (argmax) inputs.push_back(argmax);
   return dy.graph->append(pool2d_backward_op, inputs, share(attributes),

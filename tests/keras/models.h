@@ -172,10 +172,36 @@ inline Exchanged shaped(const std::string& policy) {
           true};
 }
 
+// Convolutions and pooling of sequences, and of the images that are made of them.
+inline Exchanged convolutions(const std::string& policy) {
+  Sequential model(
+      {
+          Input({12, 3}),
+          Conv1D(4, 3, {.padding = "causal", .dilation_rate = 2, .activation = "tanh"}),
+          DepthwiseConv1D(3, {.padding = "same", .depth_multiplier = 2}),
+          MaxPooling1D(),
+          Conv1DTranspose(4, 3, {.strides = 2, .padding = "same", .output_padding = 1}),
+          AveragePooling1D(3, {.strides = 1, .padding = "same"}),
+          SeparableConv1D(4, 2, {.padding = "same"}),
+          Reshape({4, 3, 4}),
+          SeparableConv2D(4, 2, {.padding = "same", .depth_multiplier = 2, .activation = "tanh"}),
+          DepthwiseConv2D(3, {.padding = "same", .depthwise_regularizer = "l2"}),
+          Conv2DTranspose(3, {2, 3}, {.strides = 2, .activation = "sigmoid"}),
+          Flatten(),
+          Dense(2),
+      },
+      {.dtype_policy = policy});
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  return {std::move(model),
+          {Tensor::normal({kRows, 12, 3}, 0.0f, 1.0f, 1)},
+          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)}};
+}
+
 inline std::map<std::string, Exchanged> models() {
   std::map<std::string, Exchanged> made;
   for (const std::string policy : {"float32", "mixed_bfloat16", "mixed_float16"}) {
     made.emplace("sequential_" + policy, sequential(policy));
+    made.emplace("convolutions_" + policy, convolutions(policy));
     made.emplace("functional_" + policy, functional(policy));
     made.emplace("several_" + policy, several(policy));
     made.emplace("nested_" + policy, nested(policy));

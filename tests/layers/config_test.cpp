@@ -24,6 +24,7 @@ std::vector<Layer> one_of_each() {
       Add({.name = "a"}),
       AlphaDropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "a"}),
       Average({.name = "a"}),
+      AveragePooling1D(3, {.strides = 2, .padding = "same", .name = "p"}),
       AveragePooling2D({2, 3}, {.strides = Size2D(1, 2), .padding = "same", .name = "p"}),
       BatchNormalization({.axis = 1,
                           .momentum = 0.8,
@@ -39,6 +40,20 @@ std::vector<Layer> one_of_each() {
                           .name = "b"}),
       CenterCrop(3, 4, {.name = "c"}),
       Concatenate(1, {.name = "c"}),
+      Conv1D(8, 3,
+             {.strides = 2,
+              .padding = "causal",
+              .groups = 4,
+              .activation = "relu",
+              .kernel_regularizer = L2(0.3),
+              .name = "conv"}),
+      Conv1DTranspose(8, 3,
+                      {.strides = 3,
+                       .padding = "same",
+                       .output_padding = 2,
+                       .activation = "relu",
+                       .use_bias = false,
+                       .name = "up"}),
       Conv2D(8, {3, 5},
              {.strides = Size2D(2, 1),
               .padding = "same",
@@ -54,6 +69,18 @@ std::vector<Layer> one_of_each() {
               .activity_regularizer = L1L2(0.5, 0.6),
               .name = "conv",
               .dtype = "float32"}),
+      Conv2DTranspose(8, {3, 5},
+                      {.strides = Size2D(2, 3),
+                       .padding = "same",
+                       .output_padding = Size2D(0, 1),
+                       .dilation_rate = 1,
+                       .activation = "tanh",
+                       .kernel_initializer = HeNormal(),
+                       .bias_initializer = "ones",
+                       .kernel_regularizer = L2(0.3),
+                       .bias_regularizer = L1(0.4),
+                       .activity_regularizer = L1L2(0.5, 0.6),
+                       .name = "up"}),
       Cropping1D({1, 2}, {.name = "c"}),
       Cropping2D({{1, 2}, {3, 4}}, {.name = "c"}),
       Cropping3D({{1, 2}, {3, 4}, {5, 6}}, {.name = "c"}),
@@ -65,6 +92,21 @@ std::vector<Layer> one_of_each() {
                 .bias_regularizer = "l1",
                 .activity_regularizer = "l1_l2",
                 .name = "d"}),
+      DepthwiseConv1D(3, {.padding = "same",
+                          .depth_multiplier = 2,
+                          .dilation_rate = 2,
+                          .use_bias = false,
+                          .name = "depthwise"}),
+      DepthwiseConv2D({3, 5}, {.strides = Size2D(2, 1),
+                               .padding = "same",
+                               .depth_multiplier = 2,
+                               .activation = "relu6",
+                               .depthwise_initializer = HeNormal(),
+                               .bias_initializer = "ones",
+                               .depthwise_regularizer = L2(0.3),
+                               .bias_regularizer = L1(0.4),
+                               .activity_regularizer = L1L2(0.5, 0.6),
+                               .name = "depthwise"}),
       Dot({1, 2}, {.normalize = true, .name = "d"}),
       Dropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "d"}),
       ELU({.alpha = 0.5, .name = "e"}),
@@ -106,6 +148,7 @@ std::vector<Layer> one_of_each() {
                           .name = "l"}),
       LeakyReLU({.negative_slope = 0.5, .name = "l"}),
       Masking({.mask_value = -1.5, .name = "m"}),
+      MaxPooling1D(3, {.strides = 1, .padding = "same", .name = "p"}),
       MaxPooling2D(3, {.strides = 2, .padding = "same", .name = "p"}),
       Maximum({.name = "m"}),
       Minimum({.name = "m"}),
@@ -127,6 +170,21 @@ std::vector<Layer> one_of_each() {
                 .pad_to_aspect_ratio = true,
                 .fill_value = 0.5,
                 .name = "r"}),
+      SeparableConv1D(8, 3, {.strides = 2, .padding = "same", .depth_multiplier = 3, .name = "s"}),
+      SeparableConv2D(8, {3, 5},
+                      {.strides = Size2D(2, 1),
+                       .padding = "same",
+                       .depth_multiplier = 2,
+                       .activation = "relu6",
+                       .use_bias = false,
+                       .depthwise_initializer = HeNormal(),
+                       .pointwise_initializer = HeUniform(),
+                       .bias_initializer = "ones",
+                       .depthwise_regularizer = L2(0.3),
+                       .pointwise_regularizer = L2(0.7),
+                       .bias_regularizer = L1(0.4),
+                       .activity_regularizer = L1L2(0.5, 0.6),
+                       .name = "s"}),
       Softmax({.axis = {1, 2}, .name = "s"}),
       SpatialDropout1D(0.25, {.seed = 1, .name = "s"}),
       SpatialDropout2D(0.5, {.seed = 2, .name = "s"}),
@@ -168,6 +226,9 @@ TEST(LayerConfig, what_is_not_said_has_its_default) {
   EXPECT_EQ(layer_from_config(Config::map({{"class_name", "ReLU"}})).config(), ReLU().config());
   const Config conv = Config::map({{"filters", 2}, {"kernel_size", 3}});
   EXPECT_EQ(layer_from_config("Conv2D", conv).config(), Conv2D(2, 3).config());
+  EXPECT_EQ(layer_from_config("Conv1D", conv).config(), Conv1D(2, 3).config());
+  EXPECT_EQ(layer_from_config("Conv2DTranspose", conv).config(), Conv2DTranspose(2, 3).config());
+  EXPECT_EQ(layer_from_config("SeparableConv1D", conv).config(), SeparableConv1D(2, 3).config());
 }
 
 TEST(LayerConfig, is_what_keras_writes) {
@@ -179,6 +240,23 @@ TEST(LayerConfig, is_what_keras_writes) {
       R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
       R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
       R"("bias_regularizer": null, "activity_regularizer": null})");
+}
+
+TEST(LayerConfig, sizes_of_sequences_are_lists_of_one_number) {
+  EXPECT_EQ(Conv1DTranspose(8, 3, {.strides = 2, .name = "up"}).config()["config"].to_json(),
+            R"({"name": "up", "trainable": true, "dtype": null, "filters": 8, "kernel_size": [3], )"
+            R"("strides": [2], "padding": "valid", "output_padding": null, )"
+            R"("data_format": "channels_last", "dilation_rate": [1], "activation": "linear", )"
+            R"("use_bias": true, "kernel_initializer": {"module": "keras.initializers", )"
+            R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
+            R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
+            R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
+            R"("bias_regularizer": null, "activity_regularizer": null})");
+  const Config both = Config::map({{"filters", 1}, {"kernel_size", Config::list({2, 3})}});
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] { layer_from_config("Conv1D", both); }),
+               "Conv1D.kernel_size: expected one number, alone or in a list, received a list"));
+  EXPECT_TRUE(MaxPooling1D(4).config()["config"]["strides"] == Config::list({4}));
 }
 
 TEST(LayerConfig, reads_the_forms_that_keras_writes) {

@@ -43,6 +43,38 @@ TEST(LayerErrors, name_the_layer_and_the_shapes) {
       {Conv2D(8, 3, {.groups = 4}),
        {9, 9, 6},
        "Conv2D: expected channels divisible by 4 groups, received (None, 9, 9, 6)"},
+      {Conv1D(8, 3, {.name = "c"}),
+       {28, 28, 1},
+       "Conv1D \"c\": expected input of rank 3, received (None, 28, 28, 1). Sequences are (batch, "
+       "steps, features)"},
+      {Conv1D(8, 3, {.dilation_rate = 4, .name = "c"}),
+       {8, 2},
+       "Conv1D \"c\": kernel 3 dilated by 4 does not fit input (None, 8, 2). Use a smaller kernel, "
+       "or padding = \"same\""},
+      {DepthwiseConv2D({3, 5}),
+       {9, 4, 6},
+       "DepthwiseConv2D: kernel (3, 5) does not fit input (None, 9, 4, 6). Use a smaller kernel, "
+       "or "
+       "padding = \"same\""},
+      {SeparableConv1D(2, 4),
+       {3, 6},
+       "SeparableConv1D: kernel 4 does not fit input (None, 3, 6). Use a smaller kernel, or "
+       "padding "
+       "= \"same\""},
+      {Conv2DTranspose(
+           2, {3, 4},
+           {.strides = 2, .padding = "same", .output_padding = Size2D(1, 0), .name = "up"}),
+       {3, 1, 6},
+       "Conv2DTranspose \"up\": nothing is left of input (None, 3, 1, 6) with output_padding (1, "
+       "0)"},
+      {MaxPooling1D(3, {.name = "pool"}),
+       {2, 8},
+       "MaxPooling1D \"pool\": window 3 does not fit input (None, 2, 8). Use a smaller window, or "
+       "padding = \"same\""},
+      {AveragePooling1D(2),
+       {2},
+       "AveragePooling1D: expected input of rank 3, received (None, 2). Sequences are (batch, "
+       "steps, features)"},
       {MaxPooling2D(3, {.name = "pool"}),
        {2, 2, 8},
        "MaxPooling2D \"pool\": window (3, 3) does not fit input (None, 2, 2, 8). Use a smaller "
@@ -227,6 +259,25 @@ TEST(LayerErrors, name_the_option_that_is_out_of_range) {
          Conv2D(4, {3, 0});
        },
        "Conv2D: expected kernel_size of 1 or more, received 0"},
+      {[] { Conv1D(0, 3); }, "Conv1D: expected filters of 1 or more, received 0"},
+      {[] { Conv1D(4, 3, {.strides = 2, .dilation_rate = 2}); },
+       "Conv1D: expected strides or dilation_rate above 1, not both (as Keras), received strides 2 "
+       "and dilation_rate 2"},
+      {[] { Conv1D(4, 3, {.padding = "full"}); },
+       "Conv1D: expected padding \"valid\", \"same\" or \"causal\", received \"full\""},
+      {[] { SeparableConv1D(4, 3, {.padding = "causal"}); },
+       "SeparableConv1D: expected padding \"valid\" or \"same\", received \"causal\""},
+      {[] { DepthwiseConv2D(3, {.depth_multiplier = 0}); },
+       "DepthwiseConv2D: expected depth_multiplier of 1 or more, received 0"},
+      {[] { Conv1DTranspose(4, 3, {.strides = 2, .output_padding = 2}); },
+       "Conv1DTranspose: expected output_padding of 0 or more and below the strides, received 2 "
+       "and "
+       "strides 2"},
+      {[] { Conv2DTranspose(4, 3, {.output_padding = Size2D(0, -1)}); },
+       "Conv2DTranspose: expected output_padding of 0 or more and below the strides, received (0, "
+       "-1) and strides (1, 1)"},
+      {[] { MaxPooling1D(2, {.strides = 0}); },
+       "MaxPooling1D: expected strides of 1 or more, received 0"},
       {[] { Conv2D(4, 3, {.strides = 0}); }, "Conv2D: expected strides of 1 or more, received 0"},
       {[] { Conv2D(4, 3, {.groups = 0}); }, "Conv2D: expected groups of 1 or more, received 0"},
       {[] { Conv2D(4, 3, {.groups = 3, .name = "c"}); },

@@ -108,6 +108,41 @@ const std::vector<Convolution>& convolutions() {
        .kernel = {2, 3, 1, 6},
        .after = {1, 0},
        .groups = 3},
+      {.name = "depthwise, three outputs a channel, strided",
+       .x = {2, 7, 8, 11},
+       .kernel = {3, 3, 1, 33},
+       .strides = {2, 3},
+       .before = {1, 1},
+       .after = {1, 2},
+       .groups = 11},
+      {.name = "depthwise, two outputs a channel, a long row",
+       .x = {2, 1, 150, 20},
+       .kernel = {1, 5, 1, 40},
+       .dilations = {1, 3},
+       .before = {0, 6},
+       .after = {0, 6},
+       .groups = 20},
+      {.name = "depthwise, dilated",
+       .x = {2, 9, 8, 35},
+       .kernel = {3, 2, 1, 35},
+       .dilations = {2, 3},
+       .before = {2, 1},
+       .after = {2, 2},
+       .groups = 35},
+      {.name = "depthwise, wide, strided",
+       .x = {3, 11, 9, 20},
+       .kernel = {5, 7, 1, 20},
+       .strides = {3, 2},
+       .before = {2, 3},
+       .after = {1, 3},
+       .groups = 20},
+      {.name = "depthwise, taps on padding alone",
+       .x = {1, 2, 5, 16},
+       .kernel = {3, 3, 1, 16},
+       .dilations = {3, 4},
+       .before = {3, 4},
+       .after = {3, 4},
+       .groups = 16},
       {.name = "even kernel, same",
        .x = {2, 5, 7, 2},
        .kernel = {2, 4, 2, 3},
@@ -181,7 +216,9 @@ OpCase backward_data(const Convolution& conv) {
     return {dx};
   };
   c.terms = static_cast<double>(conv.kernel.elements() / conv.kernel[2]);
-  c.differentiable_outputs = 0;
+  c.gradient_terms = static_cast<double>(conv.x.elements());
+  if (is_large(conv)) c.samples = 2;
+  c.sums_by_thread = true;
   return c;
 }
 

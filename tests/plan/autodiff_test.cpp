@@ -91,16 +91,16 @@ TEST(Differentiate, is_one_for_the_loss_itself) {
 
 TEST(Differentiate, names_an_op_without_a_gradient_on_the_way_to_a_leaf) {
   Graph graph;
-  const Value dy = leaf(graph, {1, 3, 3, 2}), kernel = leaf(graph, {2, 2, 1, 2});
+  const Value x = leaf(graph, {1, 4, 4, 1}), dy = leaf(graph, {1, 3, 3, 2});
   Value loss;
   {
-    const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Conv2DTranspose \"up\""});
-    loss = ops::reduce_sum_all(ops::conv2d_backward_data(dy, kernel, {1, 4, 4, 1}, {}));
+    const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Penalty \"p\""});
+    loss = ops::reduce_sum_all(ops::conv2d_backward_weights(x, dy, {2, 2, 1, 2}, {})[0]);
   }
-  const Value leaves[] = {kernel};
+  const Value leaves[] = {x};
   EXPECT_EQ(test::message_of<Error>([&] { plan::differentiate(graph, loss, leaves); }),
-            "Conv2DTranspose \"up\": op conv2d_backward_data has no gradient (second derivatives "
-            "are not offered)");
+            "Penalty \"p\": op conv2d_backward_weights has no gradient (second derivatives are not "
+            "offered)");
 }
 
 TEST(Differentiate, hands_no_gradient_on_through_class_numbers) {

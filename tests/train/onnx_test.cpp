@@ -164,6 +164,20 @@ TEST(OnnxExport, of_images_has_channels_first_inside) {
   EXPECT_EQ(onnx.ends.at(onnx.output_names[0]).dims, (std::vector<std::int64_t>{-1, 10}));
 }
 
+TEST(OnnxExport, of_sequences_and_transposed_convolutions_is_of_images) {
+  const Sequential model({Input({16, 3}), Conv1D(4, 3, {.padding = "causal"}),
+                          DepthwiseConv1D(3, {.depth_multiplier = 2}), AveragePooling1D(2),
+                          Reshape({7, 1, 8}), Conv2DTranspose(2, {3, 2}, {.strides = 2})});
+  const Onnx onnx = exported(model);
+  expect_sound(onnx);
+  const auto ops = onnx.ops();
+  EXPECT_EQ(std::ranges::count(ops, "Conv"), 2);
+  for (const char* op : {"AveragePool", "ConvTranspose"}) {
+    EXPECT_EQ(std::ranges::count(ops, op), 1) << op;
+  }
+  EXPECT_EQ(onnx.ends.at(onnx.output_names[0]).dims, (std::vector<std::int64_t>{-1, 15, 2, 2}));
+}
+
 TEST(OnnxExport, keeps_names_apart_and_leaves_masks_out) {
   const Value ids = Input({5}, {.dtype = "int32", .name = "ids"});
   const Value x = Embedding(10, 3, {.mask_zero = true, .name = "table"})(ids);

@@ -1,6 +1,7 @@
-// Pooling of images (batch, height, width, channels).
+// Pooling of sequences (batch, steps, features) and images (batch, height, width, channels).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -9,13 +10,19 @@
 
 namespace stoker {
 
-struct PoolingOptions {
-  std::optional<Size2D> strides{};  // Where they are absent, the strides are the pool size.
+// With `padding` "same" a mean counts only what lies inside.
+template <class Size>
+struct PoolingWindowOptions {
+  std::optional<Size> strides{};  // Where they are absent, the strides are the pool size.
   std::string padding = "valid";
   std::string name{};
   std::string dtype{};
 };
+using Pooling1DOptions = PoolingWindowOptions<std::int64_t>;
+using PoolingOptions = PoolingWindowOptions<Size2D>;
+Layer MaxPooling1D(std::int64_t pool_size = 2, Pooling1DOptions options = {});
 Layer MaxPooling2D(Size2D pool_size = 2, PoolingOptions options = {});
+Layer AveragePooling1D(std::int64_t pool_size = 2, Pooling1DOptions options = {});
 Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
 
 struct GlobalPoolingOptions {

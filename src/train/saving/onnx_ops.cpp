@@ -37,6 +37,8 @@ class Translation {
         return matmul();
       case OpIndex::conv2d:
         return conv2d();
+      case OpIndex::conv2d_backward_data:
+        return transposed_conv2d();
       case OpIndex::pool2d:
         return pool2d();
       case OpIndex::pointwise:
@@ -114,6 +116,27 @@ class Translation {
                     {"dilations", all_of(attributes.dilations)},
                     {"pads", std::vector{before[0], before[1], after[0], after[1]}},
                     {"group", attributes.groups}}));
+  }
+
+  // ONNX knows the gradient of an image as a transposed convolution, from the O channels of the
+  // kernel to the others.
+  std::string transposed_conv2d() {
+    const auto& attributes = attributes_of<ops::Conv2DAttributes>(node_);
+    const Pair before = attributes.padding_before, after = attributes.padding_after;
+    const Shape& kernel = input_shape(1);
+    Pair behind{};  // The rows and columns that no window reaches.
+    for (std::size_t d = 0; d < 2; ++d) {
+      const std::int64_t spanned = (input_shape(0)[d + 1] - 1) * attributes.strides[d] +
+                                   (kernel[d] - 1) * attributes.dilations[d] + 1;
+      behind[d] = output_shape()[d + 1] + before[d] + after[d] - spanned;
+    }
+    return channels_last(onnx_.node(
+        "ConvTranspose", {channels_first(inputs_[0]), transposed(inputs_[1], {3, 2, 0, 1})},
+        {{"strides", all_of(attributes.strides)},
+         {"dilations", all_of(attributes.dilations)},
+         {"pads", std::vector{before[0], before[1], after[0], after[1]}},
+         {"output_padding", all_of(behind)},
+         {"group", attributes.groups}}));
   }
 
   std::string pool2d() {

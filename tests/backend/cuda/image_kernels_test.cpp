@@ -409,7 +409,9 @@ class CpuPool {
                                {.space = graph::Space::input});
     ops::pool2d(x, attributes);
   }
-  void run(std::vector<float> x, std::vector<float>& y, std::vector<std::uint8_t>& argmax) {
+  // The places are bytes, or int32 for windows of more than 255 pixels.
+  template <class Place>
+  void run(std::vector<float> x, std::vector<float>& y, std::vector<Place>& argmax) {
     tbb::task_arena arena(1);
     arena.execute([&] {
       const auto& node = graph_.nodes().back();
@@ -466,6 +468,47 @@ TEST(CudaImageKernels, pool2d_passes_on_what_is_not_finite_as_the_cpu_does) {
   launch(pool2d_params{.x = x.data(), .y = y.data(), .argmax = argmax.data(), .at = w});
   expect_close(y, expected, 0.0);
   EXPECT_EQ(argmax, expected_argmax);
+}
+
+TEST(CudaImageKernels, pool2d_of_a_wide_window_has_places_of_more_than_a_byte) {
+  const Pool pool{{.n = 2,
+                   .h = 3,
+                   .w = 290,
+                   .c = 4,
+                   .p = 2,
+                   .q = 3,
+                   .window_h = 2,
+                   .window_w = 200,
+                   .stride_h = 1,
+                   .stride_w = 50,
+                   .before_h = 0,
+                   .before_w = 7},
+                  {0, 3}};
+  const Window& w = pool.at;
+  const auto x = image_for(w, 1);
+  auto y = unwritten(std::int64_t{w.n} * w.p * w.q * w.c);
+  auto expected = y;
+  std::vector<std::int32_t> argmax(y.size(), -1), expected_argmax = argmax;
+  CpuPool(pool, ops::PoolKind::max).run(x, expected, expected_argmax);
+  launch(pool2d_params{.x = x.data(), .y = y.data(), .argmax = argmax.data(), .at = w, .wide = 1});
+  EXPECT_EQ(y, expected);
+  EXPECT_EQ(argmax, expected_argmax);
+
+  const auto dy = random(static_cast<std::int64_t>(y.size()), 2);
+  auto dx = unwritten(static_cast<std::int64_t>(x.size()));
+  launch(pool2d_backward_params{
+      .dy = dy.data(), .argmax = argmax.data(), .dx = dx.data(), .at = w, .wide = 1});
+  std::vector<double> spread(x.size());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const auto window = static_cast<std::int64_t>(i) / w.c;
+    const std::int64_t row = window / w.q % w.p * w.stride_h + argmax[i] / w.window_w;
+    const std::int64_t column = window % w.q * w.stride_w - w.before_w + argmax[i] % w.window_w;
+    const std::int64_t image = window / (w.p * w.q);
+    const std::int64_t pixel = (image * w.h + row) * w.w + column;
+    spread[static_cast<std::size_t>(pixel * w.c + static_cast<std::int64_t>(i) % w.c)] +=
+        static_cast<double>(dy[i]);
+  }
+  expect_close(dx, spread, 1e-6);
 }
 
 TEST(CudaImageKernels, pool2d_of_no_number_takes_the_first_pixel_of_the_image) {

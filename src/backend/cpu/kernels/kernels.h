@@ -130,6 +130,13 @@ struct SmallMatMul {
   float* y;
 };
 
+// A convolution of images x [.., h, w, channels] to y [.., p, q, channels * multiplier], in which
+// each channel has kernels of its own: [kernel_h, kernel_w, channels * multiplier].
+struct Depthwise {
+  std::int64_t h, w, p, q, channels, multiplier;
+  std::int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, before_h, before_w;
+};
+
 struct KernelTable {
   const char* name;
   // Evaluates elements [begin, end) of a pointwise program.
@@ -149,6 +156,16 @@ struct KernelTable {
   void (*cross_entropy_dense)(const float* logits, const float* labels, float* loss,
                               float* gradient, std::int64_t rows, std::int64_t columns);
   void (*matmul)(const SmallMatMul& arguments);
+  // Computes rows [begin, end) of pixels of y, counted over all images. The bias may be null.
+  void (*depthwise)(const Depthwise& sizes, const float* x, const float* kernel, const float* bias,
+                    bool with_relu, float* y, std::int64_t begin, std::int64_t end);
+  // Computes rows [begin, end) of pixels of the gradient of x.
+  void (*depthwise_data)(const Depthwise& sizes, const float* dy, const float* kernel, float* dx,
+                         std::int64_t begin, std::int64_t end);
+  // Computes what rows [begin, end) of pixels of dy add to the gradients of kernel and bias, which
+  // may be null.
+  void (*depthwise_weights)(const Depthwise& sizes, const float* x, const float* dy, float* dkernel,
+                            float* dbias, std::int64_t begin, std::int64_t end);
 };
 
 namespace baseline {

@@ -17,6 +17,9 @@ const KernelTable& table() {
       .cross_entropy_sparse = cross_entropy_sparse,
       .cross_entropy_dense = cross_entropy_dense,
       .matmul = matmul,
+      .depthwise = depthwise,
+      .depthwise_data = depthwise_data,
+      .depthwise_weights = depthwise_weights,
   };
   return kTable;
 }

@@ -93,6 +93,19 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 #endif
 }
 
+// Returns x[from[i]] in lane i.
+[[gnu::always_inline]] inline Floats permute(Floats x, Ints from) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(from), x);
+#elif defined(__AVX2__)
+  return _mm256_permutevar8x32_ps(x, reinterpret_cast<__m256i>(from));
+#else
+  Floats y{};
+  for (int i = 0; i < kWidth; ++i) y[i] = x[from[i]];
+  return y;
+#endif
+}
+
 [[gnu::always_inline]] inline Floats floor(Floats x) {
   const Floats whole = to_floats(truncate(x));
   const Floats down = whole - select(whole > x, all(1.0f), 0.0f);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "backend/cpu/ops/depthwise.h"
 #include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/runtime/dnn.h"
 #include "ops/tail.h"
@@ -277,6 +278,28 @@ class Conv2DBackwardWeights final : public Kernel {
   bool has_bias_ = false;
 };
 
+// Whether our own kernel computes a depthwise node: where oneDNN has none for these ("jit_dw",
+// "brgdmm_dw"), it multiplies matrices channel by channel, which takes several times as long.
+bool is_ours(const KernelRequest& request, const std::string& implementation) {
+  return implementation.find("dw") == std::string::npos &&
+         is_depthwise(request.graph, request.node);
+}
+std::unique_ptr<Kernel> make_forward(const KernelRequest& request) {
+  const auto desc = choose_forward(read(request.graph, request.node));
+  if (is_ours(request, implementation_of(desc))) return make_depthwise(request);
+  return make<Conv2DForward>(request);
+}
+std::unique_ptr<Kernel> make_backward_data(const KernelRequest& request) {
+  const auto desc = choose_backward_data(read(request.graph, request.node));
+  if (is_ours(request, implementation_of(desc))) return make_depthwise_backward_data(request);
+  return make<Conv2DBackwardData>(request);
+}
+std::unique_ptr<Kernel> make_backward_weights(const KernelRequest& request) {
+  const auto desc = choose_backward_weights(read(request.graph, request.node));
+  if (is_ours(request, implementation_of(desc))) return make_depthwise_backward_weights(request);
+  return make<Conv2DBackwardWeights>(request);
+}
+
 bool forward_takes_bfloat16(const graph::Graph& graph, const graph::Node& node) {
   Problem p = read(graph, node);
   if (!choose_forward(p).get(true)) return false;
@@ -296,9 +319,9 @@ bool backward_weights_takes_bfloat16(const graph::Graph& graph, const graph::Nod
 
 }  // namespace
 
-const CpuOp conv2d_on_cpu{&make<Conv2DForward>, &forward_takes_bfloat16, &ops::has_bias_and_relu};
-const CpuOp conv2d_backward_data_on_cpu{&make<Conv2DBackwardData>, &backward_data_takes_bfloat16};
-const CpuOp conv2d_backward_weights_on_cpu{&make<Conv2DBackwardWeights>,
+const CpuOp conv2d_on_cpu{&make_forward, &forward_takes_bfloat16, &ops::has_bias_and_relu};
+const CpuOp conv2d_backward_data_on_cpu{&make_backward_data, &backward_data_takes_bfloat16};
+const CpuOp conv2d_backward_weights_on_cpu{&make_backward_weights,
                                            &backward_weights_takes_bfloat16};
 
 }  // namespace stoker::backend::cpu

@@ -1,7 +1,5 @@
 // Op pool2d on oneDNN. oneDNN's workspace of max pooling is our op's second output: an index within
-// the window for each output.
-#include <stdexcept>
-
+// the window for each output, a byte for windows of up to 255 pixels and an int32 for larger ones.
 #include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/runtime/dnn.h"
 
@@ -32,8 +30,6 @@ dnnl::pooling_forward::primitive_desc describe_forward(const Shape& x, const Sha
           user_scratchpad()};
 }
 
-// oneDNN's indices are bytes for windows of up to 255 pixels. Larger windows get wider indices,
-// which go into a workspace of the kernel (pool2d_backward refuses such windows).
 class Pool2D final : public Kernel {
  public:
   explicit Pool2D(const KernelRequest& request) : node_(request.node) {
@@ -41,10 +37,7 @@ class Pool2D final : public Kernel {
     const auto desc =
         describe_forward(request.input(0).type.shape, request.output(0).type.shape, a);
     is_max_ = a.kind == PoolKind::max;
-    const std::size_t indices = desc.workspace_desc().get_size();
-    fits_ = indices == static_cast<std::size_t>(request.output(0).type.shape.elements());
-    if (is_max_ && !fits_) wide_ = layout_.add(indices);
-    scratch_ = layout_.add(desc.scratchpad_desc().get_size());
+    scratch_ = desc.scratchpad_desc().get_size();
     pool_ = {dnnl::pooling_forward(desc),
              {{DNNL_ARG_SRC, desc.src_desc()},
               {DNNL_ARG_DST, desc.dst_desc()},
@@ -55,19 +48,18 @@ class Pool2D final : public Kernel {
   void run(const Run& run) override {
     pool_.set(0, run.values[node_.inputs[0]]);
     pool_.set(1, run.values[node_.outputs[0]]);
-    pool_.set(2, run.workspace + scratch_);
-    if (is_max_) pool_.set(3, fits_ ? run.values[node_.outputs[1]] : run.workspace + wide_);
+    pool_.set(2, run.workspace);
+    if (is_max_) pool_.set(3, run.values[node_.outputs[1]]);
     pool_.execute();
   }
-  std::size_t workspace_bytes() const override { return layout_.total(); }
+  std::size_t workspace_bytes() const override { return scratch_; }
   int primitives() const override { return 1; }
 
  private:
   const graph::Node& node_;
   Primitive pool_;
-  WorkspaceLayout layout_;
-  std::size_t scratch_ = 0, wide_ = 0;
-  bool is_max_ = false, fits_ = false;
+  std::size_t scratch_ = 0;
+  bool is_max_ = false;
 };
 
 class Pool2DBackward final : public Kernel {

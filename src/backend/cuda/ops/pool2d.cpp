@@ -30,11 +30,14 @@ void lower_pool2d(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::Pool2DAttributes>(node);
   const ValueId in = node.inputs[0];
   const ValueId out = node.outputs[0];
-  const pool2d_params params{.at = window(attributes, lowering.shape(in), lowering.shape(out)),
-                             .element = element_of(lowering.dtype(in))};
+  const bool is_max = node.outputs.size() > 1;
+  const pool2d_params params{
+      .at = window(attributes, lowering.shape(in), lowering.shape(out)),
+      .element = element_of(lowering.dtype(in)),
+      .wide = is_max && lowering.dtype(node.outputs[1]) == DType::int32 ? 1 : 0};
   Pack<pool2d_params> pack(params);
   pack.point(&pool2d_params::x, Operand::of(in)).point(&pool2d_params::y, Operand::of(out));
-  if (node.outputs.size() > 1) {
+  if (is_max) {
     pack.point(&pool2d_params::argmax, Operand::of(node.outputs[1]));
   }
   lowering.launch(params, pack);
@@ -44,13 +47,15 @@ void lower_pool2d_backward(Lowering& lowering, const Node& node) {
   const auto& attributes = ops::attributes_of<ops::Pool2DAttributes>(node);
   const ValueId in = node.inputs[0];
   const ValueId out = node.outputs[0];
+  const bool is_max = node.inputs.size() > 1;
   const pool2d_backward_params params{
       .at = window(attributes, lowering.shape(out), lowering.shape(in)),
-      .element = element_of(lowering.dtype(in))};
+      .element = element_of(lowering.dtype(in)),
+      .wide = is_max && lowering.dtype(node.inputs[1]) == DType::int32 ? 1 : 0};
   Pack<pool2d_backward_params> pack(params);
   pack.point(&pool2d_backward_params::dy, Operand::of(in))
       .point(&pool2d_backward_params::dx, Operand::of(out));
-  if (node.inputs.size() > 1) {
+  if (is_max) {
     pack.point(&pool2d_backward_params::argmax, Operand::of(node.inputs[1]));
   }
   lowering.launch(params, pack);

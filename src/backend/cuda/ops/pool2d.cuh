@@ -47,9 +47,14 @@ __device__ __forceinline__ void pool_max(const pool2d_params& p, std::int64_t to
     }
   }
   store_as<T, N>(p.y, to, largest);
-  Vector<std::uint8_t, N> argmax;
-  STOKER_UNROLL for (int i = 0; i < N; ++i) argmax.at[i] = static_cast<std::uint8_t>(where[i]);
-  store(p.argmax + to, argmax);
+  if (p.wide != 0) {
+    auto* argmax = static_cast<std::int32_t*>(p.argmax) + to;
+    STOKER_UNROLL for (int i = 0; i < N; ++i) argmax[i] = where[i];
+  } else {
+    Vector<std::uint8_t, N> argmax;
+    STOKER_UNROLL for (int i = 0; i < N; ++i) argmax.at[i] = static_cast<std::uint8_t>(where[i]);
+    store(static_cast<std::uint8_t*>(p.argmax) + to, argmax);
+  }
 }
 
 template <class T, int N>
@@ -107,9 +112,14 @@ __device__ __forceinline__ Floats<N> gradient_of_pixel(const pool2d_backward_par
       const int left = x * w.stride_w - w.before_w;
       const std::int64_t from = offset_of(at.n, y, x, at.c, w.p, w.q, w.c);
       const auto dy = load_as<T, N>(p.dy, from);
-      if (p.argmax != nullptr) {
-        const int place = (at.y - top) * w.window_w + at.x - left;
-        const auto argmax = load<N>(p.argmax + from);
+      const int place = (at.y - top) * w.window_w + at.x - left;
+      if (p.argmax != nullptr && p.wide != 0) {
+        const auto* argmax = static_cast<const std::int32_t*>(p.argmax) + from;
+        STOKER_UNROLL for (int i = 0; i < N; ++i) {
+          sum.at[i] += argmax[i] == place ? dy.at[i] : 0.0f;
+        }
+      } else if (p.argmax != nullptr) {
+        const auto argmax = load<N>(static_cast<const std::uint8_t*>(p.argmax) + from);
         STOKER_UNROLL for (int i = 0; i < N; ++i) {
           sum.at[i] += argmax.at[i] == place ? dy.at[i] : 0.0f;
         }

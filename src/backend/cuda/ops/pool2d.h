@@ -14,18 +14,20 @@ struct Window {
                before_w = {};
 };
 struct pool2d_params {
-  const void* x = {};         // of `element`
-  void* y = {};               // of `element`
-  std::uint8_t* argmax = {};  // null when averaging
+  const void* x = {};  // of `element`
+  void* y = {};        // of `element`
+  void* argmax = {};   // uint8, or int32 if `wide`; null when averaging
   Window at = {};
   Element element = {};
+  std::int32_t wide = {};
 };
 struct pool2d_backward_params {
-  const void* dy = {};              // of `element`
-  const std::uint8_t* argmax = {};  // null when averaging
-  void* dx = {};                    // of `element`
+  const void* dy = {};      // of `element`
+  const void* argmax = {};  // uint8, or int32 if `wide`; null when averaging
+  void* dx = {};            // of `element`
   Window at = {};
   Element element = {};
+  std::int32_t wide = {};
 };
 
 Grid grid_of(const pool2d_params& params);
