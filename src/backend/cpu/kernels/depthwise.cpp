@@ -18,59 +18,68 @@ Range places_inside(std::int64_t offset, std::int64_t stride, std::int64_t exten
   return {begin, end < places ? end : places};
 }
 
-// The channels of x from which a vector of output channels is computed. With one kernel a channel
-// they are the same; otherwise a channel of x stands in several lanes.
+// A vector of output channels, and the channels of x from which it is computed. With one kernel a
+// channel they are the same; otherwise a channel of x stands in several lanes.
 struct Lanes {
-  std::int64_t first;  // channel of x
-  Ints from;           // counted from the first
-  bool reads_beyond;   // Whether a whole vector from the first channel on leaves the pixel.
+  std::int64_t output, width;   // The first output channel, and how many there are.
+  std::int64_t channel, count;  // The first channel of x, and how many there are.
+  Ints from;                    // The lane of a vector of channels that each output takes.
 };
 template <bool kRepeats>
 [[gnu::always_inline]] inline Lanes lanes_of(const Depthwise& d, std::int64_t output) {
-  if constexpr (!kRepeats) return {output, Ints{}, false};
-  const std::int64_t first = output / d.multiplier;
-  // The number of the kernel among those of its channel, and the channel. To count is faster than
-  // to divide.
-  std::int64_t number = output - first * d.multiplier;
-  std::int32_t channel = 0;
+  const std::int64_t outputs = d.channels * d.multiplier;
+  const std::int64_t width = outputs - output < kWidth ? outputs - output : kWidth;
+  if constexpr (!kRepeats) return {output, width, output, width, Ints{}};
+  const std::int64_t channel = output / d.multiplier;
+  const std::int64_t left = d.channels - channel;
+  // The number of a kernel among those of its channel, and the channel. To count is faster than to
+  // divide.
+  std::int64_t number = output - channel * d.multiplier;
+  std::int32_t lane = 0;
   std::int32_t from[kWidth];
   for (int i = 0; i < kWidth; ++i) {
-    from[i] = channel;
+    from[i] = lane;
     if (++number == d.multiplier) {
       number = 0;
-      ++channel;
+      ++lane;
     }
   }
-  Lanes lanes{first, Ints{}, first + kWidth > d.channels};
+  Lanes lanes{output, width, channel, left < kWidth ? left : kWidth, Ints{}};
   __builtin_memcpy(&lanes.from, from, sizeof from);
   return lanes;
 }
+
+// Loads what a pixel of x has for these outputs. A vector that would leave the pixel is cut.
 template <bool kRepeats>
-[[gnu::always_inline]] inline Floats load_lanes(const float* pixel, const Lanes& lanes) {
-  if constexpr (!kRepeats) return load(pixel + lanes.first);
-  if (!lanes.reads_beyond) return permute(load(pixel + lanes.first), lanes.from);
-  float repeated[kWidth];
-  for (int i = 0; i < kWidth; ++i) repeated[i] = pixel[lanes.first + lanes.from[i]];
-  return load(repeated);
+[[gnu::always_inline]] inline Floats load_pixel(const float* pixel, const Lanes& lanes) {
+  const Floats x = lanes.count == kWidth ? load(pixel + lanes.channel)
+                                         : load_first(pixel + lanes.channel, lanes.count);
+  if constexpr (!kRepeats) return x;
+  return permute(x, lanes.from);
+}
+[[gnu::always_inline]] inline Floats load_outputs(const float* pixel, const Lanes& lanes) {
+  return lanes.width == kWidth ? load(pixel + lanes.output)
+                               : load_first(pixel + lanes.output, lanes.width);
+}
+[[gnu::always_inline]] inline void store_outputs(float* pixel, Floats x, const Lanes& lanes) {
+  if (lanes.width == kWidth) {
+    store(pixel + lanes.output, x);
+  } else {
+    store_first(pixel + lanes.output, x, lanes.width);
+  }
 }
 
 // Adds x[i, o / multiplier] * kernel[o] to to[i, o]. Steps are in floats.
 template <bool kRepeats>
 void add_products(const Depthwise& d, float* to, std::int64_t to_step, const float* x,
                   std::int64_t x_step, const float* kernel, std::int64_t count) {
-  const std::int64_t outputs = d.channels * d.multiplier;
-  std::int64_t o = 0;
-  for (; o + kWidth <= outputs; o += kWidth) {
+  for (std::int64_t o = 0; o < d.channels * d.multiplier; o += kWidth) {
     const Lanes lanes = lanes_of<kRepeats>(d, o);
-    const Floats k = load(kernel + o);
+    const Floats k = load_outputs(kernel, lanes);
     for (std::int64_t i = 0; i < count; ++i) {
-      float* into = to + i * to_step + o;
-      store(into, load(into) + load_lanes<kRepeats>(x + i * x_step, lanes) * k);
-    }
-  }
-  for (; o < outputs; ++o) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      to[i * to_step + o] += x[i * x_step + o / d.multiplier] * kernel[o];
+      float* into = to + i * to_step;
+      const Floats product = load_pixel<kRepeats>(x + i * x_step, lanes) * k;
+      store_outputs(into, load_outputs(into, lanes) + product, lanes);
     }
   }
 }
@@ -80,13 +89,12 @@ template <bool kRepeats>
 void add_dot_products(const Depthwise& d, float* to, const float* x, std::int64_t x_step,
                       const float* dy, std::int64_t count) {
   const std::int64_t outputs = d.channels * d.multiplier;
-  std::int64_t o = 0;
-  for (; o + kWidth <= outputs; o += kWidth) {
+  for (std::int64_t o = 0; o < outputs; o += kWidth) {
     const Lanes lanes = lanes_of<kRepeats>(d, o);
     // Four sums, so that the additions do not wait for each other.
     Floats s0{}, s1{}, s2{}, s3{};
     const auto product = [&](std::int64_t i) __attribute__((always_inline)) {
-      return load_lanes<kRepeats>(x + i * x_step, lanes) * load(dy + i * outputs + o);
+      return load_pixel<kRepeats>(x + i * x_step, lanes) * load_outputs(dy + i * outputs, lanes);
     };
     std::int64_t i = 0;
     for (; i + 4 <= count; i += 4) {
@@ -96,14 +104,7 @@ void add_dot_products(const Depthwise& d, float* to, const float* x, std::int64_
       s3 += product(i + 3);
     }
     for (; i < count; ++i) s0 += product(i);
-    store(to + o, load(to + o) + ((s0 + s1) + (s2 + s3)));
-  }
-  for (; o < outputs; ++o) {
-    float sum = 0.0f;
-    for (std::int64_t i = 0; i < count; ++i) {
-      sum += x[i * x_step + o / d.multiplier] * dy[i * outputs + o];
-    }
-    to[o] += sum;
+    store_outputs(to, load_outputs(to, lanes) + ((s0 + s1) + (s2 + s3)), lanes);
   }
 }
 
@@ -138,29 +139,24 @@ void add_data_of_several(const Depthwise& d, const float* dy, const float* kerne
   for (std::int64_t first = 0; first < d.w; first += kPixels) {
     const std::int64_t last = first + kPixels < d.w ? first + kPixels : d.w;
     for (std::int64_t o = 0; o < outputs; o += kWidth) {
-      const std::int64_t width = o + kWidth <= outputs ? kWidth : outputs - o;
-      const auto load_outputs = [&](const float* from) __attribute__((always_inline)) {
-        return width == kWidth ? load(from) : load_some(from, width, 0.0f);
-      };
+      const Lanes lanes = lanes_of<true>(d, o);
       for (std::int64_t i = 0; i < last - first; ++i) store(sums + i * kWidth, Floats{});
       for (std::int64_t r = 0; r < d.kernel_h; ++r) {
         const std::int64_t p = row_over(d, h, r);
         if (p < 0) continue;
         for_each_tap(d, r, first, last, [&](std::int64_t tap, Range places, std::int64_t pixel) {
-          const Floats k = load_outputs(kernel + tap + o);
+          const Floats k = load_outputs(kernel + tap, lanes);
           float* into = sums + (pixel - first) * kWidth;
           for (std::int64_t q = places.begin; q < places.end; ++q) {
-            store(into, load(into) + load_outputs(dy + (p * d.q + q) * outputs + o) * k);
+            store(into, load(into) + load_outputs(dy + (p * d.q + q) * outputs, lanes) * k);
             into += d.stride_w * kWidth;
           }
         });
       }
-      std::int64_t channels[kWidth];
-      for (std::int64_t i = 0; i < width; ++i) channels[i] = (o + i) / d.multiplier;
       for (std::int64_t w = first; w < last; ++w) {
-        float* to = dx + w * d.channels;
+        float* to = dx + w * d.channels + lanes.channel;
         const float* from = sums + (w - first) * kWidth;
-        for (std::int64_t i = 0; i < width; ++i) to[channels[i]] += from[i];
+        for (std::int64_t i = 0; i < lanes.width; ++i) to[lanes.from[i]] += from[i];
       }
     }
   }

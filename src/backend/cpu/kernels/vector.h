@@ -259,4 +259,27 @@ struct ExpParts {
   for (std::int64_t i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
+// These do the same with 0 for the rest, and without a branch for each lane where there are masks.
+[[gnu::always_inline]] inline Floats load_first(const float* from, std::int64_t count) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), from);
+#elif defined(__AVX__)
+  const Ints lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+  return _mm256_maskload_ps(from,
+                            reinterpret_cast<__m256i>(lanes < static_cast<std::int32_t>(count)));
+#else
+  return load_some(from, count, 0.0f);
+#endif
+}
+[[gnu::always_inline]] inline void store_first(float* to, Floats x, std::int64_t count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1U << count) - 1U), x);
+#elif defined(__AVX__)
+  const Ints lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+  _mm256_maskstore_ps(to, reinterpret_cast<__m256i>(lanes < static_cast<std::int32_t>(count)), x);
+#else
+  store_some(to, x, count);
+#endif
+}
+
 }  // namespace stoker::backend::cpu::STOKER_ISA

@@ -280,23 +280,22 @@ class Conv2DBackwardWeights final : public Kernel {
 
 // Whether our own kernel computes a depthwise node: where oneDNN has none for these ("jit_dw",
 // "brgdmm_dw"), it multiplies matrices channel by channel, which takes several times as long.
-bool is_ours(const KernelRequest& request, const std::string& implementation) {
-  return implementation.find("dw") == std::string::npos &&
-         is_depthwise(request.graph, request.node);
+template <class Desc>
+bool is_ours(const KernelRequest& request, Desc (*choose)(const Problem&)) {
+  if (!is_depthwise(request.graph, request.node)) return false;
+  const Desc chosen = choose(read(request.graph, request.node));
+  return implementation_of(chosen).find("dw") == std::string::npos;
 }
 std::unique_ptr<Kernel> make_forward(const KernelRequest& request) {
-  const auto desc = choose_forward(read(request.graph, request.node));
-  if (is_ours(request, implementation_of(desc))) return make_depthwise(request);
+  if (is_ours(request, &choose_forward)) return make_depthwise(request);
   return make<Conv2DForward>(request);
 }
 std::unique_ptr<Kernel> make_backward_data(const KernelRequest& request) {
-  const auto desc = choose_backward_data(read(request.graph, request.node));
-  if (is_ours(request, implementation_of(desc))) return make_depthwise_backward_data(request);
+  if (is_ours(request, &choose_backward_data)) return make_depthwise_backward_data(request);
   return make<Conv2DBackwardData>(request);
 }
 std::unique_ptr<Kernel> make_backward_weights(const KernelRequest& request) {
-  const auto desc = choose_backward_weights(read(request.graph, request.node));
-  if (is_ours(request, implementation_of(desc))) return make_depthwise_backward_weights(request);
+  if (is_ours(request, &choose_backward_weights)) return make_depthwise_backward_weights(request);
   return make<Conv2DBackwardWeights>(request);
 }
 

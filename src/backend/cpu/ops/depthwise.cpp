@@ -152,8 +152,9 @@ bool is_depthwise(const graph::Graph& graph, const graph::Node& node) {
   const auto is_float = [&](graph::ValueId value) {
     return graph.info(value).type.dtype == DType::float32;
   };
-  return groups > 1 && kernel.shape[2] == 1 && is_float(roles.x) && is_float(roles.kernel) &&
-         is_float(roles.y);
+  constexpr std::int64_t kFewestOutputs = 8;
+  return groups > 1 && kernel.shape[2] == 1 && kernel.shape[3] >= kFewestOutputs &&
+         is_float(roles.x) && is_float(roles.kernel) && is_float(roles.y);
 }
 
 std::unique_ptr<Kernel> make_depthwise(const KernelRequest& request) {

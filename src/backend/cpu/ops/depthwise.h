@@ -9,8 +9,8 @@
 
 namespace stoker::backend::cpu {
 
-// Whether each channel of a conv2d, or of a gradient of one, has kernels of its own, and all values
-// are float32.
+// Whether each channel of a conv2d, or of a gradient of one, has kernels of its own, all values are
+// float32, and the result has at least eight channels: with fewer, most lanes of a vector are idle.
 bool is_depthwise(const graph::Graph& graph, const graph::Node& node);
 
 // These take such nodes only.
