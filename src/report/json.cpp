@@ -37,6 +37,8 @@ void visit_members(Report& report, Visit&& visit) {
   visit("samples", report.samples);
   visit("bytes", report.bytes);
   visit("nan_batches", report.nan_batches);
+  visit("failures", report.failures);
+  visit("first_failure", report.first_failure);
   visit("workers", report.workers);
   visit("max_workers", report.max_workers);
   visit("queue_size", report.queue_size);
@@ -63,6 +65,20 @@ void visit_stages(Report& report, Visit&& visit) {
   visit("launch", report.launch);
   visit("step", report.step);
   visit("step_in_a_row", report.step_in_a_row);
+}
+
+template <class Report, class Visit>
+void visit_stage(Report& stage, Visit&& visit) {
+  visit("name", stage.name);
+  visit("elements", stage.elements);
+  visit("bytes", stage.bytes);
+  visit("busy", stage.busy);
+  visit("waited_for_input", stage.waited_for_input);
+  visit("waited_for_room", stage.waited_for_room);
+  visit("workers", stage.workers);
+  visit("is_tuned", stage.is_tuned);
+  visit("asked", stage.asked);
+  visit("ready", stage.ready);
 }
 
 constexpr std::array kSources = {SourceKind::custom,   SourceKind::function, SourceKind::coroutine,
@@ -99,7 +115,29 @@ Config changes(const FeedReport& report) {
   return list;
 }
 
+template <class T>
+void set_member(Config& json, const char* name, const T& value) {
+  if constexpr (std::same_as<T, double>) {
+    json.set(name, finite(value));
+  } else {
+    json.set(name, value);
+  }
+}
+
+Config source_stages(const FeedReport& report) {
+  Config list = Config(Config::List{});
+  for (const StageReport& one : report.stages) {
+    Config json = Config::map();
+    visit_stage(one,
+                [&json](const char* name, const auto& value) { set_member(json, name, value); });
+    json.set("occupancy", finite(one.occupancy()));
+    list.append(std::move(json));
+  }
+  return list;
+}
+
 // ---- Reading ----
+void read(const Config& config, std::string& to) { to = config.string(); }
 void read(const Config& config, bool& to) { to = config.boolean(); }
 void read(const Config& config, double& to) {
   to = config.is_null() ? std::nan("") : config.number();
@@ -153,23 +191,19 @@ void read_member(const Config& config, const char* name, T& to) {
 
 std::string FeedReport::to_json() const {
   Config json = Config::map({{"class", name_of(classify())}});
-  visit_members(*this, [&json]<class T>(const char* name, const T& value) {
-    if constexpr (std::same_as<T, double>) {
-      json.set(name, finite(value));
-    } else {
-      json.set(name, value);
-    }
-  });
+  visit_members(*this,
+                [&json](const char* name, const auto& value) { set_member(json, name, value); });
   json.set("source", name_of(source));
   json.set("bytes_per_second", finite(report::ratio(static_cast<double>(bytes), wall)));
   json.set("seconds_per_batch", finite(seconds_per_batch()));
   json.set("ideal_seconds_per_batch", finite(ideal_seconds_per_batch()));
   json.set("occupancy", finite(occupancy()));
-  Config stages = Config::map();
-  visit_stages(*this, [&stages](const char* name, const DurationHistogram& durations) {
-    stages.set(name, stage(durations));
+  Config of_batch = Config::map();
+  visit_stages(*this, [&of_batch](const char* name, const DurationHistogram& durations) {
+    of_batch.set(name, stage(durations));
   });
-  json.set("stages", std::move(stages));
+  json.set("stages", std::move(of_batch));
+  json.set("source_stages", source_stages(*this));
   json.set("advice", changes(*this));
   return json.to_json();
 }
@@ -177,12 +211,16 @@ std::string FeedReport::to_json() const {
 FeedReport FeedReport::from_json(std::string_view json) {
   const Config config = Config::from_json(json);
   FeedReport report;
-  visit_members(report,
-                [&](const char* name, auto& member) { read_member(config, name, member); });
+  visit_members(report, [&](const char* name, auto& member) { read_member(config, name, member); });
   read_member(config, "source", report.source);
-  const Config& stages = config.at("stages");
+  const Config& of_batch = config.at("stages");
   visit_stages(report,
-               [&](const char* name, auto& member) { read_member(stages, name, member); });
+               [&](const char* name, auto& member) { read_member(of_batch, name, member); });
+  const Config& of_source = config.at("source_stages");
+  for (std::size_t i = 0; i < of_source.size(); ++i) {
+    visit_stage(report.stages.emplace_back(),
+                [&](const char* name, auto& member) { read_member(of_source[i], name, member); });
+  }
   return report;
 }
 
