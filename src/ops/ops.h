@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/warp_tap.h"
 #include "graph/expression.h"
 #include "graph/graph.h"
 
@@ -270,6 +271,18 @@ struct ResizeAttributes : graph::Attributes {
   std::string text() const override;
 };
 Value resize(Value x, std::int64_t axis, std::int64_t extent, bool is_linear);
+
+// Takes each pixel of images [n, height, width, channels] from another place of the image, by a
+// transform of each image [n, 8] (core/warp_tap.h): from the nearest pixel, or from the four around
+// that place. Transforms have no gradient.
+struct WarpAttributes : graph::Attributes {
+  std::int64_t height = 0, width = 0;  // of the result
+  bool is_linear = true;
+  WarpFill fill = WarpFill::constant;
+  float fill_value = 0.0f;
+  std::string text() const override;
+};
+Value warp(Value images, Value transforms, WarpAttributes attributes);
 
 // ---- embedding ---------------------------------------------------------------------------------
 // Picks rows of table [V, D] by number: ids [..], int32 or float32 (truncated), -> [.., D]. A

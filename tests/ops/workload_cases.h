@@ -281,6 +281,22 @@ inline std::vector<WorkloadCase> workload_cases() {
           return graph.append(ops::op(ops::OpIndex::resize_backward), {in[0]}, attributes,
                               {{DType::float32, {16, 32, 64, 32}}});
         });
+  const auto warping = [] {
+    ops::WarpAttributes attributes;
+    attributes.height = attributes.width = 32;
+    attributes.fill = WarpFill::reflect;
+    return attributes;
+  };
+  t.add("warp", "cifar-b128 images of (128, 32, 32, 3)",
+        {uniform({128, 32, 32, 3}), uniform({128, 8}, 0.0, 0.5)},
+        [=](graph::Graph&, auto in) { return std::vector{ops::warp(in[0], in[1], warping())}; });
+  t.add("warp_backward", "cifar-b128 images of (128, 32, 32, 3)",
+        {uniform({128, 32, 32, 3}), uniform({128, 8}, 0.0, 0.5)},
+        [=](graph::Graph& graph, auto in) {
+          return graph.append(ops::op(ops::OpIndex::warp_backward), {in[0], in[1]},
+                              std::make_shared<ops::WarpAttributes>(warping()),
+                              {{DType::float32, {128, 32, 32, 3}}});
+        });
   t.add("constant", "mlp-b128 means of 784 pixels", {}, [](graph::Graph& graph, auto) {
     return std::vector{ops::constant(graph, {784}, std::vector<float>(784, 0.5f))};
   });
