@@ -3,6 +3,7 @@
 #pragma once
 
 #include "stoker/layers/activation.h"
+#include "stoker/layers/attention.h"
 #include "stoker/layers/axes.h"
 #include "stoker/layers/convolution.h"
 #include "stoker/layers/core.h"
