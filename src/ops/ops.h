@@ -119,6 +119,16 @@ struct BatchNormResult {
 };
 BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon);
 
+// ---- layer_norm --------------------------------------------------------------------------------
+// x [.., C], gamma [C], beta [C], float32 -> y, and the mean [..] and the reciprocal of the
+// standard deviation [..] of each row. The op is for training; other passes are made of reductions
+// and arithmetic, which ONNX knows.
+struct LayerNormAttributes : graph::Attributes {
+  float epsilon = 1e-3f;
+  std::string text() const override;
+};
+Value layer_norm(Value x, Value gamma, Value beta, float epsilon);
+
 // ---- pointwise ---------------------------------------------------------------------------------
 // A part of a flat buffer, in elements, and a number for it (for example its weight decay).
 struct Range {

@@ -23,12 +23,13 @@ Floats column_numbers() {
   return numbers;
 }
 
-float dot(const float* a, const float* b, std::int64_t count) {
+// The lanes of sums of products, which are to be added up.
+Floats products_of(const float* a, const float* b, std::int64_t count) {
   Floats sum{};
   std::int64_t i = 0;
   for (; i + kWidth <= count; i += kWidth) sum += load(a + i) * load(b + i);
   if (i < count) sum += load_first(a + i, count - i) * load_first(b + i, count - i);
-  return sum_of_lanes(sum);
+  return sum;
 }
 
 // A block of queries or keys of one head.
@@ -55,8 +56,12 @@ class Worker {
     scores_ = take(kBlock * kBlock);
     slopes_ = take(kBlock * kBlock);
     random_ = take(2 * kBlock);
+    keys_across_ = take(kBlock * key_pitch_);
+    values_across_ = take(kBlock * value_pitch_);
     keys_ = take(kBlock * key_pitch_);
     values_ = take(kBlock * value_pitch_);
+    queries_ = take(kBlock * key_pitch_);
+    slopes_above_ = take(kBlock * value_pitch_);
     sum_a_ = take(kBlock * value_pitch_);
     sum_b_ = take(kBlock * key_pitch_);
     largest_ = take(kBlock);
@@ -66,42 +71,50 @@ class Worker {
   }
 
   void forward(const Block& q) {
-    fill(largest_, -kInfinity, q.count);
-    fill(total_, 0.0f, q.count);
+    fill(largest_, -kInfinity, kBlock);
+    fill(total_, 0.0f, kBlock);
     fill(sum_a_, 0.0f, q.count * value_pitch_);
+    pack_queries(q);
     for (std::int64_t first = 0; first < a_.keys; first += kBlock) {
       const Block k = keys_block(q, first);
       if (is_out_of_sight(q, k)) continue;
-      pack_keys(k);
+      turn_keys(k);
+      pack(values_, value_pitch_, value_at(k), value_step_, k.count, a_.value_dim);
       score(q, k);
-      for (std::int64_t i = 0; i < q.count; ++i) exponentials(q, k, i);
-      product({scores_, kBlock, 1}, {value_at(k), value_step_}, {sum_a_, value_pitch_}, q.count,
-              a_.value_dim, k.count, true);
+      for (std::int64_t i = 0; i < q.count; i += kWidth) exponentials(q, k, i);
+      product({scores_, kBlock, 1}, {values_, value_pitch_}, {sum_a_, value_pitch_}, q.count,
+              value_pitch_, k.count, true);
     }
-    for (std::int64_t i = 0; i < q.count; ++i) finish(q, i);
+    for (std::int64_t i = 0; i < q.count; i += kWidth) finish(q, i);
   }
 
   // The gradient of a block of queries.
   void queries(const Block& q) {
     prepare_backward(q);
-    clear_queries(q);
+    pack_queries(q);
+    pack_slopes_above(q);
+    fill(sum_b_, 0.0f, q.count * key_pitch_);
     for (std::int64_t first = 0; first < a_.keys; first += kBlock) {
       const Block k = keys_block(q, first);
       if (is_out_of_sight(q, k) && !has_mean_) continue;
+      turn_keys(k);
+      turn_values(k);
       pack_keys(k);
-      pack_values(k);
       slopes(q, k);
-      add_to_queries(q, k);
+      product({slopes_, kBlock, 1}, {keys_, key_pitch_}, {sum_b_, key_pitch_}, q.count, key_pitch_,
+              k.count, true);
     }
+    write_queries(q, sum_b_);
   }
 
   // The gradients of a block of keys and values, and, where it is the only block, of the queries.
   void keys(const Block& k) {
     fill(sum_a_, 0.0f, k.count * value_pitch_);
     fill(sum_b_, 0.0f, k.count * key_pitch_);
-    pack_keys(k);
-    pack_values(k);
+    turn_keys(k);
+    turn_values(k);
     const bool with_queries = a_.keys <= kBlock;
+    if (with_queries) pack_keys(k);
     const std::int64_t group = a_.heads / a_.key_heads;
     for (std::int64_t head = k.head * group; head < (k.head + 1) * group; ++head) {
       for (std::int64_t first = 0; first < a_.queries; first += kBlock) {
@@ -109,17 +122,22 @@ class Worker {
         const bool is_unseen = is_out_of_sight(q, k);
         if (!is_unseen || a_.blind_is_mean) prepare_backward(q);
         if (is_unseen && !(a_.blind_is_mean && has_mean_)) {
-          if (with_queries) clear_queries(q);
+          fill(queries_, 0.0f, q.count * key_pitch_);
+          if (with_queries) write_queries(q, queries_);
           continue;
         }
+        pack_queries(q);
+        pack_slopes_above(q);
         slopes(q, k);
-        product({scores_, 1, kBlock}, {a_.dy + y_offset(q), y_step_}, {sum_a_, value_pitch_},
-                k.count, a_.value_dim, q.count, true);
-        product({slopes_, 1, kBlock}, {a_.query + query_offset(q), query_step_},
-                {sum_b_, key_pitch_}, k.count, a_.key_dim, q.count, true);
+        product({scores_, 1, kBlock}, {slopes_above_, value_pitch_}, {sum_a_, value_pitch_},
+                k.count, value_pitch_, q.count, true);
+        product({slopes_, 1, kBlock}, {queries_, key_pitch_}, {sum_b_, key_pitch_}, k.count,
+                key_pitch_, q.count, true);
         if (!with_queries) continue;
-        product({slopes_, kBlock, 1}, {key_at(k), key_step_},
-                {a_.dquery + query_offset(q), query_step_}, q.count, a_.key_dim, k.count, false);
+        // The queries themselves are not needed any more.
+        product({slopes_, kBlock, 1}, {keys_, key_pitch_}, {queries_, key_pitch_}, q.count,
+                key_pitch_, k.count, false);
+        write_queries(q, queries_);
       }
     }
     for (std::int64_t j = 0; j < k.count; ++j) {
@@ -132,8 +150,13 @@ class Worker {
   static void fill(float* to, float value, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = value;
   }
+  static void write_scaled(float* to, const float* from, float factor, std::int64_t count) {
+    std::int64_t i = 0;
+    for (; i + kWidth <= count; i += kWidth) store(to + i, load(from + i) * factor);
+    if (i < count) store_first(to + i, load_first(from + i, count - i) * factor, count - i);
+  }
   static void copy(float* to, const float* from, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
+    write_scaled(to, from, 1.0f, count);
   }
 
   // ---- Places ----
@@ -186,6 +209,7 @@ class Worker {
   void note_hidden(const Block& k) {
     const float* mask =
         a_.key_mask == nullptr ? nullptr : a_.key_mask + k.sample * a_.keys + k.first;
+    hides_some_ = k.count % kWidth != 0 || mask != nullptr;
     for (std::int64_t j = 0; j < kBlock; ++j) {
       const bool is_seen = j < k.count && (mask == nullptr || mask[j] != 0.0f);
       hidden_[j] = is_seen ? 0.0f : -kInfinity;
@@ -193,26 +217,43 @@ class Worker {
   }
 
   // ---- Blocks ----
-  // Writes the transpose of rows, with zeros up to a whole vector of columns.
-  static void transpose(float* to, const float* from, std::int64_t step, std::int64_t rows,
-                        std::int64_t columns) {
-    const std::int64_t width = whole_vectors(rows);
-    for (std::int64_t c = 0; c < columns; ++c) {
-      float* row = to + c * kBlock;
-      for (std::int64_t r = 0; r < rows; ++r) row[r] = from[r * step + c];
-      for (std::int64_t r = rows; r < width; ++r) row[r] = 0.0f;
+  // Copies rows, with zeros up to a whole vector.
+  static void pack(float* to, std::int64_t pitch, const float* from, std::int64_t step,
+                   std::int64_t rows, std::int64_t columns) {
+    const std::int64_t whole = columns / kWidth * kWidth;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < whole; c += kWidth) {
+        store(to + r * pitch + c, load(from + r * step + c));
+      }
+      if (whole < columns) {
+        store(to + r * pitch + whole, load_first(from + r * step + whole, columns - whole));
+      }
     }
   }
+  void pack_queries(const Block& q) {
+    pack(queries_, key_pitch_, a_.query + query_offset(q), query_step_, q.count, a_.key_dim);
+  }
+  void pack_slopes_above(const Block& q) {
+    pack(slopes_above_, value_pitch_, a_.dy + y_offset(q), y_step_, q.count, a_.value_dim);
+  }
   void pack_keys(const Block& k) {
-    transpose(keys_, key_at(k), key_step_, k.count, a_.key_dim);
+    pack(keys_, key_pitch_, key_at(k), key_step_, k.count, a_.key_dim);
+  }
+  void turn_keys(const Block& k) {
+    transpose(keys_across_, kBlock, key_at(k), key_step_, k.count, a_.key_dim);
     note_hidden(k);
   }
-  void pack_values(const Block& k) {
-    transpose(values_, value_at(k), value_step_, k.count, a_.value_dim);
+  void turn_values(const Block& k) {
+    transpose(values_across_, kBlock, value_at(k), value_step_, k.count, a_.value_dim);
+  }
+  void write_queries(const Block& q, const float* from) {
+    for (std::int64_t i = 0; i < q.count; ++i) {
+      copy(a_.dquery + query_offset(q) + i * query_step_, from + i * key_pitch_, a_.key_dim);
+    }
   }
   void score(const Block& q, const Block& k) {
-    product({a_.query + query_offset(q), query_step_, 1}, {keys_, kBlock}, {scores_, kBlock},
-            q.count, whole_vectors(k.count), a_.key_dim, false);
+    product({queries_, key_pitch_, 1}, {keys_across_, kBlock}, {scores_, kBlock}, q.count,
+            whole_vectors(k.count), a_.key_dim, false);
   }
 
   // Calls f(place, scores) for the vectors of a row, with -inf for keys that are not seen.
@@ -222,46 +263,68 @@ class Worker {
     float* scores = scores_ + row * kBlock;
     const Range seen = seen_by(q, k, row);
     const bool sees_all = seen.begin == 0 && seen.end == k.count;
+    if (sees_all && !hides_some_) {
+      for (std::int64_t c = 0; c < k.count; c += kWidth) f(scores + c, load(scores + c) * a_.scale);
+      return;
+    }
     const auto begin = static_cast<float>(seen.begin), end = static_cast<float>(seen.end);
     const Floats numbers = column_numbers();
     for (std::int64_t c = 0; c < k.count; c += kWidth) {
-      Floats s = load(scores + c) * a_.scale + load(hidden_ + c);
-      // -inf is added to a NaN in vain, which a key that is not seen may have.
-      s = select(load(hidden_ + c) < 0.0f, -kInfinity, s);
-      if (!sees_all) {
-        const Floats number = numbers + static_cast<float>(c);
-        s = select((number >= begin) & (number < end), s, -kInfinity);
-      }
-      f(scores + c, s);
+      const Floats number = numbers + static_cast<float>(c);
+      const Ints is_seen = (load(hidden_ + c) == 0.0f) & (number >= begin) & (number < end);
+      f(scores + c, select(is_seen, load(scores + c) * a_.scale, -kInfinity));
     }
   }
 
-  // Forwards, turns a row of scores into exponentials.
-  void exponentials(const Block& q, const Block& k, std::int64_t row) {
-    Floats most = all(-kInfinity);
-    each_score(q, k, row, [&](float* at, Floats s) {
-      store(at, s);
-      most = maximum(most, s);
-    });
-    const float before = largest_[row];
-    const float block = max_of_lanes(most);
-    const float now = block > before || block != block ? block : before;
-    float* scores = scores_ + row * kBlock;
-    Floats sum{};
-    for (std::int64_t c = 0; c < k.count; c += kWidth) {
-      const Floats s = load(scores + c);
-      const Floats e = select(s == -kInfinity, 0.0f, exp(s - now));
-      store(scores + c, e);
-      sum += e;
+  // Combines the lanes of a vector for each of kWidth rows at a time: by transposing them.
+  template <class Op>
+  [[gnu::always_inline]] static Floats across(Floats (&rows)[kWidth], const Op& op) {
+    exchange<1>(rows);
+    Floats all_lanes = rows[0];
+#pragma GCC unroll 16
+    for (int i = 1; i < kWidth; ++i) all_lanes = op(all_lanes, rows[i]);
+    return all_lanes;
+  }
+
+  // Forwards, turns the scores of kWidth rows into exponentials.
+  void exponentials(const Block& q, const Block& k, std::int64_t first) {
+    const std::int64_t rows = smaller(kWidth, q.count - first);
+    Floats lanes[kWidth];
+    for (int i = 0; i < kWidth; ++i) {
+      lanes[i] = all(-kInfinity);
+      if (i >= rows) continue;
+      each_score(q, k, first + i, [&](float* at, Floats s) {
+        store(at, s);
+        lanes[i] = maximum(lanes[i], s);
+      });
     }
-    if (a_.dropout > 0.0f) drop(scores, q, k, row);
-    const float factor = before == -kInfinity ? 0.0f : exp(all(before - now))[0];
-    total_[row] = total_[row] * factor + sum_of_lanes(sum);
-    largest_[row] = now;
-    if (factor == 1.0f || before == -kInfinity) return;
-    float* gathered = sum_a_ + row * value_pitch_;
-    for (std::int64_t c = 0; c < value_pitch_; c += kWidth) {
-      store(gathered + c, load(gathered + c) * factor);
+    const Floats before = load(largest_ + first);
+    const Floats now =
+        maximum(across(lanes, [](Floats a, Floats b) { return maximum(a, b); }), before);
+    const Floats factors = select(before == -kInfinity, 0.0f, exp(before - now));
+    store(largest_ + first, now);
+    for (int i = 0; i < kWidth; ++i) {
+      lanes[i] = Floats{};
+      if (i >= rows) continue;
+      float* scores = scores_ + (first + i) * kBlock;
+      const float largest = largest_[first + i];
+      for (std::int64_t c = 0; c < k.count; c += kWidth) {
+        const Floats s = load(scores + c);
+        const Floats e = select(s == -kInfinity, 0.0f, exp(s - largest));
+        store(scores + c, e);
+        lanes[i] += e;
+      }
+      if (a_.dropout > 0.0f) drop(scores, q, k, first + i);
+    }
+    const Floats sums = across(lanes, [](Floats a, Floats b) { return a + b; });
+    store(total_ + first, load(total_ + first) * factors + sums);
+    if (!any((factors != 1.0f) & (before != -kInfinity))) return;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      float* gathered = sum_a_ + (first + i) * value_pitch_;
+      const float factor = factors[i];
+      for (std::int64_t c = 0; c < value_pitch_; c += kWidth) {
+        store(gathered + c, load(gathered + c) * factor);
+      }
     }
   }
 
@@ -279,20 +342,19 @@ class Worker {
     for (std::int64_t j = 0; j < k.count; ++j) weights[j] *= kept(random[j]);
   }
 
-  void finish(const Block& q, std::int64_t row) {
-    float* y = a_.y + y_offset(q) + row * y_step_;
-    float* gathered = sum_a_ + row * value_pitch_;
-    if (total_[row] != 0.0f) {
-      const float factor = 1.0f / total_[row];
-      for (std::int64_t c = 0; c < a_.value_dim; ++c) y[c] = gathered[c] * factor;
-      logarithm_at(q)[row] = largest_[row] + log(all(total_[row]))[0];
-      return;
+  // Divides what kWidth rows have gathered by their sums.
+  void finish(const Block& q, std::int64_t first) {
+    const std::int64_t rows = smaller(kWidth, q.count - first);
+    const Floats totals = load(total_ + first);
+    const Floats logarithms =
+        select(totals == 0.0f, kInfinity, load(largest_ + first) + log(totals));
+    const Floats factors = select(totals == 0.0f, 1.0f, 1.0f / totals);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      logarithm_at(q)[first + i] = logarithms[i];
+      float* gathered = sum_a_ + (first + i) * value_pitch_;
+      if (totals[i] == 0.0f && a_.blind_is_mean) mean(q, first + i, gathered);
+      write_scaled(a_.y + y_offset(q) + (first + i) * y_step_, gathered, factors[i], a_.value_dim);
     }
-    logarithm_at(q)[row] = kInfinity;
-    if (a_.blind_is_mean) {
-      mean(q, row, gathered);
-    }
-    copy(y, gathered, a_.value_dim);
   }
   // The mean of all values, for a query that sees no key.
   void mean(const Block& q, std::int64_t row, float* sum) {
@@ -312,17 +374,23 @@ class Worker {
   // A row's sum of weights times slopes is that of dy times y.
   void prepare_backward(const Block& q) {
     has_mean_ = false;
-    for (std::int64_t i = 0; i < q.count; ++i) {
-      const std::int64_t at = y_offset(q) + i * y_step_;
-      dots_[i] = dot(a_.dy + at, a_.y + at, a_.value_dim);
-      if (a_.blind_is_mean && logarithm_at(q)[i] == kInfinity) has_mean_ = true;
+    for (std::int64_t first = 0; first < q.count; first += kWidth) {
+      Floats lanes[kWidth];
+      for (int i = 0; i < kWidth; ++i) {
+        lanes[i] = Floats{};
+        if (first + i >= q.count) continue;
+        const std::int64_t at = y_offset(q) + (first + i) * y_step_;
+        lanes[i] = products_of(a_.dy + at, a_.y + at, a_.value_dim);
+        if (a_.blind_is_mean && logarithm_at(q)[first + i] == kInfinity) has_mean_ = true;
+      }
+      store(dots_ + first, across(lanes, [](Floats a, Floats b) { return a + b; }));
     }
   }
 
   // Makes `scores_` the weights after dropout, and `slopes_` the gradient of the scaled products.
   void slopes(const Block& q, const Block& k) {
     score(q, k);
-    product({a_.dy + y_offset(q), y_step_, 1}, {values_, kBlock}, {slopes_, kBlock}, q.count,
+    product({slopes_above_, value_pitch_, 1}, {values_across_, kBlock}, {slopes_, kBlock}, q.count,
             whole_vectors(k.count), a_.value_dim, false);
     const float* logarithms = logarithm_at(q);
     for (std::int64_t i = 0; i < q.count; ++i) {
@@ -350,30 +418,27 @@ class Worker {
       }
     }
   }
-  void clear_queries(const Block& q) {
-    for (std::int64_t i = 0; i < q.count; ++i) {
-      fill(a_.dquery + query_offset(q) + i * query_step_, 0.0f, a_.key_dim);
-    }
-  }
-  void add_to_queries(const Block& q, const Block& k) {
-    product({slopes_, kBlock, 1}, {key_at(k), key_step_},
-            {a_.dquery + query_offset(q), query_step_}, q.count, a_.key_dim, k.count, true);
-  }
-
   const Attention& a_;
   const std::int64_t query_step_, y_step_, key_step_, value_step_;  // from row to row
   const std::int64_t key_pitch_, value_pitch_;
   float* scores_;
   float* slopes_;
   float* random_;
-  float* keys_;    // transposed, as all rows of kBlock floats
-  float* values_;  // likewise
-  float* sum_a_;   // of values
-  float* sum_b_;   // of keys
+  // Copies of blocks whose rows lie together: rows of one head are far from each other, and would
+  // push each other out of the cache.
+  float* keys_across_;    // transposed, in rows of kBlock floats
+  float* values_across_;  // likewise
+  float* keys_;
+  float* values_;
+  float* queries_;
+  float* slopes_above_;  // of dy
+  float* sum_a_;         // of values
+  float* sum_b_;         // of keys
   float* largest_;
   float* total_;
   float* dots_;
   float* hidden_;
+  bool hides_some_ = false;
   bool has_mean_ = false;
 };
 

@@ -137,6 +137,20 @@ struct Depthwise {
   std::int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, before_h, before_w;
 };
 
+// Rows [.., columns] of x; y is the output forwards, and dy [.., columns] its gradient backwards.
+struct LayerNorm {
+  std::int64_t columns;
+  float epsilon;
+  const float* x;
+  const float* gamma;  // [columns]
+  const float* beta;   // [columns]
+  float* mean;         // [..]
+  float* inverse;      // [..]
+  float* y;
+  const float* dy;
+  float* dx;
+};
+
 // Attention over queries [batch, queries, heads, key_dim], keys [batch, keys, key_heads, key_dim]
 // and values [batch, keys, key_heads, value_dim]; see ops::attention. Pointers that a pass does not
 // use are null.
@@ -167,7 +181,7 @@ inline constexpr std::int64_t kAttentionBlock = 64;
 // The scratch memory of a thread, in floats.
 constexpr std::int64_t attention_scratch(std::int64_t key_dim, std::int64_t value_dim) {
   const std::int64_t widest = key_dim > value_dim ? key_dim : value_dim;
-  return kAttentionBlock * (2 * kAttentionBlock + 4 * (widest + kMaxVector) + 8);
+  return kAttentionBlock * (2 * kAttentionBlock + 8 * (widest + kMaxVector) + 8);
 }
 
 struct KernelTable {
@@ -189,6 +203,9 @@ struct KernelTable {
   void (*cross_entropy_dense)(const float* logits, const float* labels, float* loss,
                               float* gradient, std::int64_t rows, std::int64_t columns);
   void (*matmul)(const SmallMatMul& arguments);
+  // Standardises rows, and writes the mean and the reciprocal of the standard deviation of each.
+  void (*layer_norm)(const LayerNorm& arguments, std::int64_t begin, std::int64_t end);
+  void (*layer_norm_backward)(const LayerNorm& arguments, std::int64_t begin, std::int64_t end);
   // Blocks of queries [begin, end), counted over all heads of all samples.
   void (*attention)(const Attention& arguments, std::int64_t begin, std::int64_t end,
                     float* scratch);

@@ -17,6 +17,8 @@ const KernelTable& table() {
       .cross_entropy_sparse = cross_entropy_sparse,
       .cross_entropy_dense = cross_entropy_dense,
       .matmul = matmul,
+      .layer_norm = layer_norm,
+      .layer_norm_backward = layer_norm_backward,
       .attention = attention,
       .attention_queries = attention_queries,
       .attention_keys = attention_keys,

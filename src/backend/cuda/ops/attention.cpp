@@ -28,6 +28,7 @@ AttentionShared shared_of(const Lowering& lowering, const Node& node) {
   shared.window = int32(attributes.window);
   shared.blind_is_mean = attributes.blind != ops::BlindQuery::zeros;
   shared.blind_has_gradient = attributes.blind == ops::BlindQuery::mean_with_gradient;
+  shared.element = element_of(lowering.dtype(node.inputs[0]));
   return shared;
 }
 
@@ -83,8 +84,8 @@ Grid grid_of(const attention_backward_params& p) {
   return blocks_of(attention_tiles(p.in).total());
 }
 
-const CudaOp attention_on_cuda = with_kernels(&lower_attention, Elements::float32_only);
+const CudaOp attention_on_cuda = with_kernels(&lower_attention, Elements::any_type);
 const CudaOp attention_backward_on_cuda =
-    with_kernels(&lower_attention_backward, Elements::float32_only);
+    with_kernels(&lower_attention_backward, Elements::any_type);
 
 }  // namespace stoker::backend::cuda

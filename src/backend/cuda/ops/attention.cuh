@@ -4,6 +4,7 @@
 // of the result; the scores are computed again for others.
 #pragma once
 
+#include "backend/cuda/kernels/elements.cuh"
 #include "backend/cuda/kernels/philox.cuh"
 #include "backend/cuda/kernels/product_tiles.cuh"
 #include "backend/cuda/ops/attention.h"
@@ -13,18 +14,38 @@ namespace stoker::backend::cuda {
 // Weights or slopes of a tile, by the depth along which they are summed up next.
 using WeightTile = float[kTile][kTile + 4];
 
+// The element of a tensor of any type, as a float.
+__device__ __forceinline__ float element_at(const void* from, Element element, std::int64_t at) {
+  if (element == Element::float32) return static_cast<const float*>(from)[at];
+  if (element == Element::bfloat16) return to_float(static_cast<const Bfloat16*>(from)[at]);
+  return to_float(static_cast<const Float16*>(from)[at]);
+}
+__device__ __forceinline__ void put_element(void* to, Element element, std::int64_t at,
+                                            float value) {
+  if (element == Element::float32) {
+    static_cast<float*>(to)[at] = value;
+  } else if (element == Element::bfloat16) {
+    put(value, static_cast<Bfloat16*>(to)[at]);
+  } else {
+    put(value, static_cast<Float16*>(to)[at]);
+  }
+}
+
 // The rows of one head of a tensor [batch, steps, heads, features].
 struct HeadRows {
-  const float* from;
-  std::int64_t step;
-  int rows, columns;
+  const void* from;
+  Element element;
+  std::int64_t first;
+  int step, rows, columns;
 
   __device__ float at(int row, int column) const {
-    return row < rows && column < columns ? from[row * step + column] : 0.0f;
+    if (row >= rows || column >= columns) return 0.0f;
+    return element_at(from, element, first + row * step + column);
   }
-  // Loads kTile rows with the depth along the columns.
+  // Loads kTile rows with the depth along the columns. Both loads are loops, because four addresses
+  // at a time, beside scores and sums, take more registers than a thread has.
   __device__ void load_along_columns(MatrixTile& tile, int first_row, int first_column) const {
-    STOKER_UNROLL for (int j = 0; j < kTile * kTileDepth / kBlockThreads; ++j) {
+    STOKER_NO_UNROLL for (int j = 0; j < kTile * kTileDepth / kBlockThreads; ++j) {
       const int e = static_cast<int>(threadIdx.x) + j * kBlockThreads;
       tile[e % kTileDepth][e / kTileDepth] =
           at(first_row + e / kTileDepth, first_column + e % kTileDepth);
@@ -32,18 +53,18 @@ struct HeadRows {
   }
   // Loads kTile columns with the depth along the rows.
   __device__ void load_along_rows(MatrixTile& tile, int first_row, int first_column) const {
-    STOKER_UNROLL for (int j = 0; j < kTile * kTileDepth / kBlockThreads; ++j) {
+    STOKER_NO_UNROLL for (int j = 0; j < kTile * kTileDepth / kBlockThreads; ++j) {
       const int e = static_cast<int>(threadIdx.x) + j * kBlockThreads;
       tile[e / kTile][e % kTile] = at(first_row + e / kTile, first_column + e % kTile);
     }
   }
 };
 
-__device__ __forceinline__ HeadRows rows_of_head(const float* from, int sample, int steps,
-                                                 int heads, int head, int features) {
-  const std::int64_t step = static_cast<std::int64_t>(heads) * features;
-  return {from + sample * steps * step + static_cast<std::int64_t>(head) * features, step, steps,
-          features};
+__device__ __forceinline__ HeadRows rows_of_head(const void* from, Element element, int sample,
+                                                 int steps, int heads, int head, int features) {
+  const int step = heads * features;
+  return {from,  element, static_cast<std::int64_t>(sample) * steps * step + head * features, step,
+          steps, features};
 }
 
 // One head of queries, and its head of keys and values.
@@ -52,17 +73,17 @@ struct AttentionHead {
   int sample, head;
 
   __device__ HeadRows queries() const {
-    return rows_of_head(p.query, sample, p.queries, p.heads, head, p.key_dim);
+    return rows_of_head(p.query, p.element, sample, p.queries, p.heads, head, p.key_dim);
   }
   // Another tensor of y's shape.
-  __device__ HeadRows results(const float* of) const {
-    return rows_of_head(of, sample, p.queries, p.heads, head, p.value_dim);
+  __device__ HeadRows results(const void* of) const {
+    return rows_of_head(of, p.element, sample, p.queries, p.heads, head, p.value_dim);
   }
   __device__ HeadRows keys() const {
-    return rows_of_head(p.key, sample, p.keys, p.key_heads, key_head(), p.key_dim);
+    return rows_of_head(p.key, p.element, sample, p.keys, p.key_heads, key_head(), p.key_dim);
   }
   __device__ HeadRows values() const {
-    return rows_of_head(p.value, sample, p.keys, p.key_heads, key_head(), p.value_dim);
+    return rows_of_head(p.value, p.element, sample, p.keys, p.key_heads, key_head(), p.value_dim);
   }
   __device__ int key_head() const { return head / (p.heads / p.key_heads); }
   __device__ std::int64_t row(int query) const {
@@ -89,11 +110,16 @@ struct AttentionHead {
     return p.blind_is_mean != 0 &&
            (p.query_mask != nullptr || p.key_mask != nullptr || p.window > 0);
   }
-  // The factor by which dropout multiplies a weight.
-  __device__ float kept(int query, int key) const {
-    if (p.dropout <= 0.0f || query >= p.queries || key >= p.keys) return 1.0f;
-    const auto element = static_cast<unsigned long long>(row(query) * p.keys + key);
-    return uniform(element, p.stream, p.scalars) < p.dropout ? 0.0f : 1.0f / (1.0f - p.dropout);
+  // The factor by which dropout multiplies a weight: 0 or more, and below that, 1 less than its
+  // negative, where the query does not see the key. There is no weight beyond the last one.
+  __device__ float factor(int query, int key) const {
+    if (query >= p.queries || key >= p.keys) return -1.0f;
+    float kept = 1.0f;
+    if (p.dropout > 0.0f) {
+      const auto element = static_cast<unsigned long long>(row(query) * p.keys + key);
+      kept = uniform(element, p.stream, p.scalars) < p.dropout ? 0.0f : 1.0f / (1.0f - p.dropout);
+    }
+    return sees(query, key) ? kept : -1.0f - kept;
   }
 };
 
@@ -139,13 +165,35 @@ __device__ __forceinline__ void add_weighed_rows(ThreadTile& sum, const HeadRows
   }
 }
 
-__device__ __forceinline__ void write_rows(const ThreadTile& tile, float* to, std::int64_t step,
-                                           int first_row, int rows, int first_column, int columns) {
+// Writes a thread's part of a tile to rows of the same form.
+__device__ __forceinline__ void write_rows(const ThreadTile& tile, void* to, const HeadRows& rows,
+                                           int first_row, int first_column) {
   STOKER_UNROLL for (int i = 0; i < 4; ++i) {
     STOKER_UNROLL for (int j = 0; j < 4; ++j) {
-      if (first_row + i >= rows || first_column + j >= columns) continue;
-      to[(first_row + i) * step + first_column + j] = tile.rows[i].at[j];
+      const int row = first_row + i, column = first_column + j;
+      if (row >= rows.rows || column >= rows.columns) continue;
+      put_element(to, rows.element, rows.first + row * rows.step + column, tile.rows[i].at[j]);
     }
+  }
+}
+
+enum class AttentionGradient : std::uint8_t { queries, keys, values };
+
+// Where the weight of a query and a key lies: by key, for what is summed up over keys, or by query.
+template <bool kByKey>
+__device__ __forceinline__ float& slot_of(WeightTile& weights, int query, int key) {
+  return kByKey ? weights[key][query] : weights[query][key];
+}
+
+// Puts the factors of a thread's weights where the weights will lie. It is a loop, because the masks
+// and random numbers of 16 of them at a time take more registers than a thread has.
+template <bool kByKey>
+__device__ __forceinline__ void put_factors(const AttentionHead& head, int first_query,
+                                            int first_key, WeightTile& weights) {
+  const ThreadPlace place;
+  STOKER_NO_UNROLL for (int e = 0; e < 16; ++e) {
+    const int query = place.row + e / 4, key = place.column + e % 4;
+    slot_of<kByKey>(weights, query, key) = head.factor(first_query + query, first_key + key);
   }
 }
 
@@ -161,12 +209,12 @@ __device__ __forceinline__ void exponentials(const AttentionHead& head, const Th
                                              ThreadTile& gathered, WeightTile& weights) {
   const ThreadPlace place;
   const WarpTeam team(kTile / 4);
+  put_factors<true>(head, first_query, first_key, weights);
   STOKER_UNROLL for (int i = 0; i < 4; ++i) {
-    const int query = first_query + place.row + i;
     float score[4];
     float largest = sums.largest[i];
     STOKER_UNROLL for (int j = 0; j < 4; ++j) {
-      const bool sees = head.sees(query, first_key + place.column + j);
+      const bool sees = weights[place.column + j][place.row + i] >= 0.0f;
       score[j] = sees ? scores.rows[i].at[j] * head.p.scale : -INFINITY;
       largest = fmaxf(largest, score[j]);
     }
@@ -175,8 +223,7 @@ __device__ __forceinline__ void exponentials(const AttentionHead& head, const Th
     STOKER_UNROLL for (int j = 0; j < 4; ++j) {
       const float weight = score[j] == -INFINITY ? 0.0f : expf(score[j] - largest);
       total += weight;
-      weights[place.column + j][place.row + i] =
-          weight * head.kept(query, first_key + place.column + j);
+      weights[place.column + j][place.row + i] *= weight;
     }
     const float factor = sums.largest[i] == -INFINITY ? 0.0f : expf(sums.largest[i] - largest);
     sums.total[i] = sums.total[i] * factor + team.reduce(total, Sum());
@@ -198,12 +245,11 @@ __device__ __forceinline__ void add_means(const AttentionHead& head, const Query
   if (__syncthreads_or(is_any_blind ? 1 : 0) == 0) return;
   const float weight = 1.0f / static_cast<float>(head.p.keys);
   for (int first_key = 0; first_key < head.p.keys; first_key += kTile) {
+    put_factors<true>(head, first_query, first_key, memory.weights);
     STOKER_UNROLL for (int i = 0; i < 4; ++i) {
       STOKER_UNROLL for (int j = 0; j < 4; ++j) {
-        const int query = first_query + place.row + i, key = first_key + place.column + j;
-        const bool counts = sums.total[i] == 0.0f && key < head.p.keys;
-        memory.weights[place.column + j][place.row + i] =
-            counts ? weight * head.kept(query, key) : 0.0f;
+        float& slot = memory.weights[place.column + j][place.row + i];
+        slot = sums.total[i] == 0.0f ? weight * (-1.0f - slot) : 0.0f;
       }
     }
     __syncthreads();
@@ -248,16 +294,12 @@ STOKER_KERNEL(attention) {
       p.logarithms[head.row(query)] =
           sums.total[r] == 0.0f ? INFINITY : sums.largest[r] + logf(sums.total[r]);
     }
-    const std::int64_t step = static_cast<std::int64_t>(in.heads) * in.value_dim;
-    float* to = p.y + head.sample * in.queries * step + head.head * in.value_dim;
-    write_rows(gathered, to, step, first_query + place.row, in.queries, chunk * kTile + place.column,
-               in.value_dim);
+    write_rows(gathered, p.y, head.results(p.y), first_query + place.row,
+               chunk * kTile + place.column);
   }
 }
 
 // ---- Backwards ----------------------------------------------------------------------------------
-enum class AttentionGradient : std::uint8_t { queries, keys, values };
-
 // The sums of dy times y over the features, for a thread's 4 queries.
 __device__ __forceinline__ void dots_of(const HeadRows& dy, const HeadRows& y, int first_query,
                                         float (&dots)[4]) {
@@ -280,6 +322,8 @@ __device__ __forceinline__ void weights_backwards(const attention_backward_param
                                                   const AttentionHead& head, int first_query,
                                                   int first_key, AttentionTileMemory& memory) {
   const ThreadPlace place;
+  constexpr bool kByKey = kOf == AttentionGradient::queries;
+  put_factors<kByKey>(head, first_query, first_key, memory.weights);
   const HeadRows dy = head.results(p.dy);
   float dots[4] = {};
   ThreadTile slopes{};
@@ -291,28 +335,21 @@ __device__ __forceinline__ void weights_backwards(const attention_backward_param
       products_of_rows(head.queries(), head.keys(), first_query, first_key, memory);
   STOKER_UNROLL for (int i = 0; i < 4; ++i) {
     const int query = first_query + place.row + i;
-    const float logarithm =
-        query < head.p.queries ? p.logarithms[head.row(query)] : INFINITY;
+    const float logarithm = query < head.p.queries ? p.logarithms[head.row(query)] : INFINITY;
     const bool is_blind = logarithm == INFINITY;
+    const float mean =
+        is_blind && head.p.blind_is_mean != 0 ? 1.0f / static_cast<float>(head.p.keys) : 0.0f;
+    const float slope = is_blind && head.p.blind_has_gradient == 0 ? 0.0f : head.p.scale;
     STOKER_UNROLL for (int j = 0; j < 4; ++j) {
-      const int key = first_key + place.column + j;
-      float weight = 0.0f;
-      if (is_blind && head.p.blind_is_mean != 0 && query < head.p.queries && key < head.p.keys) {
-        weight = 1.0f / static_cast<float>(head.p.keys);
-      } else if (head.sees(query, key)) {
-        weight = expf(scores.rows[i].at[j] * head.p.scale - logarithm);
-      }
-      const float kept = head.kept(query, key);
-      float value = weight * kept;
-      if constexpr (kOf != AttentionGradient::values) {
-        const bool has_gradient = !is_blind || head.p.blind_has_gradient != 0;
-        value = has_gradient ? weight * (slopes.rows[i].at[j] * kept - dots[i]) * head.p.scale
-                             : 0.0f;
-      }
-      if constexpr (kOf == AttentionGradient::queries) {
-        memory.weights[place.column + j][place.row + i] = value;
+      float& slot = slot_of<kByKey>(memory.weights, place.row + i, place.column + j);
+      const float factor = slot;
+      const bool sees = factor >= 0.0f;
+      const float kept = sees ? factor : -1.0f - factor;
+      const float weight = sees ? expf(scores.rows[i].at[j] * head.p.scale - logarithm) : mean;
+      if constexpr (kOf == AttentionGradient::values) {
+        slot = weight * kept;
       } else {
-        memory.weights[place.row + i][place.column + j] = value;
+        slot = weight * (slopes.rows[i].at[j] * kept - dots[i]) * slope;
       }
     }
   }
@@ -335,9 +372,7 @@ __device__ __forceinline__ void gradient_of_queries(const attention_backward_par
     add_weighed_rows(sum, head.keys(), first_key, first_feature, memory);
   }
   const ThreadPlace place;
-  const std::int64_t step = static_cast<std::int64_t>(in.heads) * in.key_dim;
-  write_rows(sum, p.dquery + head.sample * in.queries * step + head.head * in.key_dim, step,
-             first_query + place.row, in.queries, first_feature + place.column, in.key_dim);
+  write_rows(sum, p.dquery, head.queries(), first_query + place.row, first_feature + place.column);
 }
 
 template <AttentionGradient kOf>
@@ -363,10 +398,9 @@ __device__ __forceinline__ void gradient_of_keys(const attention_backward_params
     }
   }
   const ThreadPlace place;
-  const std::int64_t step = static_cast<std::int64_t>(in.key_heads) * features;
-  float* to = kIsOfKeys ? p.dkey : p.dvalue;
-  write_rows(sum, to + sample * in.keys * step + key_head * features, step, first_key + place.row,
-             in.keys, first_feature + place.column, features);
+  const AttentionHead head{in, sample, key_head * group};
+  write_rows(sum, kIsOfKeys ? p.dkey : p.dvalue, kIsOfKeys ? head.keys() : head.values(),
+             first_key + place.row, first_feature + place.column);
 }
 
 STOKER_KERNEL(attention_backward) {

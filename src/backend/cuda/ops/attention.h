@@ -13,9 +13,9 @@ namespace stoker::backend::cuda {
 // key_heads, key_dim], value [batch, keys, key_heads, value_dim], see ops::attention. Masks may be
 // null.
 struct AttentionShared {
-  const float* query = {};
-  const float* key = {};
-  const float* value = {};
+  const void* query = {};
+  const void* key = {};
+  const void* value = {};
   const float* query_mask = {};
   const float* key_mask = {};
   const plan::Scalars* scalars = {};
@@ -25,11 +25,12 @@ struct AttentionShared {
   std::uint32_t stream = {};
   std::int32_t causal = {}, window = {};
   std::int32_t blind_is_mean = {}, blind_has_gradient = {};
+  Element element = {};  // of all tensors but masks and logarithms
 };
 
 struct attention_params {
   AttentionShared in = {};
-  float* y = {};
+  void* y = {};
   float* logarithms = {};  // [batch, heads, queries]
 };
 Grid grid_of(const attention_params& params);
@@ -37,12 +38,12 @@ const Kernel& kernel_of(const attention_params& params);
 
 struct attention_backward_params {
   AttentionShared in = {};
-  const float* dy = {};
-  const float* y = {};
+  const void* dy = {};
+  const void* y = {};
   const float* logarithms = {};
-  float* dquery = {};
-  float* dkey = {};
-  float* dvalue = {};
+  void* dquery = {};
+  void* dkey = {};
+  void* dvalue = {};
 };
 Grid grid_of(const attention_backward_params& params);
 const Kernel& kernel_of(const attention_backward_params& params);
