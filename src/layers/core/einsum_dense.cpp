@@ -159,6 +159,25 @@ Value einsum_dense(BuildContext& context, const LayerBase& layer, const Einsum& 
   spec.fans = fans;
   const Value kernel = context.weight(spec);
 
+  // A bias of the kernel's own axes is one vector for all rows.
+  const bool is_vector = !columns.empty() && weights.bias_axes == columns;
+  Value bias, vector;
+  if (!weights.bias_axes.empty()) {
+    for (const char letter : weights.bias_axes) {
+      if (has(einsum.output, letter)) continue;
+      throw ValueError(format(layer.label(), ": expected bias_axes among the output's axes \"",
+                              einsum.output, "\", received \"", weights.bias_axes, "\""));
+    }
+    std::size_t first = einsum.output.size();
+    for (const char letter : weights.bias_axes) first = std::min(first, einsum.output.find(letter));
+    Shape shape;
+    for (const char letter : einsum.output.substr(first)) {
+      shape.push_back(has(weights.bias_axes, letter) ? extents.at(letter) : 1);
+    }
+    bias = context.weight({"bias", shape, weights.bias_initializer, weights.bias_regularizer});
+    // It stands before the product, which may then add it.
+    if (is_vector) vector = ops::reshape(bias, {shape.elements()});
+  }
   x = context.to_compute(x);
   std::string order = einsum.input;
   if (!alone.empty()) {
@@ -176,30 +195,10 @@ Value einsum_dense(BuildContext& context, const LayerBase& layer, const Einsum& 
   };
   Value y = ops::matmul(matrices(x, order, rows, summed),
                         matrices(kernel, einsum.kernel, summed, columns));
-  // A bias of the kernel's own axes is one vector for all rows.
-  const bool is_vector = !columns.empty() && weights.bias_axes == columns;
-  Value bias;
-  if (!weights.bias_axes.empty()) {
-    for (const char letter : weights.bias_axes) {
-      if (has(einsum.output, letter)) continue;
-      throw ValueError(format(layer.label(), ": expected bias_axes among the output's axes \"",
-                              einsum.output, "\", received \"", weights.bias_axes, "\""));
-    }
-    std::size_t first = einsum.output.size();
-    for (const char letter : weights.bias_axes) first = std::min(first, einsum.output.find(letter));
-    Shape shape;
-    for (const char letter : einsum.output.substr(first)) {
-      shape.push_back(has(weights.bias_axes, letter) ? extents.at(letter) : 1);
-    }
-    bias = context.weight({"bias", shape, weights.bias_initializer, weights.bias_regularizer});
-    if (is_vector && shape.elements() == extent_of(columns, extents)) {
-      y = ops::add(y, ops::reshape(bias, {shape.elements()}));
-      bias = {};
-    }
-  }
+  if (vector) y = ops::add(y, vector);
   y = in_order(ops::reshape(y, shape_of(shared + rows + columns, extents)), shared + rows + columns,
                einsum.output);
-  if (bias) y = ops::add(y, bias);
+  if (bias && !vector) y = ops::add(y, bias);
   return activate(y, weights.activation);
 }
 
