@@ -28,6 +28,7 @@ WORKLOADS = [
     ("cnn-b32", "cnn", 32, 40),
     ("cnn-b128", "cnn", 128, 16),
     ("resnet20-b128", "resnet20", 128, 3),
+    ("transformer-b32", "transformer", 32, 16),
     ("tiny-b1", "tiny", 1, 2000),
 ]
 ANSWER_LIMIT_S = 300  # a side that hangs becomes an error

@@ -4,6 +4,7 @@
 
 #include "stoker/axes.h"
 #include "stoker/layers/activation.h"
+#include "stoker/layers/attention.h"
 #include "stoker/layers/convolution.h"
 #include "stoker/layers/core.h"
 #include "stoker/layers/layer.h"

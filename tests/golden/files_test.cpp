@@ -23,7 +23,6 @@ namespace {
 const std::map<std::string, std::string> kWaiting{
     {"lstm", "LSTM"},
     {"tagger", "Bidirectional"},
-    {"transformer", "MultiHeadAttention"},
 };
 
 std::filesystem::path file_of(const std::string& name) {

@@ -26,10 +26,11 @@ class CaseContext final : public layers::BuildContext {
   bool training() const override { return training_; }
   DType compute_dtype() const override { return DType::float32; }
   Value weight(const layers::WeightSpec& spec) override {
-    const Tensor& content = golden_.tensor("w/" + spec.name);
-    EXPECT_EQ(spec.shape, content.shape()) << spec.name;
-    const Value leaf = program_.weight(spec.name, content);
-    weights[spec.name] = leaf;
+    const std::string path = path_of_layer() + spec.name;
+    const Tensor& content = golden_.tensor("w/" + path);
+    EXPECT_EQ(spec.shape, content.shape()) << path;
+    const Value leaf = program_.weight(path, content);
+    weights[path] = leaf;
     if (spec.regularizer) add_loss(layers::penalty(spec.regularizer, leaf));
     return leaf;
   }
@@ -42,23 +43,78 @@ class CaseContext final : public layers::BuildContext {
   Value loss;  // of the layer itself
 
  private:
+  // Keras's path of the layer that is being built, from the layer of the case on: "query/".
+  std::string path_of_layer() const {
+    std::string path;
+    for (std::size_t i = 1; i < frames().size(); ++i) {
+      for (const layers::Child& child : frames()[i - 1].layer->children()) {
+        if (child.layer.get() == frames()[i].layer) path += child.name + "/";
+      }
+    }
+    return path;
+  }
+
   Program& program_;
   const GoldenCase& golden_;
   const bool training_;
 };
 
-// The layer's one output, and its mask.
-layers::MaskedValue output_of(const GoldenCase& golden, Program& program, const Layer& layer,
-                              CaseContext& context, const std::vector<Value>& inputs) {
-  std::vector<layers::MaskedValue> values;
-  for (const Value& input : inputs) values.push_back({input});
-  if (const Config* mask = golden.info["call"]["kwargs"].find("mask")) {
-    const std::string& name = mask->string();
-    values.at(0).mask = ops::to_float(program.input(name, golden.tensor(name)));
+// The inputs of a call by name, each once.
+using Inputs = std::map<std::string, Value>;
+
+// The names of values in an argument, which is one or a list of them.
+std::vector<std::string> names_in(const Config& argument) {
+  if (!argument.is_list()) return {argument.string()};
+  std::vector<std::string> names;
+  for (const Config& name : argument.list_items()) names.push_back(name.string());
+  return names;
+}
+
+// The names of the inputs: those that stand in order, or the list that a merging layer is called
+// with.
+std::vector<std::string> input_names(const GoldenCase& golden) {
+  std::vector<std::string> names;
+  for (const Config& argument : golden.info["call"]["args"].list_items()) {
+    for (const std::string& name : names_in(argument)) names.push_back(name);
   }
-  const auto outputs = context.call(*layer.base(), values);
-  EXPECT_EQ(outputs.size(), 1u);
-  return outputs.at(0);
+  return names;
+}
+
+Inputs inputs_of(const GoldenCase& golden, Program& program) {
+  Inputs inputs;
+  for (const std::string& name : input_names(golden)) {
+    if (!inputs.contains(name)) inputs[name] = program.input(name, golden.tensor(name));
+  }
+  return inputs;
+}
+
+// The layer's outputs, with their masks.
+std::vector<layers::MaskedValue> outputs_of(const GoldenCase& golden, Program& program,
+                                            const Layer& layer, CaseContext& context,
+                                            const Inputs& inputs) {
+  std::vector<layers::MaskedValue> values;
+  for (const std::string& name : input_names(golden)) values.push_back({inputs.at(name)});
+  layers::CallArguments arguments;
+  for (const auto& [name, argument] : golden.info["call"]["kwargs"].members()) {
+    if (argument == Config(true)) {
+      arguments.flags.push_back(name);
+    } else if (name == "mask") {
+      const std::vector<std::string> masks = names_in(argument);
+      for (std::size_t i = 0; i < masks.size(); ++i) {
+        values.at(i).mask = ops::to_float(program.input(masks[i], golden.tensor(masks[i])));
+      }
+    } else {
+      arguments.named.push_back(name);
+      const std::string& tensor = argument.string();
+      values.push_back({program.input(tensor, golden.tensor(tensor))});
+    }
+  }
+  return context.call(*layer.base(), values, 0, arguments);
+}
+
+// Keras's name of a tensor that belongs to an output: "y", or "y1" for the second of several.
+std::string name_of_output(const char* what, std::size_t output, std::size_t count) {
+  return count == 1 ? what : what + std::to_string(output);
 }
 
 // The values to compare, by the names of the expected tensors.
@@ -73,39 +129,23 @@ void run(Program& program, const Results& results, const Variant& variant,
   for (const auto& [name, value] : results) comparison.expect(name, contents[i++]);
 }
 
-// The names of the inputs: one, or the list that a merging layer is called with.
-std::vector<std::string> input_names(const GoldenCase& golden) {
-  const Config& argument = golden.info["call"]["args"].list_items().at(0);
-  std::vector<std::string> names;
-  if (argument.is_list()) {
-    for (const Config& name : argument.list_items()) names.push_back(name.string());
-  } else {
-    names.push_back(argument.string());
-  }
-  return names;
-}
-
-std::vector<Value> inputs_of(const GoldenCase& golden, Program& program) {
-  std::vector<Value> inputs;
-  for (const std::string& name : input_names(golden)) {
-    inputs.push_back(program.input(name, golden.tensor(name)));
-  }
-  return inputs;
-}
-
-// Gradients of sum(y * dy) and the layer's losses.
+// Gradients of the sum of y * dy over all outputs, and of the layer's losses.
 void add_gradients(const GoldenCase& golden, Program& program, CaseContext& context,
-                   const std::vector<Value>& inputs, Value y, Results& results) {
-  const Value dy = program.input("dy", golden.tensor("dy"));
-  Value loss = ops::reduce_sum_all(ops::multiply(y, dy));
-  if (context.loss) loss = ops::add(loss, context.loss);
+                   const Inputs& inputs, const std::vector<layers::MaskedValue>& outputs,
+                   Results& results) {
+  Value loss = context.loss;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string name = name_of_output("dy", i, outputs.size());
+    const Value dy = program.input(name, golden.tensor(name));
+    const Value sum = ops::reduce_sum_all(ops::multiply(outputs[i].value, dy));
+    loss = loss ? ops::add(loss, sum) : sum;
+  }
   std::vector<std::string> names;
   std::vector<Value> leaves;
-  const std::vector<std::string> given = input_names(golden);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!is_floating(inputs[i].dtype())) continue;
-    names.push_back("d" + given[i]);
-    leaves.push_back(inputs[i]);
+  for (const auto& [name, input] : inputs) {
+    if (!is_floating(input.dtype())) continue;
+    names.push_back("d" + name);
+    leaves.push_back(input);
   }
   for (const auto& [name, leaf] : context.weights) {
     if (!golden.has("dw/" + name)) continue;
@@ -123,13 +163,16 @@ void check_call(const GoldenCase& golden, const Layer& layer, const Variant& var
                 GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
-  const std::vector<Value> inputs = inputs_of(golden, program);
-  const auto [y, mask] = output_of(golden, program, layer, context, inputs);
-  Results results{{"y", y}};
-  if (comparison.expects("y_mask")) results["y_mask"] = mask;
+  const Inputs inputs = inputs_of(golden, program);
+  const auto outputs = outputs_of(golden, program, layer, context, inputs);
+  Results results;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    results[name_of_output("y", i, outputs.size())] = outputs[i].value;
+  }
+  if (comparison.expects("y_mask")) results["y_mask"] = outputs.at(0).mask;
   if (context.loss) results["layer_loss"] = context.loss;
   for (const auto& [name, value] : context.updates) results["after/" + name] = value;
-  add_gradients(golden, program, context, inputs, y, results);
+  add_gradients(golden, program, context, inputs, outputs, results);
   run(program, results, variant, comparison);
 }
 
@@ -138,7 +181,8 @@ void check_inference(const GoldenCase& golden, const Layer& layer, const Variant
                      GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
-  const Value y = output_of(golden, program, layer, context, inputs_of(golden, program)).value;
+  const Value y =
+      outputs_of(golden, program, layer, context, inputs_of(golden, program)).at(0).value;
   run(program, {{"y_infer", y}}, variant, comparison);
 }
 

@@ -165,6 +165,26 @@ class WorkloadTable {
           return ops::pointwise({in.begin(), in.end()}, e);
         });
   }
+  // Forwards and backwards, with queries and keys of one length.
+  void attention(const std::string& workload, std::int64_t batch, std::int64_t steps,
+                 std::int64_t heads, std::int64_t features, bool causal) {
+    const OpInput x = uniform({batch, steps, heads, features});
+    const Shape logarithms{batch, heads, steps};
+    ops::AttentionAttributes attributes;
+    attributes.scale = 0.125f;
+    attributes.causal = causal;
+    const std::string name = format(workload, ' ', x.shape, causal ? " causal" : "");
+    add("attention", name, {x, x, x}, [=](Graph&, Inputs in) {
+      return std::vector{ops::attention(in[0], in[1], in[2], {}, {}, attributes)};
+    });
+    add("attention_backward", name, {x, x, x, x, x, uniform(logarithms, 3.0, 5.0)},
+        [=](Graph& graph, Inputs in) {
+          return graph.append(
+              ops::op(ops::OpIndex::attention_backward), {in.begin(), in.end()},
+              std::make_shared<const ops::AttentionAttributes>(attributes),
+              {{DType::float32, x.shape}, {DType::float32, x.shape}, {DType::float32, x.shape}});
+        });
+  }
   void sum(const std::string& workload, const std::string& what, const Shape& shape,
            std::vector<std::int64_t> axes) {
     add("reduce", format(workload, ' ', what, ' ', shape), {uniform(shape)},
@@ -232,6 +252,19 @@ inline std::vector<WorkloadCase> workload_cases() {
   t.sum(resnet, "global average pooling", {128, 8, 8, 64}, {1, 2});
   t.sum(resnet, "of all parameters", {272'474}, {0});
 
+  t.add("layer_norm", "transformer-b32 (2048, 128)",
+        {uniform({2048, 128}), uniform({128}), uniform({128})},
+        [](auto&, auto in) { return std::vector{ops::layer_norm(in[0], in[1], in[2], 1e-3f)}; });
+  t.add("layer_norm_backward", "transformer-b32 (2048, 128)",
+        {uniform({2048, 128}), uniform({128}), uniform({2048}), uniform({2048}, 0.5, 2.0),
+         uniform({2048, 128})},
+        [](graph::Graph& graph, auto in) {
+          return graph.append(ops::op(ops::OpIndex::layer_norm_backward), {in.begin(), in.end()},
+                              std::make_shared<const ops::LayerNormAttributes>(),
+                              {{DType::float32, {2048, 128}}});
+        });
+  t.attention("transformer-b32", 32, 64, 4, 32, false);
+  t.attention("long", 2, 1024, 8, 64, true);
   t.add("softmax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::softmax);
   t.add("sparsemax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::sparsemax);
   t.add("one_hot", "transformer-b32 tokens", whole({32, 64}, DType::int32, 0, 999),

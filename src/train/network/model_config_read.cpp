@@ -107,30 +107,92 @@ bool ignores_training(const Layer& layer) {
   return layer.class_name() == "CenterCrop" || layer.class_name() == "Resizing";
 }
 
-// The values that a call takes as arguments.
-std::vector<History> arguments_of(const Layer& layer, const Config& node) {
-  for (const auto& [name, value] : node.at("kwargs").members()) {
-    if (is_unset(value) || (name == "training" && ignores_training(layer))) continue;
-    throw ValueError(format("kwargs.", name, ": expected null, received ", value.described()));
+// What a call takes: values, of which those that are passed by name come last, and options.
+struct Arguments {
+  std::vector<History> values{};
+  layers::CallArguments rest{};
+};
+
+bool is_tensor(const Config& config) {
+  const Config* name = config.is_map() ? config.find("class_name") : nullptr;
+  return name != nullptr && *name == Config("__keras_tensor__");
+}
+
+History history_of_tensor(const Config& tensor) {
+  if (!is_tensor(tensor)) {
+    throw ValueError(format("expected a value of the model, received ", tensor.described()));
   }
-  const Config& arguments = node.at("args");
-  const Config* tensors = &arguments;
-  if (arguments.size() == 1 && arguments.at(0).is_list()) {
-    tensors = &arguments.at(0);
-  } else if (arguments.size() != 1) {
-    throw ValueError(
-        format("args: expected one value or one list of them, received ", arguments.described()));
-  }
-  std::vector<History> histories;
-  for (const Config& tensor : tensors->list_items()) {
-    const ObjectView object = object_of(tensor);
-    if (object.class_name != "__keras_tensor__") {
-      throw ValueError(
-          format("args: expected a value of the model, received ", tensor.described()));
+  return history_of(object_of(tensor).config.at("keras_history"));
+}
+
+// Adds what is passed under a name. A value that has a place among the layer's inputs is put there.
+void add_named(const Layer& layer, const std::string& name, const Config& value,
+               Arguments& arguments) {
+  if (is_tensor(value)) {
+    const auto places = layer.base()->input_names();
+    const auto place = std::ranges::find(places, name);
+    if (place == places.end()) {
+      arguments.rest.named.push_back(name);
+      arguments.values.push_back(history_of_tensor(value));
+      return;
     }
-    histories.push_back(history_of(object.config.at("keras_history")));
+    const auto before = static_cast<std::size_t>(place - places.begin());
+    const std::size_t placed = arguments.values.size() - arguments.rest.named.size();
+    if (placed != before) {
+      throw ValueError(format("expected the ", placed < before ? "inputs" : "input", " before \"",
+                              name, "\" once, received ", placed, " of ", before));
+    }
+    arguments.values.insert(arguments.values.begin() + static_cast<std::ptrdiff_t>(before),
+                            history_of_tensor(value));
+    return;
   }
-  return histories;
+  const auto known = layer.base()->call_arguments();
+  if (std::ranges::find(known, name) == known.end()) {
+    throw ValueError(format("expected null, received ", value.described()));
+  }
+  if (value.is_list()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (value.at(i).is_null()) continue;
+      arguments.rest.named.push_back(format(name, "[", i, "]"));
+      arguments.values.push_back(history_of_tensor(value.at(i)));
+    }
+  } else if (value == Config(true)) {
+    arguments.rest.flags.push_back(name);
+  } else {
+    throw ValueError(
+        format("expected true, false or a value of the model, received ", value.described()));
+  }
+}
+
+Arguments arguments_of(const Layer& layer, const Config& node) {
+  Arguments arguments;
+  Fields::with_place("args", [&] {
+    const Config& given = node.at("args");
+    const bool is_one_list = given.size() == 1 && given.at(0).is_list();
+    if (!is_one_list && given.size() != 1 && layer.base()->input_names().empty()) {
+      throw ValueError(
+          format("expected one value or one list of them, received ", given.described()));
+    }
+    for (const Config& tensor : (is_one_list ? given.at(0) : given).list_items()) {
+      if (tensor.is_null() && !layer.base()->input_names().empty()) continue;
+      arguments.values.push_back(history_of_tensor(tensor));
+    }
+  });
+  // Inputs by name come first, in the order of their places.
+  const Config::Map& by_name = node.at("kwargs").members();
+  const auto add = [&](const std::string& name, const Config& value) {
+    if (is_unset(value) || (name == "training" && ignores_training(layer))) return;
+    Fields::with_place("kwargs." + name, [&] { add_named(layer, name, value, arguments); });
+  };
+  const auto places = layer.base()->input_names();
+  for (const std::string_view place : places) {
+    const Config* value = node.at("kwargs").find(std::string(place));
+    if (value != nullptr) add(std::string(place), *value);
+  }
+  for (const auto& [name, value] : by_name) {
+    if (std::ranges::find(places, name) == places.end()) add(name, value);
+  }
+  return arguments;
 }
 
 class FunctionalReader {
@@ -208,14 +270,14 @@ class FunctionalReader {
   }
 
   // Returns the outputs, or nothing where an argument does not exist yet.
-  std::vector<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
-    std::vector<Value> arguments;
-    for (const History& history : histories) {
+  std::vector<Value> try_call(const Layer& layer, const Arguments& arguments) {
+    std::vector<Value> values;
+    for (const History& history : arguments.values) {
       require_known(history.layer);
       if (!is_call(history)) return {};
-      arguments.push_back(value_of(history));
+      values.push_back(value_of(history));
     }
-    return layer.call(arguments);
+    return layers::call(layer.base(), values, arguments.rest);
   }
 
   bool is_call(const History& history) const {
@@ -268,7 +330,7 @@ class FunctionalReader {
     for (const Entry& entry : entries_) {
       if (is_input(entry.layer) || made_[entry.name].size() == nodes_of(entry).size()) continue;
       const History first =
-          arguments_of(entry.layer, nodes_of(entry)[made_[entry.name].size()]).at(0);
+          arguments_of(entry.layer, nodes_of(entry)[made_[entry.name].size()]).values.at(0);
       throw ValueError(format(entry.place, ": expected inputs that are made before it, received ",
                               "call ", first.node, " of \"", first.layer,
                               "\", which is not made at all or needs this one"));

@@ -74,6 +74,14 @@ TEST_F(StepsOnAnH200, a_resnet20_takes_at_most_160_launches) {
   EXPECT_EQ(own_products(plan), 0);
 }
 
+TEST_F(StepsOnAnH200, a_transformer_takes_at_most_120_launches) {
+  const Value tokens = Input({64}, {.dtype = "int32"});
+  const cuda::LaunchPlan& plan = plan_for_h200(Model(tokens, test::transformer(tokens)));
+  std::cout << plan.text();
+  EXPECT_LE(plan.launches.size(), 120U);
+  EXPECT_EQ(own_products(plan), 0);
+}
+
 // Of the batch, the logits and the kernels' gradients; all other conversions are parts of launches
 // that are there anyway.
 TEST_F(StepsOnAnH200, mixed_precision_takes_at_most_six_launches_for_conversions) {
