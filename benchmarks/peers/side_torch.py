@@ -39,7 +39,20 @@ def resnet20():
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+class Recurrent(nn.Module):
+    """The last step's output of a recurrent layer, and a classifier behind it."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.classes = layer(28, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.classes(self.layer(x)[0][:, -1])
+
+
 def build(workload):
+    if workload in ("lstm", "gru"):
+        return Recurrent(nn.LSTM if workload == "lstm" else nn.GRU)
     if workload == "resnet20":
         return resnet20()
     if workload == "tiny":
@@ -70,7 +83,8 @@ def main():
     loss_of = nn.MSELoss() if tiny else nn.CrossEntropyLoss()
     xs, ys = [], []
     for _ in range(BATCHES):
-        images = (3, 32, 32) if workload == "resnet20" else (1, 28, 28)
+        images = {"resnet20": (3, 32, 32), "lstm": (28, 28), "gru": (28, 28)}.get(
+            workload, (1, 28, 28))
         x = torch.rand(batch, 4) if tiny else torch.rand(batch, *images)
         xs.append(x.to(memory_format=torch.channels_last) if has_images else x)
         ys.append(torch.rand(batch, 4) if tiny else torch.randint(0, 10, (batch,)))

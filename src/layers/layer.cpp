@@ -3,6 +3,7 @@
 #include "layers/layer.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 #include <utility>
 
@@ -59,20 +60,29 @@ graph::Origin BuildContext::origin_of(const LayerBase& layer) const {
   return {graph::Origin::Kind::layer, layer.label()};
 }
 
-std::vector<MaskedValue> BuildContext::call(LayerBase& layer, std::span<const MaskedValue> inputs,
-                                            std::uint32_t number) {
+void BuildContext::within(LayerBase& layer, std::uint32_t number,
+                          const std::function<void()>& build) {
   const graph::Scope scope(graph(), origin_of(layer));
   frames_.push_back({&layer, number});
   struct Pop {
     std::vector<Frame>& frames;
     ~Pop() { frames.pop_back(); }
   } pop{frames_};
-  std::vector<MaskedValue> values(inputs.begin(), inputs.end());
-  for (MaskedValue& input : values) {
-    const bool is_cast = layer.casts_inputs && is_floating(input.value.dtype());
-    if (is_cast) input.value = to_compute(input.value);
-  }
-  return layer.build(*this, values);
+  build();
+}
+
+std::vector<MaskedValue> BuildContext::call(LayerBase& layer, std::span<const MaskedValue> inputs,
+                                            std::uint32_t number) {
+  std::vector<MaskedValue> outputs;
+  within(layer, number, [&] {
+    std::vector<MaskedValue> values(inputs.begin(), inputs.end());
+    for (MaskedValue& input : values) {
+      const bool is_cast = layer.casts_inputs && is_floating(input.value.dtype());
+      if (is_cast) input.value = to_compute(input.value);
+    }
+    outputs = layer.build(*this, values);
+  });
+  return outputs;
 }
 
 std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs) {
@@ -98,6 +108,21 @@ std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& input
 LayerBase::LayerBase(std::string class_name, std::string name, const std::string& dtype_policy)
     : class_name_(std::move(class_name)), name_(std::move(name)) {
   if (!dtype_policy.empty()) policy_ = policy_of(dtype_policy, label());
+}
+
+std::string snake_case(const std::string& class_name) {
+  std::string out;
+  for (std::size_t i = 0; i < class_name.size(); ++i) {
+    const auto at = [&](std::size_t k) {
+      return k < class_name.size() ? static_cast<unsigned char>(class_name[k]) : 0;
+    };
+    const bool upper = std::isupper(at(i)) != 0;
+    const bool starts_word = std::islower(at(i + 1)) != 0 && std::isupper(at(i)) != 0;
+    const bool ends_word = i > 0 && std::islower(at(i - 1)) != 0;
+    if (upper && i > 0 && (starts_word || ends_word)) out += '_';
+    out += static_cast<char>(std::tolower(at(i)));
+  }
+  return out;
 }
 
 std::string label_of(const LayerBase& layer, const std::string& name) {

@@ -226,6 +226,13 @@ struct ConcatenateAttributes : graph::Attributes {
 };
 Value concatenate(std::vector<Value> inputs, std::int64_t axis);
 
+// Cuts x along `axis` into parts of one extent each, which are concatenated again to give x.
+struct SplitAttributes : graph::Attributes {
+  std::int64_t axis = 0;
+  std::string text() const override;
+};
+std::vector<Value> split(Value x, std::int64_t axis, std::int64_t parts);
+
 // Puts the axes in another order: axis i of the result is axis order[i] of x.
 struct TransposeAttributes : graph::Attributes {
   std::vector<std::int64_t> order;
@@ -342,7 +349,8 @@ struct RecurrenceAttributes : graph::Attributes {
   bool has_recurrent_bias = false;  // only for RecurrentKind::gru
   bool has_mask = false;            // A step whose mask is 0 keeps the states as they are.
   bool has_sequence = false;        // Whether the states of all steps are wanted.
-  // Whether the results that the gradient needs are kept. They are outputs behind those asked for.
+  // Whether the results that the gradient needs are kept, which the gradient's rule sets. They are
+  // outputs behind those asked for.
   bool keeps = false;
   // Which gradients a recurrence_backward is given.
   bool has_dlast = false, has_dcell = false, has_dsequence = false;
@@ -366,8 +374,7 @@ struct RecurrenceResult {
   Value cell;      // [batch, units], for an LSTM
   Value sequence;  // [batch, steps, units]
 };
-// The attributes that follow from which inputs are valid are set here. `keeps` says whether the
-// result has a gradient.
+// The attributes that follow from which inputs are valid are set here.
 RecurrenceResult recurrence(const RecurrenceInputs& inputs, RecurrenceAttributes attributes);
 // The places of a node's inputs and outputs; -1 where there is none.
 struct RecurrencePlaces {

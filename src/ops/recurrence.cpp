@@ -53,10 +53,40 @@ Value kernel_gradient(const RecurrenceAttributes& attributes, const RecurrenceBa
   return concatenate({gates, candidate}, 1);
 }
 
+// The types of a node's outputs.
+std::vector<ValueType> outputs_of(const RecurrenceAttributes& attributes, const ValueType& x,
+                                  std::int64_t units) {
+  const std::int64_t batch = x.shape[0], steps = x.shape[1];
+  const RecurrencePlaces at(attributes);
+  std::vector<ValueType> outputs{{x.dtype, {batch, units}}};
+  if (at.last_cell >= 0) outputs.push_back({x.dtype, {batch, units}});
+  if (at.sequence >= 0) outputs.push_back({x.dtype, {batch, steps, units}});
+  // Only the gradient reads these.
+  if (at.cells >= 0) outputs.push_back({DType::float32, {batch, steps, units}});
+  if (at.kept >= 0) {
+    outputs.push_back({DType::float32, {batch, steps, attributes.kept() * units}});
+  }
+  return outputs;
+}
+
+// Lets the node keep what its gradient needs, which only programs with a gradient have room for.
+void keep(Graph& graph, NodeId id) {
+  Node& node = graph.nodes()[static_cast<std::size_t>(id)];
+  RecurrenceAttributes attributes = attributes_of<RecurrenceAttributes>(node);
+  if (attributes.keeps) return;
+  attributes.keeps = true;
+  const std::vector<ValueType> outputs = outputs_of(attributes, graph.info(node.inputs[0]).type,
+                                                    graph.info(node.inputs[1]).type.shape[0]);
+  for (std::size_t i = node.outputs.size(); i < outputs.size(); ++i) {
+    node.outputs.push_back(graph.new_value(outputs[i], id));
+  }
+  node.attributes = share(attributes);
+}
+
 std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  keep(graph, id);
   const Node node = graph.node(id);
   RecurrenceAttributes attributes = attributes_of<RecurrenceAttributes>(node);
-  require(attributes.keeps, graph, "recurrence: expected one that keeps what its gradient needs");
   const RecurrencePlaces from(attributes);
   const auto input = [&](int place) {
     return graph.value(node.inputs[static_cast<std::size_t>(place)]);
@@ -65,7 +95,8 @@ std::vector<Value> gradient(Graph& graph, NodeId id, std::span<const Value> dy) 
     return graph.value(node.outputs[static_cast<std::size_t>(place)]);
   };
   const auto given = [&](int place) {
-    return place < 0 ? Value{} : dy[static_cast<std::size_t>(place)];
+    const auto i = static_cast<std::size_t>(place);
+    return place < 0 || i >= dy.size() ? Value{} : dy[i];
   };
   const Value dlast = given(from.last), dcell = given(from.last_cell),
               dsequence = given(from.sequence);
@@ -236,14 +267,7 @@ RecurrenceResult recurrence(const RecurrenceInputs& in, RecurrenceAttributes att
   if (in.mask) operands.push_back(in.mask);
 
   const RecurrencePlaces at(attributes);
-  const DType dtype = in.x.dtype();
-  std::vector<ValueType> outputs{{dtype, state}};
-  if (at.last_cell >= 0) outputs.push_back({dtype, state});
-  const Shape states{x[0], x[1], units};
-  if (at.sequence >= 0) outputs.push_back({dtype, states});
-  // Only the gradient reads these.
-  if (at.cells >= 0) outputs.push_back({DType::float32, states});
-  if (at.kept >= 0) outputs.push_back({DType::float32, {x[0], x[1], attributes.kept() * units}});
+  const std::vector<ValueType> outputs = outputs_of(attributes, {in.x.dtype(), x}, units);
   const auto results = graph.append(recurrence_op, std::move(operands), share(attributes), outputs);
   const auto output = [&](int place) {
     return place < 0 ? Value{} : results[static_cast<std::size_t>(place)];

@@ -21,8 +21,6 @@ namespace {
 
 // The models that can't be loaded yet, and the classes that they wait for.
 const std::map<std::string, std::string> kWaiting{
-    {"lstm", "LSTM"},
-    {"tagger", "Bidirectional"},
     {"transformer", "MultiHeadAttention"},
 };
 

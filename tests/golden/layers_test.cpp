@@ -26,10 +26,12 @@ class CaseContext final : public layers::BuildContext {
   bool training() const override { return training_; }
   DType compute_dtype() const override { return DType::float32; }
   Value weight(const layers::WeightSpec& spec) override {
-    const Tensor& content = golden_.tensor("w/" + spec.name);
-    EXPECT_EQ(spec.shape, content.shape()) << spec.name;
-    const Value leaf = program_.weight(spec.name, content);
-    weights[spec.name] = leaf;
+    const std::string path = this->path() + spec.name;
+    Value& leaf = weights[path];
+    if (leaf) return leaf;
+    const Tensor& content = golden_.tensor("w/" + path);
+    EXPECT_EQ(spec.shape, content.shape()) << path;
+    leaf = program_.weight(path, content);
     if (spec.regularizer) add_loss(layers::penalty(spec.regularizer, leaf));
     return leaf;
   }
@@ -39,26 +41,53 @@ class CaseContext final : public layers::BuildContext {
 
   std::map<std::string, Value> weights;
   std::map<std::string, Value> updates;
-  Value loss;  // of the layer itself
+  Value loss;          // of the layer itself
+  std::string prefix;  // of paths, for a layer of a stack
 
  private:
+  // Keras's path of the part that is being built.
+  std::string path() const {
+    std::string path = prefix;
+    for (std::size_t i = 1; i < frames().size(); ++i) {
+      for (const layers::Child& child : frames()[i - 1].layer->children()) {
+        if (child.layer.get() == frames()[i].layer) path += child.name + "/";
+      }
+    }
+    return path;
+  }
+
   Program& program_;
   const GoldenCase& golden_;
   const bool training_;
 };
 
-// The layer's one output, and its mask.
-layers::MaskedValue output_of(const GoldenCase& golden, Program& program, const Layer& layer,
-                              CaseContext& context, const std::vector<Value>& inputs) {
+// The layer, or the layers of a stack.
+std::vector<Layer> layers_of(const GoldenCase& golden) {
+  if (golden.class_name() != "Sequential") {
+    return {layer_from_config(golden.class_name(), golden.config())};
+  }
+  std::vector<Layer> all;
+  for (const Config& one : golden.config()["layers"].list_items()) {
+    all.push_back(layer_from_config(one));
+  }
+  return all;
+}
+
+// The outputs, with their masks.
+std::vector<layers::MaskedValue> outputs_of(const GoldenCase& golden, Program& program,
+                                            const std::vector<Layer>& layers, CaseContext& context,
+                                            const std::vector<Value>& inputs) {
   std::vector<layers::MaskedValue> values;
   for (const Value& input : inputs) values.push_back({input});
   if (const Config* mask = golden.info["call"]["kwargs"].find("mask")) {
     const std::string& name = mask->string();
     values.at(0).mask = ops::to_float(program.input(name, golden.tensor(name)));
   }
-  const auto outputs = context.call(*layer.base(), values);
-  EXPECT_EQ(outputs.size(), 1u);
-  return outputs.at(0);
+  for (const Layer& layer : layers) {
+    if (layers.size() > 1) context.prefix = layer.name() + "/";
+    values = context.call(*layer.base(), values);
+  }
+  return values;
 }
 
 // The values to compare, by the names of the expected tensors.
@@ -73,7 +102,7 @@ void run(Program& program, const Results& results, const Variant& variant,
   for (const auto& [name, value] : results) comparison.expect(name, contents[i++]);
 }
 
-// The names of the inputs: one, or the list that a merging layer is called with.
+// The names of the inputs: one, or the list that a merging layer is called with, and states.
 std::vector<std::string> input_names(const GoldenCase& golden) {
   const Config& argument = golden.info["call"]["args"].list_items().at(0);
   std::vector<std::string> names;
@@ -81,6 +110,9 @@ std::vector<std::string> input_names(const GoldenCase& golden) {
     for (const Config& name : argument.list_items()) names.push_back(name.string());
   } else {
     names.push_back(argument.string());
+  }
+  if (const Config* states = golden.info["call"]["kwargs"].find("initial_state")) {
+    for (const Config& name : states->list_items()) names.push_back(name.string());
   }
   return names;
 }
@@ -93,11 +125,22 @@ std::vector<Value> inputs_of(const GoldenCase& golden, Program& program) {
   return inputs;
 }
 
-// Gradients of sum(y * dy) and the layer's losses.
+// The number of an output in the names of its tensors, where there are several.
+std::string number_of(std::size_t output, std::size_t count) {
+  return count == 1 ? "" : std::to_string(output);
+}
+
+// Gradients of sum(y * dy) over all outputs, and the layer's losses.
 void add_gradients(const GoldenCase& golden, Program& program, CaseContext& context,
-                   const std::vector<Value>& inputs, Value y, Results& results) {
-  const Value dy = program.input("dy", golden.tensor("dy"));
-  Value loss = ops::reduce_sum_all(ops::multiply(y, dy));
+                   const std::vector<Value>& inputs,
+                   const std::vector<layers::MaskedValue>& outputs, Results& results) {
+  Value loss;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string name = "dy" + number_of(i, outputs.size());
+    const Value dy = program.input(name, golden.tensor(name));
+    const Value term = ops::reduce_sum_all(ops::multiply(outputs[i].value, dy));
+    loss = loss ? ops::add(loss, term) : term;
+  }
   if (context.loss) loss = ops::add(loss, context.loss);
   std::vector<std::string> names;
   std::vector<Value> leaves;
@@ -119,26 +162,30 @@ void add_gradients(const GoldenCase& golden, Program& program, CaseContext& cont
   }
 }
 
-void check_call(const GoldenCase& golden, const Layer& layer, const Variant& variant,
+void check_call(const GoldenCase& golden, const std::vector<Layer>& layers, const Variant& variant,
                 GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
   const std::vector<Value> inputs = inputs_of(golden, program);
-  const auto [y, mask] = output_of(golden, program, layer, context, inputs);
-  Results results{{"y", y}};
-  if (comparison.expects("y_mask")) results["y_mask"] = mask;
+  const auto outputs = outputs_of(golden, program, layers, context, inputs);
+  Results results;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    results["y" + number_of(i, outputs.size())] = outputs[i].value;
+  }
+  if (comparison.expects("y_mask")) results["y_mask"] = outputs.at(0).mask;
   if (context.loss) results["layer_loss"] = context.loss;
   for (const auto& [name, value] : context.updates) results["after/" + name] = value;
-  add_gradients(golden, program, context, inputs, y, results);
+  add_gradients(golden, program, context, inputs, outputs, results);
   run(program, results, variant, comparison);
 }
 
 // The call in inference mode, of a layer that differs there.
-void check_inference(const GoldenCase& golden, const Layer& layer, const Variant& variant,
-                     GoldenComparison& comparison) {
+void check_inference(const GoldenCase& golden, const std::vector<Layer>& layers,
+                     const Variant& variant, GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
-  const Value y = output_of(golden, program, layer, context, inputs_of(golden, program)).value;
+  const Value y =
+      outputs_of(golden, program, layers, context, inputs_of(golden, program)).at(0).value;
   run(program, {{"y_infer", y}}, variant, comparison);
 }
 
@@ -146,12 +193,12 @@ class GoldenLayer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenLayer, ComputesWhatKerasDoes) {
   const GoldenCase golden = load_golden("layers", GetParam());
-  const Layer layer = layer_from_config(golden.class_name(), golden.config());
+  const std::vector<Layer> layers = layers_of(golden);
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);
-    check_call(golden, layer, variant, comparison);
-    if (comparison.expects("y_infer")) check_inference(golden, layer, variant, comparison);
+    check_call(golden, layers, variant, comparison);
+    if (comparison.expects("y_infer")) check_inference(golden, layers, variant, comparison);
   }
 }
 

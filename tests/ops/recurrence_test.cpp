@@ -34,7 +34,6 @@ Problem problem(RecurrentKind kind, std::int64_t batch, std::int64_t steps, std:
   Problem p{batch, steps, units, {}};
   p.attributes.kind = kind;
   p.attributes.has_sequence = true;
-  p.attributes.keeps = true;
   return p;
 }
 
@@ -192,8 +191,8 @@ OpCase recurrence(const Problem& p) {
   c.magnitude = 1.0;
   c.gradient_terms = 4.0 * c.terms;
   c.gradient_magnitude = 4.0;
-  c.differentiable_outputs = !p.attributes.keeps ? 0 : p.attributes.has_cell() ? 2 : 1;
-  if (p.attributes.keeps && p.attributes.has_sequence) ++c.differentiable_outputs;
+  c.differentiable_outputs = p.attributes.has_cell() ? 2 : 1;
+  if (p.attributes.has_sequence) ++c.differentiable_outputs;
   return c;
 }
 
@@ -302,7 +301,7 @@ std::vector<Problem> large_problems() {
     p.attributes.has_recurrent_bias = kind == RecurrentKind::gru;
     all.push_back(p);
     Problem predicts = problem(kind, 5, 3, 16);
-    predicts.attributes.keeps = predicts.attributes.has_sequence = false;
+    predicts.attributes.has_sequence = false;
     all.push_back(predicts);
   }
   all.push_back(problem(RecurrentKind::lstm, 130, 2, 20));

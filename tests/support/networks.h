@@ -51,6 +51,10 @@ inline Value resnet20(const Value& images) {
   return Dense(10)(GlobalAveragePooling2D()(x));
 }
 
+// (None, 28, 28) -> (None, 10): the rows of an image as a sequence.
+inline Value lstm(const Value& rows) { return Dense(10)(LSTM(128)(rows)); }
+inline Value gru(const Value& rows) { return Dense(10)(GRU(128)(rows)); }
+
 // One of them as a model: network(mlp), network(resnet20, {32, 32, 3}).
 inline Model network(Value (*layers)(const Value&), const Shape& image = {28, 28, 1},
                      ModelOptions options = {}) {

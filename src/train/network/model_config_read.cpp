@@ -64,10 +64,20 @@ Entry entry_of(std::size_t index, const Config& config) {
   });
 }
 
+// Whether an entry is an op of Keras's that computes a mask. Masks go beside values here.
+bool computes_mask(const Config& config) {
+  const Config* module = config.is_map() ? config.find("module") : nullptr;
+  if (module == nullptr || !module->is_string()) return false;
+  const std::string& class_name = config.at("class_name").string();
+  return module->string().starts_with("keras.src.ops") &&
+         (class_name == "NotEqual" || class_name == "Any");
+}
+
 std::vector<Entry> entries_of(const Config& layers) {
   std::vector<Entry> entries;
   std::map<std::string, std::string> places;
   for (const Config& config : layers.list_items()) {
+    if (computes_mask(config)) continue;
     Entry entry = entry_of(entries.size(), config);
     const auto [known, is_new] = places.try_emplace(entry.name, entry.place);
     if (!is_new && !entry.name.empty()) {
@@ -107,28 +117,48 @@ bool ignores_training(const Layer& layer) {
   return layer.class_name() == "CenterCrop" || layer.class_name() == "Resizing";
 }
 
+History history_of_tensor(const Config& tensor) {
+  const ObjectView object = object_of(tensor);
+  if (object.class_name != "__keras_tensor__") {
+    throw ValueError(format("expected a value of the model, received ", tensor.described()));
+  }
+  return history_of(object.config.at("keras_history"));
+}
+
+// One value, or a list of them.
+void add_histories(const Config& tensors, std::vector<History>& histories) {
+  if (!tensors.is_list()) {
+    histories.push_back(history_of_tensor(tensors));
+    return;
+  }
+  for (const Config& tensor : tensors.list_items()) {
+    histories.push_back(history_of_tensor(tensor));
+  }
+}
+
 // The values that a call takes as arguments.
 std::vector<History> arguments_of(const Layer& layer, const Config& node) {
-  for (const auto& [name, value] : node.at("kwargs").members()) {
-    if (is_unset(value) || (name == "training" && ignores_training(layer))) continue;
-    throw ValueError(format("kwargs.", name, ": expected null, received ", value.described()));
-  }
   const Config& arguments = node.at("args");
   const Config* tensors = &arguments;
   if (arguments.size() == 1 && arguments.at(0).is_list()) {
     tensors = &arguments.at(0);
-  } else if (arguments.size() != 1) {
+  } else if (arguments.size() != 1 && layer.base()->argument_of_others == nullptr) {
     throw ValueError(
         format("args: expected one value or one list of them, received ", arguments.described()));
   }
   std::vector<History> histories;
-  for (const Config& tensor : tensors->list_items()) {
-    const ObjectView object = object_of(tensor);
-    if (object.class_name != "__keras_tensor__") {
-      throw ValueError(
-          format("args: expected a value of the model, received ", tensor.described()));
+  Fields::with_place("args", [&] { add_histories(*tensors, histories); });
+  const char* others = layer.base()->argument_of_others;
+  for (const auto& [name, value] : node.at("kwargs").members()) {
+    if (is_unset(value) || (name == "training" && ignores_training(layer))) continue;
+    // The layer's input has its mask beside it.
+    if (name == "mask" && layer.base()->supports_masking) continue;
+    const std::string place = "kwargs." + name;
+    if (others != nullptr && name == others) {
+      Fields::with_place(place, [&] { add_histories(value, histories); });
+      continue;
     }
-    histories.push_back(history_of(object.config.at("keras_history")));
+    throw ValueError(format(place, ": expected null, received ", value.described()));
   }
   return histories;
 }
