@@ -8,12 +8,24 @@
 
 #include "core/check.h"
 #include "core/fields.h"
+#include "initializers/constrain.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
 namespace stoker {
 namespace layers {
 namespace {
+
+// Whether the penalty is defined for a value of this shape, whose extents may be unknown.
+bool takes_penalty(const Regularizer& regularizer, const Shape& shape) {
+  if (regularizer.factor == 0.0) return true;
+  if (shape.rank() != 2) return false;
+  const std::int64_t count = shape[regularizer.columns ? 1 : 0];
+  return count < 0 || count > 1;
+}
+constexpr const char* kExpectedMatrix =
+    "OrthogonalRegularizer: expected a matrix with two rows (or columns, by its mode) or more, "
+    "received ";
 
 // Collects the weights that layers declare; the ops that they build are never run. It builds in
 // training mode, in which layers ask for more.
@@ -28,7 +40,14 @@ class InferContext final : public BuildContext {
     std::vector<WeightSpec>& own = of_current_layer();
     const bool is_known = std::any_of(
         own.begin(), own.end(), [&](const WeightSpec& known) { return known.name == spec.name; });
-    if (!is_known) own.push_back(spec);
+    if (!is_known) {
+      const std::string place = format(layer().label(), ", weight ", spec.name);
+      require_axes(spec.constraint, spec.shape, place);
+      if (!takes_penalty(spec.regularizer, spec.shape)) {
+        throw ShapeError(format(place, ": ", kExpectedMatrix, spec.shape));
+      }
+      own.push_back(spec);
+    }
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
     return graph_.leaf(spec.name, {DType::float32, spec.shape}, {space, 0, 0});
   }
@@ -211,7 +230,33 @@ graph::Value MergeLayer::merge_masks(std::span<const graph::Value>,
   return merged;
 }
 
+namespace {
+
+// Of the pairs (a, b) of rows or columns, scaled to length 1, in both orders, sum |a b| is that of
+// the whole product less its diagonal.
+graph::Value orthogonality_penalty(const Regularizer& regularizer, graph::Value x, float scale) {
+  const bool columns = regularizer.columns;
+  ops::require(takes_penalty(regularizer, x.shape()), *x.graph, kExpectedMatrix, x.shape());
+  const auto count = x.shape()[columns ? 1 : 0];
+  const graph::Value squares =
+      ops::reduce(ops::ReduceKind::sum, x, graph::square, {columns ? 0 : 1}, true);
+  const graph::Value unit = ops::map(x, squares, [](graph::Expr value, graph::Expr square) {
+    return value / max(sqrt(square), 1e-12f);
+  });
+  const graph::Value product = ops::matmul(unit, unit, columns, !columns);
+  const graph::Value all =
+      ops::reduce(ops::ReduceKind::sum, product, [](graph::Expr p) { return abs(p); }, {0, 1});
+  const graph::Value diagonal = ops::reduce(ops::ReduceKind::sum, unit, graph::square, {0, 1});
+  const auto pairs = static_cast<double>(count) * static_cast<double>(count - 1) / 2.0;
+  const auto factor = static_cast<float>(regularizer.factor * 0.5 * scale / pairs);
+  return ops::map(all, diagonal,
+                  [factor](graph::Expr a, graph::Expr d) { return (a - d) * factor; });
+}
+
+}  // namespace
+
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale) {
+  if (regularizer.factor != 0.0) return orthogonality_penalty(regularizer, x, scale);
   const auto of = [&](graph::Expr value) {
     const graph::Expr l1 = abs(value) * static_cast<float>(regularizer.l1);
     return l1 + square(value) * static_cast<float>(regularizer.l2);

@@ -16,6 +16,7 @@
 #include "initializers/initialize.h"
 #include "layers/dtype_policy.h"
 #include "ops/ops.h"
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
 #include "stoker/layers.h"
 
@@ -33,6 +34,7 @@ struct WeightSpec {
   Shape shape;
   Initializer initializer{Initializer::Kind::zeros};
   Regularizer regularizer{};
+  Constraint constraint{};
   bool trainable = true;
   // Whether build() gets the weight in the layer's compute type, as with Keras's autocast.
   // Otherwise the weight is always float32.
@@ -289,6 +291,7 @@ graph::Value activate(graph::Value x, const ActivationFunction& activation);
 
 // The penalty that a regularizer adds to the loss: l1 * sum|x| + l2 * sum x^2, times `scale`. Its
 // shape is ().
+// For a matrix whose rows shall be orthogonal see stoker::Regularizer.
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale = 1.0f);
 // Adds Keras's penalty on outputs, divided by the batch size. Does nothing without a regularizer.
 void add_activity_loss(BuildContext& context, const Regularizer& regularizer, graph::Value y);

@@ -211,3 +211,69 @@ def shared_state_sgd():
     model = keras.Model([first, second], kl.Dense(2, name="out")(kl.Add(name="sum")([a, b])))
     model.compile(optimizer=keras.optimizers.SGD(0.0625), loss="mse")
     return model
+
+
+@case(x=((6, 6, 2), 0), y=((3,), 0))
+def constraints_adam():
+    constraints = keras.constraints
+    orthogonal = keras.regularizers.OrthogonalRegularizer
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2), name="images"),
+            kl.Conv2D(
+                5,
+                3,
+                activation="tanh",
+                kernel_constraint=constraints.MaxNorm(0.75, axis=[0, 1, 2]),
+                bias_constraint="non_neg",
+                name="filters",
+            ),
+            kl.Flatten(name="flat"),
+            kl.Dense(
+                8,
+                activation="tanh",
+                kernel_regularizer=orthogonal(0.0625, mode="columns"),
+                kernel_constraint=constraints.UnitNorm(),
+                name="unit",
+            ),
+            kl.Dense(
+                3,
+                kernel_regularizer=orthogonal(0.03125),
+                kernel_constraint=constraints.MinMaxNorm(0.5, 1.0, rate=0.75, axis=-2),
+                name="between",
+            ),
+        ],
+        name="constrained",
+    )
+    model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
+    return model
+
+
+def layers_of_two_sizes():
+    return [
+        keras.Input((5,), name="x"),
+        kl.Dense(8, activation="tanh", name="hidden"),
+        kl.LayerNormalization(name="norm"),
+        kl.Dense(3, name="out"),
+    ]
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def mlp_lamb():
+    model = keras.Sequential(layers_of_two_sizes(), name="mlp")
+    model.compile(
+        optimizer=keras.optimizers.Lamb(**ADAM, weight_decay=0.125, clipnorm=1.0), loss="mse"
+    )
+    return model
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def mlp_schedule_free():
+    model = keras.Sequential(layers_of_two_sizes(), name="mlp")
+    model.compile(
+        optimizer=keras.optimizers.ScheduleFreeAdamW(
+            **ADAM, warmup_steps=8, weight_decay=0.0625, epsilon=2.0**-8
+        ),
+        loss="mse",
+    )
+    return model

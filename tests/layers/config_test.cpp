@@ -70,6 +70,8 @@ std::vector<Layer> one_of_each() {
               .kernel_regularizer = L2(0.3),
               .bias_regularizer = L1(0.4),
               .activity_regularizer = L1L2(0.5, 0.6),
+              .kernel_constraint = MinMaxNorm({.max_value = 3.0, .rate = 0.5, .axis = {0, 1, 2}}),
+              .bias_constraint = NonNeg(),
               .name = "conv",
               .dtype = "float32"}),
       Conv2DTranspose(8, {3, 5},
@@ -94,6 +96,8 @@ std::vector<Layer> one_of_each() {
                 .kernel_regularizer = "l2",
                 .bias_regularizer = "l1",
                 .activity_regularizer = "l1_l2",
+                .kernel_constraint = MaxNorm(3.0),
+                .bias_constraint = "non_neg",
                 .name = "d"}),
       DepthwiseConv1D(3, {.padding = "same",
                           .depth_multiplier = 2,
@@ -109,6 +113,8 @@ std::vector<Layer> one_of_each() {
                                .depthwise_regularizer = L2(0.3),
                                .bias_regularizer = L1(0.4),
                                .activity_regularizer = L1L2(0.5, 0.6),
+                               .depthwise_constraint = UnitNorm({0, 1}),
+                               .bias_constraint = "unit_norm",
                                .name = "depthwise"}),
       Dot({1, 2}, {.normalize = true, .name = "d"}),
       Dropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "d"}),
@@ -121,11 +127,14 @@ std::vector<Layer> one_of_each() {
                    .kernel_regularizer = "l2",
                    .bias_regularizer = "l1",
                    .activity_regularizer = "l1_l2",
+                   .kernel_constraint = MaxNorm(3.0),
+                   .bias_constraint = "non_neg",
                    .name = "e"}),
       Embedding(10, 4,
                 {.embeddings_initializer = RandomNormal({.mean = 1, .stddev = 3}),
                  .embeddings_regularizer = "l2",
                  .activity_regularizer = "l1",
+                 .embeddings_constraint = UnitNorm(1),
                  .mask_zero = true,
                  .name = "e"}),
       Flatten({.name = "f"}),
@@ -146,6 +155,8 @@ std::vector<Layer> one_of_each() {
                           .gamma_initializer = HeNormal({.seed = 3}),
                           .beta_regularizer = "l1",
                           .gamma_regularizer = "l2",
+                          .beta_constraint = "non_neg",
+                          .gamma_constraint = MaxNorm(),
                           .name = "g"}),
       GroupQueryAttention(4, 6, 2,
                           {.dropout = 0.25,
@@ -156,6 +167,8 @@ std::vector<Layer> one_of_each() {
                            .kernel_regularizer = "l2",
                            .bias_regularizer = "l1",
                            .activity_regularizer = "l1_l2",
+                           .kernel_constraint = MaxNorm(3.0),
+                           .bias_constraint = "non_neg",
                            .use_gate = true,
                            .seed = 5,
                            .name = "g"}),
@@ -188,6 +201,8 @@ std::vector<Layer> one_of_each() {
                           .kernel_regularizer = "l2",
                           .bias_regularizer = "l1",
                           .activity_regularizer = "l1_l2",
+                          .kernel_constraint = MaxNorm(3.0),
+                          .bias_constraint = "non_neg",
                           .use_gate = true,
                           .seed = 5,
                           .name = "m"}),
@@ -278,7 +293,8 @@ TEST(LayerConfig, is_what_keras_writes) {
       R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
       R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
       R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
-      R"("bias_regularizer": null, "activity_regularizer": null})");
+      R"("bias_regularizer": null, "activity_regularizer": null, )"
+      R"("kernel_constraint": null, "bias_constraint": null})");
 }
 
 TEST(LayerConfig, sizes_of_sequences_are_lists_of_one_number) {
@@ -290,7 +306,8 @@ TEST(LayerConfig, sizes_of_sequences_are_lists_of_one_number) {
             R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
             R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
             R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
-            R"("bias_regularizer": null, "activity_regularizer": null})");
+            R"("bias_regularizer": null, "activity_regularizer": null, )"
+            R"("kernel_constraint": null, "bias_constraint": null})");
   const Config both = Config::map({{"filters", 1}, {"kernel_size", Config::list({2, 3})}});
   EXPECT_TRUE(
       contains(message_of<ValueError>([&] { layer_from_config("Conv1D", both); }),
@@ -342,9 +359,12 @@ TEST(LayerConfig, mistakes_are_named_with_their_place) {
             "Dense: expected the key \"units\", received name");
   EXPECT_EQ(message("Dense", Config::map({{"units", "three"}})),
             "Dense.units: expected a whole number, received \"three\"");
-  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"kernel_constraint", "max_norm"}})),
-            "Dense.kernel_constraint: expected null, since this is not offered here, received "
-            "\"max_norm\"");
+  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"kernel_constraint", "maxnorm"}})),
+            "Dense.kernel_constraint: Constraint: there is none named \"maxnorm\"; known are "
+            "max_norm, non_neg, unit_norm, min_max_norm; did you mean \"max_norm\"?");
+  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"quantization_config", "int8"}})),
+            "Dense.quantization_config: expected null, since this is not offered here, received "
+            "\"int8\"");
   EXPECT_EQ(message("Flatten", Config::map({{"data_format", "channels_first"}})),
             "Flatten.data_format: expected \"channels_last\", which is all that is offered here, "
             "received \"channels_first\"");

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
 #include "stoker/layers/layer.h"
 #include "stoker/layers/size2d.h"
@@ -29,6 +30,8 @@ struct ConvolutionOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -55,6 +58,8 @@ struct TransposedConvolutionOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -80,6 +85,8 @@ struct DepthwiseConvolutionOptions {
   Regularizer depthwise_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint depthwise_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -105,6 +112,9 @@ struct SeparableConvolutionOptions {
   Regularizer pointwise_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint depthwise_constraint{};
+  Constraint pointwise_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };

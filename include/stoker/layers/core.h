@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
 #include "stoker/layers/layer.h"
 #include "stoker/shape.h"
@@ -26,6 +27,8 @@ struct DenseOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -44,6 +47,8 @@ struct EinsumDenseOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -57,6 +62,7 @@ struct EmbeddingOptions {
   Initializer embeddings_initializer = "uniform";
   Regularizer embeddings_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint embeddings_constraint{};
   bool mask_zero = false;
   std::string name{};
   std::string dtype{};

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "stoker/layers/axes.h"
+#include "stoker/axes.h"
 #include "stoker/layers/layer.h"
 #include "stoker/tensor.h"
 

@@ -54,7 +54,8 @@ class TransposedLayer final : public layers::ConvolutionBase<TransposedArguments
     this->require_input(x);
     const graph::Value kernel =
         context.weight({"kernel", this->kernel_shape(filters_, x.shape().back()),
-                        this->options().kernel_initializer, this->options().kernel_regularizer});
+                        this->options().kernel_initializer, this->options().kernel_regularizer,
+                        this->options().kernel_constraint});
     const graph::Value dy = layers::as_image(context.to_compute(x));
     Shape result = dy.shape();
     result[3] = filters_;

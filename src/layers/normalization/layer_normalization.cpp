@@ -53,7 +53,9 @@ void describe(Fields& fields, LayerNormalizationArguments& arguments) {
   fields("gamma_initializer", norm.gamma_initializer);
   fields("beta_regularizer", norm.beta_regularizer);
   fields("gamma_regularizer", norm.gamma_regularizer);
-  fields.never({"beta_constraint", "gamma_constraint", "rms_scaling"});
+  fields("beta_constraint", norm.beta_constraint);
+  fields("gamma_constraint", norm.gamma_constraint);
+  fields.never({"rms_scaling"});
 }
 
 class LayerNormalizationLayer final : public layers::DescribedLayer<LayerNormalizationArguments> {
@@ -72,20 +74,20 @@ class LayerNormalizationLayer final : public layers::DescribedLayer<LayerNormali
     // One op does for a training step, where the rows lie together.
     if (context.training() && options_.scale && options_.center && x.dtype() == DType::float32 &&
         are_last(axes, x.shape())) {
-      gamma = context.weight(
-          {"gamma", shape, options_.gamma_initializer, options_.gamma_regularizer, true, false});
-      beta = context.weight(
-          {"beta", shape, options_.beta_initializer, options_.beta_regularizer, true, false});
+      gamma = context.weight({"gamma", shape, options_.gamma_initializer,
+                              options_.gamma_regularizer, options_.gamma_constraint, true, false});
+      beta = context.weight({"beta", shape, options_.beta_initializer, options_.beta_regularizer,
+                             options_.beta_constraint, true, false});
       return context.to_compute(normalize_rows(x, gamma, beta));
     }
     if (options_.scale) {
-      gamma = context.weight(
-          {"gamma", shape, options_.gamma_initializer, options_.gamma_regularizer, true, false});
+      gamma = context.weight({"gamma", shape, options_.gamma_initializer,
+                              options_.gamma_regularizer, options_.gamma_constraint, true, false});
       gamma = along_axes(gamma, axes, x.shape());
     }
     if (options_.center) {
-      beta = context.weight(
-          {"beta", shape, options_.beta_initializer, options_.beta_regularizer, true, false});
+      beta = context.weight({"beta", shape, options_.beta_initializer, options_.beta_regularizer,
+                             options_.beta_constraint, true, false});
       beta = along_axes(beta, axes, x.shape());
     }
     return context.to_compute(layers::standardize(x, axes, options_.epsilon, gamma, beta));
