@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "stoker/axes.h"
 #include "stoker/constraints.h"
 #include "stoker/initializers.h"
-#include "stoker/axes.h"
 #include "stoker/layers/layer.h"
 #include "stoker/shape.h"
 
