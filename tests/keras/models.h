@@ -229,7 +229,8 @@ inline Exchanged recurrent(const std::string& policy) {
   return {std::move(model), {numbers}, {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)}};
 }
 
-// A stack that keeps its states from batch to batch.
+// A stack that keeps its states from batch to batch. What it predicts depends on what came before,
+// so that it is not among the models that are compared after training.
 inline Exchanged stateful(const std::string& policy) {
   Sequential model(
       {Input({6, 4}, {.batch_size = kRows}), LSTM(5, {.return_sequences = true, .stateful = true}),
