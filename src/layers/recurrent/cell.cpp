@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/common.h"
+#include "stoker/config.h"
 #include "stoker/error.h"
 
 namespace stoker::layers {
@@ -86,6 +87,13 @@ std::vector<MaskedValue> CellLayer::build(BuildContext& context,
   std::vector<MaskedValue> outputs{{after[output_state()]}};
   for (const Value& state : after) outputs.push_back({state});
   return outputs;
+}
+
+Config config_of(const Child& part) {
+  const Config all = part.layer->config();
+  Config own = all.at("config");
+  own.set("name", part.name);
+  return Config(all).set("config", std::move(own));
 }
 
 std::shared_ptr<CellLayer> cell_of(const Layer& layer, const char* what) {

@@ -69,7 +69,7 @@ void RecurrentLayer::write_fields(Fields& fields) const {
   options.name = name();
   describe(fields, options);
   if (write_cell_) return write_cell_(fields);
-  Config cell = cell_->config();
+  Config cell = config_of(children().at(0));
   fields("cell", cell);
 }
 

@@ -38,7 +38,7 @@ class StackedCells final : public CellLayer {
   void write_fields(Fields& fields) const override {
     StackedCellsArguments arguments{options_, {}};
     arguments.options.name = name();
-    for (const auto& cell : cells_) arguments.cells.push_back(cell->config());
+    for (const Child& cell : children()) arguments.cells.push_back(config_of(cell));
     describe(fields, arguments);
   }
 

@@ -45,7 +45,7 @@ class TimeDistributedLayer final : public LayerBase {
   }
 
   void write_fields(Fields& fields) const override {
-    TimeDistributedArguments arguments{options_, inner_->config()};
+    TimeDistributedArguments arguments{options_, config_of(children().at(0))};
     arguments.options.name = name();
     describe(fields, arguments);
   }

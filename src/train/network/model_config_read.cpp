@@ -66,11 +66,9 @@ Entry entry_of(std::size_t index, const Config& config) {
 
 // Whether an entry is an op of Keras's that computes a mask. Masks go beside values here.
 bool computes_mask(const Config& config) {
-  const Config* module = config.is_map() ? config.find("module") : nullptr;
-  if (module == nullptr || !module->is_string()) return false;
-  const std::string& class_name = config.at("class_name").string();
-  return module->string().starts_with("keras.src.ops") &&
-         (class_name == "NotEqual" || class_name == "Any");
+  const Config* class_name = config.is_map() ? config.find("class_name") : nullptr;
+  return class_name != nullptr &&
+         (*class_name == Config("NotEqual") || *class_name == Config("Any"));
 }
 
 std::vector<Entry> entries_of(const Config& layers) {
