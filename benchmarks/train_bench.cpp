@@ -102,8 +102,8 @@ const Workload all_workloads[] = {
     {"cnn-b32", 32, 40, {28, 28, 1}, test::cnn},
     {"cnn-b128", 128, 16, {28, 28, 1}, test::cnn},
     {"resnet20-b128", 128, 3, {32, 32, 3}, test::resnet20},
-    {.name = "lstm-b128", .missing = "LSTM"},
-    {.name = "gru-b128", .missing = "GRU"},
+    {"lstm-b128", 128, 30, {28, 28}, test::lstm},
+    {"gru-b128", 128, 30, {28, 28}, test::gru},
     {"transformer-b32", 32, 16, {64}, test::transformer, false, kTokens},
     {"tiny-b1", 1, 2000, {4}, tiny, true},
 };

@@ -28,6 +28,8 @@ WORKLOADS = [
     ("cnn-b32", "cnn", 32, 40),
     ("cnn-b128", "cnn", 128, 16),
     ("resnet20-b128", "resnet20", 128, 3),
+    ("lstm-b128", "lstm", 128, 30),
+    ("gru-b128", "gru", 128, 30),
     ("transformer-b32", "transformer", 32, 16),
     ("tiny-b1", "tiny", 1, 2000),
 ]

@@ -54,6 +54,9 @@ def build(workload):
         return resnet20()
     if workload == "tiny":
         return keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    if workload in ("lstm", "gru"):
+        recurrent = layers.LSTM if workload == "lstm" else layers.GRU
+        return keras.Sequential([keras.Input((28, 28)), recurrent(128), layers.Dense(10)])
     if workload == "mlp":
         return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),
                                  layers.Dense(128, activation="relu"), layers.Dense(10)])
@@ -71,7 +74,8 @@ def random_batches(workload, batch):
     if workload == "transformer":
         return (np.random.randint(0, 1000, (BATCHES, batch, 64)).astype(np.int32),
                 np.random.randint(0, 10, (BATCHES, batch)).astype(np.int32))
-    sample = (32, 32, 3) if workload == "resnet20" else (28, 28, 1)
+    sample = {"resnet20": (32, 32, 3), "lstm": (28, 28), "gru": (28, 28)}.get(
+        workload, (28, 28, 1))
     return (np.random.rand(BATCHES, batch, *sample).astype(np.float32),
             np.random.randint(0, 10, (BATCHES, batch)).astype(np.int32))
 

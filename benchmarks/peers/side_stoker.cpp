@@ -22,6 +22,8 @@ constexpr std::int64_t kBatches = 16;  // in memory, used again and again
 
 Model build(const std::string& workload) {
   if (workload == "resnet20") return test::network(test::resnet20, {32, 32, 3});
+  if (workload == "lstm") return test::network(test::lstm, {28, 28});
+  if (workload == "gru") return test::network(test::gru, {28, 28});
   if (workload == "mlp") return test::network(test::mlp);
   if (workload == "cnn") return test::network(test::cnn);
   if (workload == "tiny") return Sequential({Input({4}), Dense(4)});
@@ -37,9 +39,11 @@ int run(const std::string& workload, std::int64_t batch) {
   const bool is_tiny = workload == "tiny";
   const std::int64_t rows = kBatches * batch;
   const bool has_tokens = workload == "transformer";
+  const bool is_recurrent = workload == "lstm" || workload == "gru";
   const Shape sample = is_tiny                  ? Shape{4}
                        : has_tokens             ? Shape{64}
                        : workload == "resnet20" ? Shape{32, 32, 3}
+                       : is_recurrent           ? Shape{28, 28}
                                                 : Shape{28, 28, 1};
   Tensor x = has_tokens ? Tensor(sample.with_batch(rows), DType::int32)
                         : Tensor::uniform(sample.with_batch(rows));

@@ -68,9 +68,22 @@ class Transformer(nn.Module):
         return self.head(self.blocks(self.embedding(tokens)).mean(1))
 
 
+class Recurrent(nn.Module):
+    """The last step's output of a recurrent layer, and a classifier behind it."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.classes = layer(28, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.classes(self.layer(x)[0][:, -1])
+
+
 def build(workload):
     if workload == "transformer":
         return Transformer()
+    if workload in ("lstm", "gru"):
+        return Recurrent(nn.LSTM if workload == "lstm" else nn.GRU)
     if workload == "resnet20":
         return resnet20()
     if workload == "tiny":
@@ -101,7 +114,8 @@ def main():
     loss_of = nn.MSELoss() if tiny else nn.CrossEntropyLoss()
     xs, ys = [], []
     for _ in range(BATCHES):
-        images = (3, 32, 32) if workload == "resnet20" else (1, 28, 28)
+        images = {"resnet20": (3, 32, 32), "lstm": (28, 28), "gru": (28, 28)}.get(
+            workload, (1, 28, 28))
         x = torch.rand(batch, 4) if tiny else torch.rand(batch, *images)
         if workload == "transformer":
             x = torch.randint(0, 1000, (batch, 64))

@@ -12,6 +12,7 @@
 #include "stoker/layers/normalization.h"
 #include "stoker/layers/pooling.h"
 #include "stoker/layers/preprocessing.h"
+#include "stoker/layers/recurrent.h"
 #include "stoker/layers/regularization.h"
 #include "stoker/layers/reshaping.h"
 #include "stoker/layers/sides.h"

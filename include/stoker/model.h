@@ -365,6 +365,8 @@ class Model {
 
   // Returns all weights, layer by layer, trainable ones first within a layer, as Keras lists them.
   std::vector<Tensor> get_weights() const;
+  // Sets the states of stateful recurrent layers to 0, as Keras's layer.reset_state() does for one.
+  void reset_states();
   // Throws ShapeError, naming the weight, when one does not fit, and then changes nothing.
   void set_weights(const std::vector<Tensor>& weights);
   std::vector<std::string> weight_names() const;  // "conv2d/kernel", ...

@@ -3,6 +3,7 @@
 #include "layers/layer.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 #include <utility>
 
@@ -82,20 +83,30 @@ bool CallArguments::has(std::string_view flag) const {
   return std::ranges::find(flags, flag) != flags.end();
 }
 
-std::vector<MaskedValue> BuildContext::call(LayerBase& layer, std::span<const MaskedValue> inputs,
-                                            std::uint32_t number, const CallArguments& arguments) {
+void BuildContext::within(LayerBase& layer, std::uint32_t number,
+                          const std::function<void()>& build, const CallArguments& arguments) {
   const graph::Scope scope(graph(), origin_of(layer));
   frames_.push_back({&layer, number, &arguments});
   struct Pop {
     std::vector<Frame>& frames;
     ~Pop() { frames.pop_back(); }
   } pop{frames_};
-  std::vector<MaskedValue> values(inputs.begin(), inputs.end());
-  for (MaskedValue& input : values) {
-    const bool is_cast = layer.casts_inputs && is_floating(input.value.dtype());
-    if (is_cast) input.value = to_compute(input.value);
-  }
-  return layer.build(*this, values);
+  build();
+}
+
+std::vector<MaskedValue> BuildContext::call(LayerBase& layer, std::span<const MaskedValue> inputs,
+                                            std::uint32_t number, const CallArguments& arguments) {
+  std::vector<MaskedValue> outputs;
+  const auto build = [&] {
+    std::vector<MaskedValue> values(inputs.begin(), inputs.end());
+    for (MaskedValue& input : values) {
+      const bool is_cast = layer.casts_inputs && is_floating(input.value.dtype());
+      if (is_cast) input.value = to_compute(input.value);
+    }
+    outputs = layer.build(*this, values);
+  };
+  within(layer, number, build, arguments);
+  return outputs;
 }
 
 std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs,
@@ -122,6 +133,23 @@ std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& input
 LayerBase::LayerBase(std::string class_name, std::string name, const std::string& dtype_policy)
     : class_name_(std::move(class_name)), name_(std::move(name)) {
   if (!dtype_policy.empty()) policy_ = policy_of(dtype_policy, label());
+}
+
+std::string snake_case(const std::string& class_name) {
+  // Keras exports this class under another name than it has in its source.
+  if (class_name == "GroupQueryAttention") return "grouped_query_attention";
+  std::string out;
+  for (std::size_t i = 0; i < class_name.size(); ++i) {
+    const auto at = [&](std::size_t k) {
+      return k < class_name.size() ? static_cast<unsigned char>(class_name[k]) : 0;
+    };
+    const bool upper = std::isupper(at(i)) != 0;
+    const bool starts_word = std::islower(at(i + 1)) != 0 && std::isupper(at(i)) != 0;
+    const bool ends_word = i > 0 && std::islower(at(i - 1)) != 0;
+    if (upper && i > 0 && (starts_word || ends_word)) out += '_';
+    out += static_cast<char>(std::tolower(at(i)));
+  }
+  return out;
 }
 
 std::string label_of(const LayerBase& layer, const std::string& name) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,6 +45,14 @@ struct WeightSpec {
   // The numbers of inputs and outputs that an element connects, where the shape alone does not tell
   // them.
   std::optional<initializers::Fans> fans{};
+  // Elements from number `first` on that begin with 1 whatever the initializer makes of the others,
+  // as an LSTM's forget bias does.
+  struct Ones {
+    std::int64_t first = 0, count = 0;
+  } ones{};
+  // Whether it is what a recurrent layer keeps from batch to batch, which is none of the model's
+  // weights, as in Keras: it is in checkpoints, but not in files or lists of weights.
+  bool is_kept_state = false;
 };
 
 // A value on its way through layers, with Keras's mask beside it. The mask is float32, has the
@@ -80,6 +89,11 @@ class BuildContext {
   std::vector<MaskedValue> call(LayerBase& layer, std::span<const MaskedValue> inputs,
                                 std::uint32_t number = 0, const CallArguments& arguments = {});
 
+  // Lets `build` append ops and declare weights as the layer's. call() does this around its
+  // build(), and layers that use another part of a child do it themselves.
+  void within(LayerBase& layer, std::uint32_t number, const std::function<void()>& build,
+              const CallArguments& arguments = {});
+
   virtual graph::Graph& graph() = 0;
   virtual bool training() const = 0;
 
@@ -97,6 +111,9 @@ class BuildContext {
   // Gives a weight that is not trained a new value, which is written at the end of the step unless
   // the step fails.
   virtual void update(const WeightSpec& spec, graph::Value value) = 0;
+  // Gives a kept state a new value, which is written after each step: those of training,
+  // evaluation and prediction.
+  virtual void keep(const WeightSpec& spec, graph::Value value) { update(spec, value); }
   // Adds a term of shape () to the loss in training and evaluation.
   virtual void add_loss(graph::Value loss) = 0;
   // Returns a stream of random numbers that belongs to the layer and is stable for its place in the
@@ -190,6 +207,9 @@ class LayerBase {
   // Whether the layer is called with a list, even of one value. Keras writes such calls with a
   // list.
   bool takes_list = false;
+  // The argument by which Keras passes the inputs behind the first one ("initial_state"). Null
+  // where they are arguments by position.
+  const char* argument_of_others = nullptr;
 
  private:
   std::string class_name_;
@@ -200,6 +220,10 @@ class LayerBase {
   std::optional<DTypePolicy> policy_;
   std::vector<WeightSpec> weights_;
 };
+
+// Keras's default name of a layer of that class: "Conv2D" -> "conv2d", "MaxPooling2D" ->
+// "max_pooling2d".
+std::string snake_case(const std::string& class_name);
 
 // The label for messages: Dense "logits", or Dense where there is no name.
 std::string label_of(const LayerBase& layer, const std::string& name);
@@ -237,7 +261,8 @@ class MergeLayer : public LayerBase {
 // An Input: it has no ops, and its value is a field of the batch.
 class InputLayer final : public LayerBase {
  public:
-  InputLayer(Shape shape, DType dtype, std::string name);
+  // The batch may have any size unless one is given.
+  InputLayer(Shape shape, DType dtype, std::string name, std::int64_t batch = Shape::kUnknown);
   std::vector<MaskedValue> build(BuildContext&, std::span<const MaskedValue> inputs) override {
     return {inputs.begin(), inputs.end()};
   }
@@ -245,6 +270,7 @@ class InputLayer final : public LayerBase {
 
   const Shape shape;  // without the batch
   const DType dtype;
+  const std::int64_t batch;
 };
 
 // The type of a value with an unknown batch, and of its mask if it has one.

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/warp_tap.h"
 #include "graph/expression.h"
 #include "graph/graph.h"
 
@@ -247,6 +248,13 @@ struct ConcatenateAttributes : graph::Attributes {
 };
 Value concatenate(std::vector<Value> inputs, std::int64_t axis);
 
+// Cuts x along `axis` into parts of one extent each, which are concatenated again to give x.
+struct SplitAttributes : graph::Attributes {
+  std::int64_t axis = 0;
+  std::string text() const override;
+};
+std::vector<Value> split(Value x, std::int64_t axis, std::int64_t parts);
+
 // Puts the axes in another order: axis i of the result is axis order[i] of x.
 struct TransposeAttributes : graph::Attributes {
   std::vector<std::int64_t> order;
@@ -291,6 +299,18 @@ struct ResizeAttributes : graph::Attributes {
   std::string text() const override;
 };
 Value resize(Value x, std::int64_t axis, std::int64_t extent, bool is_linear);
+
+// Takes each pixel of images [n, height, width, channels] from another place of the image, by a
+// transform of each image [n, 8] (core/warp_tap.h): from the nearest pixel, or from the four around
+// that place. Transforms have no gradient.
+struct WarpAttributes : graph::Attributes {
+  std::int64_t height = 0, width = 0;  // of the result
+  bool is_linear = true;
+  WarpFill fill = WarpFill::constant;
+  float fill_value = 0.0f;
+  std::string text() const override;
+};
+Value warp(Value images, Value transforms, WarpAttributes attributes);
 
 // ---- embedding ---------------------------------------------------------------------------------
 // Picks rows of table [V, D] by number: ids [..], int32 or float32 (truncated), -> [.., D]. A
@@ -377,6 +397,68 @@ struct AdvanceAttributes : graph::Attributes {
   std::string text() const override;
 };
 void advance(Value loss, Value largest_gradient = {}, std::int32_t scale_growth_steps = 0);
+
+// ---- recurrence --------------------------------------------------------------------------------
+// A recurrent network over all steps of a sequence, of what its input's product with the kernel
+// (and bias) has made: x [batch, steps, gates * units]. As in Keras, gates stand in the order z r h
+// of a GRU and i f c o of an LSTM.
+enum class RecurrentKind : std::uint8_t { simple, gru, gru_reset_before, lstm };
+// The functions that a derivative of can be computed from the result.
+enum class GateFunction : std::uint8_t { linear, relu, sigmoid, hard_sigmoid, tanh };
+struct RecurrenceAttributes : graph::Attributes {
+  RecurrentKind kind = RecurrentKind::lstm;
+  GateFunction activation = GateFunction::tanh;
+  GateFunction recurrent_activation = GateFunction::sigmoid;
+  // Whether the last step comes first. The states are in the order of the steps that were taken,
+  // unless in_order_of_input is set.
+  bool is_backwards = false;
+  bool in_order_of_input = false;
+  bool has_state = false;           // Whether states to begin with are given. Otherwise they are 0.
+  bool has_recurrent_bias = false;  // only for RecurrentKind::gru
+  bool has_mask = false;            // A step whose mask is 0 keeps the states as they are.
+  bool has_sequence = false;        // Whether the states of all steps are wanted.
+  // Whether the results that the gradient needs are kept, which the gradient's rule sets. They are
+  // outputs behind those asked for.
+  bool keeps = false;
+  // Which gradients a recurrence_backward is given.
+  bool has_dlast = false, has_dcell = false, has_dsequence = false;
+
+  std::int64_t gates() const;  // times the units is the extent of x
+  std::int64_t kept() const;   // the same for what is kept of a step beside the states
+  bool has_cell() const { return kind == RecurrentKind::lstm; }
+  std::string text() const override;
+};
+struct RecurrenceInputs {
+  Value x;                 // [batch, steps, gates * units]
+  Value recurrent_kernel;  // [units, gates * units]
+  Value state{};           // [batch, units]
+  Value cell{};            // [batch, units], for an LSTM that has a state
+  Value recurrent_bias{};  // [gates * units]
+  Value mask{};            // [batch, steps]
+};
+// Invalid where there is none. Each step's state is its output too.
+struct RecurrenceResult {
+  Value last;      // [batch, units]
+  Value cell;      // [batch, units], for an LSTM
+  Value sequence;  // [batch, steps, units]
+};
+// The attributes that follow from which inputs are valid are set here.
+RecurrenceResult recurrence(const RecurrenceInputs& inputs, RecurrenceAttributes attributes);
+// The places of a node's inputs and outputs; -1 where there is none.
+struct RecurrencePlaces {
+  explicit RecurrencePlaces(const RecurrenceAttributes& attributes);
+  int x = 0, recurrent_kernel = 1, state = -1, cell = -1, recurrent_bias = -1, mask = -1;
+  int last = 0, last_cell = -1, sequence = -1, cells = -1, kept = -1;
+};
+// The places of a recurrence_backward's. Its kernel is transposed. Gradients of x and of the
+// product with the recurrent kernel (where they differ) are in the order of the input, as are
+// the states before each step, and these times the reset gate (gru_reset_before).
+struct RecurrenceBackwardPlaces {
+  explicit RecurrenceBackwardPlaces(const RecurrenceAttributes& attributes);
+  int recurrent_kernel = 0, sequence = 1, cells = -1, kept = -1, state = -1, cell = -1, mask = -1;
+  int dlast = -1, dcell = -1, dsequence = -1;
+  int dx = 0, before = 1, dproduct = -1, reset = -1, dstate = -1, dstate_cell = -1;
+};
 
 // The attributes of a node. The caller names their type, which the node's op determines.
 template <class A>

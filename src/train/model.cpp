@@ -225,8 +225,9 @@ std::vector<Tensor> Model::get_weights() const {
   return with_own_errors<DeviceError>("get_weights", [&] {
     const InUse model(impl("get_weights"), "get_weights", Access::read);
     std::vector<Tensor> weights;
-    for (const auto& weight : model->network.weights())
-      weights.push_back(model->state.read(weight));
+    for (const auto& weight : model->network.weights()) {
+      if (!weight.spec.is_kept_state) weights.push_back(model->state.read(weight));
+    }
     return weights;
   });
 }
@@ -234,7 +235,10 @@ std::vector<Tensor> Model::get_weights() const {
 void Model::set_weights(const std::vector<Tensor>& weights) {
   return with_own_errors<DeviceError>("set_weights", [&] {
     const InUse model(impl("set_weights"), "set_weights", Access::write);
-    const auto& own = model->network.weights();
+    std::vector<train::Weight> own;
+    for (const auto& weight : model->network.weights()) {
+      if (!weight.spec.is_kept_state) own.push_back(weight);
+    }
     if (weights.size() != own.size()) {
       throw ShapeError(
           format("set_weights: the model has ", own.size(), " weights, received ", weights.size()));
@@ -253,17 +257,28 @@ void Model::set_weights(const std::vector<Tensor>& weights) {
   });
 }
 
+void Model::reset_states() {
+  return with_own_errors<DeviceError>("reset_states", [&] {
+    const InUse model(impl("reset_states"), "reset_states", Access::write);
+    for (const auto& weight : model->network.weights()) {
+      if (weight.spec.is_kept_state) model->state.write(weight, Tensor(weight.spec.shape));
+    }
+  });
+}
+
 std::vector<std::string> Model::weight_names() const {
   std::vector<std::string> names;
   for (const auto& weight : impl("weight_names").network.weights()) {
-    names.push_back(weight.path);
+    if (!weight.spec.is_kept_state) names.push_back(weight.path);
   }
   return names;
 }
 
 std::int64_t Model::count_params() const {
   std::int64_t count = 0;
-  for (const auto& weight : impl("count_params").network.weights()) count += weight.count;
+  for (const auto& weight : impl("count_params").network.weights()) {
+    if (!weight.spec.is_kept_state) count += weight.count;
+  }
   return count;
 }
 

@@ -26,11 +26,12 @@ class CaseContext final : public layers::BuildContext {
   bool training() const override { return training_; }
   DType compute_dtype() const override { return DType::float32; }
   Value weight(const layers::WeightSpec& spec) override {
-    const std::string path = path_of_layer() + spec.name;
+    const std::string path = this->path() + spec.name;
+    Value& leaf = weights[path];
+    if (leaf) return leaf;
     const Tensor& content = golden_.tensor("w/" + path);
     EXPECT_EQ(spec.shape, content.shape()) << path;
-    const Value leaf = program_.weight(path, content);
-    weights[path] = leaf;
+    leaf = program_.weight(path, content);
     if (spec.regularizer) add_loss(layers::penalty(spec.regularizer, leaf));
     return leaf;
   }
@@ -40,12 +41,13 @@ class CaseContext final : public layers::BuildContext {
 
   std::map<std::string, Value> weights;
   std::map<std::string, Value> updates;
-  Value loss;  // of the layer itself
+  Value loss;          // of the layer itself
+  std::string prefix;  // of paths, for a layer of a stack
 
  private:
-  // Keras's path of the layer that is being built, from the layer of the case on: "query/".
-  std::string path_of_layer() const {
-    std::string path;
+  // Keras's path of the part that is being built.
+  std::string path() const {
+    std::string path = prefix;
     for (std::size_t i = 1; i < frames().size(); ++i) {
       for (const layers::Child& child : frames()[i - 1].layer->children()) {
         if (child.layer.get() == frames()[i].layer) path += child.name + "/";
@@ -59,6 +61,18 @@ class CaseContext final : public layers::BuildContext {
   const bool training_;
 };
 
+// The layer, or the layers of a stack.
+std::vector<Layer> layers_of(const GoldenCase& golden) {
+  if (golden.class_name() != "Sequential") {
+    return {layer_from_config(golden.class_name(), golden.config())};
+  }
+  std::vector<Layer> all;
+  for (const Config& one : golden.config()["layers"].list_items()) {
+    all.push_back(layer_from_config(one));
+  }
+  return all;
+}
+
 // The inputs of a call by name, each once.
 using Inputs = std::map<std::string, Value>;
 
@@ -71,11 +85,14 @@ std::vector<std::string> names_in(const Config& argument) {
 }
 
 // The names of the inputs: those that stand in order, or the list that a merging layer is called
-// with.
+// with, and states.
 std::vector<std::string> input_names(const GoldenCase& golden) {
   std::vector<std::string> names;
   for (const Config& argument : golden.info["call"]["args"].list_items()) {
     for (const std::string& name : names_in(argument)) names.push_back(name);
+  }
+  if (const Config* states = golden.info["call"]["kwargs"].find("initial_state")) {
+    for (const std::string& name : names_in(*states)) names.push_back(name);
   }
   return names;
 }
@@ -88,9 +105,9 @@ Inputs inputs_of(const GoldenCase& golden, Program& program) {
   return inputs;
 }
 
-// The layer's outputs, with their masks.
+// The outputs, with their masks.
 std::vector<layers::MaskedValue> outputs_of(const GoldenCase& golden, Program& program,
-                                            const Layer& layer, CaseContext& context,
+                                            const std::vector<Layer>& layers, CaseContext& context,
                                             const Inputs& inputs) {
   std::vector<layers::MaskedValue> values;
   for (const std::string& name : input_names(golden)) values.push_back({inputs.at(name)});
@@ -98,6 +115,8 @@ std::vector<layers::MaskedValue> outputs_of(const GoldenCase& golden, Program& p
   for (const auto& [name, argument] : golden.info["call"]["kwargs"].members()) {
     if (argument == Config(true)) {
       arguments.flags.push_back(name);
+    } else if (name == "initial_state") {
+      continue;  // These are inputs already.
     } else if (name == "mask") {
       const std::vector<std::string> masks = names_in(argument);
       for (std::size_t i = 0; i < masks.size(); ++i) {
@@ -109,7 +128,12 @@ std::vector<layers::MaskedValue> outputs_of(const GoldenCase& golden, Program& p
       values.push_back({program.input(tensor, golden.tensor(tensor))});
     }
   }
-  return context.call(*layer.base(), values, 0, arguments);
+  for (const Layer& layer : layers) {
+    if (layers.size() > 1) context.prefix = layer.name() + "/";
+    values = context.call(*layer.base(), values, 0, arguments);
+    arguments = {};  // They are the first layer's.
+  }
+  return values;
 }
 
 // Keras's name of a tensor that belongs to an output: "y", or "y1" for the second of several.
@@ -159,12 +183,12 @@ void add_gradients(const GoldenCase& golden, Program& program, CaseContext& cont
   }
 }
 
-void check_call(const GoldenCase& golden, const Layer& layer, const Variant& variant,
+void check_call(const GoldenCase& golden, const std::vector<Layer>& layers, const Variant& variant,
                 GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
   const Inputs inputs = inputs_of(golden, program);
-  const auto outputs = outputs_of(golden, program, layer, context, inputs);
+  const auto outputs = outputs_of(golden, program, layers, context, inputs);
   Results results;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     results[name_of_output("y", i, outputs.size())] = outputs[i].value;
@@ -177,12 +201,12 @@ void check_call(const GoldenCase& golden, const Layer& layer, const Variant& var
 }
 
 // The call in inference mode, of a layer that differs there.
-void check_inference(const GoldenCase& golden, const Layer& layer, const Variant& variant,
+void check_inference(const GoldenCase& golden, const std::vector<Layer>& layers, const Variant& variant,
                      GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
   const Value y =
-      outputs_of(golden, program, layer, context, inputs_of(golden, program)).at(0).value;
+      outputs_of(golden, program, layers, context, inputs_of(golden, program)).at(0).value;
   run(program, {{"y_infer", y}}, variant, comparison);
 }
 
@@ -190,12 +214,12 @@ class GoldenLayer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenLayer, ComputesWhatKerasDoes) {
   const GoldenCase golden = load_golden("layers", GetParam());
-  const Layer layer = layer_from_config(golden.class_name(), golden.config());
+  const std::vector<Layer> layers = layers_of(golden);
   for (const Variant& variant : kVariants) {
     SCOPED_TRACE(variant.name);
     GoldenComparison comparison(golden);
-    check_call(golden, layer, variant, comparison);
-    if (comparison.expects("y_infer")) check_inference(golden, layer, variant, comparison);
+    check_call(golden, layers, variant, comparison);
+    if (comparison.expects("y_infer")) check_inference(golden, layers, variant, comparison);
   }
 }
 

@@ -24,7 +24,7 @@ std::string saved(const std::string& model) {
 }
 
 TEST(SavedModel, is_read_with_all_that_it_was_compiled_with) {
-  for (const char* name : {"mlp", "cnn"}) {
+  for (const char* name : {"mlp", "cnn", "lstm", "tagger"}) {
     SCOPED_TRACE(name);
     const Config keras = Config::from_json(saved(name));
     Model model = Model::from_json(saved(name));
@@ -85,10 +85,13 @@ TEST(SavedModel, functional_with_shortcuts_is_connected_as_it_was) {
 }
 
 TEST(SavedModel, with_what_is_not_offered_names_the_first) {
+  std::string unknown = saved("tagger");
+  const std::string name = "\"Bidirectional\"";
+  unknown.replace(unknown.find(name), name.size(), "\"Bidirectionale\"");
   EXPECT_TRUE(
-      contains(message_of<ValueError>([&] { Model::from_json(saved("tagger")); }),
-               "layers[2] (Bidirectional \"both\"): layer_from_config: there is no layer class "
-               "\"Bidirectional\""));
+      contains(message_of<ValueError>([&] { Model::from_json(unknown); }),
+               "layers[2] (Bidirectionale \"both\"): layer_from_config: there is no layer class "
+               "\"Bidirectionale\"; did you mean \"Bidirectional\"?"));
 }
 
 }  // namespace

@@ -277,3 +277,39 @@ def mlp_schedule_free():
         loss="mse",
     )
     return model
+
+
+@case(x=((5, 6, 7, 2), 0), y=((3,), 0))
+def volumes_sgd():
+    x = keras.Input((5, 6, 7, 2), name="volumes")
+    wide = kl.Conv3D(4, (2, 3, 2), strides=(2, 1, 3), padding="same", name="strided")(x)
+    wide = kl.Activation("tanh", name="tanh_1")(wide)
+    apart = kl.Conv3D(4, (3, 2, 2), dilation_rate=(2, 1, 2), groups=2, name="dilated")(x)
+    apart = kl.MaxPooling3D((1, 2, 3), strides=(1, 3, 2), padding="same", name="maxima")(apart)
+    up = kl.Conv3DTranspose(3, (2, 3, 2), strides=(3, 1, 2), padding="same", name="up")(wide)
+    up = kl.AveragePooling3D((4, 3, 2), strides=(2, 2, 2), padding="same", name="means")(up)
+    more = kl.Conv3DTranspose(2, (2, 1, 3), strides=(2, 2, 1), output_padding=(1, 0, 0), name="more")
+    more = kl.AveragePooling3D(2, name="halves")(more(apart))
+    parts = [kl.GlobalAveragePooling3D(name="mean_up")(up), kl.Flatten(name="flat")(more)]
+    out = kl.Dense(3, name="out")(kl.Concatenate(name="both")(parts))
+    model = keras.Model(x, out, name="volumes")
+    model.compile(optimizer=keras.optimizers.SGD(0.0625, momentum=0.875), loss="mse")
+    return model
+
+
+@case(x=((6,), 0), y=((), 4))
+def circle_sgd():
+    model = keras.Sequential(
+        [
+            keras.Input((6,), name="x"),
+            kl.Dense(8, activation="tanh", name="hidden"),
+            kl.Dense(5, name="embedding"),
+            kl.UnitNormalization(name="unit"),
+        ],
+        name="circle",
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.0625),
+        loss=keras.losses.Circle(gamma=4.0, margin=0.375),
+    )
+    return model

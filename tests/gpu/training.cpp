@@ -30,6 +30,8 @@ const Workload all_workloads[] = {
     {"cnn-b32", 32, {28, 28, 1}, test::cnn},
     {"cnn-b128", 128, {28, 28, 1}, test::cnn},
     {"resnet20-b128", 128, {32, 32, 3}, test::resnet20},
+    {"lstm-b128", 128, {28, 28}, test::lstm},
+    {"gru-b128", 128, {28, 28}, test::gru},
     {"tiny-b1", 1, {4}, tiny, true},
     {"stream-shallow", 256, {8192}, shallow, true},
     {"stream-deep", 256, {8192}, deep, true},

@@ -225,6 +225,51 @@ inline Exchanged convolutions(const std::string& policy) {
           {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)}};
 }
 
+// Recurrent layers: states that lead from one to the next, masks, cells, both directions, images.
+inline Exchanged recurrent(const std::string& policy) {
+  const Value x = Input({6, 8}, {.name = "x"});
+  const std::vector<Value> encoded =
+      LSTM(5, {.return_sequences = true, .return_state = true, .name = "encoder"}).call({x});
+  const Value decoded = LSTM(5, {.unit_forget_bias = false})({x, encoded[1], encoded[2]});
+  const Value gru = GRU(5, {.go_backwards = true, .reset_after = false})(
+      {encoded[0], SimpleRNN(5, {.activation = "softsign"})(x)});
+  const Value masked = Masking({.mask_value = 1.0})(x);
+  const Value both =
+      Bidirectional(GRU(3, {.return_sequences = true}), {.merge_mode = "sum"})(masked);
+  const Value stacked = RNN({LSTMCell(4), GRUCell(3, {.activation = "elu"}), SimpleRNNCell(4)},
+                            {.zero_output_for_mask = true})(both);
+  const Value images = TimeDistributed(Reshape({2, 2, 2}))(x);
+  const Value video = ConvLSTM2D(2, 2, {.padding = "same"})(images);
+  const Value states = Bidirectional(LSTM(2))(
+      {x, Dense(2)(gru), Dense(2)(decoded), Dense(2)(stacked), Dense(2)(gru)});
+  const Value all =
+      Concatenate()({decoded, gru, stacked, Flatten()(video), states,
+                     Flatten()(TimeDistributed(Dense(2, {.activation = "tanh"}))(encoded[0]))});
+  Model model(x, Dense(2)(all), {.dtype_policy = policy});
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  Tensor numbers = Tensor::normal({kRows, 6, 8}, 0.0f, 1.0f, 1);
+  // Steps that the mask leaves out: at the beginning, in the middle, and a sample as a whole.
+  for (const std::int64_t step : {0, 1, 8, 12, 13, 14, 15, 16, 17, 23}) {
+    for (std::int64_t k = 0; k < 8; ++k) {
+      numbers.data<float>()[static_cast<std::size_t>(step * 8 + k)] = 1.0f;
+    }
+  }
+  return {std::move(model), {numbers}, {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)}};
+}
+
+// A stack that keeps its states from batch to batch. What it predicts depends on what came before,
+// so that it is not among the models that are compared after training.
+inline Exchanged stateful(const std::string& policy) {
+  Sequential model(
+      {Input({6, 4}, {.batch_size = kRows}), LSTM(5, {.return_sequences = true, .stateful = true}),
+       Bidirectional(GRU(3, {.stateful = true})), Dense(2)},
+      {.dtype_policy = policy});
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  return {std::move(model),
+          {Tensor::normal({kRows, 6, 4}, 0.0f, 1.0f, 1)},
+          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)}};
+}
+
 inline std::map<std::string, Exchanged> models() {
   std::map<std::string, Exchanged> made;
   for (const std::string policy : {"float32", "mixed_bfloat16", "mixed_float16"}) {
@@ -237,6 +282,8 @@ inline std::map<std::string, Exchanged> models() {
   // In 16 bits the roundings of so many layers add up beyond what is compared.
   made.emplace("shaped_float32", shaped("float32"));
   made.emplace("attention_float32", attention("float32"));
+  made.emplace("recurrent_float32", recurrent("float32"));
+  made.emplace("stateful_float32", stateful("float32"));
   return made;
 }
 

@@ -185,6 +185,31 @@ class WorkloadTable {
               {{DType::float32, x.shape}, {DType::float32, x.shape}, {DType::float32, x.shape}});
         });
   }
+  // A recurrent network of 28 steps and 128 units, and its gradient for that of the last step.
+  void recurrence(const std::string& workload, ops::RecurrentKind kind) {
+    constexpr std::int64_t kBatch = 128, kSteps = 28, kUnits = 128;
+    ops::RecurrenceAttributes a;
+    a.kind = kind;
+    const std::int64_t gates = a.gates() * kUnits;
+    const Shape states{kBatch, kSteps, kUnits};
+    add("recurrence", workload,
+        {uniform({kBatch, kSteps, gates}), uniform({kUnits, gates}, -0.1, 0.1)},
+        [a](Graph&, Inputs in) {
+          return std::vector{ops::recurrence({.x = in[0], .recurrent_kernel = in[1]}, a).last};
+        });
+    a.keeps = a.has_dlast = true;
+    std::vector<OpInput> inputs{uniform({gates, kUnits}, -0.1, 0.1), uniform(states)};
+    if (a.has_cell()) inputs.push_back(uniform(states));
+    inputs.push_back(uniform({kBatch, kSteps, a.kept() * kUnits}, 0.0, 1.0));
+    inputs.push_back(uniform({kBatch, kUnits}));
+    add("recurrence_backward", workload, std::move(inputs), [=](Graph& graph, Inputs in) {
+      const graph::ValueType of_x{DType::float32, {kBatch, kSteps, gates}};
+      std::vector<graph::ValueType> outputs{of_x, {DType::float32, states}};
+      if (kind == ops::RecurrentKind::gru) outputs.push_back(of_x);
+      return graph.append(ops::op(ops::OpIndex::recurrence_backward), {in.begin(), in.end()},
+                          std::make_shared<const ops::RecurrenceAttributes>(a), outputs);
+    });
+  }
   void sum(const std::string& workload, const std::string& what, const Shape& shape,
            std::vector<std::int64_t> axes) {
     add("reduce", format(workload, ' ', what, ' ', shape), {uniform(shape)},
@@ -276,6 +301,10 @@ inline std::vector<WorkloadCase> workload_cases() {
         {uniform({32, 64, 128}), whole({32, 64}, DType::int32, 0, 999)}, [](auto&, auto in) {
           return std::vector{ops::embedding_backward(in[0], in[1], {1000, 128})};
         });
+  t.recurrence("lstm-b128", ops::RecurrentKind::lstm);
+  t.recurrence("gru-b128", ops::RecurrentKind::gru);
+  t.add("split", "lstm-b128 steps of (128, 28, 28)", {uniform({128, 28, 28})},
+        [](auto&, auto in) { return ops::split(in[0], 1, 28); });
   t.add("slice", "lstm-b128 a step of (128, 28, 28)", uniform({128, 28, 28}),
         [](graph::Value x) { return ops::slice(x, 1, 14, 1); });
   t.add("concatenate", "unet-b16 shortcut of (16, 64, 64, 32)",
@@ -313,6 +342,22 @@ inline std::vector<WorkloadCase> workload_cases() {
           attributes->is_linear = true;
           return graph.append(ops::op(ops::OpIndex::resize_backward), {in[0]}, attributes,
                               {{DType::float32, {16, 32, 64, 32}}});
+        });
+  const auto warping = [] {
+    ops::WarpAttributes attributes;
+    attributes.height = attributes.width = 32;
+    attributes.fill = WarpFill::reflect;
+    return attributes;
+  };
+  t.add("warp", "cifar-b128 images of (128, 32, 32, 3)",
+        {uniform({128, 32, 32, 3}), uniform({128, 8}, 0.0, 0.5)},
+        [=](graph::Graph&, auto in) { return std::vector{ops::warp(in[0], in[1], warping())}; });
+  t.add("warp_backward", "cifar-b128 images of (128, 32, 32, 3)",
+        {uniform({128, 32, 32, 3}), uniform({128, 8}, 0.0, 0.5)},
+        [=](graph::Graph& graph, auto in) {
+          return graph.append(ops::op(ops::OpIndex::warp_backward), {in[0], in[1]},
+                              std::make_shared<ops::WarpAttributes>(warping()),
+                              {{DType::float32, {128, 32, 32, 3}}});
         });
   t.add("constant", "mlp-b128 means of 784 pixels", {}, [](graph::Graph& graph, auto) {
     return std::vector{ops::constant(graph, {784}, std::vector<float>(784, 0.5f))};

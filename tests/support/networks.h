@@ -51,6 +51,10 @@ inline Value resnet20(const Value& images) {
   return Dense(10)(GlobalAveragePooling2D()(x));
 }
 
+// (None, 28, 28) -> (None, 10): the rows of an image as a sequence.
+inline Value lstm(const Value& rows) { return Dense(10)(LSTM(128)(rows)); }
+inline Value gru(const Value& rows) { return Dense(10)(GRU(128)(rows)); }
+
 // A block of a transformer that normalises before each part (Xiong et al.: "On Layer Normalization
 // in the Transformer Architecture", 2020).
 inline Value transformer_block(Value x, std::int64_t heads, std::int64_t units) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "stoker/constraints.h"
@@ -11,10 +12,12 @@
 
 namespace stoker {
 
-// `shape` is without the batch extent.
+// `shape` is without the batch extent. All batches have `batch_size` samples where it is given,
+// which recurrent layers need that keep their states from batch to batch.
 struct InputOptions {
   std::string dtype = "float32";  // The type of the batches: "float32", "int32" or "uint8".
   std::string name{};
+  std::optional<std::int64_t> batch_size{};
 };
 Value Input(Shape shape, InputOptions options = {});
 

@@ -71,25 +71,21 @@ class LayerNormalizationLayer final : public layers::DescribedLayer<LayerNormali
     const auto axes = layers::axes_after_batch(options_.axis, x);
     const Shape shape = weight_shape(options_.axis, x.shape());
     Value gamma, beta;
-    // One op does for a training step, where the rows lie together.
-    if (context.training() && options_.scale && options_.center && x.dtype() == DType::float32 &&
-        are_last(axes, x.shape())) {
-      gamma = context.weight({"gamma", shape, options_.gamma_initializer,
-                              options_.gamma_regularizer, options_.gamma_constraint, true, false});
-      beta = context.weight({"beta", shape, options_.beta_initializer, options_.beta_regularizer,
-                             options_.beta_constraint, true, false});
-      return context.to_compute(normalize_rows(x, gamma, beta));
-    }
     if (options_.scale) {
       gamma = context.weight({"gamma", shape, options_.gamma_initializer,
                               options_.gamma_regularizer, options_.gamma_constraint, true, false});
-      gamma = along_axes(gamma, axes, x.shape());
     }
     if (options_.center) {
       beta = context.weight({"beta", shape, options_.beta_initializer, options_.beta_regularizer,
                              options_.beta_constraint, true, false});
-      beta = along_axes(beta, axes, x.shape());
     }
+    // One op does for a training step, where the rows lie together.
+    if (context.training() && options_.scale && options_.center && x.dtype() == DType::float32 &&
+        are_last(axes, x.shape())) {
+      return context.to_compute(normalize_rows(x, gamma, beta));
+    }
+    if (options_.scale) gamma = along_axes(gamma, axes, x.shape());
+    if (options_.center) beta = along_axes(beta, axes, x.shape());
     return context.to_compute(layers::standardize(x, axes, options_.epsilon, gamma, beta));
   }
 

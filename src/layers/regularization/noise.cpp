@@ -12,7 +12,7 @@ std::uint32_t noise_stream(BuildContext& context, const std::optional<std::uint6
   if (!seed) return context.random_stream(purpose);
   const auto low = static_cast<std::uint32_t>(*seed);
   const auto high = static_cast<std::uint32_t>(*seed >> 32);
-  return philox4x32({low, high, 0, 0}, {0x64726f70U, 0x6f757421U})[purpose];
+  return philox4x32({low, high, purpose / 4, 0}, {0x64726f70U, 0x6f757421U})[purpose % 4];
 }
 
 Expr uniform(graph::Expression* expression, std::uint32_t stream) {

@@ -64,10 +64,18 @@ Entry entry_of(std::size_t index, const Config& config) {
   });
 }
 
+// Whether an entry is an op of Keras's that computes a mask. Masks go beside values here.
+bool computes_mask(const Config& config) {
+  const Config* class_name = config.is_map() ? config.find("class_name") : nullptr;
+  return class_name != nullptr &&
+         (*class_name == Config("NotEqual") || *class_name == Config("Any"));
+}
+
 std::vector<Entry> entries_of(const Config& layers) {
   std::vector<Entry> entries;
   std::map<std::string, std::string> places;
   for (const Config& config : layers.list_items()) {
+    if (computes_mask(config)) continue;
     Entry entry = entry_of(entries.size(), config);
     const auto [known, is_new] = places.try_emplace(entry.name, entry.place);
     if (!is_new && !entry.name.empty()) {
@@ -125,9 +133,22 @@ History history_of_tensor(const Config& tensor) {
   return history_of(object_of(tensor).config.at("keras_history"));
 }
 
+// One value, or a list of them.
+void add_histories(const Config& tensors, std::vector<History>& histories) {
+  if (!tensors.is_list()) {
+    histories.push_back(history_of_tensor(tensors));
+    return;
+  }
+  for (const Config& tensor : tensors.list_items()) {
+    histories.push_back(history_of_tensor(tensor));
+  }
+}
+
 // Adds what is passed under a name. A value that has a place among the layer's inputs is put there.
 void add_named(const Layer& layer, const std::string& name, const Config& value,
                Arguments& arguments) {
+  const char* others = layer.base()->argument_of_others;
+  if (others != nullptr && name == others) return add_histories(value, arguments.values);
   if (is_tensor(value)) {
     const auto places = layer.base()->input_names();
     const auto place = std::ranges::find(places, name);
@@ -169,19 +190,25 @@ Arguments arguments_of(const Layer& layer, const Config& node) {
   Fields::with_place("args", [&] {
     const Config& given = node.at("args");
     const bool is_one_list = given.size() == 1 && given.at(0).is_list();
-    if (!is_one_list && given.size() != 1 && layer.base()->input_names().empty()) {
+    const bool takes_several =
+        !layer.base()->input_names().empty() || layer.base()->argument_of_others != nullptr;
+    if (!is_one_list && given.size() != 1 && !takes_several) {
       throw ValueError(
           format("expected one value or one list of them, received ", given.described()));
     }
     for (const Config& tensor : (is_one_list ? given.at(0) : given).list_items()) {
       if (tensor.is_null() && !layer.base()->input_names().empty()) continue;
-      arguments.values.push_back(history_of_tensor(tensor));
+      add_histories(tensor, arguments.values);
     }
   });
   // Inputs by name come first, in the order of their places.
   const Config::Map& by_name = node.at("kwargs").members();
   const auto add = [&](const std::string& name, const Config& value) {
     if (is_unset(value) || (name == "training" && ignores_training(layer))) return;
+    // The input of a layer that takes no mask by name has it beside it.
+    const auto known = layer.base()->call_arguments();
+    const bool takes_mask = std::ranges::find(known, "mask") != known.end();
+    if (name == "mask" && layer.base()->supports_masking && !takes_mask) return;
     Fields::with_place("kwargs." + name, [&] { add_named(layer, name, value, arguments); });
   };
   const auto places = layer.base()->input_names();

@@ -150,11 +150,16 @@ class Writer {
     for (const Call& call : calls_) {
       if (call.layer.get() != &layer || call.inputs.empty()) continue;
       const std::size_t placed = call.inputs.size() - call.arguments.named.size();
-      Config tensors = Config::list();
-      for (std::size_t i = 0; i < placed; ++i) tensors.append(tensor(call.inputs[i]));
+      Config tensors = Config::list(), others = Config::list();
+      for (std::size_t i = 0; i < placed; ++i) {
+        const bool is_other = layer.argument_of_others != nullptr && i > 0;
+        (is_other ? others : tensors).append(tensor(call.inputs[i]));
+      }
+      Config named = named_arguments(call);
+      if (others.size() > 0) named.set(layer.argument_of_others, std::move(others));
       nodes.append(Config::map(
           {{"args", layer.takes_list ? Config::list({std::move(tensors)}) : std::move(tensors)},
-           {"kwargs", named_arguments(call)}}));
+           {"kwargs", std::move(named)}}));
     }
     return nodes;
   }
@@ -175,6 +180,27 @@ Config model_config(const Topology& topology, const std::string& name, const std
   }
   return object_config("keras.src.models.functional", "Functional", writer.functional())
       .set("registered_name", "Functional");
+}
+
+// A layer's configuration in which the layer, and those that it is made of, have a policy where
+// they had none.
+Config with_policy(Config own, const Config& policy) {
+  if (const Config* dtype = own.find("dtype"); dtype != nullptr && dtype->is_null()) {
+    own.set("dtype", policy);
+  }
+  const auto part = [&](const Config& object) {
+    return Config(object).set("config", with_policy(object.at("config"), policy));
+  };
+  for (const char* key : {"layer", "backward_layer", "cell"}) {
+    const Config* object = own.find(key);
+    if (object != nullptr && object->is_map()) own.set(key, part(*object));
+  }
+  if (const Config* cells = own.find("cells"); cells != nullptr && cells->is_list()) {
+    Config parts = Config::list();
+    for (const Config& object : cells->list_items()) parts.append(part(object));
+    own.set("cells", std::move(parts));
+  }
+  return own;
 }
 
 // The optimizer's configuration with its present learning rate.
@@ -209,11 +235,8 @@ Config layer_config(const layers::LayerBase& layer, const std::string& name,
     return model_config(model->topology(), name, policy, model->is_sequential());
   }
   const Config all = layer.config();
-  Config own = all.at("config");
+  Config own = with_policy(all.at("config"), policy_config(policy));
   own.set("name", name);
-  if (const Config* dtype = own.find("dtype"); dtype != nullptr && dtype->is_null()) {
-    own.set("dtype", policy_config(policy));
-  }
   return Config(all).set("config", std::move(own));
 }
 

@@ -17,6 +17,7 @@ std::int64_t count_of(const layers::LayerBase& layer, std::int64_t& trainable,
                       std::int64_t& fixed) {
   std::int64_t count = 0;
   for (const layers::WeightSpec& spec : layer.weights()) {
+    if (spec.is_kept_state) continue;
     const std::int64_t elements = spec.shape.elements();
     count += elements;
     (spec.trainable && layer.trainable() ? trainable : fixed) += elements;

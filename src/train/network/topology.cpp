@@ -1,7 +1,6 @@
 #include "train/network/topology.h"
 
 #include <algorithm>
-#include <cctype>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -16,23 +15,6 @@ namespace stoker::train {
 using layers::CallNode;
 using layers::LayerBase;
 using layers::MaskedValue;
-
-std::string snake_case(const std::string& class_name) {
-  // Keras exports this class under another name than it has in its source.
-  if (class_name == "GroupQueryAttention") return "grouped_query_attention";
-  std::string out;
-  for (std::size_t i = 0; i < class_name.size(); ++i) {
-    const auto at = [&](std::size_t k) {
-      return k < class_name.size() ? static_cast<unsigned char>(class_name[k]) : 0;
-    };
-    const bool upper = std::isupper(at(i)) != 0;
-    const bool starts_word = std::islower(at(i + 1)) != 0 && std::isupper(at(i)) != 0;
-    const bool ends_word = i > 0 && std::islower(at(i - 1)) != 0;
-    if (upper && i > 0 && (starts_word || ends_word)) out += '_';
-    out += static_cast<char>(std::tolower(at(i)));
-  }
-  return out;
-}
 
 std::vector<std::string> name_layers(const std::vector<std::shared_ptr<LayerBase>>& layers) {
   std::set<std::string> taken;

@@ -75,9 +75,7 @@ class Topology {
   std::vector<std::string> output_names_;
 };
 
-// Keras's default name of a layer of that class: "Conv2D" -> "conv2d", "MaxPooling2D" ->
-// "max_pooling2d".
-std::string snake_case(const std::string& class_name);
+using layers::snake_case;
 
 // The names of the layers of one model. Layers without a name get one, in the order given: "dense",
 // "dense_1", ... Throws ValueError where two layers were given the same name.

@@ -27,6 +27,8 @@ namespace {
 // The context that layers see while a step is built.
 class StepContext final : public layers::BuildContext {
  public:
+  using Updates = std::vector<std::pair<Home, Value>>;
+
   StepContext(Graph& graph, const Network& network, const Compiled* compiled, Mode mode)
       : graph_(graph), network_(network), compiled_(compiled), mode_(mode) {}
 
@@ -59,11 +61,10 @@ class StepContext final : public layers::BuildContext {
     const Weight& weight = network_.weight(layer(), spec.name);
     const Home home = weight.home;
     if (is_16bit(weight.dtype)) value = ops::to_float(ops::cast(value, weight.dtype));
-    if (Value* earlier = pending_update(home)) {
-      *earlier = value;
-    } else {
-      updates_.push_back({home, value});
-    }
+    set(updates_, home, value);
+  }
+  void keep(const layers::WeightSpec& spec, Value value) override {
+    set(kept_, network_.weight(layer(), spec.name).home, ops::to_float(value));
   }
   void add_loss(Value loss) override { losses_.push_back(loss); }
 
@@ -91,17 +92,30 @@ class StepContext final : public layers::BuildContext {
   // bits, so a weight gets the gradients of both.
   const std::vector<Value>& leaves() const { return leaves_; }
   const std::vector<Value>& copies() const { return copies_; }
-  const std::vector<std::pair<Home, Value>>& updates() const { return updates_; }
+  const Updates& updates() const { return updates_; }
+  // What is written after steps of any mode.
+  const Updates& kept() const { return kept_; }
   const std::vector<Value>& losses() const { return losses_; }
 
  private:
   // The value that a weight will have after the part of the step that is built so far. Null where
   // it still has its old value.
-  Value* pending_update(const Home& home) {
-    for (auto& [updated, value] : updates_) {
-      if (updated == home) return &value;
+  const Value* pending_update(const Home& home) const {
+    for (const Updates* updates : {&updates_, &kept_}) {
+      for (const auto& [updated, value] : *updates) {
+        if (updated == home) return &value;
+      }
     }
     return nullptr;
+  }
+  static void set(Updates& updates, const Home& home, Value value) {
+    for (auto& [updated, earlier] : updates) {
+      if (updated == home) {
+        earlier = value;
+        return;
+      }
+    }
+    updates.push_back({home, value});
   }
 
   Value copy_of(const Weight& weight) {
@@ -124,7 +138,7 @@ class StepContext final : public layers::BuildContext {
   std::set<std::uint32_t> streams_;  // The streams that are taken.
   std::vector<Value> leaves_ = std::vector<Value>(network_.weights().size());
   std::vector<Value> copies_ = leaves_;
-  std::vector<std::pair<Home, Value>> updates_;
+  Updates updates_, kept_;
   std::vector<Value> losses_;
 };
 
@@ -138,7 +152,12 @@ Value field_leaf(Graph& graph, const Field& field, std::size_t offset, std::int6
 // As in Keras, an input may have a last axis of one channel where the model has none, or lack it
 // where the model has one.
 Value fit_input(Value x, const layers::InputLayer& input) {
-  const Shape wanted = input.shape.with_batch(x.shape()[0]);
+  const std::int64_t batch = x.shape()[0];
+  if (input.batch != Shape::kUnknown && batch != input.batch) {
+    throw ShapeError(format(input.label(), ": expected batches of ", input.batch,
+                            " samples, its batch_size, received ", batch));
+  }
+  const Shape wanted = input.shape.with_batch(batch);
   const bool whole = input.dtype == DType::int32;
   if (whole && x.dtype() == DType::float32) {
     throw DTypeError(format(input.label(), ": expected int32, received float32"));
@@ -311,6 +330,13 @@ void write_guarded(Value value, Home home) {
                       {.guard = ops::Guard::error, .keeps_finite = true});
 }
 
+void write_kept(Graph& graph, const StepContext& context) {
+  const graph::Scope scope(graph, {Origin::Kind::layer, "states"});
+  for (const auto& [home, value] : context.kept()) {
+    ops::pointwise_into({value}, graph::identity(), {home}, {.guard = ops::Guard::error});
+  }
+}
+
 // The gradient of the loss itself, when the loss is scaled.
 Value loss_scale_leaf(Graph& graph) {
   return graph.leaf("loss_scale", {DType::float32, {}},
@@ -373,6 +399,7 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
       step.keep.push_back(is_own ? output.value.id
                                  : ops::map(output.value, [](graph::Expr x) { return x; }).id);
     }
+    write_kept(graph, context);
     return step;
   }
 
@@ -412,6 +439,7 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
                   compiled->options.optimizer.excluded_from_weight_decay());
     for (const auto& [home, value] : context.updates()) write_guarded(value, home);
   }
+  write_kept(graph, context);
   const graph::Scope scope(graph, {Origin::Kind::metric, "metrics"});
   accumulate(graph, additions, compiled->total_count);
   return step;

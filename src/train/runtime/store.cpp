@@ -279,6 +279,8 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
         initializers::initialize(value.data<float>(), weight.spec.shape, weight.spec.initializer,
                                  seed, weight.stream, specs[i].fans);
       }
+      const layers::WeightSpec::Ones& ones = specs[i].ones;
+      std::fill_n(value.data<float>().begin() + ones.first, ones.count, 1.0f);
       next.write(*stream, one.homes[i], value.data<float>(), weight.dtype);
     }
   }

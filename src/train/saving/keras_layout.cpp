@@ -22,7 +22,8 @@ class Walk {
  public:
   explicit Walk(const Network& network) {
     for (std::size_t i = 0; i < network.weights().size(); ++i) {
-      weights_[network.weights()[i].layer].emplace_back(i);
+      const Weight& weight = network.weights()[i];
+      if (!weight.spec.is_kept_state) weights_[weight.layer].emplace_back(i);
     }
   }
 
@@ -66,7 +67,7 @@ void collect(const Network& network, const LayerBase& layer, std::set<const Laye
   if (!visited.insert(&layer).second) return;
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
-    if (weight.layer != &layer) continue;
+    if (weight.layer != &layer || weight.spec.is_kept_state) continue;
     (weight.spec.trainable && layer.trainable() ? trained : others).push_back(i);
   }
   for (const layers::Child& child : layer.children()) {

@@ -72,7 +72,8 @@ class Export {
       if (!is_needed) continue;
       std::vector<std::string> inputs;
       for (const ValueId id : node.inputs) inputs.push_back(name_of(graph, id));
-      names_[node.outputs[0]] = append_onnx(onnx_, graph, node, inputs);
+      const std::vector<std::string> outputs = append_onnx(onnx_, graph, node, inputs);
+      for (std::size_t i = 0; i < outputs.size(); ++i) names_[node.outputs[i]] = outputs[i];
     }
     for (std::size_t i = 0; i < step.keep.size(); ++i) {
       const ValueId id = step.keep[i];

@@ -10,6 +10,7 @@
 #include "ops/ops.h"
 #include "stoker/error.h"
 #include "train/saving/onnx_expression.h"
+#include "train/saving/onnx_recurrence.h"
 
 namespace stoker::train {
 
@@ -74,6 +75,20 @@ class Translation {
       default:
         throw ValueError(format("the op ", node_.op->name, " has no form in ONNX"));
     }
+  }
+
+  // Of a node that splits its input.
+  std::vector<std::string> parts() {
+    const std::int64_t axis = attributes_of<ops::SplitAttributes>(node_).axis;
+    const std::int64_t extent = output_shape()[static_cast<std::size_t>(axis)];
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < node_.outputs.size(); ++i) {
+      const std::int64_t first = static_cast<std::int64_t>(i) * extent;
+      names.push_back(onnx_.node("Slice", {inputs_[0], onnx_.constant(std::vector{first}),
+                                           onnx_.constant(std::vector{first + extent}),
+                                           onnx_.constant(std::vector{axis})}));
+    }
+    return names;
   }
 
  private:
@@ -359,10 +374,15 @@ class Translation {
 
 }  // namespace
 
-std::string append_onnx(OnnxGraph& onnx, const Graph& graph, const Node& node,
-                        const Names& inputs) {
+std::vector<std::string> append_onnx(OnnxGraph& onnx, const Graph& graph, const Node& node,
+                                     const Names& inputs) {
   try {
-    return Translation(onnx, graph, node, inputs).append();
+    if (ops::is_op(node, OpIndex::recurrence)) {
+      return append_onnx_recurrence(onnx, graph, node, inputs);
+    }
+    Translation translation(onnx, graph, node, inputs);
+    if (ops::is_op(node, OpIndex::split)) return translation.parts();
+    return {translation.append()};
   } catch (const ValueError& error) {
     throw ValueError(format("export_onnx: ", node.origin.text(), ": ", error.what()));
   }

@@ -21,7 +21,9 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 18;
 constexpr const char* kRemedy =
     ". Load into a model of the same layers, or pass {.skip_mismatch = true}";
 
-bool is_weight(const SavedVariable& variable) { return variable.kind == VariableKind::weight; }
+bool is_weight(const SavedVariable& variable) {
+  return variable.kind == VariableKind::weight && !variable.is_kept_state;
+}
 
 // Makes float32 of elements of another type of the file.
 template <class T>

@@ -62,6 +62,7 @@ std::vector<SavedVariable> variables_of(const Network& network, const OptimizerB
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
     variables.push_back({VariableKind::weight, weight.path, weight.spec.shape, DType::float32, i});
+    variables.back().is_kept_state = weight.spec.is_kept_state;
   }
   if (optimizer == nullptr) return variables;
   const OptimizerBase* inner = optimizer->inner();

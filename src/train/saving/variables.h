@@ -38,6 +38,7 @@ struct SavedVariable {
   DType dtype = DType::float32;  // int32 for what counts
   std::size_t weight = 0;        // The index in Network::weights(), of a weight or a slot.
   std::size_t slot = 0;          // The index in OptimizerBase::slot_names().
+  bool is_kept_state = false;    // Whether a recurrent layer keeps it from batch to batch.
 
   bool is_optimizers() const { return kind != VariableKind::weight; }
   std::uint64_t bytes() const {

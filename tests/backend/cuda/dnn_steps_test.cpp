@@ -82,6 +82,15 @@ TEST_F(StepsOnAnH200, a_transformer_takes_at_most_120_launches) {
   EXPECT_EQ(own_products(plan), 0);
 }
 
+TEST_F(StepsOnAnH200, recurrent_networks_take_at_most_60_launches) {
+  for (Value (*layers)(const Value&) : {test::lstm, test::gru}) {
+    const cuda::LaunchPlan& plan = plan_for_h200(test::network(layers, {28, 28}));
+    std::cout << plan.text();
+    EXPECT_LE(plan.launches.size(), 60U);
+    EXPECT_EQ(own_products(plan), 0);
+  }
+}
+
 // Of the batch, the logits and the kernels' gradients; all other conversions are parts of launches
 // that are there anyway.
 TEST_F(StepsOnAnH200, mixed_precision_takes_at_most_six_launches_for_conversions) {

@@ -68,6 +68,16 @@ TEST_F(LaunchPlans, a_resnet20_trains_in_at_most_160_launches) {
   std::cout << plan.text();
 }
 
+// A launch takes the whole sequence through all steps, in each direction.
+TEST_F(LaunchPlans, recurrent_networks_train_in_at_most_60_launches) {
+  for (Value (*layers)(const Value&) : {test::lstm, test::gru}) {
+    Model model = test::network(layers, {28, 28});
+    const LaunchPlan& plan = plan_of(model, 128);
+    EXPECT_LE(plan.launches.size(), 60U) << plan.text();
+    std::cout << plan.text();
+  }
+}
+
 TEST_F(LaunchPlans, accuracy_costs_an_mlp_one_launch) {
   Model plain = test::network(test::mlp);
   const std::size_t without = plan_of(plain, 32).launches.size();

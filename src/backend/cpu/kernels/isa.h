@@ -29,5 +29,8 @@ void depthwise_data(const Depthwise& sizes, const float* dy, const float* kernel
                     std::int64_t begin, std::int64_t end);
 void depthwise_weights(const Depthwise& sizes, const float* x, const float* dy, float* dkernel,
                        float* dbias, std::int64_t begin, std::int64_t end);
+void pack(const float* matrix, std::int64_t k, std::int64_t n, std::int64_t stride, float* packed);
+void recurrence(const RecurrenceForward& arguments, std::int64_t begin, std::int64_t end);
+void recurrence_backward(const RecurrenceBackward& arguments, std::int64_t begin, std::int64_t end);
 
 }  // namespace stoker::backend::cpu::STOKER_ISA

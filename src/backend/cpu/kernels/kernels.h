@@ -184,6 +184,82 @@ constexpr std::int64_t attention_scratch(std::int64_t key_dim, std::int64_t valu
   return kAttentionBlock * (2 * kAttentionBlock + 8 * (widest + kMaxVector) + 8);
 }
 
+// ---- Recurrent networks -------------------------------------------------------------------------
+// The enumerators are those of ops::RecurrentKind and ops::GateFunction.
+enum class RecurrentCell : std::uint8_t { simple, gru, gru_reset_before, lstm };
+enum class Gate : std::uint8_t { linear, relu, sigmoid, hard_sigmoid, tanh };
+
+// The floats of scratch memory in a row of so many, and of a matrix of k rows and n columns that is
+// packed for products. Panels of the columns are as wide as two vectors at most.
+constexpr std::int64_t padded_columns(std::int64_t n) {
+  constexpr std::int64_t kPanel = 2 * kMaxVector;
+  return (n + kPanel - 1) / kPanel * kPanel;
+}
+constexpr std::int64_t packed_floats(std::int64_t k, std::int64_t n) {
+  return k * padded_columns(n);
+}
+
+struct RecurrenceSizes {
+  std::int64_t steps, units;
+  std::int64_t gates;  // the columns of x: the units of all gates
+  std::int64_t kept;   // the columns of what is kept beside the states
+  RecurrentCell cell;
+  Gate activation, recurrent_activation;
+  bool is_backwards, in_order_of_input;
+};
+
+// Null where there is no such array. Arrays of a sequence are [batch, steps, ..]. The packed matrix
+// is the recurrent kernel [units, gates]; for gru_reset_before the first two gates' [units, 2
+// units], and behind it the candidate's [units, units].
+struct RecurrenceForward {
+  RecurrenceSizes sizes;
+  const float* packed;
+  const float* x;
+  const float* state;
+  const float* cell;
+  const float* recurrent_bias;
+  const float* mask;
+  float* last;
+  float* last_cell;
+  float* sequence;
+  float* cells;
+  float* kept;
+  float* scratch;  // [batch, recurrence_scratch()]
+};
+
+// The packed matrix is the transposed recurrent kernel [gates, units]; for gru_reset_before that of
+// the first two gates, and behind it the candidate's.
+struct RecurrenceBackward {
+  RecurrenceSizes sizes;
+  const float* packed;
+  const float* sequence;
+  const float* cells;
+  const float* kept;
+  const float* state;
+  const float* cell;
+  const float* mask;
+  const float* dlast;
+  const float* dcell;
+  const float* dsequence;
+  float* dx;
+  float* before;
+  float* dproduct;
+  float* reset;
+  float* dstate;
+  float* dstate_cell;
+  float* scratch;  // [batch, recurrence_scratch()]
+};
+
+// The floats of scratch memory for each sample: in all, and for its products, which are two for
+// gru_reset_before.
+constexpr std::int64_t recurrence_products(const RecurrenceSizes& sizes) {
+  if (sizes.cell != RecurrentCell::gru_reset_before) return padded_columns(sizes.gates);
+  return padded_columns(2 * sizes.units) + padded_columns(sizes.units);
+}
+constexpr std::int64_t recurrence_scratch(const RecurrenceSizes& sizes) {
+  return recurrence_products(sizes) + 3 * padded_columns(sizes.units);
+}
+
 struct KernelTable {
   const char* name;
   // Evaluates elements [begin, end) of a pointwise program.
@@ -225,6 +301,13 @@ struct KernelTable {
   // may be null.
   void (*depthwise_weights)(const Depthwise& sizes, const float* x, const float* dy, float* dkernel,
                             float* dbias, std::int64_t begin, std::int64_t end);
+  // Packs a matrix of k rows and n columns, whose rows lie `stride` apart, for products.
+  void (*pack)(const float* matrix, std::int64_t k, std::int64_t n, std::int64_t stride,
+               float* packed);
+  // These take samples [begin, end) of the batch through all steps.
+  void (*recurrence)(const RecurrenceForward& arguments, std::int64_t begin, std::int64_t end);
+  void (*recurrence_backward)(const RecurrenceBackward& arguments, std::int64_t begin,
+                              std::int64_t end);
 };
 
 namespace baseline {

@@ -25,6 +25,9 @@ const KernelTable& table() {
       .depthwise = depthwise,
       .depthwise_data = depthwise_data,
       .depthwise_weights = depthwise_weights,
+      .pack = pack,
+      .recurrence = recurrence,
+      .recurrence_backward = recurrence_backward,
   };
   return kTable;
 }
