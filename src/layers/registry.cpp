@@ -30,6 +30,8 @@ static_assert(names_differ(), "layers.def: two classes of one name");
 std::span<const LayerClass> layer_classes() { return kLayerClasses; }
 
 const LayerClass& layer_class(std::string_view name) {
+  // Keras's older files have this class under the name in Keras's source.
+  if (name == "GroupedQueryAttention") name = "GroupQueryAttention";
   return class_named("layer", name, kLayerClasses);
 }
 

@@ -180,14 +180,13 @@ inline Exchanged attention(const std::string& policy) {
   x = MultiHeadAttention(2, 4, {.attention_axes = Axes{1}})({x, x}, {.use_causal_mask = true});
   x = GroupQueryAttention(3, 4, 2, {.use_gate = true})({x, other});
   x = GroupQueryAttention(2, 2, 1)({x, x}, {.use_causal_mask = true});
-  const MultiHeadAttentionOptions options{.value_dim = 5,
-                                          .use_bias = false,
-                                          .attention_axes = Axes{1},
-                                          .sliding_window = 3,
-                                          .use_gate = true};
+  const MultiHeadAttentionOptions options{
+      .use_bias = false, .attention_axes = Axes{1}, .sliding_window = 3, .use_gate = true};
+  // Keras's MultiHeadAttention takes the masks off its inputs, so that layers which come after it
+  // would not see them.
   const Value all = Add()(
-      {MultiHeadAttention(3, 2, options)({other, x}), Attention({.use_scale = true})({other, x}),
-       Attention({.score_mode = "concat"})({other, x}), AdditiveAttention()({other, x})});
+      {Attention({.use_scale = true})({other, x}), Attention({.score_mode = "concat"})({other, x}),
+       AdditiveAttention()({other, x}), MultiHeadAttention(3, 2, options)({other, x})});
   const Value y = EinsumDense("abc,cd->abd", {-1, 4}, {.bias_axes = "d"})(all);
   Model model({tokens, other}, Dense(2)(GlobalAveragePooling1D()(y)), {.dtype_policy = policy});
   model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
