@@ -90,8 +90,11 @@ struct Workload {
   Shape input = {};
   Value (*network)(const Value&) = nullptr;
   bool regression = false;   // True: the mean squared error by SGD. False: 10 classes by Adam.
+  std::int64_t tokens = 0;   // The inputs are whole numbers below this; 0: they are in [0, 1).
   const char* missing = "";  // Names a layer that Stoker does not have yet.
 };
+
+constexpr std::int64_t kTokens = 1000;
 
 const Workload all_workloads[] = {
     {"mlp-b32", 32, 400, {28, 28, 1}, test::mlp},
@@ -101,7 +104,7 @@ const Workload all_workloads[] = {
     {"resnet20-b128", 128, 3, {32, 32, 3}, test::resnet20},
     {"lstm-b128", 128, 30, {28, 28}, test::lstm},
     {"gru-b128", 128, 30, {28, 28}, test::gru},
-    {.name = "transformer-b32", .missing = "Embedding, LayerNormalization, MultiHeadAttention"},
+    {"transformer-b32", 32, 16, {64}, test::transformer, false, kTokens},
     {"tiny-b1", 1, 2000, {4}, tiny, true},
 };
 
@@ -110,7 +113,8 @@ class Batches final : public Source {
  public:
   explicit Batches(const Workload& workload) {
     const std::int64_t batch = workload.batch;
-    spec_.inputs = {{"x", DType::float32, workload.input.with_batch(batch)}};
+    const DType type = workload.tokens > 0 ? DType::int32 : DType::float32;
+    spec_.inputs = {{"x", type, workload.input.with_batch(batch)}};
     spec_.targets = {workload.regression ? Field{"y", DType::float32, {batch, 4}}
                                          : Field{"y", DType::int32, {batch}}};
     Random random(1);
@@ -122,8 +126,9 @@ class Batches final : public Source {
       if (field.dtype == DType::float32) {
         random.fill_uniform(tensor.data<float>());
       } else {
-        for (auto& label : tensor.data<std::int32_t>()) {
-          label = static_cast<std::int32_t>(random.integer(0, 10));
+        const std::int64_t below = i < spec_.inputs.size() ? workload.tokens : 10;
+        for (auto& number : tensor.data<std::int32_t>()) {
+          number = static_cast<std::int32_t>(random.integer(0, below));
         }
       }
     }
@@ -328,7 +333,7 @@ class Training {
   }
 
   const Workload& workload_;
-  Value input_ = Input(workload_.input);
+  Value input_ = Input(workload_.input, {.dtype = workload_.tokens > 0 ? "int32" : "float32"});
   std::shared_ptr<Batches> source_;
   feed::SlotLayout layout_;
   Model public_;

@@ -30,6 +30,7 @@ WORKLOADS = [
     ("resnet20-b128", "resnet20", 128, 3),
     ("lstm-b128", "lstm", 128, 30),
     ("gru-b128", "gru", 128, 30),
+    ("transformer-b32", "transformer", 32, 16),
     ("tiny-b1", "tiny", 1, 2000),
 ]
 ANSWER_LIMIT_S = 300  # a side that hangs becomes an error

@@ -34,8 +34,22 @@ def resnet20():
     return keras.Model(images, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
 
 
+def transformer():
+    layers = keras.layers
+    tokens = keras.Input((64,), dtype="int32")
+    x = layers.Embedding(1000, 128)(tokens)
+    for _ in range(2):
+        y = layers.LayerNormalization()(x)
+        x = layers.Add()([x, layers.MultiHeadAttention(4, 32)(y, y)])
+        y = layers.Dense(512, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.Dense(128)(y)])
+    return keras.Model(tokens, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
+
+
 def build(workload):
     layers = keras.layers
+    if workload == "transformer":
+        return transformer()
     if workload == "resnet20":
         return resnet20()
     if workload == "tiny":
@@ -57,6 +71,9 @@ def random_batches(workload, batch):
     if workload == "tiny":
         return (np.random.rand(BATCHES, batch, 4).astype(np.float32),
                 np.random.rand(BATCHES, batch, 4).astype(np.float32))
+    if workload == "transformer":
+        return (np.random.randint(0, 1000, (BATCHES, batch, 64)).astype(np.int32),
+                np.random.randint(0, 10, (BATCHES, batch)).astype(np.int32))
     sample = {"resnet20": (32, 32, 3), "lstm": (28, 28), "gru": (28, 28)}.get(
         workload, (28, 28, 1))
     return (np.random.rand(BATCHES, batch, *sample).astype(np.float32),

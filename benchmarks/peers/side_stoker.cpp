@@ -27,6 +27,10 @@ Model build(const std::string& workload) {
   if (workload == "mlp") return test::network(test::mlp);
   if (workload == "cnn") return test::network(test::cnn);
   if (workload == "tiny") return Sequential({Input({4}), Dense(4)});
+  if (workload == "transformer") {
+    const Value tokens = Input({64}, {.dtype = "int32"});
+    return Model(tokens, test::transformer(tokens));
+  }
   throw ValueError("unknown workload " + workload);
 }
 
@@ -34,12 +38,21 @@ int run(const std::string& workload, std::int64_t batch) {
   Model model = build(workload);
   const bool is_tiny = workload == "tiny";
   const std::int64_t rows = kBatches * batch;
+  const bool has_tokens = workload == "transformer";
   const bool is_recurrent = workload == "lstm" || workload == "gru";
   const Shape sample = is_tiny                  ? Shape{4}
+                       : has_tokens             ? Shape{64}
                        : workload == "resnet20" ? Shape{32, 32, 3}
                        : is_recurrent           ? Shape{28, 28}
                                                 : Shape{28, 28, 1};
-  const Tensor x = Tensor::uniform(sample.with_batch(rows));
+  Tensor x = has_tokens ? Tensor(sample.with_batch(rows), DType::int32)
+                        : Tensor::uniform(sample.with_batch(rows));
+  if (has_tokens) {
+    Random random(2);
+    for (auto& token : x.data<std::int32_t>()) {
+      token = static_cast<std::int32_t>(random.integer(0, 1000));
+    }
+  }
   Tensor y = is_tiny ? Tensor::uniform({rows, 4}) : Tensor(Shape{rows}, DType::int32);
   if (is_tiny) {
     model.compile({.optimizer = SGD(), .loss = "mse"});
@@ -52,15 +65,15 @@ int run(const std::string& workload, std::int64_t batch) {
                    .loss = SparseCategoricalCrossentropy({.from_logits = true})});
   }
   // Endless, so that a call trains exactly as many steps as it is asked for.
-  const auto* images = x.data<float>().data();
   const auto row = static_cast<std::size_t>(x.size() / rows);
   const auto labels_of = [&](auto* all, auto labels, std::int64_t sequence) {
     const auto begin = static_cast<std::size_t>(sequence % kBatches) * labels.size();
     std::copy_n(all + begin, labels.size(), labels.data());
   };
-  const auto fill = [&](BatchContext& batch_context, std::span<float> to, auto labels) {
+  const auto fill = [&](BatchContext& batch_context, auto to, auto labels) {
     const auto begin = static_cast<std::size_t>((batch_context.sequence % kBatches) * batch) * row;
-    std::copy_n(images + begin, to.size(), to.data());
+    using Element = typename decltype(to)::value_type;
+    std::copy_n(x.data<Element>().data() + begin, to.size(), to.data());
     using Label = typename decltype(labels)::value_type;
     labels_of(y.data<Label>().data(), labels, batch_context.sequence);
   };
@@ -69,13 +82,17 @@ int run(const std::string& workload, std::int64_t batch) {
   };
   auto classes =
       generator<float, std::int32_t>({.x = sample.with_batch(batch), .y = {batch}}, fill);
+  auto tokens =
+      generator<std::int32_t, std::int32_t>({.x = sample.with_batch(batch), .y = {batch}}, fill);
   auto values = generator<float, float>({.x = {batch, 4}, .y = {batch, 4}}, fill);
 
   for (std::string word; std::cin >> word && word == "steps";) {
     std::int64_t steps = 0;
     std::cin >> steps;
     const auto start = std::chrono::steady_clock::now();
-    const double loss = is_tiny ? train(values, steps) : train(classes, steps);
+    const double loss = is_tiny      ? train(values, steps)
+                        : has_tokens ? train(tokens, steps)
+                                     : train(classes, steps);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     std::cout << "seconds " << seconds.count() << " loss " << loss << std::endl;
   }

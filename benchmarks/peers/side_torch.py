@@ -39,6 +39,35 @@ def resnet20():
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+class TransformerBlock(nn.Module):
+    """Normalises before each part; its attention is PyTorch's fused one."""
+
+    def __init__(self, width=128, heads=4, units=512):
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(width, eps=1e-3), nn.LayerNorm(width, eps=1e-3)
+        self.projections, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.units = nn.Sequential(nn.Linear(width, units), nn.GELU(), nn.Linear(units, width))
+
+    def forward(self, x):
+        batch, steps, width = x.shape
+        parts = self.projections(self.before(x)).view(batch, steps, 3, self.heads, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        y = nn.functional.scaled_dot_product_attention(query, key, value)
+        x = x + self.output(y.transpose(1, 2).reshape(batch, steps, width))
+        return x + self.units(self.between(x))
+
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(1000, 128), nn.Linear(128, 10)
+        self.blocks = nn.Sequential(TransformerBlock(), TransformerBlock())
+
+    def forward(self, tokens):
+        return self.head(self.blocks(self.embedding(tokens)).mean(1))
+
+
 class Recurrent(nn.Module):
     """The last step's output of a recurrent layer, and a classifier behind it."""
 
@@ -51,6 +80,8 @@ class Recurrent(nn.Module):
 
 
 def build(workload):
+    if workload == "transformer":
+        return Transformer()
     if workload in ("lstm", "gru"):
         return Recurrent(nn.LSTM if workload == "lstm" else nn.GRU)
     if workload == "resnet20":
@@ -86,6 +117,8 @@ def main():
         images = {"resnet20": (3, 32, 32), "lstm": (28, 28), "gru": (28, 28)}.get(
             workload, (1, 28, 28))
         x = torch.rand(batch, 4) if tiny else torch.rand(batch, *images)
+        if workload == "transformer":
+            x = torch.randint(0, 1000, (batch, 64))
         xs.append(x.to(memory_format=torch.channels_last) if has_images else x)
         ys.append(torch.rand(batch, 4) if tiny else torch.randint(0, 10, (batch,)))
 

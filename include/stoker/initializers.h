@@ -90,8 +90,9 @@ Initializer LecunNormal(SeedOptions options = {});
 Initializer Orthogonal(OrthogonalOptions options = {});
 Initializer IdentityInitializer(double gain = 1.0);
 
-// A penalty on a weight, added to the loss: l1 * sum|w| + l2 * sum w^2. Strings "l1", "l2" and
-// "l1_l2" take Keras's default factor 0.01.
+// A penalty on a weight, added to the loss: l1 * sum|w| + l2 * sum w^2, or, for a matrix, `factor`
+// times the mean of |a b| over pairs of its rows (or columns), each scaled to length 1. Strings
+// "l1", "l2", "l1_l2" and "orthogonal_regularizer" take Keras's default factor 0.01.
 class Regularizer {
  public:
   Regularizer() = default;
@@ -102,7 +103,9 @@ class Regularizer {
 
   double l1 = 0.0;
   double l2 = 0.0;
-  explicit operator bool() const { return l1 != 0.0 || l2 != 0.0; }
+  double factor = 0.0;   // of orthogonality
+  bool columns = false;  // Whether columns shall be orthogonal, and not rows.
+  explicit operator bool() const { return l1 != 0.0 || l2 != 0.0 || factor != 0.0; }
 
   // Returns {"class_name": "L2", "config": {"l2": 0.01}, ...}, as Keras writes it; null if there is
   // no penalty.
@@ -114,5 +117,8 @@ Regularizer regularizer_from_config(const Config& config);
 Regularizer L1(double l1 = 0.01);
 Regularizer L2(double l2 = 0.01);
 Regularizer L1L2(double l1 = 0.0, double l2 = 0.0);
+// `mode` is "rows" or "columns". A layer throws ShapeError where its weight is no matrix, or has
+// only one of them.
+Regularizer OrthogonalRegularizer(double factor = 0.01, const std::string& mode = "rows");
 
 }  // namespace stoker

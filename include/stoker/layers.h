@@ -2,8 +2,9 @@
 // channels). A layer describes: it holds configuration; a model gives it weights and runs it.
 #pragma once
 
+#include "stoker/axes.h"
 #include "stoker/layers/activation.h"
-#include "stoker/layers/axes.h"
+#include "stoker/layers/attention.h"
 #include "stoker/layers/convolution.h"
 #include "stoker/layers/core.h"
 #include "stoker/layers/layer.h"

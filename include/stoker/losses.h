@@ -102,6 +102,13 @@ struct HuberOptions {
   std::string reduction = "sum_over_batch_size";
   std::string name{};
 };
+struct CircleOptions {
+  double gamma = 80.0;          // The scale of the similarities.
+  double margin = 0.4;          // How far from 0 and 1 similarities may end.
+  bool remove_diagonal = true;  // Whether an embedding is no pair with itself.
+  std::string reduction = "sum_over_batch_size";
+  std::string name{};
+};
 struct DiceOptions {
   std::string reduction = "sum_over_batch_size";
   std::string name{};
@@ -124,6 +131,10 @@ struct CategoricalGeneralizedCrossEntropyOptions {
 Loss SparseCategoricalCrossentropy(SparseCategoricalCrossentropyOptions options = {});
 // Zhang and Sabuncu, 2018: (1 - p^q) / q of the probability p of the class that a label numbers.
 Loss CategoricalGeneralizedCrossEntropy(CategoricalGeneralizedCrossEntropyOptions options = {});
+// Labels are class numbers of embeddings (batch, features), which should have length 1
+// (UnitNormalization): those of one class shall be similar, and those of two not. The mean is over
+// the embeddings whose loss is not 0.
+Loss Circle(CircleOptions options = {});
 // Labels have the predictions' shape, one-hot or soft.
 Loss CategoricalCrossentropy(CategoricalCrossentropyOptions options = {});
 Loss CategoricalFocalCrossentropy(CategoricalFocalCrossentropyOptions options = {});

@@ -20,7 +20,7 @@ class OptimizerBase;
 
 // A handle of an optimizer; copies share the configuration (a model keeps its own slots). Strings
 // work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad",
-// "adamax", "ftrl", "nadam", "lion".
+// "adamax", "ftrl", "nadam", "lion", "lamb", "schedulefreeadamw".
 class Optimizer {
  public:
   Optimizer() : Optimizer("rmsprop") {}  // Keras's default in compile()
@@ -199,6 +199,37 @@ struct LionOptions {
   std::optional<std::int64_t> ema_overwrite_frequency{};
   std::optional<std::int64_t> gradient_accumulation_steps{};
 };
+struct LambOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+// The rate rises over the first warmup_steps updates, and needs no schedule after them. While a model
+// trains its weights are those at which gradients are taken, as in Keras.
+struct ScheduleFreeAdamWOptions {
+  LearningRate learning_rate = 0.0025;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-8;
+  std::int64_t warmup_steps = 0;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
 
 Optimizer SGD(SGDOptions options = {});
 Optimizer Adam(AdamOptions options = {});
@@ -210,6 +241,8 @@ Optimizer Adamax(AdamaxOptions options = {});
 Optimizer Ftrl(FtrlOptions options = {});
 Optimizer Nadam(NadamOptions options = {});
 Optimizer Lion(LionOptions options = {});
+Optimizer Lamb(LambOptions options = {});
+Optimizer ScheduleFreeAdamW(ScheduleFreeAdamWOptions options = {});
 
 // Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,
 // and the gradients by its inverse before `inner` sees them. A step with a gradient that is not

@@ -30,8 +30,21 @@ std::int64_t class_in(const T* values, std::int64_t classes) {
 
 }  // namespace
 
-ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights)
-    : spec_(std::move(spec)), weights_(std::move(weights)) {
+ClassUse::ClassUse(const std::map<std::int64_t, double>& weights) {
+  for (const auto& weight : weights) seen_[weight.first] = false;
+}
+
+std::vector<std::int64_t> ClassUse::unused() const {
+  std::vector<std::int64_t> classes;
+  for (const auto& [label, was_seen] : seen_) {
+    if (!was_seen) classes.push_back(label);
+  }
+  return classes;
+}
+
+ClassWeights::ClassWeights(BatchSpec spec, std::map<std::int64_t, double> weights,
+                           std::shared_ptr<ClassUse> use)
+    : spec_(std::move(spec)), weights_(std::move(weights)), use_(std::move(use)) {
   if (spec_.targets.size() != 1) {
     throw ValueError(format("class_weight: expected one target, since it is for models with a ",
                             "single output, the source gives ", spec_.targets.size(),
@@ -64,8 +77,16 @@ std::size_t ClassWeights::label_bytes() const {
 }
 
 void ClassWeights::weigh(const std::byte* labels, std::int64_t rows, float* weights) const {
+  const bool is_real = classes_ == 1 && spec_.targets[0].dtype == DType::float32;
   for (std::int64_t row = 0; row < rows; ++row) {
-    const auto found = weights_.find(class_of(labels, row));
+    const std::int64_t label = class_of(labels, row);
+    if (use_ != nullptr) {
+      use_->add(label);
+      if (is_real && reinterpret_cast<const float*>(labels)[row] != static_cast<float>(label)) {
+        use_->add_fraction();
+      }
+    }
+    const auto found = weights_.find(label);
     weights[row] = found == weights_.end() ? 1.0f : static_cast<float>(found->second);
   }
 }
@@ -85,8 +106,10 @@ namespace {
 
 class ClassWeightedSource final : public detail::SourceAdapter<Source> {
  public:
-  ClassWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights)
-      : SourceAdapter(std::move(source)), weights_(adapted().spec(), std::move(weights)) {}
+  ClassWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights,
+                      std::shared_ptr<ClassUse> use)
+      : SourceAdapter(std::move(source)),
+        weights_(adapted().spec(), std::move(weights), std::move(use)) {}
 
   const BatchSpec& spec() const override { return weights_.spec(); }
   std::int64_t fill(BatchContext& batch, const Slot& slot) override {
@@ -103,8 +126,10 @@ class ClassWeightedSource final : public detail::SourceAdapter<Source> {
 }  // namespace
 
 std::shared_ptr<Source> with_class_weights(std::shared_ptr<Source> source,
-                                           std::map<std::int64_t, double> weights) {
-  return std::make_shared<ClassWeightedSource>(std::move(source), std::move(weights));
+                                           std::map<std::int64_t, double> weights,
+                                           std::shared_ptr<ClassUse> use) {
+  return std::make_shared<ClassWeightedSource>(std::move(source), std::move(weights),
+                                               std::move(use));
 }
 
 }  // namespace stoker

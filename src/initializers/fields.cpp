@@ -8,6 +8,18 @@
 
 namespace stoker {
 
+// ---- Axes --------------------------------------------------------------------------------------
+Axes FieldType<Axes>::read(const Config& config) {
+  if (config.is_number()) return config.integer();
+  return FieldType<std::vector<std::int64_t>>::read(config);
+}
+
+Config FieldType<Axes>::write(const Axes& value) {
+  const std::vector<std::int64_t>& numbers = value.numbers();
+  if (numbers.size() == 1) return numbers[0];
+  return FieldType<std::vector<std::int64_t>>::write(numbers);
+}
+
 // ---- What an enumeration is called -------------------------------------------------------------
 namespace {
 
@@ -228,6 +240,14 @@ void describe(Fields& fields, L1L2Options& options) {
   fields("l1", options.l1);
   fields("l2", options.l2);
 }
+struct OrthogonalRegularizerOptions {
+  double factor = 0.01;
+  std::string mode = "rows";
+};
+void describe(Fields& fields, OrthogonalRegularizerOptions& options) {
+  fields("factor", options.factor);
+  fields("mode", options.mode);
+}
 
 struct RegularizerClass {
   std::string_view name;
@@ -245,6 +265,13 @@ constexpr std::array kRegularizers{
                        const auto given = Fields::reading(config, "L1L2").all<L1L2Options>();
                        return L1L2(given.l1, given.l2);
                      }},
+    RegularizerClass{
+        "OrthogonalRegularizer",
+        [](const Config& config) {
+          const auto given =
+              Fields::reading(config, "OrthogonalRegularizer").all<OrthogonalRegularizerOptions>();
+          return OrthogonalRegularizer(given.factor, given.mode);
+        }},
 };
 
 }  // namespace
@@ -269,6 +296,10 @@ Config Regularizer::config() const {
   const auto of = [](const char* name, auto options) {
     return object_config("keras.regularizers", name, write_as(options));
   };
+  if (factor != 0.0) {
+    return of("OrthogonalRegularizer",
+              OrthogonalRegularizerOptions{factor, columns ? "columns" : "rows"});
+  }
   if (l2 == 0.0) return of("L1", L1Options{l1});
   if (l1 == 0.0) return of("L2", L2Options{l2});
   return of("L1L2", L1L2Options{l1, l2});

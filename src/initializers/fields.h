@@ -1,7 +1,9 @@
-// The field types of initializers and regularizers, for the classes that have such fields.
+// The field types of initializers, regularizers and constraints, for the classes that have such
+// fields.
 #pragma once
 
 #include "core/fields.h"
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
 
 namespace stoker {
@@ -15,6 +17,17 @@ template <>
 struct FieldType<Regularizer> {
   static Regularizer read(const Config& config) { return regularizer_from_config(config); }
   static Config write(const Regularizer& value) { return value.config(); }
+};
+template <>
+struct FieldType<Constraint> {
+  static Constraint read(const Config& config) { return constraint_from_config(config); }
+  static Config write(const Constraint& value) { return value.config(); }
+};
+// One axis is written as a number, and several as a list.
+template <>
+struct FieldType<Axes> {
+  static Axes read(const Config& config);
+  static Config write(const Axes& value);
 };
 
 }  // namespace stoker

@@ -29,9 +29,8 @@ void fill_truncated(std::span<float> values, double mean, double stddev, Random&
   }
 }
 
-void fill_by_variance(std::span<float> values, const Shape& shape, const Initializer& initializer,
+void fill_by_variance(std::span<float> values, const Fans& fans, const Initializer& initializer,
                       Random& random) {
-  const Fans fans = fans_of(shape);
   double fan = fans.in;
   if (initializer.mode == Initializer::Mode::fan_out) fan = fans.out;
   if (initializer.mode == Initializer::Mode::fan_avg) fan = (fans.in + fans.out) / 2.0;
@@ -122,7 +121,7 @@ Fans fans_of(const Shape& shape) {
 }
 
 void initialize(std::span<float> values, const Shape& shape, const Initializer& initializer,
-                std::uint64_t seed, std::uint32_t stream) {
+                std::uint64_t seed, std::uint32_t stream, const std::optional<Fans>& fans) {
   Random random(initializer.seed.value_or(seed), stream, kInitializerStep);
   const auto a = static_cast<float>(initializer.a);
   const auto b = static_cast<float>(initializer.b);
@@ -140,7 +139,7 @@ void initialize(std::span<float> values, const Shape& shape, const Initializer& 
     case Initializer::Kind::truncated_normal:
       return fill_truncated(values, initializer.a, initializer.b, random);
     case Initializer::Kind::variance_scaling:
-      return fill_by_variance(values, shape, initializer, random);
+      return fill_by_variance(values, fans.value_or(fans_of(shape)), initializer, random);
     case Initializer::Kind::orthogonal:
       return fill_orthogonal(values, shape, initializer.a, random);
     case Initializer::Kind::identity:

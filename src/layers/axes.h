@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "stoker/layers/axes.h"
+#include "stoker/axes.h"
 
 namespace stoker::layers {
 

@@ -134,17 +134,6 @@ Config FieldType<Sides3D>::write(const Sides3D& value) {
   return FieldType<std::vector<Sides>>::write({value.depth, value.height, value.width});
 }
 
-Axes FieldType<Axes>::read(const Config& config) {
-  if (config.is_number()) return config.integer();
-  return FieldType<std::vector<std::int64_t>>::read(config);
-}
-
-Config FieldType<Axes>::write(const Axes& value) {
-  const std::vector<std::int64_t>& numbers = value.numbers();
-  if (numbers.size() == 1) return numbers[0];
-  return FieldType<std::vector<std::int64_t>>::write(numbers);
-}
-
 // ---- What all layers have ----------------------------------------------------------------------
 namespace {
 

@@ -45,12 +45,6 @@ struct FieldType<Sides3D> {
   static Sides3D read(const Config& config);
   static Config write(const Sides3D& value);
 };
-// One axis is written as a number, and several as a list.
-template <>
-struct FieldType<Axes> {
-  static Axes read(const Config& config);
-  static Config write(const Axes& value);
-};
 
 namespace layers {
 
@@ -100,7 +94,8 @@ void describe_kernel_and_bias(Fields& fields, Options& options) {
   fields("kernel_regularizer", options.kernel_regularizer);
   fields("bias_regularizer", options.bias_regularizer);
   fields("activity_regularizer", options.activity_regularizer);
-  fields.never({"kernel_constraint", "bias_constraint"});
+  fields("kernel_constraint", options.kernel_constraint);
+  fields("bias_constraint", options.bias_constraint);
 }
 
 // A layer that keeps the Arguments that it was made with, whose fields describe(Fields&,

@@ -9,12 +9,24 @@
 
 #include "core/check.h"
 #include "core/fields.h"
+#include "initializers/constrain.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
 namespace stoker {
 namespace layers {
 namespace {
+
+// Whether the penalty is defined for a value of this shape, whose extents may be unknown.
+bool takes_penalty(const Regularizer& regularizer, const Shape& shape) {
+  if (regularizer.factor == 0.0) return true;
+  if (shape.rank() != 2) return false;
+  const std::int64_t count = shape[regularizer.columns ? 1 : 0];
+  return count < 0 || count > 1;
+}
+constexpr const char* kExpectedMatrix =
+    "OrthogonalRegularizer: expected a matrix with two rows (or columns, by its mode) or more, "
+    "received ";
 
 // Collects the weights that layers declare; the ops that they build are never run. It builds in
 // training mode, in which layers ask for more.
@@ -29,7 +41,14 @@ class InferContext final : public BuildContext {
     std::vector<WeightSpec>& own = of_current_layer();
     const bool is_known = std::any_of(
         own.begin(), own.end(), [&](const WeightSpec& known) { return known.name == spec.name; });
-    if (!is_known) own.push_back(spec);
+    if (!is_known) {
+      const std::string place = format(layer().label(), ", weight ", spec.name);
+      require_axes(spec.constraint, spec.shape, place);
+      if (!takes_penalty(spec.regularizer, spec.shape)) {
+        throw ShapeError(format(place, ": ", kExpectedMatrix, spec.shape));
+      }
+      own.push_back(spec);
+    }
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
     return graph_.leaf(spec.name, {DType::float32, spec.shape}, {space, 0, 0});
   }
@@ -60,10 +79,14 @@ graph::Origin BuildContext::origin_of(const LayerBase& layer) const {
   return {graph::Origin::Kind::layer, layer.label()};
 }
 
+bool CallArguments::has(std::string_view flag) const {
+  return std::ranges::find(flags, flag) != flags.end();
+}
+
 void BuildContext::within(LayerBase& layer, std::uint32_t number,
-                          const std::function<void()>& build) {
+                          const std::function<void()>& build, const CallArguments& arguments) {
   const graph::Scope scope(graph(), origin_of(layer));
-  frames_.push_back({&layer, number});
+  frames_.push_back({&layer, number, &arguments});
   struct Pop {
     std::vector<Frame>& frames;
     ~Pop() { frames.pop_back(); }
@@ -72,20 +95,22 @@ void BuildContext::within(LayerBase& layer, std::uint32_t number,
 }
 
 std::vector<MaskedValue> BuildContext::call(LayerBase& layer, std::span<const MaskedValue> inputs,
-                                            std::uint32_t number) {
+                                            std::uint32_t number, const CallArguments& arguments) {
   std::vector<MaskedValue> outputs;
-  within(layer, number, [&] {
+  const auto build = [&] {
     std::vector<MaskedValue> values(inputs.begin(), inputs.end());
     for (MaskedValue& input : values) {
       const bool is_cast = layer.casts_inputs && is_floating(input.value.dtype());
       if (is_cast) input.value = to_compute(input.value);
     }
     outputs = layer.build(*this, values);
-  });
+  };
+  within(layer, number, build, arguments);
   return outputs;
 }
 
-std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs) {
+std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs,
+                            const CallArguments& arguments) {
   graph::Graph graph;
   std::vector<MaskedValue> values;
   for (const FlowType& type : inputs) {
@@ -95,7 +120,7 @@ std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& input
   }
   InferContext context(graph);
   std::vector<FlowType> types;
-  for (const MaskedValue& output : context.call(layer, values)) {
+  for (const MaskedValue& output : context.call(layer, values, 0, arguments)) {
     FlowType& type = types.emplace_back();
     type.value = {output.value.dtype(), output.value.shape()};
     if (output.mask) type.mask = graph::ValueType{output.mask.dtype(), output.mask.shape()};
@@ -111,6 +136,8 @@ LayerBase::LayerBase(std::string class_name, std::string name, const std::string
 }
 
 std::string snake_case(const std::string& class_name) {
+  // Keras exports this class under another name than it has in its source.
+  if (class_name == "GroupQueryAttention") return "grouped_query_attention";
   std::string out;
   for (std::size_t i = 0; i < class_name.size(); ++i) {
     const auto at = [&](std::size_t k) {
@@ -231,7 +258,33 @@ graph::Value MergeLayer::merge_masks(std::span<const graph::Value>,
   return merged;
 }
 
+namespace {
+
+// Of the pairs (a, b) of rows or columns, scaled to length 1, in both orders, sum |a b| is that of
+// the whole product less its diagonal.
+graph::Value orthogonality_penalty(const Regularizer& regularizer, graph::Value x, float scale) {
+  const bool columns = regularizer.columns;
+  ops::require(takes_penalty(regularizer, x.shape()), *x.graph, kExpectedMatrix, x.shape());
+  const auto count = x.shape()[columns ? 1 : 0];
+  const graph::Value squares =
+      ops::reduce(ops::ReduceKind::sum, x, graph::square, {columns ? 0 : 1}, true);
+  const graph::Value unit = ops::map(x, squares, [](graph::Expr value, graph::Expr square) {
+    return value / max(sqrt(square), 1e-12f);
+  });
+  const graph::Value product = ops::matmul(unit, unit, columns, !columns);
+  const graph::Value all =
+      ops::reduce(ops::ReduceKind::sum, product, [](graph::Expr p) { return abs(p); }, {0, 1});
+  const graph::Value diagonal = ops::reduce(ops::ReduceKind::sum, unit, graph::square, {0, 1});
+  const auto pairs = static_cast<double>(count) * static_cast<double>(count - 1) / 2.0;
+  const auto factor = static_cast<float>(regularizer.factor * 0.5 * scale / pairs);
+  return ops::map(all, diagonal,
+                  [factor](graph::Expr a, graph::Expr d) { return (a - d) * factor; });
+}
+
+}  // namespace
+
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale) {
+  if (regularizer.factor != 0.0) return orthogonality_penalty(regularizer, x, scale);
   const auto of = [&](graph::Expr value) {
     const graph::Expr l1 = abs(value) * static_cast<float>(regularizer.l1);
     return l1 + square(value) * static_cast<float>(regularizer.l2);
@@ -263,22 +316,30 @@ void require_along_axis(const LayerBase& layer, const char* what, std::int64_t v
   check::require(layer.label(), what, value, check::half_open(1, 0x1p31));
 }
 
-}  // namespace layers
-
 namespace {
 
-const std::shared_ptr<layers::LayerBase>& require(const std::shared_ptr<layers::LayerBase>& base) {
-  if (!base) throw ValueError("Layer: expected a layer, received one that was moved from");
-  return base;
+void refuse_unknown(const LayerBase& layer, const CallArguments& arguments) {
+  const std::vector<std::string_view> known = layer.call_arguments();
+  const auto refuse = [&](const std::string& name) {
+    const std::string own = name.substr(0, name.find('['));
+    if (std::ranges::find(known, own) != known.end()) return;
+    throw ValueError(
+        format(layer.label(), ": calls of this layer take no ", own, did_you_mean(own, known)));
+  };
+  std::ranges::for_each(arguments.named, refuse);
+  std::ranges::for_each(arguments.flags, refuse);
 }
 
-std::vector<Value> call(const std::shared_ptr<layers::LayerBase>& layer,
-                        const std::vector<Value>& inputs) {
-  if (dynamic_cast<layers::InputLayer*>(layer.get()) != nullptr) {
+}  // namespace
+
+std::vector<Value> call(const std::shared_ptr<LayerBase>& layer, const std::vector<Value>& inputs,
+                        CallArguments arguments) {
+  refuse_unknown(*layer, arguments);
+  if (dynamic_cast<InputLayer*>(layer.get()) != nullptr) {
     throw ValueError(format(layer->label(), ": an input takes no values; pass it to a layer"));
   }
-  auto node = std::make_shared<layers::CallNode>();
-  std::vector<layers::FlowType> types;
+  auto node = std::make_shared<CallNode>();
+  std::vector<FlowType> types;
   for (const Value& input : inputs) {
     if (input.node() == nullptr) {
       throw ValueError(format(layer->label(),
@@ -288,18 +349,53 @@ std::vector<Value> call(const std::shared_ptr<layers::LayerBase>& layer,
     types.push_back(input.node()->type());
     node->inputs.push_back(input.node());
   }
-  node->outputs = layers::infer(*layer, types);
+  node->outputs = infer(*layer, types, arguments);
   node->layer = layer;
+  node->arguments = std::move(arguments);
   std::vector<Value> outputs;
   for (std::size_t i = 0; i < node->outputs.size(); ++i) {
-    outputs.emplace_back(std::make_shared<layers::ValueNode>(layers::ValueNode{node, i}));
+    outputs.emplace_back(std::make_shared<ValueNode>(ValueNode{node, i}));
   }
   return outputs;
 }
 
-Value only_output(const std::shared_ptr<layers::LayerBase>& layer,
-                  const std::vector<Value>& inputs) {
-  const std::vector<Value> outputs = call(layer, inputs);
+}  // namespace layers
+
+namespace {
+
+const std::shared_ptr<layers::LayerBase>& require(const std::shared_ptr<layers::LayerBase>& base) {
+  if (!base) throw ValueError("Layer: expected a layer, received one that was moved from");
+  return base;
+}
+
+// The options that are on, and the values that options name, which are added to the inputs.
+layers::CallArguments arguments_of(const layers::LayerBase& layer, const CallOptions& options,
+                                   std::vector<Value>& inputs) {
+  layers::CallArguments arguments;
+  if (options.use_causal_mask) arguments.flags.emplace_back("use_causal_mask");
+  if (options.return_attention_scores) arguments.flags.emplace_back("return_attention_scores");
+  const auto add = [&](const char* name, const Value& value) {
+    if (value.node() == nullptr) return;
+    arguments.named.emplace_back(name);
+    inputs.push_back(value);
+  };
+  // A layer that is called with a list of inputs is given a list of their masks.
+  add(layer.takes_list ? "mask[0]" : "query_mask", options.query_mask);
+  add(layer.takes_list ? "mask[1]" : "value_mask", options.value_mask);
+  add(layer.takes_list ? "mask[2]" : "key_mask", options.key_mask);
+  add("attention_mask", options.attention_mask);
+  return arguments;
+}
+
+std::vector<Value> call_with(const std::shared_ptr<layers::LayerBase>& layer,
+                             std::vector<Value> inputs, const CallOptions& options) {
+  layers::CallArguments arguments = arguments_of(*layer, options, inputs);
+  return layers::call(layer, inputs, std::move(arguments));
+}
+
+Value only_output(const std::shared_ptr<layers::LayerBase>& layer, std::vector<Value> inputs,
+                  const CallOptions& options) {
+  const std::vector<Value> outputs = call_with(layer, std::move(inputs), options);
   if (outputs.size() == 1) return outputs[0];
   throw ShapeError(format(layer->label(), ": expected a layer of one output, received ",
                           outputs.size(), " outputs; call() returns them all"));
@@ -326,12 +422,14 @@ Layer::Layer(const Value& input) : base_(layer_of_input(input)) {}
 
 bool Value::has_mask() const { return node_ != nullptr && node_->type().mask.has_value(); }
 
-Value Layer::operator()(const Value& x) const { return only_output(require(base_), {x}); }
-Value Layer::operator()(const std::vector<Value>& inputs) const {
-  return only_output(require(base_), inputs);
+Value Layer::operator()(const Value& x, const CallOptions& options) const {
+  return only_output(require(base_), {x}, options);
 }
-std::vector<Value> Layer::call(const std::vector<Value>& inputs) const {
-  return stoker::call(require(base_), inputs);
+Value Layer::operator()(const std::vector<Value>& inputs, const CallOptions& options) const {
+  return only_output(require(base_), inputs, options);
+}
+std::vector<Value> Layer::call(const std::vector<Value>& inputs, const CallOptions& options) const {
+  return call_with(require(base_), inputs, options);
 }
 
 const std::string& Layer::name() const { return require(base_)->name(); }

@@ -10,11 +10,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/graph.h"
+#include "initializers/initialize.h"
 #include "layers/dtype_policy.h"
 #include "ops/ops.h"
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
 #include "stoker/layers.h"
 
@@ -32,12 +35,16 @@ struct WeightSpec {
   Shape shape;
   Initializer initializer{Initializer::Kind::zeros};
   Regularizer regularizer{};
+  Constraint constraint{};
   bool trainable = true;
   // Whether build() gets the weight in the layer's compute type, as with Keras's autocast.
   // Otherwise the weight is always float32.
   bool autocast = true;
   // The first values where the layer knows them; the initializer does not count then.
   std::shared_ptr<const std::vector<float>> values{};
+  // The numbers of inputs and outputs that an element connects, where the shape alone does not tell
+  // them.
+  std::optional<initializers::Fans> fans{};
   // Elements from number `first` on that begin with 1 whatever the initializer makes of the others,
   // as an LSTM's forget bias does.
   struct Ones {
@@ -58,6 +65,18 @@ struct MaskedValue {
 
 class LayerBase;
 
+// What a call passes beside the inputs that have a place in its list of arguments.
+struct CallArguments {
+  // Names of values, which follow the other inputs in this order: "attention_mask", or "mask[1]"
+  // for one of a list.
+  std::vector<std::string> named{};
+  // Names of the options that are on: "use_causal_mask".
+  std::vector<std::string> flags{};
+
+  bool has(std::string_view flag) const;
+  friend bool operator==(const CallArguments&, const CallArguments&) = default;
+};
+
 // A build gets its weights from this context, and leaves there whatever it makes beside its
 // outputs. One subclass checks shapes, and another makes plans.
 class BuildContext {
@@ -68,16 +87,19 @@ class BuildContext {
   // cast to the layer's compute type, unless the layer has casts_inputs off. `number` distinguishes
   // several calls by one parent.
   std::vector<MaskedValue> call(LayerBase& layer, std::span<const MaskedValue> inputs,
-                                std::uint32_t number = 0);
+                                std::uint32_t number = 0, const CallArguments& arguments = {});
 
   // Lets `build` append ops and declare weights as the layer's. call() does this around its
   // build(), and layers that use another part of a child do it themselves.
-  void within(LayerBase& layer, std::uint32_t number, const std::function<void()>& build);
+  void within(LayerBase& layer, std::uint32_t number, const std::function<void()>& build,
+              const CallArguments& arguments = {});
 
   virtual graph::Graph& graph() = 0;
   virtual bool training() const = 0;
 
   // ---- For the layer that is being built ----
+  // What the call passes beside its inputs. The values named there are the last inputs.
+  const CallArguments& arguments() const { return *frames_.back().arguments; }
   // The type in which the layer computes, by its dtype policy or the model's.
   virtual DType compute_dtype() const = 0;
   graph::Value to_compute(graph::Value x) { return ops::cast(x, compute_dtype()); }
@@ -103,6 +125,7 @@ class BuildContext {
   struct Frame {
     LayerBase* layer;
     std::uint32_t number;
+    const CallArguments* arguments;
   };
   LayerBase& layer() const { return *frames_.back().layer; }
   std::span<const Frame> frames() const { return frames_; }
@@ -146,6 +169,11 @@ class LayerBase {
   virtual Config config() const;
   // The layers that are parts of this one, in Keras's order.
   virtual std::vector<Child> children() const { return {}; }
+
+  // Keras's names of the inputs that have a place ("query"), for a layer that takes several which
+  // are no list; and of what a call may pass beside them.
+  virtual std::vector<std::string_view> input_names() const { return {}; }
+  virtual std::vector<std::string_view> call_arguments() const { return {}; }
 
   const std::string& class_name() const { return class_name_; }  // "Dense", "MaxPooling2D"
   const std::string& name() const { return name_; }
@@ -258,6 +286,7 @@ struct CallNode {
   std::shared_ptr<LayerBase> layer;
   std::vector<std::shared_ptr<const ValueNode>> inputs;  // empty for an Input
   std::vector<FlowType> outputs;
+  CallArguments arguments{};
 };
 
 // One output of a call.
@@ -275,13 +304,20 @@ std::shared_ptr<const ValueNode> node_of_input(const std::shared_ptr<LayerBase>&
 // Calls the layer on values of these types, with an unknown batch, and returns the types of its
 // outputs. Throws ShapeError naming the layer where they don't fit. The first call declares the
 // weights of the layer and of its children.
-std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs);
+std::vector<FlowType> infer(LayerBase& layer, const std::vector<FlowType>& inputs,
+                            const CallArguments& arguments = {});
+
+// Calls the layer as the functional API does. Throws ValueError for an argument that the layer does
+// not take.
+std::vector<Value> call(const std::shared_ptr<LayerBase>& layer, const std::vector<Value>& inputs,
+                        CallArguments arguments = {});
 
 // Layers use this: y = activation(x), in x's type where that is floating.
 graph::Value activate(graph::Value x, const ActivationFunction& activation);
 
 // The penalty that a regularizer adds to the loss: l1 * sum|x| + l2 * sum x^2, times `scale`. Its
 // shape is ().
+// For a matrix whose rows shall be orthogonal see stoker::Regularizer.
 graph::Value penalty(const Regularizer& regularizer, graph::Value x, float scale = 1.0f);
 // Adds Keras's penalty on outputs, divided by the batch size. Does nothing without a regularizer.
 void add_activity_loss(BuildContext& context, const Regularizer& regularizer, graph::Value y);

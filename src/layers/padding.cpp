@@ -28,4 +28,14 @@ std::array<std::int64_t, 2> same_padding(std::int64_t extent, std::int64_t reach
   return {total / 2, total - total / 2};
 }
 
+std::int64_t transposed_extent(std::int64_t extent, std::int64_t reach, std::int64_t stride,
+                               Padding padding, std::optional<std::int64_t> output_padding) {
+  if (!output_padding) {
+    return padding == Padding::same ? extent * stride
+                                    : (extent - 1) * stride + std::max(reach, stride);
+  }
+  const std::int64_t last = padding == Padding::same ? reach % 2 : reach;
+  return (extent - 1) * stride + last + *output_padding;
+}
+
 }  // namespace stoker::layers

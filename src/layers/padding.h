@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "layers/layer.h"
@@ -21,5 +22,10 @@ Padding parse_padding(const LayerBase& layer, const std::string& name, bool allo
 // than before.
 std::array<std::int64_t, 2> same_padding(std::int64_t extent, std::int64_t reach,
                                          std::int64_t stride);
+
+// The extent that a transposed convolution makes of an axis. It is Keras's
+// (backend/common/backend_utils.py, _get_output_shape_given_tf_padding).
+std::int64_t transposed_extent(std::int64_t extent, std::int64_t reach, std::int64_t stride,
+                               Padding padding, std::optional<std::int64_t> output_padding);
 
 }  // namespace stoker::layers

@@ -71,6 +71,13 @@ inline void describe_size(Fields& fields, const char* name, Size2D& size) { fiel
 inline void describe_size(Fields& fields, const char* name, std::optional<Size2D>& size) {
   fields(name, size);
 }
+inline void describe_size(Fields& fields, const char* name, Size3D& size) { fields(name, size); }
+inline void describe_size(Fields& fields, const char* name, std::optional<Size3D>& size) {
+  fields(name, size);
+}
+inline void describe_required_size(Fields& fields, const char* name, Size3D& size) {
+  fields.required(name, size);
+}
 void describe_size(Fields& fields, const char* name, std::int64_t& size);
 void describe_size(Fields& fields, const char* name, std::optional<std::int64_t>& size);
 inline void describe_required_size(Fields& fields, const char* name, Size2D& size) {

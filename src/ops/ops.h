@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/warp_tap.h"
 #include "graph/expression.h"
 #include "graph/graph.h"
 
@@ -45,14 +46,25 @@ struct TailedAttributes : graph::Attributes {
   Expression tail;
 };
 
-// ---- matmul: y[M, N] = tail(op(a) op(b)) --------------------------------------------------------
-// op(a) is [M, K]. It is stored as [K, M] when transpose_a is set.
+// ---- matmul: y[.., M, N] = tail(op(a) op(b)) ----------------------------------------------------
+// op(a) is [.., M, K]. It is stored as [.., K, M] when transpose_a is set. There is a product for
+// each place of the leading axes, which broadcast by NumPy's rules.
 struct MatMulAttributes : TailedAttributes {
   bool transpose_a = false;
   bool transpose_b = false;
   std::string text() const override;
 };
 Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
+// The matrices of a product, and where they lie. The leading axes are joined where all of a, b and
+// y allow it; a step along one moves by so many matrices, 0 where the matrix is the same.
+struct ProductSizes {
+  std::int64_t m = 0, n = 0, k = 0;
+  Shape batch;    // the joined leading axes of y
+  Shape steps_a;  // in matrices, for each of them
+  Shape steps_b;
+  std::int64_t products() const { return batch.elements(); }
+};
+ProductSizes product_sizes(const Graph& graph, const graph::Node& node);
 
 // ---- conv2d ------------------------------------------------------------------------------------
 // x [N, H, W, C], kernel [KH, KW, C / groups, O] -> y [N, P, Q, O]. The gradient of x has a tail
@@ -107,6 +119,16 @@ struct BatchNormResult {
   Value y, mean, variance;
 };
 BatchNormResult batch_norm(Value x, Value gamma, Value beta, float epsilon);
+
+// ---- layer_norm --------------------------------------------------------------------------------
+// x [.., C], gamma [C], beta [C], float32 -> y, and the mean [..] and the reciprocal of the
+// standard deviation [..] of each row. The op is for training; other passes are made of reductions
+// and arithmetic, which ONNX knows.
+struct LayerNormAttributes : graph::Attributes {
+  float epsilon = 1e-3f;
+  std::string text() const override;
+};
+Value layer_norm(Value x, Value gamma, Value beta, float epsilon);
 
 // ---- pointwise ---------------------------------------------------------------------------------
 // A part of a flat buffer, in elements, and a number for it (for example its weight decay).
@@ -278,6 +300,18 @@ struct ResizeAttributes : graph::Attributes {
 };
 Value resize(Value x, std::int64_t axis, std::int64_t extent, bool is_linear);
 
+// Takes each pixel of images [n, height, width, channels] from another place of the image, by a
+// transform of each image [n, 8] (core/warp_tap.h): from the nearest pixel, or from the four around
+// that place. Transforms have no gradient.
+struct WarpAttributes : graph::Attributes {
+  std::int64_t height = 0, width = 0;  // of the result
+  bool is_linear = true;
+  WarpFill fill = WarpFill::constant;
+  float fill_value = 0.0f;
+  std::string text() const override;
+};
+Value warp(Value images, Value transforms, WarpAttributes attributes);
+
 // ---- embedding ---------------------------------------------------------------------------------
 // Picks rows of table [V, D] by number: ids [..], int32 or float32 (truncated), -> [.., D]. A
 // number outside [0, V), or NaN, is recorded in the scalars, and its row of the result is zero.
@@ -293,6 +327,40 @@ struct SoftmaxAttributes : graph::Attributes {
 Value softmax(Value x);
 Value log_softmax(Value x);
 Value sparsemax(Value x);  // Martins, Astudillo: "From softmax to sparsemax", 2016, algorithm 1
+
+// ---- attention ---------------------------------------------------------------------------------
+// What a query gives that sees no key: zeros, or the mean of all values. The scores of a mean may
+// have gradients, which is so where a mask is subtracted from scores and does not replace them.
+enum class BlindQuery : std::uint8_t { zeros, mean, mean_with_gradient };
+struct AttentionAttributes : graph::Attributes {
+  float scale = 1.0f;
+  bool causal = false;      // A query sees no key behind its own place.
+  std::int64_t window = 0;  // A query sees keys fewer than this many places away; 0: all.
+  BlindQuery blind = BlindQuery::zeros;
+  // The share of weights that is set to zero, by the numbers of a stream; the others are divided by
+  // 1 - dropout.
+  float dropout = 0.0f;
+  std::uint32_t stream = 0;
+  bool has_query_mask = false;
+  bool has_key_mask = false;
+  std::string text() const override;
+};
+// Scaled dot-product attention (Vaswani et al.: "Attention is all you need", 2017, equation 1):
+// query [B, T, N, H], key [B, S, M, H] and value [B, S, M, V] -> [B, T, N, V]. M divides N, and
+// N / M queries share a key. Masks are float32, [B, T] and [B, S], 0 where a query sees nothing or
+// a key is not seen, and may be missing. The T x S weights of a head are never in memory as a
+// whole. A second output [B, N, T] of the op, float32, is the logarithm of each query's sum of
+// exponentials, infinite for a query that sees no key; from it the gradient computes the weights
+// again (Dao et al.: "FlashAttention", 2022, appendix B.4).
+Value attention(Value query, Value key, Value value, Value query_mask, Value key_mask,
+                AttentionAttributes attributes);
+struct AttentionSizes {
+  std::int64_t batch = 0, queries = 0, keys = 0, heads = 0, key_heads = 0, key_dim = 0,
+               value_dim = 0;
+};
+// Of a node of attention or attention_backward. The inputs of the latter are those of the former
+// without masks, then dy, y, the logarithms, and the masks.
+AttentionSizes attention_sizes(const Graph& graph, const graph::Node& node);
 
 // logits [N, K] and labels -> loss [N], and d loss / d logits [N, K]. Labels are class numbers [N],
 // int32 or float32 (truncated), or float32 rows [N, K]. A class number outside [0, K), or NaN, is

@@ -47,6 +47,11 @@ class LossScaleOptimizerRule final
   void step(optimizers::Update& update, graph::Expr parameter) const override {
     inner_->step(update, parameter);
   }
+  bool has_direction() const override { return inner_->has_direction(); }
+  void prepare(optimizers::Update& update) const override { inner_->prepare(update); }
+  graph::Value direction(graph::Value parameter, graph::Value direction) const override {
+    return inner_->direction(parameter, direction);
+  }
   const optimizers::LossScaling* loss_scaling() const override { return &scaling_; }
 
  private:

@@ -36,6 +36,8 @@ class Update {
       const std::function<graph::Expr(graph::Expr learning_rate, graph::Expr t)>& f) = 0;
   virtual void set_slot(int index, graph::Expr value) = 0;
   virtual void set_parameter(graph::Expr value) = 0;
+  // For prepare() alone; the gradient of step() is what has become of it.
+  virtual void set_direction(graph::Expr value) = 0;
 };
 
 struct Common {
@@ -98,8 +100,8 @@ class OptimizerBase {
   virtual std::vector<float> own_slot_values() const {
     return std::vector<float>(own_slot_names().size(), 0.0f);
   }
-  // Returns the product of momenta after so many updates, which Keras's Nadam keeps as a variable of
-  // its own behind all slots. Others have none.
+  // Returns the product of momenta after so many updates, which Keras's Nadam keeps as a variable
+  // of its own behind all slots. Others have none.
   virtual std::optional<float> momentum_product(std::int64_t iterations) const {
     (void)iterations;
     return std::nullopt;
@@ -111,6 +113,16 @@ class OptimizerBase {
   // Returns whether a step leaves a parameter of 0 unchanged whose gradient is 0 and whose slots
   // have not been changed since the beginning, as those of the padding between weights have not.
   virtual bool keeps_zero() const { return true; }
+  // An optimizer whose step is more than arithmetic on single elements first makes a direction of
+  // the gradient in prepare(), which sets the slots, and then another one of each weight's whole
+  // direction. The step follows it: update.gradient() is the direction then.
+  virtual bool has_direction() const { return false; }
+  virtual void prepare(Update&) const {}
+  // Both have the shape (elements); `parameter` is the weight after weight decay.
+  virtual graph::Value direction(graph::Value parameter, graph::Value direction) const {
+    (void)parameter;
+    return direction;
+  }
   // Appends the step itself; `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
 

@@ -43,11 +43,11 @@ TEST(GoldenComparison, FailsForATensorThatWasNotCompared) {
 }
 
 TEST(GoldenCases, AreAllThere) {
-  EXPECT_EQ(golden_names("layers").size(), 173u);
+  EXPECT_EQ(golden_names("layers").size(), 185u);
   EXPECT_EQ(golden_names("losses").size(), 43u);
   EXPECT_EQ(golden_names("metrics").size(), 40u);
   EXPECT_EQ(golden_names("optimizers").size(), 37u);
-  EXPECT_EQ(golden_names("trajectories").size(), 17u);
+  EXPECT_EQ(golden_names("trajectories").size(), 23u);
 }
 
 }  // namespace

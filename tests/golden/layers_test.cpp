@@ -73,21 +73,72 @@ std::vector<Layer> layers_of(const GoldenCase& golden) {
   return all;
 }
 
+// The inputs of a call by name, each once.
+using Inputs = std::map<std::string, Value>;
+
+// The names of values in an argument, which is one or a list of them.
+std::vector<std::string> names_in(const Config& argument) {
+  if (!argument.is_list()) return {argument.string()};
+  std::vector<std::string> names;
+  for (const Config& name : argument.list_items()) names.push_back(name.string());
+  return names;
+}
+
+// The names of the inputs: those that stand in order, or the list that a merging layer is called
+// with, and states.
+std::vector<std::string> input_names(const GoldenCase& golden) {
+  std::vector<std::string> names;
+  for (const Config& argument : golden.info["call"]["args"].list_items()) {
+    for (const std::string& name : names_in(argument)) names.push_back(name);
+  }
+  if (const Config* states = golden.info["call"]["kwargs"].find("initial_state")) {
+    for (const std::string& name : names_in(*states)) names.push_back(name);
+  }
+  return names;
+}
+
+Inputs inputs_of(const GoldenCase& golden, Program& program) {
+  Inputs inputs;
+  for (const std::string& name : input_names(golden)) {
+    if (!inputs.contains(name)) inputs[name] = program.input(name, golden.tensor(name));
+  }
+  return inputs;
+}
+
 // The outputs, with their masks.
 std::vector<layers::MaskedValue> outputs_of(const GoldenCase& golden, Program& program,
                                             const std::vector<Layer>& layers, CaseContext& context,
-                                            const std::vector<Value>& inputs) {
+                                            const Inputs& inputs) {
   std::vector<layers::MaskedValue> values;
-  for (const Value& input : inputs) values.push_back({input});
-  if (const Config* mask = golden.info["call"]["kwargs"].find("mask")) {
-    const std::string& name = mask->string();
-    values.at(0).mask = ops::to_float(program.input(name, golden.tensor(name)));
+  for (const std::string& name : input_names(golden)) values.push_back({inputs.at(name)});
+  layers::CallArguments arguments;
+  for (const auto& [name, argument] : golden.info["call"]["kwargs"].members()) {
+    if (argument == Config(true)) {
+      arguments.flags.push_back(name);
+    } else if (name == "initial_state") {
+      continue;  // These are inputs already.
+    } else if (name == "mask") {
+      const std::vector<std::string> masks = names_in(argument);
+      for (std::size_t i = 0; i < masks.size(); ++i) {
+        values.at(i).mask = ops::to_float(program.input(masks[i], golden.tensor(masks[i])));
+      }
+    } else {
+      arguments.named.push_back(name);
+      const std::string& tensor = argument.string();
+      values.push_back({program.input(tensor, golden.tensor(tensor))});
+    }
   }
   for (const Layer& layer : layers) {
     if (layers.size() > 1) context.prefix = layer.name() + "/";
-    values = context.call(*layer.base(), values);
+    values = context.call(*layer.base(), values, 0, arguments);
+    arguments = {};  // They are the first layer's.
   }
   return values;
+}
+
+// Keras's name of a tensor that belongs to an output: "y", or "y1" for the second of several.
+std::string name_of_output(const char* what, std::size_t output, std::size_t count) {
+  return count == 1 ? what : what + std::to_string(output);
 }
 
 // The values to compare, by the names of the expected tensors.
@@ -102,53 +153,23 @@ void run(Program& program, const Results& results, const Variant& variant,
   for (const auto& [name, value] : results) comparison.expect(name, contents[i++]);
 }
 
-// The names of the inputs: one, or the list that a merging layer is called with, and states.
-std::vector<std::string> input_names(const GoldenCase& golden) {
-  const Config& argument = golden.info["call"]["args"].list_items().at(0);
-  std::vector<std::string> names;
-  if (argument.is_list()) {
-    for (const Config& name : argument.list_items()) names.push_back(name.string());
-  } else {
-    names.push_back(argument.string());
-  }
-  if (const Config* states = golden.info["call"]["kwargs"].find("initial_state")) {
-    for (const Config& name : states->list_items()) names.push_back(name.string());
-  }
-  return names;
-}
-
-std::vector<Value> inputs_of(const GoldenCase& golden, Program& program) {
-  std::vector<Value> inputs;
-  for (const std::string& name : input_names(golden)) {
-    inputs.push_back(program.input(name, golden.tensor(name)));
-  }
-  return inputs;
-}
-
-// The number of an output in the names of its tensors, where there are several.
-std::string number_of(std::size_t output, std::size_t count) {
-  return count == 1 ? "" : std::to_string(output);
-}
-
-// Gradients of sum(y * dy) over all outputs, and the layer's losses.
+// Gradients of the sum of y * dy over all outputs, and of the layer's losses.
 void add_gradients(const GoldenCase& golden, Program& program, CaseContext& context,
-                   const std::vector<Value>& inputs,
-                   const std::vector<layers::MaskedValue>& outputs, Results& results) {
-  Value loss;
+                   const Inputs& inputs, const std::vector<layers::MaskedValue>& outputs,
+                   Results& results) {
+  Value loss = context.loss;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const std::string name = "dy" + number_of(i, outputs.size());
+    const std::string name = name_of_output("dy", i, outputs.size());
     const Value dy = program.input(name, golden.tensor(name));
-    const Value term = ops::reduce_sum_all(ops::multiply(outputs[i].value, dy));
-    loss = loss ? ops::add(loss, term) : term;
+    const Value sum = ops::reduce_sum_all(ops::multiply(outputs[i].value, dy));
+    loss = loss ? ops::add(loss, sum) : sum;
   }
-  if (context.loss) loss = ops::add(loss, context.loss);
   std::vector<std::string> names;
   std::vector<Value> leaves;
-  const std::vector<std::string> given = input_names(golden);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!is_floating(inputs[i].dtype())) continue;
-    names.push_back("d" + given[i]);
-    leaves.push_back(inputs[i]);
+  for (const auto& [name, input] : inputs) {
+    if (!is_floating(input.dtype())) continue;
+    names.push_back("d" + name);
+    leaves.push_back(input);
   }
   for (const auto& [name, leaf] : context.weights) {
     if (!golden.has("dw/" + name)) continue;
@@ -166,11 +187,11 @@ void check_call(const GoldenCase& golden, const std::vector<Layer>& layers, cons
                 GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, golden.info["call"]["training"].boolean());
-  const std::vector<Value> inputs = inputs_of(golden, program);
+  const Inputs inputs = inputs_of(golden, program);
   const auto outputs = outputs_of(golden, program, layers, context, inputs);
   Results results;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    results["y" + number_of(i, outputs.size())] = outputs[i].value;
+    results[name_of_output("y", i, outputs.size())] = outputs[i].value;
   }
   if (comparison.expects("y_mask")) results["y_mask"] = outputs.at(0).mask;
   if (context.loss) results["layer_loss"] = context.loss;
@@ -180,8 +201,8 @@ void check_call(const GoldenCase& golden, const std::vector<Layer>& layers, cons
 }
 
 // The call in inference mode, of a layer that differs there.
-void check_inference(const GoldenCase& golden, const std::vector<Layer>& layers,
-                     const Variant& variant, GoldenComparison& comparison) {
+void check_inference(const GoldenCase& golden, const std::vector<Layer>& layers, const Variant& variant,
+                     GoldenComparison& comparison) {
   Program program;
   CaseContext context(program, golden, false);
   const Value y =

@@ -53,9 +53,8 @@ TEST(SavedModel, is_read_with_all_that_it_was_compiled_with) {
   }
 }
 
-TEST(SavedModel, functional_with_shortcuts_is_connected_as_it_was) {
-  const std::string json = saved("residual");
-  const Model model = Model::from_json(json);  // Its optimizer has a schedule.
+void expect_connected_as_saved(const std::string& json) {
+  const Model model = Model::from_json(json);
   const Config keras = Config::from_json(json);
   const Config own = model.config();
   EXPECT_EQ(own["config"]["input_layers"], keras["config"]["input_layers"]);
@@ -67,15 +66,32 @@ TEST(SavedModel, functional_with_shortcuts_is_connected_as_it_was) {
     ASSERT_NE(found, ours.end()) << layer["name"].string();
     ASSERT_EQ((*found)["inbound_nodes"].size(), layer["inbound_nodes"].size());
     for (std::size_t i = 0; i < layer["inbound_nodes"].size(); ++i) {
-      EXPECT_EQ((*found)["inbound_nodes"].at(i)["args"], layer["inbound_nodes"].at(i)["args"])
-          << layer["name"].string();
+      const Config& node = (*found)["inbound_nodes"].at(i);
+      EXPECT_EQ(node["args"], layer["inbound_nodes"].at(i)["args"]) << layer["name"].string();
+      for (const auto& [name, value] : layer["inbound_nodes"].at(i)["kwargs"].members()) {
+        if (value.is_null()) continue;
+        EXPECT_EQ(node["kwargs"][name], value) << layer["name"].string();
+      }
     }
   }
 }
 
+// The first one's optimizer has a schedule, and the second one's attention a causal mask.
+TEST(SavedModel, functional_with_shortcuts_is_connected_as_it_was) {
+  for (const char* name : {"residual", "transformer"}) {
+    SCOPED_TRACE(name);
+    expect_connected_as_saved(saved(name));
+  }
+}
+
 TEST(SavedModel, with_what_is_not_offered_names_the_first) {
-  EXPECT_TRUE(contains(message_of<ValueError>([&] { Model::from_json(saved("transformer")); }),
-                       "there is no layer class \"MultiHeadAttention\""));
+  std::string unknown = saved("tagger");
+  const std::string name = "\"Bidirectional\"";
+  unknown.replace(unknown.find(name), name.size(), "\"Bidirectionale\"");
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([&] { Model::from_json(unknown); }),
+               "layers[2] (Bidirectionale \"both\"): layer_from_config: there is no layer class "
+               "\"Bidirectionale\"; did you mean \"Bidirectional\"?"));
 }
 
 }  // namespace

@@ -211,3 +211,105 @@ def shared_state_sgd():
     model = keras.Model([first, second], kl.Dense(2, name="out")(kl.Add(name="sum")([a, b])))
     model.compile(optimizer=keras.optimizers.SGD(0.0625), loss="mse")
     return model
+
+
+@case(x=((6, 6, 2), 0), y=((3,), 0))
+def constraints_adam():
+    constraints = keras.constraints
+    orthogonal = keras.regularizers.OrthogonalRegularizer
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2), name="images"),
+            kl.Conv2D(
+                5,
+                3,
+                activation="tanh",
+                kernel_constraint=constraints.MaxNorm(0.75, axis=[0, 1, 2]),
+                bias_constraint="non_neg",
+                name="filters",
+            ),
+            kl.Flatten(name="flat"),
+            kl.Dense(
+                8,
+                activation="tanh",
+                kernel_regularizer=orthogonal(0.0625, mode="columns"),
+                kernel_constraint=constraints.UnitNorm(),
+                name="unit",
+            ),
+            kl.Dense(
+                3,
+                kernel_regularizer=orthogonal(0.03125),
+                kernel_constraint=constraints.MinMaxNorm(0.5, 1.0, rate=0.75, axis=-2),
+                name="between",
+            ),
+        ],
+        name="constrained",
+    )
+    model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
+    return model
+
+
+def layers_of_two_sizes():
+    return [
+        keras.Input((5,), name="x"),
+        kl.Dense(8, activation="tanh", name="hidden"),
+        kl.LayerNormalization(name="norm"),
+        kl.Dense(3, name="out"),
+    ]
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def mlp_lamb():
+    model = keras.Sequential(layers_of_two_sizes(), name="mlp")
+    model.compile(
+        optimizer=keras.optimizers.Lamb(**ADAM, weight_decay=0.125, clipnorm=1.0), loss="mse"
+    )
+    return model
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def mlp_schedule_free():
+    model = keras.Sequential(layers_of_two_sizes(), name="mlp")
+    model.compile(
+        optimizer=keras.optimizers.ScheduleFreeAdamW(
+            **ADAM, warmup_steps=8, weight_decay=0.0625, epsilon=2.0**-8
+        ),
+        loss="mse",
+    )
+    return model
+
+
+@case(x=((5, 6, 7, 2), 0), y=((3,), 0))
+def volumes_sgd():
+    x = keras.Input((5, 6, 7, 2), name="volumes")
+    wide = kl.Conv3D(4, (2, 3, 2), strides=(2, 1, 3), padding="same", name="strided")(x)
+    wide = kl.Activation("tanh", name="tanh_1")(wide)
+    apart = kl.Conv3D(4, (3, 2, 2), dilation_rate=(2, 1, 2), groups=2, name="dilated")(x)
+    apart = kl.MaxPooling3D((1, 2, 3), strides=(1, 3, 2), padding="same", name="maxima")(apart)
+    up = kl.Conv3DTranspose(3, (2, 3, 2), strides=(3, 1, 2), padding="same", name="up")(wide)
+    up = kl.AveragePooling3D((4, 3, 2), strides=(2, 2, 2), padding="same", name="means")(up)
+    more = kl.Conv3DTranspose(2, (2, 1, 3), strides=(2, 2, 1), output_padding=(1, 0, 0), name="more")
+    more = kl.AveragePooling3D(2, name="halves")(more(apart))
+    parts = [kl.GlobalAveragePooling3D(name="mean_up")(up), kl.Flatten(name="flat")(more)]
+    out = kl.Dense(3, name="out")(kl.Concatenate(name="both")(parts))
+    model = keras.Model(x, out, name="volumes")
+    model.compile(optimizer=keras.optimizers.SGD(0.0625, momentum=0.875), loss="mse")
+    return model
+
+
+@case(x=((6,), 0), y=((), 4))
+def circle_sgd():
+    model = keras.Sequential(
+        [
+            keras.Input((6,), name="x"),
+            kl.Dense(8, activation="tanh", name="hidden"),
+            kl.Dense(5, name="embedding"),
+            kl.UnitNormalization(name="unit"),
+        ],
+        name="circle",
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.0625),
+        loss=keras.losses.Circle(gamma=4.0, margin=0.375),
+    )
+    return model

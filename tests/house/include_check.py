@@ -42,6 +42,7 @@ FOLDERS = {
 # The folder that each public header belongs to. A new header needs its line here, unless it lies in
 # a folder of headers that has one.
 PUBLIC_HEADERS = {
+    "axes.h": "core",
     "config.h": "core",
     "dtype.h": "core",
     "error.h": "core",
@@ -82,6 +83,7 @@ PUBLIC_HEADERS = {
     "tensor.h": "core",
     "device.h": "device",
     "device_source.h": "feed",
+    "constraints.h": "initializers",
     "initializers.h": "initializers",
     "layers.h": "layers",
     "layers/": "layers",

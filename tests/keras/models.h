@@ -172,6 +172,35 @@ inline Exchanged shaped(const std::string& policy) {
           true};
 }
 
+// Tokens with a mask, which hides one sample wholly, and every layer of attention.
+inline Exchanged attention(const std::string& policy) {
+  const Value tokens = Input({7}, {.dtype = "int32", .name = "tokens"});
+  const Value other = Input({5, 6}, {.name = "other"});
+  Value x = Embedding(10, 6, {.mask_zero = true})(tokens);
+  x = MultiHeadAttention(2, 4, {.attention_axes = Axes{1}})({x, x}, {.use_causal_mask = true});
+  x = GroupQueryAttention(3, 4, 2, {.use_gate = true})({x, other});
+  x = GroupQueryAttention(2, 2, 1)({x, x}, {.use_causal_mask = true});
+  const MultiHeadAttentionOptions options{.value_dim = 5,
+                                          .use_bias = false,
+                                          .attention_axes = Axes{1},
+                                          .sliding_window = 3,
+                                          .use_gate = true};
+  const Value all = Add()(
+      {MultiHeadAttention(3, 2, options)({other, x}), Attention({.use_scale = true})({other, x}),
+       Attention({.score_mode = "concat"})({other, x}), AdditiveAttention()({other, x})});
+  const Value y = EinsumDense("abc,cd->abd", {-1, 4}, {.bias_axes = "d"})(all);
+  Model model({tokens, other}, Dense(2)(GlobalAveragePooling1D()(y)), {.dtype_policy = policy});
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  Tensor numbers({kRows, 7}, DType::int32);
+  const std::span<std::int32_t> all_numbers = numbers.data<std::int32_t>();
+  for (std::size_t i = 0; i < all_numbers.size(); ++i) {
+    all_numbers[i] = i < 21 ? static_cast<std::int32_t>(i * 7 % 10) : 0;
+  }
+  return {std::move(model),
+          {numbers, Tensor::normal({kRows, 5, 6}, 0.0f, 1.0f, 3)},
+          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 4)}};
+}
+
 // Convolutions and pooling of sequences, and of the images that are made of them.
 inline Exchanged convolutions(const std::string& policy) {
   Sequential model(
@@ -255,6 +284,7 @@ inline std::map<std::string, Exchanged> models() {
   made.emplace("shaped_float32", shaped("float32"));
   made.emplace("recurrent_float32", recurrent("float32"));
   made.emplace("stateful_float32", stateful("float32"));
+  made.emplace("attention_float32", attention("float32"));
   return made;
 }
 

@@ -22,10 +22,14 @@ std::vector<Layer> one_of_each() {
       Activation("relu", {.name = "a", .dtype = "mixed_bfloat16"}),
       ActivityRegularization({.l1 = 0.5, .l2 = 0.25, .name = "a"}),
       Add({.name = "a"}),
+      AdditiveAttention({.use_scale = false, .dropout = 0.25, .seed = 5, .name = "a"}),
       AlphaDropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "a"}),
+      Attention(
+          {.use_scale = true, .score_mode = "concat", .dropout = 0.25, .seed = 5, .name = "a"}),
       Average({.name = "a"}),
       AveragePooling1D(3, {.strides = 2, .padding = "same", .name = "p"}),
       AveragePooling2D({2, 3}, {.strides = Size2D(1, 2), .padding = "same", .name = "p"}),
+      AveragePooling3D({2, 3, 4}, {.strides = Size3D(1, 2, 3), .padding = "same", .name = "p"}),
       BatchNormalization({.axis = 1,
                           .momentum = 0.8,
                           .epsilon = 0.01,
@@ -42,6 +46,7 @@ std::vector<Layer> one_of_each() {
                     {.merge_mode = {},
                      .backward_layer = LSTM(4, {.return_sequences = true, .go_backwards = true}),
                      .name = "b"}),
+      CategoryEncoding(5, {.output_mode = "count", .name = "c"}),
       CenterCrop(3, 4, {.name = "c"}),
       Concatenate(1, {.name = "c"}),
       Conv1D(8, 3,
@@ -71,6 +76,8 @@ std::vector<Layer> one_of_each() {
               .kernel_regularizer = L2(0.3),
               .bias_regularizer = L1(0.4),
               .activity_regularizer = L1L2(0.5, 0.6),
+              .kernel_constraint = MinMaxNorm({.max_value = 3.0, .rate = 0.5, .axis = {0, 1, 2}}),
+              .bias_constraint = NonNeg(),
               .name = "conv",
               .dtype = "float32"}),
       Conv2DTranspose(8, {3, 5},
@@ -84,6 +91,13 @@ std::vector<Layer> one_of_each() {
                        .kernel_regularizer = L2(0.3),
                        .bias_regularizer = L1(0.4),
                        .activity_regularizer = L1L2(0.5, 0.6),
+                       .name = "up"}),
+      Conv3D(8, {2, 3, 5},
+             {.strides = Size3D(1, 2, 3), .padding = "same", .groups = 4, .name = "conv"}),
+      Conv3DTranspose(8, {2, 3, 5},
+                      {.strides = Size3D(1, 2, 3),
+                       .padding = "same",
+                       .output_padding = Size3D(0, 1, 2),
                        .name = "up"}),
       ConvLSTM2D(3, {3, 5},
                  {.strides = Size2D(2, 1),
@@ -117,6 +131,8 @@ std::vector<Layer> one_of_each() {
                 .kernel_regularizer = "l2",
                 .bias_regularizer = "l1",
                 .activity_regularizer = "l1_l2",
+                .kernel_constraint = MaxNorm(3.0),
+                .bias_constraint = "non_neg",
                 .name = "d"}),
       DepthwiseConv1D(3, {.padding = "same",
                           .depth_multiplier = 2,
@@ -132,14 +148,27 @@ std::vector<Layer> one_of_each() {
                                .depthwise_regularizer = L2(0.3),
                                .bias_regularizer = L1(0.4),
                                .activity_regularizer = L1L2(0.5, 0.6),
+                               .depthwise_constraint = UnitNorm({0, 1}),
+                               .bias_constraint = "unit_norm",
                                .name = "depthwise"}),
+      Discretization({-1.0, 0.5}, {.output_mode = "one_hot", .name = "d"}),
       Dot({1, 2}, {.normalize = true, .name = "d"}),
       Dropout(0.25, {.noise_shape = {-1, 1}, .seed = 5, .name = "d"}),
       ELU({.alpha = 0.5, .name = "e"}),
+      EinsumDense("abc,cde->abde", {-1, 3, 4},
+                  {.activation = "relu",
+                   .bias_axes = "de",
+                   .kernel_initializer = HeNormal({.seed = 3}),
+                   .bias_initializer = "ones",
+                   .kernel_regularizer = "l2",
+                   .bias_regularizer = "l1",
+                   .activity_regularizer = "l1_l2",
+                   .name = "e"}),
       Embedding(10, 4,
                 {.embeddings_initializer = RandomNormal({.mean = 1, .stddev = 3}),
                  .embeddings_regularizer = "l2",
                  .activity_regularizer = "l1",
+                 .embeddings_constraint = UnitNorm(1),
                  .mask_zero = true,
                  .name = "e"}),
       Flatten({.name = "f"}),
@@ -195,7 +224,21 @@ std::vector<Layer> one_of_each() {
                           .gamma_initializer = HeNormal({.seed = 3}),
                           .beta_regularizer = "l1",
                           .gamma_regularizer = "l2",
+                          .beta_constraint = "non_neg",
+                          .gamma_constraint = MaxNorm(),
                           .name = "g"}),
+      GroupQueryAttention(4, 6, 2,
+                          {.dropout = 0.25,
+                           .use_bias = false,
+                           .sliding_window = 3,
+                           .kernel_initializer = HeNormal({.seed = 3}),
+                           .bias_initializer = "ones",
+                           .kernel_regularizer = "l2",
+                           .bias_regularizer = "l1",
+                           .activity_regularizer = "l1_l2",
+                           .use_gate = true,
+                           .seed = 5,
+                           .name = "g"}),
       Identity({.name = "i"}),
       Input({4, 5}, {.dtype = "uint8", .name = "i", .batch_size = 8}),
       LSTM(3, {.activation = "relu",
@@ -246,8 +289,24 @@ std::vector<Layer> one_of_each() {
       Masking({.mask_value = -1.5, .name = "m"}),
       MaxPooling1D(3, {.strides = 1, .padding = "same", .name = "p"}),
       MaxPooling2D(3, {.strides = 2, .padding = "same", .name = "p"}),
+      MaxPooling3D({2, 3, 4}, {.strides = Size3D(1, 2, 3), .padding = "same", .name = "p"}),
       Maximum({.name = "m"}),
       Minimum({.name = "m"}),
+      MultiHeadAttention(2, 3,
+                         {.value_dim = 4,
+                          .dropout = 0.25,
+                          .use_bias = false,
+                          .output_shape = {5, 6},
+                          .attention_axes = Axes{1, 2},
+                          .sliding_window = 3,
+                          .kernel_initializer = HeNormal({.seed = 3}),
+                          .bias_initializer = "ones",
+                          .kernel_regularizer = "l2",
+                          .bias_regularizer = "l1",
+                          .activity_regularizer = "l1_l2",
+                          .use_gate = true,
+                          .seed = 5,
+                          .name = "m"}),
       Multiply({.name = "m"}),
       Normalization(
           {.axis = {1, 2}, .mean = {1, 2}, .variance = {0.5}, .invert = true, .name = "n"}),
@@ -265,6 +324,20 @@ std::vector<Layer> one_of_each() {
                                                          .zero_output_for_mask = true,
                                                          .activity_regularizer = "l2",
                                                          .name = "r"}),
+      RandomBrightness({-0.25, 0.5}, {.value_range = {0.0, 1.0}, .seed = 3, .name = "r"}),
+      RandomContrast({0.25, 0.5}, {.value_range = {0.0, 1.0}, .seed = 3, .name = "r"}),
+      RandomCrop(3, 4, {.seed = 3, .name = "r"}),
+      RandomFlip("vertical", {.seed = 3, .name = "r"}),
+      RandomGrayscale(0.25, {.seed = 3, .name = "r"}),
+      RandomInvert({0.25, 0.5}, {.value_range = {0.0, 1.0}, .seed = 3, .name = "r"}),
+      RandomRotation({-0.25, 0.5}, {.fill_mode = "wrap",
+                                    .interpolation = "nearest",
+                                    .seed = 3,
+                                    .fill_value = 0.5,
+                                    .name = "r"}),
+      RandomShear({0.25, 0.5}, 0.5, {.fill_mode = "nearest", .seed = 3, .name = "r"}),
+      RandomTranslation({-0.25, 0.5}, 0.5, {.fill_mode = "constant", .seed = 3, .name = "r"}),
+      RandomZoom({-0.25, 0.5}, 0.25, {.fill_mode = "constant", .seed = 3, .name = "r"}),
       ReLU({.max_value = 6.0, .negative_slope = 0.1, .threshold = 0.5, .name = "r"}),
       RepeatVector(3, {.name = "r"}),
       Rescaling(0.5, {.offset = -1.0, .name = "r"}),
@@ -376,7 +449,8 @@ TEST(LayerConfig, is_what_keras_writes) {
       R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
       R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
       R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
-      R"("bias_regularizer": null, "activity_regularizer": null})");
+      R"("bias_regularizer": null, "activity_regularizer": null, )"
+      R"("kernel_constraint": null, "bias_constraint": null})");
 }
 
 TEST(LayerConfig, sizes_of_sequences_are_lists_of_one_number) {
@@ -388,7 +462,8 @@ TEST(LayerConfig, sizes_of_sequences_are_lists_of_one_number) {
             R"("class_name": "GlorotUniform", "config": {"seed": null}, "registered_name": null}, )"
             R"("bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", )"
             R"("config": {}, "registered_name": null}, "kernel_regularizer": null, )"
-            R"("bias_regularizer": null, "activity_regularizer": null})");
+            R"("bias_regularizer": null, "activity_regularizer": null, )"
+            R"("kernel_constraint": null, "bias_constraint": null})");
   const Config both = Config::map({{"filters", 1}, {"kernel_size", Config::list({2, 3})}});
   EXPECT_TRUE(
       contains(message_of<ValueError>([&] { layer_from_config("Conv1D", both); }),
@@ -441,9 +516,12 @@ TEST(LayerConfig, mistakes_are_named_with_their_place) {
             "Dense: expected the key \"units\", received name");
   EXPECT_EQ(message("Dense", Config::map({{"units", "three"}})),
             "Dense.units: expected a whole number, received \"three\"");
-  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"kernel_constraint", "max_norm"}})),
-            "Dense.kernel_constraint: expected null, since this is not offered here, received "
-            "\"max_norm\"");
+  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"kernel_constraint", "maxnorm"}})),
+            "Dense.kernel_constraint: Constraint: there is none named \"maxnorm\"; known are "
+            "max_norm, non_neg, unit_norm, min_max_norm; did you mean \"max_norm\"?");
+  EXPECT_EQ(message("Dense", Config::map({{"units", 3}, {"quantization_config", "int8"}})),
+            "Dense.quantization_config: expected null, since this is not offered here, received "
+            "\"int8\"");
   EXPECT_EQ(message("Flatten", Config::map({{"data_format", "channels_first"}})),
             "Flatten.data_format: expected \"channels_last\", which is all that is offered here, "
             "received \"channels_first\"");

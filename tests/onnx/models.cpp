@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "keras/models.h"
+#include "layers/layer.h"
 #include "layers/registry.h"
 #include "support/golden.h"
 
@@ -32,21 +33,34 @@ void write(const std::string& folder, const std::string& name, Model& model,
 // A layer of a golden case, with the weights of that.
 void write_golden(const std::string& folder, const std::string& name) {
   const GoldenCase golden = load_golden("layers", name);
-  const Config& argument = golden.info["call"]["args"].list_items().at(0);
   std::vector<Tensor> tensors;
-  std::vector<Value> values;
-  const auto add = [&](const Config& one) {
-    tensors.push_back(golden.tensor(one.string()));
-    const Tensor& x = tensors.back();
-    values.push_back(Input(x.shape().without_batch(), {.dtype = name_of(x.dtype())}));
+  std::map<std::string, Value> inputs;
+  std::vector<Value> values, given;
+  const auto add = [&](const std::string& tensor) {
+    const auto [input, is_new] = inputs.try_emplace(tensor);
+    if (is_new) {
+      const Tensor& x = tensors.emplace_back(golden.tensor(tensor));
+      input->second = Input(x.shape().without_batch(), {.dtype = name_of(x.dtype())});
+      given.push_back(input->second);
+    }
+    values.push_back(input->second);
   };
-  if (argument.is_list()) {
-    for (const Config& one : argument.list_items()) add(one);
-  } else {
-    add(argument);
+  for (const Config& argument : golden.info["call"]["args"].list_items()) {
+    if (!argument.is_list()) {
+      add(argument.string());
+      continue;
+    }
+    for (const Config& one : argument.list_items()) add(one.string());
+  }
+  layers::CallArguments arguments;
+  for (const auto& [key, argument] : golden.info["call"]["kwargs"].members()) {
+    if (argument == Config(true)) arguments.flags.push_back(key);
+    if (key != "attention_mask") continue;
+    arguments.named.push_back(key);
+    add(argument.string());
   }
   if (const Config* states = golden.info["call"]["kwargs"].find("initial_state")) {
-    for (const Config& one : states->list_items()) add(one);
+    for (const Config& one : states->list_items()) add(one.string());
   }
   std::vector<Value> outputs = values;
   if (golden.class_name() == "Sequential") {
@@ -54,9 +68,10 @@ void write_golden(const std::string& folder, const std::string& name) {
       outputs = layer_from_config(one).call(outputs);
     }
   } else {
-    outputs = layer_from_config(golden.class_name(), golden.config()).call(values);
+    const Layer layer = layer_from_config(golden.class_name(), golden.config());
+    outputs = layers::call(layer.base(), values, arguments);
   }
-  Model model(values, outputs);
+  Model model(given, outputs);
   std::vector<Tensor> weights;
   for (const std::string& path : model.weight_names()) {
     // A layer's parts stand below its own name.
@@ -70,6 +85,7 @@ void write_golden(const std::string& folder, const std::string& name) {
 std::vector<std::pair<Shape, Layer>> layers_without_a_case() {
   const Shape image{7, 6, 2}, volume{4, 5, 6, 2};
   return {{image, CenterCrop(3, 4)},
+          {image, EinsumDense("abcd,dce->abe", {-1, 5}, {.bias_axes = "e"})},
           {volume, Cropping3D()},
           {volume, GlobalAveragePooling3D()},
           {volume, GlobalMaxPooling3D({.keepdims = true})},

@@ -71,6 +71,51 @@ OpCase product(const Product& p) {
   return c;
 }
 
+// Products for each place of leading axes, which broadcast.
+OpCase products(Shape a, Shape b, bool transpose_a = false, bool transpose_b = false) {
+  OpCase c;
+  c.name = format(a, transpose_a ? "^T" : "", " times ", b, transpose_b ? "^T" : "");
+  c.inputs = {uniform(a), uniform(b)};
+  c.build = [=](Graph&, std::span<const Value> in) {
+    return std::vector{ops::matmul(in[0], in[1], transpose_a, transpose_b)};
+  };
+  const auto leading = [](const Shape& shape) {
+    Shape first;
+    for (std::size_t axis = 0; axis + 2 < shape.rank(); ++axis) first.push_back(shape[axis]);
+    return first;
+  };
+  const Product one{.m = a[a.rank() - (transpose_a ? 1 : 2)],
+                    .k = a[a.rank() - (transpose_a ? 2 : 1)],
+                    .n = b[b.rank() - (transpose_b ? 2 : 1)],
+                    .transpose_a = transpose_a,
+                    .transpose_b = transpose_b};
+  Shape all;
+  const Shape first = leading(a), second = leading(b);
+  for (std::size_t i = std::max(first.rank(), second.rank()); i > 0; --i) {
+    const std::int64_t left = i > first.rank() ? 1 : first[first.rank() - i];
+    const std::int64_t right = i > second.rank() ? 1 : second[second.rank() - i];
+    all.push_back(std::max(left, right));
+  }
+  c.reference = [=](const Tensors& in) -> Tensors {
+    Values y;
+    for (std::size_t i = 0; i < size(all.elements()); ++i) {
+      const auto matrix = [&](const Values& from, const Shape& places, std::size_t elements) {
+        const std::size_t at = test::broadcast_index(places, all, i) * elements;
+        return Values(from.begin() + static_cast<std::ptrdiff_t>(at),
+                      from.begin() + static_cast<std::ptrdiff_t>(at + elements));
+      };
+      const Tensors product = reference(one, {matrix(in[0], first, size(one.m * one.k)),
+                                              matrix(in[1], second, size(one.k * one.n))});
+      y.insert(y.end(), product[0].begin(), product[0].end());
+    }
+    return {y};
+  };
+  c.terms = static_cast<double>(one.k + 1);
+  c.gradient_terms = static_cast<double>((std::max(one.m, one.n) + 1) * all.elements());
+  c.sums_by_thread = true;
+  return c;
+}
+
 }  // namespace
 
 std::vector<OpCase> cases::matmul_cases() {
@@ -103,6 +148,15 @@ std::vector<OpCase> cases::matmul_cases() {
   all.push_back(
       product({.m = 19, .k = 21, .n = 23, .transpose_a = true, .transpose_b = true, .bias = true}));
   all.push_back(product({.m = 300, .k = 299, .n = 37, .bias = true, .relu = true}));
+  all.push_back(products({3, 4, 5}, {3, 5, 2}));
+  all.push_back(products({2, 3, 4, 5}, {2, 3, 6, 5}, false, true));
+  all.push_back(products({3, 5, 4}, {3, 5, 2}, true));
+  all.push_back(products({2, 7, 3}, {2, 5, 7}, true, true));
+  all.push_back(products({2, 1, 3, 4}, {5, 4, 2}));
+  all.push_back(products({3, 4}, {2, 4, 5}));
+  all.push_back(products({2, 3, 4, 5}, {5, 6}));
+  all.push_back(products({4, 16, 24}, {4, 24, 16}));
+  all.push_back(products({2, 1, 17, 24}, {1, 3, 20, 24}, false, true));
   return all;
 }
 
@@ -121,6 +175,8 @@ TEST(MatMul, names_the_matrices_that_do_not_fit) {
   Graph graph;
   const Value a = graph.leaf("a", {DType::float32, {2, 3}}, {});
   const Value b = graph.leaf("b", {DType::float32, {4, 5}}, {});
+  const Value vector = graph.leaf("v", {DType::float32, {4}}, {});
+  const Value batch = graph.leaf("c", {DType::float32, {4, 1, 5}}, {});
   const Value image = graph.leaf("x", {DType::float32, {2, 3, 3, 1}}, {});
   const graph::Scope scope(graph, {graph::Origin::Kind::layer, "Dense \"logits\""});
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(a, b); }),
@@ -128,7 +184,13 @@ TEST(MatMul, names_the_matrices_that_do_not_fit) {
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(a, b, true, false); }),
             "Dense \"logits\": matmul: inner extents differ: (2, 3)^T and (4, 5)");
   EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(image, b); }),
-            "Dense \"logits\": matmul: expected two matrices, received (2, 3, 3, 1) and (4, 5)");
+            "Dense \"logits\": matmul: inner extents differ: (2, 3, 3, 1) and (4, 5)");
+  EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(vector, b); }),
+            "Dense \"logits\": matmul: expected matrices, which have two axes or more, received "
+            "(4,) and (4, 5)");
+  EXPECT_EQ(test::message_of<ShapeError>([&] { ops::matmul(image, batch); }),
+            "Dense \"logits\": matmul: leading extents do not broadcast: (2, 3, 3, 1) and "
+            "(4, 1, 5)");
 }
 
 // Only unfused: oneDNN's own relu, which a fused one is, makes 0 of NaN.

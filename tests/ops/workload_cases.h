@@ -165,6 +165,26 @@ class WorkloadTable {
           return ops::pointwise({in.begin(), in.end()}, e);
         });
   }
+  // Forwards and backwards, with queries and keys of one length.
+  void attention(const std::string& workload, std::int64_t batch, std::int64_t steps,
+                 std::int64_t heads, std::int64_t features, bool causal) {
+    const OpInput x = uniform({batch, steps, heads, features});
+    const Shape logarithms{batch, heads, steps};
+    ops::AttentionAttributes attributes;
+    attributes.scale = 0.125f;
+    attributes.causal = causal;
+    const std::string name = format(workload, ' ', x.shape, causal ? " causal" : "");
+    add("attention", name, {x, x, x}, [=](Graph&, Inputs in) {
+      return std::vector{ops::attention(in[0], in[1], in[2], {}, {}, attributes)};
+    });
+    add("attention_backward", name, {x, x, x, x, x, uniform(logarithms, 3.0, 5.0)},
+        [=](Graph& graph, Inputs in) {
+          return graph.append(
+              ops::op(ops::OpIndex::attention_backward), {in.begin(), in.end()},
+              std::make_shared<const ops::AttentionAttributes>(attributes),
+              {{DType::float32, x.shape}, {DType::float32, x.shape}, {DType::float32, x.shape}});
+        });
+  }
   // A recurrent network of 28 steps and 128 units, and its gradient for that of the last step.
   void recurrence(const std::string& workload, ops::RecurrentKind kind) {
     constexpr std::int64_t kBatch = 128, kSteps = 28, kUnits = 128;
@@ -257,6 +277,19 @@ inline std::vector<WorkloadCase> workload_cases() {
   t.sum(resnet, "global average pooling", {128, 8, 8, 64}, {1, 2});
   t.sum(resnet, "of all parameters", {272'474}, {0});
 
+  t.add("layer_norm", "transformer-b32 (2048, 128)",
+        {uniform({2048, 128}), uniform({128}), uniform({128})},
+        [](auto&, auto in) { return std::vector{ops::layer_norm(in[0], in[1], in[2], 1e-3f)}; });
+  t.add("layer_norm_backward", "transformer-b32 (2048, 128)",
+        {uniform({2048, 128}), uniform({128}), uniform({2048}), uniform({2048}, 0.5, 2.0),
+         uniform({2048, 128})},
+        [](graph::Graph& graph, auto in) {
+          return graph.append(ops::op(ops::OpIndex::layer_norm_backward), {in.begin(), in.end()},
+                              std::make_shared<const ops::LayerNormAttributes>(),
+                              {{DType::float32, {2048, 128}}});
+        });
+  t.attention("transformer-b32", 32, 64, 4, 32, false);
+  t.attention("long", 2, 1024, 8, 64, true);
   t.add("softmax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::softmax);
   t.add("sparsemax", "transformer-b32 attention", uniform({32, 4, 64, 64}), ops::sparsemax);
   t.add("one_hot", "transformer-b32 tokens", whole({32, 64}, DType::int32, 0, 999),
@@ -309,6 +342,22 @@ inline std::vector<WorkloadCase> workload_cases() {
           attributes->is_linear = true;
           return graph.append(ops::op(ops::OpIndex::resize_backward), {in[0]}, attributes,
                               {{DType::float32, {16, 32, 64, 32}}});
+        });
+  const auto warping = [] {
+    ops::WarpAttributes attributes;
+    attributes.height = attributes.width = 32;
+    attributes.fill = WarpFill::reflect;
+    return attributes;
+  };
+  t.add("warp", "cifar-b128 images of (128, 32, 32, 3)",
+        {uniform({128, 32, 32, 3}), uniform({128, 8}, 0.0, 0.5)},
+        [=](graph::Graph&, auto in) { return std::vector{ops::warp(in[0], in[1], warping())}; });
+  t.add("warp_backward", "cifar-b128 images of (128, 32, 32, 3)",
+        {uniform({128, 32, 32, 3}), uniform({128, 8}, 0.0, 0.5)},
+        [=](graph::Graph& graph, auto in) {
+          return graph.append(ops::op(ops::OpIndex::warp_backward), {in[0], in[1]},
+                              std::make_shared<ops::WarpAttributes>(warping()),
+                              {{DType::float32, {128, 32, 32, 3}}});
         });
   t.add("constant", "mlp-b128 means of 784 pixels", {}, [](graph::Graph& graph, auto) {
     return std::vector{ops::constant(graph, {784}, std::vector<float>(784, 0.5f))};

@@ -55,6 +55,23 @@ inline Value resnet20(const Value& images) {
 inline Value lstm(const Value& rows) { return Dense(10)(LSTM(128)(rows)); }
 inline Value gru(const Value& rows) { return Dense(10)(GRU(128)(rows)); }
 
+// A block of a transformer that normalises before each part (Xiong et al.: "On Layer Normalization
+// in the Transformer Architecture", 2020).
+inline Value transformer_block(Value x, std::int64_t heads, std::int64_t units) {
+  const std::int64_t width = x.shape().back();
+  const Value before = LayerNormalization()(x);
+  x = Add()({x, MultiHeadAttention(heads, width / heads)({before, before})});
+  const Value y = Dense(units, {.activation = "gelu"})(LayerNormalization()(x));
+  return Add()({x, Dense(width)(y)});
+}
+
+// (None, 64) of 1000 tokens -> (None, 10): 525,706 parameters.
+inline Value transformer(const Value& tokens) {
+  Value x = Embedding(1000, 128)(tokens);
+  for (int block = 0; block < 2; ++block) x = transformer_block(x, 4, 512);
+  return Dense(10)(GlobalAveragePooling1D()(x));
+}
+
 // One of them as a model: network(mlp), network(resnet20, {32, 32, 3}).
 inline Model network(Value (*layers)(const Value&), const Shape& image = {28, 28, 1},
                      ModelOptions options = {}) {

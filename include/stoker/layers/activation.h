@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "stoker/axes.h"
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
-#include "stoker/layers/axes.h"
 #include "stoker/layers/layer.h"
 
 namespace stoker {
@@ -45,6 +46,7 @@ Layer ELU(ELUOptions options = {});
 struct PReLUOptions {
   Initializer alpha_initializer = "zeros";
   Regularizer alpha_regularizer{};
+  Constraint alpha_constraint{};
   std::vector<std::int64_t> shared_axes{};
   std::string name{};
   std::string dtype{};

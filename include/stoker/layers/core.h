@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
 #include "stoker/layers/layer.h"
 #include "stoker/shape.h"
@@ -29,10 +30,30 @@ struct DenseOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };
 Layer Dense(std::int64_t units, DenseOptions options = {});
+
+// Sums products of the input and a kernel over the axes that the output lacks, as the equation
+// says: "abc,cd->abd" is a Dense(.., d) on the last axis. "..." at one end of input and output
+// stands for the axes that have no letter. The output_shape is that of the output's letters without
+// the batch; -1 (Keras's None) stands for an extent that the input tells. The bias has the axes in
+// bias_axes, which are letters of the output, and there is none where they are empty.
+struct EinsumDenseOptions {
+  ActivationFunction activation{};
+  std::string bias_axes{};
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer{};
+  Regularizer bias_regularizer{};
+  Regularizer activity_regularizer{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer EinsumDense(std::string equation, Shape output_shape, EinsumDenseOptions options = {});
 
 // Looks up a row of the table (input_dim, output_dim) for each id: x (...) -> (..., output_dim).
 // Ids are whole numbers in [0, input_dim), int32, uint8 or float32 (truncated). Any other id ends
@@ -42,6 +63,7 @@ struct EmbeddingOptions {
   Initializer embeddings_initializer = "uniform";
   Regularizer embeddings_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint embeddings_constraint{};
   bool mask_zero = false;
   std::string name{};
   std::string dtype{};

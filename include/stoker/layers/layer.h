@@ -74,6 +74,22 @@ class Value {
   std::shared_ptr<const layers::ValueNode> node_;
 };
 
+// What a call passes to a layer beside its inputs, by Keras's names. Only layers of attention take
+// these, and others throw ValueError for one that is set.
+struct CallOptions {
+  // No query sees a key that lies behind its own place.
+  bool use_causal_mask = false;
+  // A second output has the weights that each query gives to the keys.
+  bool return_attention_scores = false;
+  // Which keys each query sees: (batch, queries, keys) or (batch, heads, queries, keys), of any
+  // type, where 0 hides a key. Extents of 1 stand for all.
+  Value attention_mask{};
+  // These take the place of the inputs' own masks: (batch, steps), where 0 hides a step.
+  Value query_mask{};
+  Value value_mask{};
+  Value key_mask{};
+};
+
 // A handle to a layer, which its copies share. Calling it on a value checks shapes at once and
 // throws ShapeError, naming the layer, when they do not fit. Weights belong to the layer: all
 // models that contain it train and use the same ones.
@@ -86,10 +102,10 @@ class Layer {
   Layer(const Model& model);
 
   // Returns the layer's one output. Throws ShapeError for a layer with several outputs.
-  Value operator()(const Value& x) const;
-  Value operator()(const std::vector<Value>& inputs) const;
+  Value operator()(const Value& x, const CallOptions& options = {}) const;
+  Value operator()(const std::vector<Value>& inputs, const CallOptions& options = {}) const;
   // Returns all outputs of a layer that may have several.
-  std::vector<Value> call(const std::vector<Value>& inputs) const;
+  std::vector<Value> call(const std::vector<Value>& inputs, const CallOptions& options = {}) const;
 
   const std::string& name() const;
   bool trainable() const;

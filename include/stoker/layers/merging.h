@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "stoker/layers/axes.h"
+#include "stoker/axes.h"
 #include "stoker/layers/layer.h"
 
 namespace stoker {

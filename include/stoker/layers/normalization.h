@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <string>
 
+#include "stoker/axes.h"
+#include "stoker/constraints.h"
 #include "stoker/initializers.h"
-#include "stoker/layers/axes.h"
 #include "stoker/layers/layer.h"
 
 namespace stoker {
@@ -22,6 +23,8 @@ struct BatchNormalizationOptions {
   Initializer moving_variance_initializer = "ones";
   Regularizer beta_regularizer{};
   Regularizer gamma_regularizer{};
+  Constraint beta_constraint{};
+  Constraint gamma_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -38,6 +41,8 @@ struct LayerNormalizationOptions {
   Initializer gamma_initializer = "ones";
   Regularizer beta_regularizer{};
   Regularizer gamma_regularizer{};
+  Constraint beta_constraint{};
+  Constraint gamma_constraint{};
   std::string name{};
   std::string dtype{};
 };
@@ -65,6 +70,8 @@ struct GroupNormalizationOptions {
   Initializer gamma_initializer = "ones";
   Regularizer beta_regularizer{};
   Regularizer gamma_regularizer{};
+  Constraint beta_constraint{};
+  Constraint gamma_constraint{};
   std::string name{};
   std::string dtype{};
 };

@@ -7,6 +7,7 @@
 
 #include "stoker/layers/layer.h"
 #include "stoker/layers/size2d.h"
+#include "stoker/layers/size3d.h"
 
 namespace stoker {
 
@@ -20,10 +21,14 @@ struct PoolingWindowOptions {
 };
 using Pooling1DOptions = PoolingWindowOptions<std::int64_t>;
 using PoolingOptions = PoolingWindowOptions<Size2D>;
+using Pooling3DOptions = PoolingWindowOptions<Size3D>;
 Layer MaxPooling1D(std::int64_t pool_size = 2, Pooling1DOptions options = {});
 Layer MaxPooling2D(Size2D pool_size = 2, PoolingOptions options = {});
 Layer AveragePooling1D(std::int64_t pool_size = 2, Pooling1DOptions options = {});
 Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
+// Of volumes (batch, depth, height, width, channels).
+Layer MaxPooling3D(Size3D pool_size = 2, Pooling3DOptions options = {});
+Layer AveragePooling3D(Size3D pool_size = 2, Pooling3DOptions options = {});
 
 struct GlobalPoolingOptions {
   bool keepdims = false;

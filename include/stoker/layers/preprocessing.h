@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "stoker/layers/axes.h"
+#include "stoker/axes.h"
 #include "stoker/layers/layer.h"
 #include "stoker/tensor.h"
 
@@ -53,5 +54,96 @@ Layer Resizing(std::int64_t height, std::int64_t width, ResizingOptions options 
 // The middle of images (batch, height, width, channels). An image that is smaller is cropped to the
 // aspect ratio and resized.
 Layer CenterCrop(std::int64_t height, std::int64_t width, NameOptions options = {});
+
+// Rows of num_tokens numbers for whole numbers in [0, num_tokens), int32, uint8 or float32; any other
+// ends the step with a DataError. Each number gets a row of its own with "one_hot", x (..) or (.., 1)
+// -> (.., num_tokens). The numbers along the last axis share one with "multi_hot", which has a 1 for
+// those that are among them, and with "count", which has how often they are: (.., n) -> (..,
+// num_tokens).
+struct CategoryEncodingOptions {
+  std::string output_mode = "multi_hot";
+  std::string name{};
+  std::string dtype{};
+};
+Layer CategoryEncoding(std::int64_t num_tokens, CategoryEncodingOptions options = {});
+
+// The number of the bin in which each element lies: 0 below the first boundary, 1 from there to below
+// the second, and so on. `output_mode` is "int", or one of CategoryEncoding's. Throws ValueError for
+// boundaries that do not ascend.
+struct DiscretizationOptions {
+  std::string output_mode = "int";
+  std::string name{};
+  std::string dtype{};
+};
+Layer Discretization(std::vector<double> bin_boundaries, DiscretizationOptions options = {});
+
+// ---- Images at random --------------------------------------------------------------------------
+// These layers act while training, on the device, each image (batch, height, width, channels) by
+// itself; otherwise they return their input as floats. Random numbers come from the model's seed,
+// or from the layer's own.
+
+// A range from which an amount is drawn: {lower, upper}, or one number f for {-|f|, |f|}.
+struct Factor {
+  double lower;
+  double upper;
+  Factor(int both) : Factor(static_cast<double>(both)) {}
+  Factor(double both) : lower(both < 0 ? both : -both), upper(both < 0 ? -both : both) {}
+  Factor(double from, double to) : lower(from < to ? from : to), upper(from < to ? to : from) {}
+  friend bool operator==(const Factor&, const Factor&) = default;
+};
+
+struct SeedOption {
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+
+// Flips half of the images: "horizontal", "vertical", or "horizontal_and_vertical", which as in
+// Keras 3 turns them upside down and left to right at once.
+Layer RandomFlip(std::string mode = "horizontal_and_vertical", SeedOption options = {});
+
+// What lies outside of an image is its mirror image ("reflect"), the image again ("wrap"), its
+// border
+// ("nearest") or fill_value ("constant"). `interpolation` is "bilinear" or "nearest".
+struct RandomTransformOptions {
+  std::string fill_mode = "reflect";
+  std::string interpolation = "bilinear";
+  std::optional<std::uint64_t> seed{};
+  double fill_value = 0.0;
+  std::string name{};
+  std::string dtype{};
+};
+// Moves images down by height_factor of their height and to the right by width_factor of their
+// width.
+Layer RandomTranslation(Factor height_factor, Factor width_factor,
+                        RandomTransformOptions options = {});
+// Turns images around their middle by `factor` of a whole turn.
+Layer RandomRotation(Factor factor, RandomTransformOptions options = {});
+// Scales images around their middle; a positive factor makes what they show smaller. Without a
+// width_factor the aspect ratio stays.
+Layer RandomZoom(Factor height_factor, RandomTransformOptions options = {});
+Layer RandomZoom(Factor height_factor, Factor width_factor, RandomTransformOptions options = {});
+// Shears images, in half of the cases to the other side. Factors lie in [0, 1].
+Layer RandomShear(Factor x_factor, Factor y_factor, RandomTransformOptions options = {});
+// Cuts images to a size, at one place of all images of a batch, and in the middle when not
+// training. Images that are smaller are cropped to the aspect ratio and resized.
+Layer RandomCrop(std::int64_t height, std::int64_t width, SeedOption options = {});
+
+// Values are cut off where they leave value_range.
+struct RandomColorOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+// Adds `factor` of the value range to all of an image.
+Layer RandomBrightness(Factor factor, RandomColorOptions options = {});
+// Multiplies the distances from the mean of each channel by a number in [1 - lower, 1 + upper]. As
+// in Keras 3, one number f stands for {0, f}.
+Layer RandomContrast(Factor factor, RandomColorOptions options = {});
+// Takes the color from a share `factor` of the images, which keep their channels, one or three.
+Layer RandomGrayscale(double factor = 0.5, SeedOption options = {});
+// Inverts images with a probability that is drawn from `factor`, of which one number f is {0, f}.
+Layer RandomInvert(Factor factor = 1.0, RandomColorOptions options = {});
 
 }  // namespace stoker

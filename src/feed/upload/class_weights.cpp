@@ -15,10 +15,11 @@ namespace {
 // Passes everything on to the source's own DeviceFiller, and adds the weights on the device.
 class DeviceWeightedSource final : public detail::SourceAdapter<Source>, public DeviceFiller {
  public:
-  DeviceWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights)
+  DeviceWeightedSource(std::shared_ptr<Source> source, std::map<std::int64_t, double> weights,
+                       std::shared_ptr<ClassUse> use)
       : SourceAdapter(std::move(source)),
         filler_(*adapted().device_filler()),
-        weights_(adapted().spec(), std::move(weights)) {}
+        weights_(adapted().spec(), std::move(weights), std::move(use)) {}
 
   // ---- Source ----
   const BatchSpec& spec() const override { return weights_.spec(); }
@@ -75,11 +76,13 @@ class DeviceWeightedSource final : public detail::SourceAdapter<Source>, public 
 }  // namespace
 
 std::shared_ptr<Source> weigh_classes(std::shared_ptr<Source> source,
-                                      std::map<std::int64_t, double> weights) {
+                                      std::map<std::int64_t, double> weights,
+                                      std::shared_ptr<ClassUse> use) {
   if (source->device_filler() == nullptr) {
-    return with_class_weights(std::move(source), std::move(weights));
+    return with_class_weights(std::move(source), std::move(weights), std::move(use));
   }
-  return std::make_shared<DeviceWeightedSource>(std::move(source), std::move(weights));
+  return std::make_shared<DeviceWeightedSource>(std::move(source), std::move(weights),
+                                                std::move(use));
 }
 
 }  // namespace stoker::feed

@@ -62,8 +62,8 @@ void describe(Fields& fields, PReLUArguments& arguments) {
   layers::describe_common(fields, arguments.options);
   fields("alpha_initializer", arguments.options.alpha_initializer);
   fields("alpha_regularizer", arguments.options.alpha_regularizer);
+  fields("alpha_constraint", arguments.options.alpha_constraint);
   fields("shared_axes", arguments.options.shared_axes);
-  fields.never({"alpha_constraint"});
 }
 
 // He et al.: "Delving deep into rectifiers", 2015.
@@ -84,8 +84,9 @@ class PReLULayer final : public layers::DescribedLayer<PReLUArguments> {
                    axis, " is none of input ", x.shape(), " after the batch");
       shape[static_cast<std::size_t>(axis - 1)] = 1;
     }
-    const graph::Value alpha = context.weight({"alpha", shape, arguments_.options.alpha_initializer,
-                                               arguments_.options.alpha_regularizer, true});
+    const graph::Value alpha =
+        context.weight({"alpha", shape, arguments_.options.alpha_initializer,
+                        arguments_.options.alpha_regularizer, arguments_.options.alpha_constraint});
     return ops::map(x, alpha,
                     [](Expr value, Expr slope) { return relu(value) - slope * relu(-value); });
   }

@@ -88,10 +88,11 @@ class ConvolutionBase : public DescribedLayer<Arguments> {
   graph::Value finish(BuildContext& context, graph::Value image) const {
     const auto& options = this->options();
     if (options.use_bias) {
-      image = ops::add(
-          image,
-          context.weight(
-              {"bias", {image.shape()[3]}, options.bias_initializer, options.bias_regularizer}));
+      image = ops::add(image, context.weight({"bias",
+                                              {image.shape()[3]},
+                                              options.bias_initializer,
+                                              options.bias_regularizer,
+                                              options.bias_constraint}));
     }
     const graph::Value y = from_image<Size>(activate(image, options.activation));
     add_activity_loss(context, options.activity_regularizer, y);

@@ -44,7 +44,8 @@ class ConvolutionLayer final : public layers::ConvolutionBase<ConvolutionArgumen
                  " groups, received ", x.shape());
     const graph::Value kernel =
         context.weight({"kernel", this->kernel_shape(channels / groups_, filters_),
-                        this->options().kernel_initializer, this->options().kernel_regularizer});
+                        this->options().kernel_initializer, this->options().kernel_regularizer,
+                        this->options().kernel_constraint});
     return this->finish(
         context, ops::conv2d(layers::as_image(context.to_compute(x)), layers::image_kernel(kernel),
                              this->attributes_for(x, groups_)));

@@ -34,7 +34,8 @@ void describe(Fields& fields, DepthwiseArguments<Size>& conv) {
   fields("depthwise_regularizer", options.depthwise_regularizer);
   fields("bias_regularizer", options.bias_regularizer);
   fields("activity_regularizer", options.activity_regularizer);
-  fields.never({"depthwise_constraint", "bias_constraint"});
+  fields("depthwise_constraint", options.depthwise_constraint);
+  fields("bias_constraint", options.bias_constraint);
 }
 
 template <class Size>
@@ -51,7 +52,8 @@ class DepthwiseLayer final : public layers::ConvolutionBase<DepthwiseArguments<S
     const auto& options = this->options();
     const graph::Value kernel =
         context.weight({"kernel", this->kernel_shape(x.shape().back(), options.depth_multiplier),
-                        options.depthwise_initializer, options.depthwise_regularizer});
+                        options.depthwise_initializer, options.depthwise_regularizer,
+                        options.depthwise_constraint});
     return this->finish(
         context, depthwise(layers::as_image(context.to_compute(x)), layers::image_kernel(kernel),
                            this->attributes_for(x, x.shape().back())));
@@ -87,7 +89,9 @@ void describe(Fields& fields, SeparableArguments<Size>& conv) {
   fields("pointwise_regularizer", options.pointwise_regularizer);
   fields("bias_regularizer", options.bias_regularizer);
   fields("activity_regularizer", options.activity_regularizer);
-  fields.never({"depthwise_constraint", "pointwise_constraint", "bias_constraint"});
+  fields("depthwise_constraint", options.depthwise_constraint);
+  fields("pointwise_constraint", options.pointwise_constraint);
+  fields("bias_constraint", options.bias_constraint);
 }
 
 template <class Size>
@@ -106,10 +110,12 @@ class SeparableLayer final : public layers::ConvolutionBase<SeparableArguments<S
     const std::int64_t channels = x.shape().back(), multiplier = options.depth_multiplier;
     const graph::Value depthwise_kernel =
         context.weight({"depthwise_kernel", this->kernel_shape(channels, multiplier),
-                        options.depthwise_initializer, options.depthwise_regularizer});
+                        options.depthwise_initializer, options.depthwise_regularizer,
+                        options.depthwise_constraint});
     const graph::Value pointwise_kernel =
         context.weight({"pointwise_kernel", this->shape_of({1, 1}, channels * multiplier, filters_),
-                        options.pointwise_initializer, options.pointwise_regularizer});
+                        options.pointwise_initializer, options.pointwise_regularizer,
+                        options.pointwise_constraint});
     const graph::Value image =
         depthwise(layers::as_image(context.to_compute(x)), layers::image_kernel(depthwise_kernel),
                   this->attributes_for(x, channels));

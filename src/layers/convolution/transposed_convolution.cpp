@@ -54,7 +54,8 @@ class TransposedLayer final : public layers::ConvolutionBase<TransposedArguments
     this->require_input(x);
     const graph::Value kernel =
         context.weight({"kernel", this->kernel_shape(filters_, x.shape().back()),
-                        this->options().kernel_initializer, this->options().kernel_regularizer});
+                        this->options().kernel_initializer, this->options().kernel_regularizer,
+                        this->options().kernel_constraint});
     const graph::Value dy = layers::as_image(context.to_compute(x));
     Shape result = dy.shape();
     result[3] = filters_;
@@ -64,7 +65,9 @@ class TransposedLayer final : public layers::ConvolutionBase<TransposedArguments
     const Pair reach = this->reach();
     for (std::size_t d = 0; d < 2; ++d) {
       const std::int64_t spanned = (dy.shape()[d + 1] - 1) * this->strides_[d] + reach[d];
-      result[d + 1] = extent_of(d, dy.shape()[d + 1], reach[d]);
+      result[d + 1] = layers::transposed_extent(
+          dy.shape()[d + 1], reach[d], this->strides_[d], this->padding_,
+          output_padding_ ? std::optional((*output_padding_)[d]) : std::nullopt);
       ops::require(result[d + 1] > 0, *x.graph, "nothing is left of input ", x.shape(),
                    " with output_padding ",
                    layers::text_of<Size>(output_padding_.value_or(Pair{})));
@@ -77,18 +80,6 @@ class TransposedLayer final : public layers::ConvolutionBase<TransposedArguments
   }
 
  private:
-  // Returns the extent of the result along an axis. It is Keras's
-  // (backend/common/backend_utils.py, _get_output_shape_given_tf_padding).
-  std::int64_t extent_of(std::size_t d, std::int64_t extent, std::int64_t reach) const {
-    const std::int64_t stride = this->strides_[d];
-    if (!output_padding_) {
-      return this->padding_ == Padding::same ? extent * stride
-                                             : (extent - 1) * stride + std::max(reach, stride);
-    }
-    const std::int64_t last = this->padding_ == Padding::same ? reach % 2 : reach;
-    return (extent - 1) * stride + last + (*output_padding_)[d];
-  }
-
   const std::int64_t filters_ = this->arguments_.filters;
   std::optional<Pair> output_padding_;
 };

@@ -30,17 +30,22 @@ class DenseLayer final : public layers::DescribedLayer<DenseArguments> {
     ops::require(in.rank() >= 2, *x.graph, "expected input of rank 2 or more, received ", in,
                  ". Put features on the last axis, after the batch");
     const std::int64_t features = in.back();
-    const graph::Value kernel = context.weight(
-        {"kernel", {features, units_}, options_.kernel_initializer, options_.kernel_regularizer});
+    const graph::Value kernel = context.weight({"kernel",
+                                                {features, units_},
+                                                options_.kernel_initializer,
+                                                options_.kernel_regularizer,
+                                                options_.kernel_constraint});
 
     // Every row along the last axis is one row of the product.
     x = context.to_compute(x);
     if (in.rank() > 2) x = ops::reshape(x, {rows_of(in), features});
     graph::Value y = ops::matmul(x, kernel);
     if (options_.use_bias) {
-      y = ops::add(
-          y,
-          context.weight({"bias", {units_}, options_.bias_initializer, options_.bias_regularizer}));
+      y = ops::add(y, context.weight({"bias",
+                                      {units_},
+                                      options_.bias_initializer,
+                                      options_.bias_regularizer,
+                                      options_.bias_constraint}));
     }
     y = layers::activate(y, options_.activation);
     Shape out = in;

@@ -18,9 +18,10 @@ void describe(Fields& fields, EmbeddingArguments& embedding) {
   fields.required("output_dim", embedding.output_dim);
   fields("embeddings_initializer", embedding.options.embeddings_initializer);
   fields("embeddings_regularizer", embedding.options.embeddings_regularizer);
+  fields("embeddings_constraint", embedding.options.embeddings_constraint);
   fields("activity_regularizer", embedding.options.activity_regularizer);
   fields("mask_zero", embedding.options.mask_zero);
-  fields.never({"embeddings_constraint", "lora_rank", "quantization_config"});
+  fields.never({"lora_rank", "quantization_config"});
 }
 
 class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
@@ -47,7 +48,8 @@ class EmbeddingLayer final : public layers::DescribedLayer<EmbeddingArguments> {
     const graph::Value table = context.weight({"embeddings",
                                                {input_dim_, output_dim_},
                                                options_.embeddings_initializer,
-                                               options_.embeddings_regularizer});
+                                               options_.embeddings_regularizer,
+                                               options_.embeddings_constraint});
     const graph::Value ids = x.dtype() == DType::int32 ? x : ops::to_float(x);
     const graph::Value y = ops::embedding(table, ids);
     layers::add_activity_loss(context, options_.activity_regularizer, y);

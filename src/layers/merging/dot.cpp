@@ -52,6 +52,16 @@ Rows rows_of(Value x, std::int64_t axis) {
   return rows;
 }
 
+// (batch, m, n) and (batch, k, n) to (batch, m, k). Sums of single vectors are no product of
+// matrices.
+Value product(Value a, Value b) {
+  if (a.shape()[1] != 1 || b.shape()[1] != 1) return ops::matmul(a, b, false, true);
+  return ops::cast(
+      ops::reduce(
+          ops::ReduceKind::sum, a, b, [](Expr x, Expr y) { return x * y; }, {-1}, true),
+      a.dtype());
+}
+
 class DotLayer final : public layers::DescribedLayer<DotArguments, layers::MergeLayer> {
  public:
   explicit DotLayer(DotArguments arguments) : DescribedLayer("Dot", std::move(arguments)) {
@@ -85,21 +95,11 @@ class DotLayer final : public layers::DescribedLayer<DotArguments, layers::Merge
     for (const std::int64_t extent : left.others) shape.push_back(extent);
     for (const std::int64_t extent : right.others) shape.push_back(extent);
     if (shape.rank() == 1) shape.push_back(1);
-    return context.to_compute(ops::reshape(product(left.matrix, right.matrix), shape));
+    return ops::reshape(product(left.matrix, right.matrix), shape);
   }
 
   // As in Keras, the output has no mask.
   Value merge_masks(std::span<const Value>, std::span<const Value>) override { return {}; }
-
- private:
-  // (batch, m, n) and (batch, k, n) to (batch, m, k).
-  static Value product(Value a, Value b) {
-    const Shape& left = a.shape();
-    const Shape& right = b.shape();
-    return ops::reduce(ops::ReduceKind::sum, ops::reshape(a, {left[0], left[1], 1, left[2]}),
-                       ops::reshape(b, {right[0], 1, right[1], right[2]}),
-                       [](Expr x, Expr y) { return x * y; }, {-1});
-  }
 };
 
 }  // namespace

@@ -30,8 +30,9 @@ void describe(Fields& fields, BatchNormalizationArguments& arguments) {
   fields("moving_variance_initializer", norm.moving_variance_initializer);
   fields("beta_regularizer", norm.beta_regularizer);
   fields("gamma_regularizer", norm.gamma_regularizer);
-  fields.never(
-      {"beta_constraint", "gamma_constraint", "synchronized", "renorm", "renorm_clipping"});
+  fields("beta_constraint", norm.beta_constraint);
+  fields("gamma_constraint", norm.gamma_constraint);
+  fields.never({"synchronized", "renorm", "renorm_clipping"});
   fields.ignored({"renorm_momentum"});  // This only matters together with renorm.
 }
 
@@ -50,17 +51,17 @@ class BatchNormalizationLayer final : public layers::DescribedLayer<BatchNormali
     graph::Value gamma;
     graph::Value beta;
     if (options_.scale) {
-      gamma = context.weight(
-          {"gamma", channels, options_.gamma_initializer, options_.gamma_regularizer, true, false});
+      gamma = context.weight({"gamma", channels, options_.gamma_initializer,
+                              options_.gamma_regularizer, options_.gamma_constraint, true, false});
     }
     if (options_.center) {
-      beta = context.weight(
-          {"beta", channels, options_.beta_initializer, options_.beta_regularizer, true, false});
+      beta = context.weight({"beta", channels, options_.beta_initializer, options_.beta_regularizer,
+                             options_.beta_constraint, true, false});
     }
     const layers::WeightSpec mean_spec{
-        "moving_mean", channels, options_.moving_mean_initializer, {}, false, false};
+        "moving_mean", channels, options_.moving_mean_initializer, {}, {}, false, false};
     const layers::WeightSpec variance_spec{
-        "moving_variance", channels, options_.moving_variance_initializer, {}, false, false};
+        "moving_variance", channels, options_.moving_variance_initializer, {}, {}, false, false};
     const graph::Value moving_mean = context.weight(mean_spec);
     const graph::Value moving_variance = context.weight(variance_spec);
 

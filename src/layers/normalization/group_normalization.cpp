@@ -30,7 +30,8 @@ void describe(Fields& fields, GroupNormalizationArguments& arguments) {
   fields("gamma_initializer", norm.gamma_initializer);
   fields("beta_regularizer", norm.beta_regularizer);
   fields("gamma_regularizer", norm.gamma_regularizer);
-  fields.never({"beta_constraint", "gamma_constraint"});
+  fields("beta_constraint", norm.beta_constraint);
+  fields("gamma_constraint", norm.gamma_constraint);
 }
 
 class GroupNormalizationLayer final : public layers::DescribedLayer<GroupNormalizationArguments> {
@@ -72,13 +73,19 @@ class GroupNormalizationLayer final : public layers::DescribedLayer<GroupNormali
                               {channels},
                               options_.gamma_initializer,
                               options_.gamma_regularizer,
+                              options_.gamma_constraint,
                               true,
                               false});
       gamma = ops::reshape(gamma, weight_shape);
     }
     if (options_.center) {
-      beta = context.weight(
-          {"beta", {channels}, options_.beta_initializer, options_.beta_regularizer, true, false});
+      beta = context.weight({"beta",
+                             {channels},
+                             options_.beta_initializer,
+                             options_.beta_regularizer,
+                             options_.beta_constraint,
+                             true,
+                             false});
       beta = ops::reshape(beta, weight_shape);
     }
     const Value y =

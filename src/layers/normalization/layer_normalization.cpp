@@ -53,7 +53,9 @@ void describe(Fields& fields, LayerNormalizationArguments& arguments) {
   fields("gamma_initializer", norm.gamma_initializer);
   fields("beta_regularizer", norm.beta_regularizer);
   fields("gamma_regularizer", norm.gamma_regularizer);
-  fields.never({"beta_constraint", "gamma_constraint", "rms_scaling"});
+  fields("beta_constraint", norm.beta_constraint);
+  fields("gamma_constraint", norm.gamma_constraint);
+  fields.never({"rms_scaling"});
 }
 
 class LayerNormalizationLayer final : public layers::DescribedLayer<LayerNormalizationArguments> {
@@ -70,19 +72,47 @@ class LayerNormalizationLayer final : public layers::DescribedLayer<LayerNormali
     const Shape shape = weight_shape(options_.axis, x.shape());
     Value gamma, beta;
     if (options_.scale) {
-      gamma = context.weight(
-          {"gamma", shape, options_.gamma_initializer, options_.gamma_regularizer, true, false});
-      gamma = along_axes(gamma, axes, x.shape());
+      gamma = context.weight({"gamma", shape, options_.gamma_initializer,
+                              options_.gamma_regularizer, options_.gamma_constraint, true, false});
     }
     if (options_.center) {
-      beta = context.weight(
-          {"beta", shape, options_.beta_initializer, options_.beta_regularizer, true, false});
-      beta = along_axes(beta, axes, x.shape());
+      beta = context.weight({"beta", shape, options_.beta_initializer, options_.beta_regularizer,
+                             options_.beta_constraint, true, false});
     }
+    // One op does for a training step, where the rows lie together.
+    if (context.training() && options_.scale && options_.center && x.dtype() == DType::float32 &&
+        are_last(axes, x.shape())) {
+      return context.to_compute(normalize_rows(x, gamma, beta));
+    }
+    if (options_.scale) gamma = along_axes(gamma, axes, x.shape());
+    if (options_.center) beta = along_axes(beta, axes, x.shape());
     return context.to_compute(layers::standardize(x, axes, options_.epsilon, gamma, beta));
   }
 
  private:
+  // Whether the axes, in this order, are the last ones.
+  static bool are_last(const std::vector<std::int64_t>& axes, const Shape& x) {
+    const auto first = static_cast<std::int64_t>(x.rank() - axes.size());
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] != first + static_cast<std::int64_t>(i)) return false;
+    }
+    return true;
+  }
+
+  Value normalize_rows(Value x, Value gamma, Value beta) const {
+    const Shape shape = x.shape();
+    const std::int64_t columns = gamma.shape().elements();
+    Shape rows;
+    for (std::size_t axis = 0; axis + gamma.shape().rank() < shape.rank(); ++axis) {
+      rows.push_back(shape[axis]);
+    }
+    rows.push_back(columns);
+    const Value y =
+        ops::layer_norm(ops::reshape(x, rows), ops::reshape(gamma, {columns}),
+                        ops::reshape(beta, {columns}), static_cast<float>(options_.epsilon));
+    return ops::reshape(y, shape);
+  }
+
   const LayerNormalizationOptions& options_ = arguments_.options;
 };
 

@@ -169,10 +169,10 @@ class NormalizationLayer final : public layers::DescribedLayer<NormalizationArgu
     }
     Value mean, deviation;
     if (options_.mean.empty()) {
-      mean = context.weight({"mean", kept, "zeros", {}, false, false, mean_});
+      mean = context.weight({"mean", kept, "zeros", {}, {}, false, false, mean_});
       const Value variance =
-          context.weight({"variance", kept, "ones", {}, false, false, variance_});
-      context.weight({"count", {}, "zeros", {}, false, false});  // Keras's files have it.
+          context.weight({"variance", kept, "ones", {}, {}, false, false, variance_});
+      context.weight({"count", {}, "zeros", {}, {}, false, false});  // Keras's files have it.
       mean = ops::reshape(mean, along);
       deviation = ops::map(ops::reshape(variance, along), [](Expr v) {
         return max(sqrt(v), static_cast<float>(kLeastDeviation));

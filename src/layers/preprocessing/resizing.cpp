@@ -3,6 +3,7 @@
 
 #include "core/check.h"
 #include "layers/fields.h"
+#include "layers/preprocessing/center_crop.h"
 #include "layers/registry.h"
 #include "layers/reshaping/spatial.h"
 #include "ops/common.h"
@@ -155,15 +156,19 @@ class CenterCropLayer final : public layers::DescribedLayer<CenterCropArguments>
   Value apply(layers::BuildContext& context, Value x) override {
     layers::require_rank(x, 4, layers::layout_advice(2));
     x = context.to_compute(x);
-    const Target target{arguments_.height, arguments_.width};
-    if (extent_of(x, kHeight) >= target.height && extent_of(x, kWidth) >= target.width) {
-      return middle(middle(x, kHeight, target.height), kWidth, target.width);
-    }
-    return resized(cropped_to_ratio(x, target), target, true);
+    return layers::center_crop(x, arguments_.height, arguments_.width);
   }
 };
 
 }  // namespace
+
+graph::Value layers::center_crop(graph::Value images, std::int64_t height, std::int64_t width) {
+  const Target target{height, width};
+  if (extent_of(images, kHeight) >= height && extent_of(images, kWidth) >= width) {
+    return middle(middle(images, kHeight, height), kWidth, width);
+  }
+  return resized(cropped_to_ratio(images, target), target, true);
+}
 
 Layer Resizing(std::int64_t height, std::int64_t width, ResizingOptions options) {
   return Layer(

@@ -17,6 +17,7 @@
 #include "train/callbacks/history_recorder.h"
 #include "train/callbacks/live_view.h"
 #include "train/callbacks/missing_batches.h"
+#include "train/callbacks/silent_mistakes.h"
 #include "train/callbacks/trace_writer.h"
 #include "train/loop/loop.h"
 #include "train/loop/validation.h"
@@ -218,8 +219,10 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   std::optional<std::int64_t> steps = fit_options.steps_per_epoch;
   if (!steps) steps = source->batches_per_epoch();
   const std::shared_ptr<Source> given = source;
+  std::shared_ptr<ClassUse> class_use;
   if (!fit_options.class_weight.empty()) {
-    source = feed::weigh_classes(std::move(source), fit_options.class_weight);
+    class_use = std::make_shared<ClassUse>(fit_options.class_weight);
+    source = feed::weigh_classes(std::move(source), fit_options.class_weight, class_use);
   }
 
   feed::FeedOptions feed_options =
@@ -244,11 +247,12 @@ History Model::Impl::fit(std::shared_ptr<Source> source, const FitOptions& fit_o
   ProgbarLogger progress(verbose);
   train::HistoryRecorder history;
   train::MissingBatches missing(loop, feed_options);
+  train::ConstantLoss constant_loss(fits_begun == 0 && !caller.is_measurement);
+  train::UnusedClassWeights unused_weights(caller.is_measurement ? nullptr : class_use);
   train::TraceWriter trace(loop, fit_options.trace);
-  const CallbackList::Own own[] = {{callbacks, progress, verbose != 0},
-                                   {callbacks, history},
-                                   {callbacks, missing},
-                                   {callbacks, trace}};
+  const CallbackList::Own own[] = {
+      {callbacks, progress, verbose != 0}, {callbacks, history},        {callbacks, missing},
+      {callbacks, constant_loss},          {callbacks, unused_weights}, {callbacks, trace}};
 
   train::FitPosition start{.feed = {.seed = feed_options.seed, .epoch = fit_options.initial_epoch},
                            .fits_begun = fits_begun};

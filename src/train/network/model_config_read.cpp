@@ -42,6 +42,29 @@ bool is_model(const std::string& class_name) {
 }
 Layer nested_model(const ObjectView& object);
 
+// A layer, a model that is one, or a model that is applied to each step of a sequence.
+Layer layer_of(const ObjectView& object) {
+  if (is_model(object.class_name)) return nested_model(object);
+  const Config* inner =
+      object.class_name == "TimeDistributed" ? object.config.find("layer") : nullptr;
+  const bool wraps_model =
+      inner != nullptr && inner->is_map() && is_model(object_of(*inner).class_name);
+  if (!wraps_model) return layer_from_config(object.class_name, object.config);
+  layers::LayerName name;
+  layers::PolicyName dtype;
+  if (const Config* given = object.config.find("name")) {
+    name = FieldType<layers::LayerName>::read(*given);
+  }
+  if (const Config* given = object.config.find("dtype")) {
+    dtype = FieldType<layers::PolicyName>::read(*given);
+  }
+  const Layer model = Fields::with_place("layer", [&] { return nested_model(object_of(*inner)); });
+  Layer layer = TimeDistributed(model, {.name = name.text, .dtype = dtype.text});
+  const Config* trainable = object.config.find("trainable");
+  if (trainable != nullptr && !trainable->boolean()) layer.set_trainable(false);
+  return layer;
+}
+
 Entry entry_of(std::size_t index, const Config& config) {
   const std::string place = place_of(index, config);
   return Fields::with_place(place, [&]() -> Entry {
@@ -56,8 +79,7 @@ Entry entry_of(std::size_t index, const Config& config) {
       throw ValueError(
           format("there is no key \"", member.first, "\"", did_you_mean(member.first, kOwn)));
     }
-    Layer layer = is_model(object.class_name) ? nested_model(object)
-                                              : layer_from_config(object.class_name, object.config);
+    Layer layer = layer_of(object);
     const Config* name = config.find("name");
     return {place, name != nullptr && name->is_string() ? name->string() : layer.name(), layer,
             config.find("inbound_nodes")};
@@ -115,12 +137,22 @@ bool ignores_training(const Layer& layer) {
   return layer.class_name() == "CenterCrop" || layer.class_name() == "Resizing";
 }
 
+// What a call takes: values, of which those that are passed by name come last, and options.
+struct Arguments {
+  std::vector<History> values{};
+  layers::CallArguments rest{};
+};
+
+bool is_tensor(const Config& config) {
+  const Config* name = config.is_map() ? config.find("class_name") : nullptr;
+  return name != nullptr && *name == Config("__keras_tensor__");
+}
+
 History history_of_tensor(const Config& tensor) {
-  const ObjectView object = object_of(tensor);
-  if (object.class_name != "__keras_tensor__") {
+  if (!is_tensor(tensor)) {
     throw ValueError(format("expected a value of the model, received ", tensor.described()));
   }
-  return history_of(object.config.at("keras_history"));
+  return history_of(object_of(tensor).config.at("keras_history"));
 }
 
 // One value, or a list of them.
@@ -134,31 +166,82 @@ void add_histories(const Config& tensors, std::vector<History>& histories) {
   }
 }
 
-// The values that a call takes as arguments.
-std::vector<History> arguments_of(const Layer& layer, const Config& node) {
-  const Config& arguments = node.at("args");
-  const Config* tensors = &arguments;
-  if (arguments.size() == 1 && arguments.at(0).is_list()) {
-    tensors = &arguments.at(0);
-  } else if (arguments.size() != 1 && layer.base()->argument_of_others == nullptr) {
-    throw ValueError(
-        format("args: expected one value or one list of them, received ", arguments.described()));
-  }
-  std::vector<History> histories;
-  Fields::with_place("args", [&] { add_histories(*tensors, histories); });
+// Adds what is passed under a name. A value that has a place among the layer's inputs is put there.
+void add_named(const Layer& layer, const std::string& name, const Config& value,
+               Arguments& arguments) {
   const char* others = layer.base()->argument_of_others;
-  for (const auto& [name, value] : node.at("kwargs").members()) {
-    if (is_unset(value) || (name == "training" && ignores_training(layer))) continue;
-    // The layer's input has its mask beside it.
-    if (name == "mask" && layer.base()->supports_masking) continue;
-    const std::string place = "kwargs." + name;
-    if (others != nullptr && name == others) {
-      Fields::with_place(place, [&] { add_histories(value, histories); });
-      continue;
+  if (others != nullptr && name == others) return add_histories(value, arguments.values);
+  if (is_tensor(value)) {
+    const auto places = layer.base()->input_names();
+    const auto place = std::ranges::find(places, name);
+    if (place == places.end()) {
+      arguments.rest.named.push_back(name);
+      arguments.values.push_back(history_of_tensor(value));
+      return;
     }
-    throw ValueError(format(place, ": expected null, received ", value.described()));
+    const auto before = static_cast<std::size_t>(place - places.begin());
+    const std::size_t placed = arguments.values.size() - arguments.rest.named.size();
+    if (placed != before) {
+      throw ValueError(format("expected the ", placed < before ? "inputs" : "input", " before \"",
+                              name, "\" once, received ", placed, " of ", before));
+    }
+    arguments.values.insert(arguments.values.begin() + static_cast<std::ptrdiff_t>(before),
+                            history_of_tensor(value));
+    return;
   }
-  return histories;
+  const auto known = layer.base()->call_arguments();
+  if (std::ranges::find(known, name) == known.end()) {
+    throw ValueError(format("expected null, received ", value.described()));
+  }
+  if (value.is_list()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (value.at(i).is_null()) continue;
+      arguments.rest.named.push_back(format(name, "[", i, "]"));
+      arguments.values.push_back(history_of_tensor(value.at(i)));
+    }
+  } else if (value == Config(true)) {
+    arguments.rest.flags.push_back(name);
+  } else {
+    throw ValueError(
+        format("expected true, false or a value of the model, received ", value.described()));
+  }
+}
+
+Arguments arguments_of(const Layer& layer, const Config& node) {
+  Arguments arguments;
+  Fields::with_place("args", [&] {
+    const Config& given = node.at("args");
+    const bool is_one_list = given.size() == 1 && given.at(0).is_list();
+    const bool takes_several =
+        !layer.base()->input_names().empty() || layer.base()->argument_of_others != nullptr;
+    if (!is_one_list && given.size() != 1 && !takes_several) {
+      throw ValueError(
+          format("expected one value or one list of them, received ", given.described()));
+    }
+    for (const Config& tensor : (is_one_list ? given.at(0) : given).list_items()) {
+      if (tensor.is_null() && !layer.base()->input_names().empty()) continue;
+      add_histories(tensor, arguments.values);
+    }
+  });
+  // Inputs by name come first, in the order of their places.
+  const Config::Map& by_name = node.at("kwargs").members();
+  const auto add = [&](const std::string& name, const Config& value) {
+    if (is_unset(value) || (name == "training" && ignores_training(layer))) return;
+    // The input of a layer that takes no mask by name has it beside it.
+    const auto known = layer.base()->call_arguments();
+    const bool takes_mask = std::ranges::find(known, "mask") != known.end();
+    if (name == "mask" && layer.base()->supports_masking && !takes_mask) return;
+    Fields::with_place("kwargs." + name, [&] { add_named(layer, name, value, arguments); });
+  };
+  const auto places = layer.base()->input_names();
+  for (const std::string_view place : places) {
+    const Config* value = node.at("kwargs").find(std::string(place));
+    if (value != nullptr) add(std::string(place), *value);
+  }
+  for (const auto& [name, value] : by_name) {
+    if (std::ranges::find(places, name) == places.end()) add(name, value);
+  }
+  return arguments;
 }
 
 class FunctionalReader {
@@ -236,14 +319,14 @@ class FunctionalReader {
   }
 
   // Returns the outputs, or nothing where an argument does not exist yet.
-  std::vector<Value> try_call(const Layer& layer, const std::vector<History>& histories) {
-    std::vector<Value> arguments;
-    for (const History& history : histories) {
+  std::vector<Value> try_call(const Layer& layer, const Arguments& arguments) {
+    std::vector<Value> values;
+    for (const History& history : arguments.values) {
       require_known(history.layer);
       if (!is_call(history)) return {};
-      arguments.push_back(value_of(history));
+      values.push_back(value_of(history));
     }
-    return layer.call(arguments);
+    return layers::call(layer.base(), values, arguments.rest);
   }
 
   bool is_call(const History& history) const {
@@ -296,7 +379,7 @@ class FunctionalReader {
     for (const Entry& entry : entries_) {
       if (is_input(entry.layer) || made_[entry.name].size() == nodes_of(entry).size()) continue;
       const History first =
-          arguments_of(entry.layer, nodes_of(entry)[made_[entry.name].size()]).at(0);
+          arguments_of(entry.layer, nodes_of(entry)[made_[entry.name].size()]).values.at(0);
       throw ValueError(format(entry.place, ": expected inputs that are made before it, received ",
                               "call ", first.node, " of \"", first.layer,
                               "\", which is not made at all or needs this one"));

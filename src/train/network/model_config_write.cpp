@@ -123,16 +123,39 @@ class Writer {
                                                 {"dtype", dtype(value)},
                                                 {"keras_history", history(value)}})}});
   }
+  // What a call passes by name: values, lists of them ("mask[1]" is the second), and options.
+  Config named_arguments(const Call& call) const {
+    Config arguments = Config::map();
+    const std::vector<std::string>& named = call.arguments.named;
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      const Config value = tensor(call.inputs[call.inputs.size() - named.size() + i]);
+      const std::size_t bracket = named[i].find('[');
+      const std::string name = named[i].substr(0, bracket);
+      if (bracket == std::string::npos) {
+        arguments.set(name, value);
+        continue;
+      }
+      const std::size_t place = std::stoul(named[i].substr(bracket + 1));
+      const Config* given = arguments.find(name);
+      Config list = given != nullptr ? *given : Config::list();
+      while (list.size() < place) list.append(Config());
+      list.append(value);
+      arguments.set(name, std::move(list));
+    }
+    for (const std::string& flag : call.arguments.flags) arguments.set(flag, true);
+    return arguments;
+  }
   Config inbound_nodes(const layers::LayerBase& layer) const {
     Config nodes = Config::list();
     for (const Call& call : calls_) {
       if (call.layer.get() != &layer || call.inputs.empty()) continue;
+      const std::size_t placed = call.inputs.size() - call.arguments.named.size();
       Config tensors = Config::list(), others = Config::list();
-      for (const ValueRef& input : call.inputs) {
-        const bool is_other = layer.argument_of_others != nullptr && tensors.size() > 0;
-        (is_other ? others : tensors).append(tensor(input));
+      for (std::size_t i = 0; i < placed; ++i) {
+        const bool is_other = layer.argument_of_others != nullptr && i > 0;
+        (is_other ? others : tensors).append(tensor(call.inputs[i]));
       }
-      Config named = Config::map();
+      Config named = named_arguments(call);
       if (others.size() > 0) named.set(layer.argument_of_others, std::move(others));
       nodes.append(Config::map(
           {{"args", layer.takes_list ? Config::list({std::move(tensors)}) : std::move(tensors)},

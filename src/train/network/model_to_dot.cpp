@@ -75,7 +75,7 @@ std::string escaped(std::string_view text) {
 }
 
 // A text between quotes: of an attribute that is no HTML, where a backslash begins an escape.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char letter : valid_utf8(text)) {
     if (letter == '"' || letter == '\\') result += '\\';
@@ -157,7 +157,7 @@ class Drawing {
         continue;
       }
       nodes_ += format(indent, "subgraph cluster_", id_of(*layer), " {\n", indent,
-                       "  style=dashed;\n", indent, "  label=", quoted(topology.name_of(*layer)),
+                       "  style=dashed;\n", indent, "  label=", in_quotes(topology.name_of(*layer)),
                        ";\n", indent, "  labeljust=l;\n");
       draw(model->topology(), model->is_sequential(), level + 1);
       nodes_ += indent + "}\n";

@@ -89,7 +89,7 @@ struct Topology::Sorting {
       inputs.push_back({index.at(input->call.get()), input->output});
     }
     index[node.get()] = calls.size();
-    calls.push_back({node->layer, std::move(inputs), node->outputs});
+    calls.push_back({node->layer, std::move(inputs), node->outputs, node->arguments});
   }
 };
 
@@ -107,7 +107,7 @@ Topology::Topology(const std::vector<Value>& inputs, const std::vector<Value>& o
           format("Model: ", node->call->layer->label(), " stands twice among the inputs"));
     }
     inputs_.push_back(calls_.size());
-    calls_.push_back({node->call->layer, {}, node->call->outputs});
+    calls_.push_back({node->call->layer, {}, node->call->outputs, {}});
   }
   for (const Value& output : outputs) {
     if (output.node() == nullptr) throw ValueError("Model: the output is an empty Value");
@@ -207,7 +207,7 @@ std::vector<MaskedValue> Topology::build(layers::BuildContext& context,
     for (const ValueRef& input : call.inputs) {
       arguments.push_back(values[input.call][input.output]);
     }
-    values[i] = context.call(*call.layer, arguments, static_cast<std::uint32_t>(i));
+    values[i] = context.call(*call.layer, arguments, static_cast<std::uint32_t>(i), call.arguments);
   }
   std::vector<MaskedValue> results;
   for (const ValueRef& output : outputs_) results.push_back(values[output.call][output.output]);

@@ -25,6 +25,7 @@ struct Call {
   std::shared_ptr<layers::LayerBase> layer;
   std::vector<ValueRef> inputs;           // These are outputs of earlier calls. An Input has none.
   std::vector<layers::FlowType> outputs;  // The types with an unknown batch.
+  layers::CallArguments arguments{};      // The values named there are the last inputs.
 };
 
 class Topology {

@@ -13,8 +13,10 @@
 #include "metrics/metric.h"
 #include "ops/ops.h"
 #include "optimizers/optimizer.h"
+#include "report/progress_bar.h"
 #include "stoker/error.h"
 #include "train/model_impl.h"
+#include "train/runtime/output_advice.h"
 
 namespace stoker {
 
@@ -150,6 +152,9 @@ void Model::Impl::compile(CompileOptions compile_options) {
   prepare_training(optimizer);
   state.write_scalars(scalars);
   compiled = std::move(fresh);
+  for (const std::string& advice : train::advice_on_outputs(*compiled, network)) {
+    report::print_warning("compile: " + advice);
+  }
 }
 
 std::shared_ptr<Plan> Model::Impl::plan(Mode mode, const BatchSpec& spec,

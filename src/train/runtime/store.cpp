@@ -277,7 +277,7 @@ std::shared_ptr<Store> Store::of(Network& network, std::uint64_t seed,
         std::copy(specs[i].values->begin(), specs[i].values->end(), value.data<float>().begin());
       } else {
         initializers::initialize(value.data<float>(), weight.spec.shape, weight.spec.initializer,
-                                 seed, weight.stream);
+                                 seed, weight.stream, specs[i].fans);
       }
       const layers::WeightSpec::Ones& ones = specs[i].ones;
       std::fill_n(value.data<float>().begin() + ones.first, ones.count, 1.0f);

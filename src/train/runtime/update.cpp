@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/align.h"
+#include "initializers/constrain.h"
 #include "ops/ops.h"
 #include "plan/program.h"
 #include "plan/scalar_offsets.h"
@@ -78,12 +79,17 @@ std::vector<Run> runs_of(const Network& network, const std::vector<bool>& has_gr
   return runs;
 }
 
+// What a FlatUpdate does: all of an optimizer's step, or one of the two parts of a step with a
+// direction, which takes the place of the gradients in between.
+enum class Part { whole, direction, step };
+
 // The step's expression for one element, and the values that are its inputs.
 class FlatUpdate final : public optimizers::Update {
  public:
   FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
-             const Run& run)
+             const Run& run, Part part)
       : common_(optimizer.common()),
+        part_(part),
         average_(optimizer.average_slot()),
         accumulator_(optimizer.accumulator_slot()),
         first_own_(optimizer.first_own_slot()),
@@ -94,9 +100,10 @@ class FlatUpdate final : public optimizers::Update {
     };
     homes_.push_back({Space::parameter, 0, run.parameter * kFloat});
     parameter_ = leaf("parameters", homes_[0]);
-    gradient_ = leaf("gradients", {Space::gradient, 0, run.gradient * kFloat});
+    gradient_home_ = {Space::gradient, 0, run.gradient * kFloat};
+    gradient_ = leaf("gradients", gradient_home_);
     if (optimizer.loss_scaling() != nullptr) {
-      gradient_ = gradient_ * input(inverse_loss_scale(graph));
+      if (part != Part::step) gradient_ = gradient_ * input(inverse_loss_scale(graph));
       guard_ = ops::Guard::update;
     }
     // Keras's gradient has the weight's type.
@@ -131,7 +138,7 @@ class FlatUpdate final : public optimizers::Update {
 
   Expr parameter() override { return parameter_; }
   Expr gradient() override {
-    if (!common_.clipvalue) return gradient_;
+    if (!common_.clipvalue || part_ == Part::step) return gradient_;
     const auto limit = static_cast<float>(*common_.clipvalue);
     return max(min(gradient_, limit), -limit);
   }
@@ -151,6 +158,8 @@ class FlatUpdate final : public optimizers::Update {
     results_[first_own_ + static_cast<std::size_t>(index) + 1] = value.id;
   }
   void set_parameter(Expr value) override { results_[0] = value.id; }
+  void set_direction(Expr value) override { direction_ = value.id; }
+  Value rate() const { return rate_; }
 
   // Leaves everything as it is in the steps that only add to the sum of gradients, and empties the
   // sum in the others.
@@ -161,6 +170,7 @@ class FlatUpdate final : public optimizers::Update {
       const Expr old = i == 0 ? parameter_ : slots_[i - 1];
       results_[i] = select(is_update, Expr{&expression_, results_[i]}, old).id;
     }
+    if (part_ == Part::direction) return;
     const Expr sum = slots_[*accumulator_];
     const Expr zero{&expression_, expression_.constant(0.0f)};
     results_[*accumulator_ + 1] = select(is_update, zero, sum).id;
@@ -184,20 +194,24 @@ class FlatUpdate final : public optimizers::Update {
     // A rule's numbers have the weight's type too, as in Keras: a beta_2 of 0.999 is 1 in bfloat16.
     expression_.round_constants(dtype_);
     if (accumulator_) update_every(*common_.gradient_accumulation_steps);
-    if (average_) move_average();
+    if (average_ && part_ != Part::direction) move_average();
+    std::vector<Home> homes;
     for (std::size_t i = 0; i < results_.size(); ++i) {
-      // A slot that the rule does not change keeps its value.
-      expression_.add_output(results_[i] >= 0 ? stored(results_[i])
-                             : i == 0         ? parameter_.id
-                                              : slots_[i - 1].id);
+      if (results_[i] < 0) continue;  // A slot that the rule does not change keeps its value.
+      expression_.add_output(stored(results_[i]));
+      homes.push_back(homes_[i]);
     }
-    std::vector<DType> dtypes(homes_.size(), DType::float32);
-    if (copy_dtype_) {
+    if (direction_ >= 0) {
+      expression_.add_output(stored(direction_));
+      homes.push_back(gradient_home_);
+    }
+    std::vector<DType> dtypes(homes.size(), DType::float32);
+    if (copy_dtype_ && part_ != Part::direction) {
       expression_.add_output(expression_.outputs()[0]);
-      homes_.push_back(copy_home_);
+      homes.push_back(copy_home_);
       dtypes.push_back(*copy_dtype_);
     }
-    ops::pointwise_into(inputs_, std::move(expression_), homes_,
+    ops::pointwise_into(inputs_, std::move(expression_), std::move(homes),
                         {.ranges = std::move(ranges),
                          .guard = guard_,
                          .keeps_finite = true,
@@ -222,13 +236,16 @@ class FlatUpdate final : public optimizers::Update {
   }
 
   const optimizers::Common& common_;
+  const Part part_;
   const std::optional<std::size_t> average_, accumulator_;  // The numbers of these slots.
   const std::size_t first_own_;                             // The number of the rule's first slot.
   const DType dtype_;                                       // The type of the weights.
   Expression expression_;
   std::vector<Value> inputs_;
   std::vector<Home> homes_;
-  std::vector<std::int32_t> results_;
+  std::vector<std::int32_t> results_;  // Of the parameter and of the slots; -1 where there is none.
+  std::int32_t direction_ = -1;
+  Home gradient_home_;
   Value rate_;
   // The number of this step, and that of its update, which is t of the formulas. `iterations` has
   // been advanced already.
@@ -313,6 +330,59 @@ void append_accumulation(Graph& graph, const optimizers::OptimizerBase& optimize
   }
 }
 
+// Puts the optimizer's direction in the place of the gradients.
+void append_direction(Graph& graph, const Network& network,
+                      const optimizers::OptimizerBase& optimizer,
+                      const std::vector<bool>& has_gradient, const std::vector<Run>& runs,
+                      const std::function<float(const Weight&)>& weight_decay) {
+  Value rate;
+  for (const Run& run : runs) {
+    FlatUpdate update(graph, network, optimizer, run, Part::direction);
+    optimizer.prepare(update);
+    rate = update.rate();
+    update.append(run.ranges);
+  }
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    if (!has_gradient[i]) continue;
+    const Weight& weight = network.weights()[i];
+    Value parameter = graph.leaf(weight.path, {DType::float32, {weight.count}}, weight.home);
+    if (const float decay = weight_decay(weight); decay != 0.0f) {
+      parameter =
+          ops::map(parameter, rate, [decay](Expr w, Expr by) { return w - w * decay * by; });
+    }
+    const Value made = optimizer.direction(parameter, gradient_leaf(graph, weight));
+    ops::pointwise_into({made}, graph::identity(), {{Space::gradient, 0, weight.gradient_offset}});
+  }
+}
+
+// Moves the weights that have a constraint to where it allows them to be. As in Keras this follows
+// the moving average.
+void append_constraints(Graph& graph, const Network& network,
+                        const optimizers::OptimizerBase& optimizer,
+                        const std::vector<bool>& has_gradient) {
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    const Weight& weight = network.weights()[i];
+    if (!weight.spec.constraint || !has_gradient[i]) continue;
+    const Value leaf = graph.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
+    const Value factor = constraint_factor(weight.spec.constraint, leaf);
+    Expression expression;
+    const Expr old{&expression, expression.input(0)};
+    const Expr moved = graph::rounded(old * Expr{&expression, expression.input(1)}, weight.dtype);
+    std::vector<Home> homes{weight.home};
+    std::vector<DType> dtypes{DType::float32};
+    if (network.copy_dtype()) {
+      homes.push_back(Network::copy_home(weight));
+      dtypes.push_back(*network.copy_dtype());
+    }
+    for (std::size_t k = 0; k < homes.size(); ++k) expression.add_output(moved.id);
+    const bool is_scaled = optimizer.loss_scaling() != nullptr;
+    ops::pointwise_into({leaf, factor}, std::move(expression), std::move(homes),
+                        {.guard = is_scaled ? ops::Guard::update : ops::Guard::error,
+                         .keeps_finite = true,
+                         .dtypes = std::move(dtypes)});
+  }
+}
+
 }  // namespace
 
 Value largest_gradient(Graph& graph, const Network& network) {
@@ -336,11 +406,15 @@ void append_update(Graph& graph, const Network& network, const optimizers::Optim
   if (runs.empty()) return;  // No weight is trained.
   append_accumulation(graph, optimizer, runs);
   append_norm_clipping(graph, network, optimizer, has_gradient);
+  if (optimizer.has_direction())
+    append_direction(graph, network, optimizer, has_gradient, runs, decay);
   for (Run& run : runs) {
-    FlatUpdate update(graph, network, optimizer, run);
+    FlatUpdate update(graph, network, optimizer, run,
+                      optimizer.has_direction() ? Part::step : Part::whole);
     optimizers::build(optimizer, update);
     update.append(std::move(run.ranges));
   }
+  append_constraints(graph, network, optimizer, has_gradient);
 }
 
 }  // namespace stoker::train

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <numeric>
 
 #include "core/format.h"
@@ -69,6 +70,8 @@ class Translation {
             {{"axis", std::int64_t{-1}}});
       case OpIndex::sparsemax:
         return sparsemax();
+      case OpIndex::attention:
+        return attention();
       default:
         throw ValueError(format("the op ", node_.op->name, " has no form in ONNX"));
     }
@@ -116,10 +119,76 @@ class Translation {
   std::string matmul() {
     const auto& attributes = attributes_of<ops::MatMulAttributes>(node_);
     const auto factor = [&](std::size_t i, bool is_transposed) {
-      return is_transposed ? transposed(inputs_[i], {1, 0}) : inputs_[i];
+      if (!is_transposed) return inputs_[i];
+      std::vector<std::int64_t> order(input_shape(i).rank());
+      std::iota(order.begin(), order.end(), 0);
+      std::swap(order[order.size() - 2], order.back());
+      return transposed(inputs_[i], std::move(order));
     };
     return onnx_.node("MatMul",
                       {factor(0, attributes.transpose_a), factor(1, attributes.transpose_b)});
+  }
+
+  // Attention (opset 23) is younger than what this file is written for, so it is said by its parts.
+  // Where heads share keys, they have an axis of their own within them.
+  std::string attention() {
+    const auto& attributes = attributes_of<ops::AttentionAttributes>(node_);
+    const ops::AttentionSizes sizes = ops::attention_sizes(graph_, node_);
+    const std::int64_t group = sizes.heads / sizes.key_heads;
+    // An extent of 0 stands for that of the value, which is the batch.
+    const auto shaped = [&](const std::string& x, std::vector<std::int64_t> shape) {
+      return onnx_.node("Reshape", {x, onnx_.constant(shape)});
+    };
+    const auto of_group = [&](std::int64_t heads, std::int64_t rows, std::int64_t columns) {
+      return std::vector<std::int64_t>{0, sizes.key_heads, heads, rows, columns};
+    };
+    const std::string query =
+        shaped(transposed(inputs_[0], {0, 2, 1, 3}), of_group(group, sizes.queries, sizes.key_dim));
+    const std::string key =
+        shaped(transposed(inputs_[1], {0, 2, 3, 1}), of_group(1, sizes.key_dim, sizes.keys));
+    const std::string value =
+        shaped(transposed(inputs_[2], {0, 2, 1, 3}), of_group(1, sizes.keys, sizes.value_dim));
+    std::string scores =
+        onnx_.node("Mul", {onnx_.node("MatMul", {query, key}), onnx_.constant(attributes.scale)});
+    const std::string mask = attention_mask(attributes, sizes);
+    if (!mask.empty()) {
+      const std::string hidden = onnx_.node("Sub", {mask, onnx_.constant(1.0f)});
+      scores = onnx_.node("Add", {onnx_.node("Mul", {scores, mask}),
+                                  onnx_.node("Mul", {hidden, onnx_.constant(1e9f)})});
+    }
+    std::string weights = onnx_.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
+    if (!mask.empty() && attributes.blind == ops::BlindQuery::zeros) {
+      weights = onnx_.node("Mul", {weights, mask});
+    }
+    const std::string y = shaped(onnx_.node("MatMul", {weights, value}),
+                                 {0, sizes.heads, sizes.queries, sizes.value_dim});
+    return transposed(y, {0, 2, 1, 3});
+  }
+  // 1 where a query sees a key, to broadcast to the scores; empty where all see all.
+  std::string attention_mask(const ops::AttentionAttributes& attributes,
+                             const ops::AttentionSizes& sizes) {
+    std::string mask;
+    const auto add = [&](const std::string& own) {
+      mask = mask.empty() ? own : onnx_.node("Mul", {mask, own});
+    };
+    if (attributes.causal || attributes.window > 0) {
+      std::vector<float> seen;
+      for (std::int64_t t = 0; t < sizes.queries; ++t) {
+        for (std::int64_t s = 0; s < sizes.keys; ++s) {
+          const bool is_hidden = (attributes.causal && s > t) ||
+                                 (attributes.window > 0 && std::abs(t - s) >= attributes.window);
+          seen.push_back(is_hidden ? 0.0f : 1.0f);
+        }
+      }
+      add(onnx_.constant(Shape{sizes.queries, sizes.keys}, seen));
+    }
+    std::size_t next = 3;
+    const auto add_steps = [&](bool is_given, std::vector<std::int64_t> shape) {
+      if (is_given) add(onnx_.node("Reshape", {inputs_[next++], onnx_.constant(shape)}));
+    };
+    add_steps(attributes.has_query_mask, {0, 1, 1, sizes.queries, 1});
+    add_steps(attributes.has_key_mask, {0, 1, 1, 1, sizes.keys});
+    return mask;
   }
 
   std::string conv2d() {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "backend/cuda/ops/cuda_op.h"
 #include "ops/tail.h"
 
 namespace stoker::test {
@@ -168,6 +169,33 @@ std::vector<DnnCase> dnn_matmul_as_conv_cases(const DnnTypes& types) {
   for (const DnnCase& c : dnn_matmul_cases(types)) {
     const auto product = backend::cuda::as_convolution(c.spec);
     if (product) cases.push_back({"1x1 " + c.name, product->spec});
+  }
+  return cases;
+}
+
+std::vector<DnnCase> dnn_batched_matmul_cases(const DnnTypes& types) {
+  struct Batched {
+    const char* name = "";
+    Shape a, b;
+    bool transpose_a = false, transpose_b = false;
+  };
+  const Batched all[] = {
+      {"matmul of heads: scores", {32, 4, 64, 32}, {32, 4, 64, 32}, false, true},
+      {"matmul of heads: values", {32, 4, 64, 64}, {32, 4, 64, 32}},
+      {"matmul of heads: dvalues", {32, 4, 64, 64}, {32, 4, 64, 32}, true},
+      {"matmul of heads: odd", {3, 2, 17, 5}, {3, 2, 5, 11}},
+      {"matmul of one matrix and many", {48, 64}, {32, 64, 40}},
+      {"matmul of heads that share keys", {8, 2, 3, 64, 32}, {8, 2, 1, 64, 32}, false, true},
+  };
+  std::vector<DnnCase> cases;
+  for (const Batched& c : all) {
+    graph::Graph graph;
+    const auto leaf = [&](const Shape& shape) {
+      return graph.leaf("x", {types.operands, shape}, {});
+    };
+    ops::matmul(leaf(c.a), leaf(c.b), c.transpose_a, c.transpose_b);
+    const graph::Node& node = graph.nodes().back();
+    cases.push_back({c.name, backend::cuda::cuda_op(node).spec(graph, node, types)});
   }
   return cases;
 }

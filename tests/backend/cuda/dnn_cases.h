@@ -17,6 +17,8 @@ struct DnnCase {
 std::vector<DnnCase> dnn_matmul_cases(const backend::cuda::DnnTypes& types);
 // The same as 1x1 convolutions.
 std::vector<DnnCase> dnn_matmul_as_conv_cases(const backend::cuda::DnnTypes& types);
+// Products for each place of a batch.
+std::vector<DnnCase> dnn_batched_matmul_cases(const backend::cuda::DnnTypes& types);
 std::vector<DnnCase> dnn_conv_cases(const backend::cuda::DnnTypes& types);
 
 }  // namespace stoker::test

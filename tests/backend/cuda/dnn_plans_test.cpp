@@ -147,8 +147,8 @@ bool is_compiled(const std::string& device, const Numbers& numbers) {
 
 std::vector<DnnCase> cases_of(const std::string& device, const DnnTypes& types) {
   std::vector<DnnCase> asked;
-  for (auto* cases :
-       {&test::dnn_matmul_cases, &test::dnn_matmul_as_conv_cases, &test::dnn_conv_cases}) {
+  for (auto* cases : {&test::dnn_matmul_cases, &test::dnn_matmul_as_conv_cases,
+                      &test::dnn_batched_matmul_cases, &test::dnn_conv_cases}) {
     for (DnnCase& c : cases(types)) {
       if (is_asked(device, c.name)) asked.push_back(std::move(c));
     }

@@ -228,10 +228,51 @@ void run_backward_weights(const DnnSpec& spec, const DnnPointers& pointers) {
   write(spec, pointers, dkernel, kTaps);
 }
 
-void run_matmul(const DnnSpec& spec, const DnnPointers& pointers) {
+// One product of a batch, whose tensors have the dims (1, rows, columns).
+void run_product(const DnnSpec& spec, const DnnPointers& pointers) {
   const Matrix a = read(spec.a, pointers.a, kRows), b = read(spec.b, pointers.b, kRows);
   Matrix y = a * b;
   write(spec, pointers, y, kRows);
+}
+
+// The tensor's matrix at a place of the batch, and where it lies.
+DnnTensor matrix_at(const DnnTensor& tensor, const std::vector<std::int64_t>& place,
+                    const void*& data) {
+  DnnTensor matrix = tensor;
+  std::int64_t offset = 0;
+  for (std::size_t axis = 0; axis < place.size(); ++axis) {
+    if (tensor.dims[axis] > 1) offset += place[axis] * tensor.strides[axis];
+  }
+  matrix.dims.erase(matrix.dims.begin(), matrix.dims.end() - 2);
+  matrix.strides.erase(matrix.strides.begin(), matrix.strides.end() - 2);
+  matrix.dims.insert(matrix.dims.begin(), 1);
+  matrix.strides.insert(matrix.strides.begin(), matrix.dims[1] * matrix.dims[2]);
+  data = static_cast<const std::byte*>(data) +
+         offset * static_cast<std::int64_t>(size_of(tensor.dtype));
+  return matrix;
+}
+
+void run_matmul(const DnnSpec& spec, const DnnPointers& pointers) {
+  const std::vector<std::int64_t> batch(spec.y.dims.begin(), spec.y.dims.end() - 2);
+  std::int64_t count = 1;
+  for (const std::int64_t extent : batch) count *= extent;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::vector<std::int64_t> place(batch.size());
+    std::int64_t rest = i;
+    for (std::size_t axis = batch.size(); axis-- > 0; rest /= batch[axis]) {
+      place[axis] = rest % batch[axis];
+    }
+    DnnSpec one = spec;
+    DnnPointers at = pointers;
+    const void* y = at.y;
+    one.a = matrix_at(spec.a, place, at.a);
+    one.b = matrix_at(spec.b, place, at.b);
+    if (spec.bias) one.bias = matrix_at(*spec.bias, place, at.bias);
+    if (spec.aux) one.aux = matrix_at(*spec.aux, place, at.aux);
+    one.y = matrix_at(spec.y, place, y);
+    at.y = const_cast<void*>(y);
+    run_product(one, at);
+  }
 }
 
 }  // namespace

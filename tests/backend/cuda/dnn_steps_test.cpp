@@ -74,6 +74,14 @@ TEST_F(StepsOnAnH200, a_resnet20_takes_at_most_160_launches) {
   EXPECT_EQ(own_products(plan), 0);
 }
 
+TEST_F(StepsOnAnH200, a_transformer_takes_at_most_120_launches) {
+  const Value tokens = Input({64}, {.dtype = "int32"});
+  const cuda::LaunchPlan& plan = plan_for_h200(Model(tokens, test::transformer(tokens)));
+  std::cout << plan.text();
+  EXPECT_LE(plan.launches.size(), 120U);
+  EXPECT_EQ(own_products(plan), 0);
+}
+
 TEST_F(StepsOnAnH200, recurrent_networks_take_at_most_60_launches) {
   for (Value (*layers)(const Value&) : {test::lstm, test::gru}) {
     const cuda::LaunchPlan& plan = plan_for_h200(test::network(layers, {28, 28}));

@@ -16,6 +16,13 @@ std::int64_t cross_entropy_sparse(const float* logits, const std::int32_t* label
 void cross_entropy_dense(const float* logits, const float* labels, float* loss, float* gradient,
                          std::int64_t rows, std::int64_t columns);
 void matmul(const SmallMatMul& arguments);
+void layer_norm(const LayerNorm& arguments, std::int64_t begin, std::int64_t end);
+void layer_norm_backward(const LayerNorm& arguments, std::int64_t begin, std::int64_t end);
+void attention(const Attention& arguments, std::int64_t begin, std::int64_t end, float* scratch);
+void attention_queries(const Attention& arguments, std::int64_t begin, std::int64_t end,
+                       float* scratch);
+void attention_keys(const Attention& arguments, std::int64_t begin, std::int64_t end,
+                    float* scratch);
 void depthwise(const Depthwise& sizes, const float* x, const float* kernel, const float* bias,
                bool with_relu, float* y, std::int64_t begin, std::int64_t end);
 void depthwise_data(const Depthwise& sizes, const float* dy, const float* kernel, float* dx,

@@ -137,6 +137,53 @@ struct Depthwise {
   std::int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, before_h, before_w;
 };
 
+// Rows [.., columns] of x; y is the output forwards, and dy [.., columns] its gradient backwards.
+struct LayerNorm {
+  std::int64_t columns;
+  float epsilon;
+  const float* x;
+  const float* gamma;  // [columns]
+  const float* beta;   // [columns]
+  float* mean;         // [..]
+  float* inverse;      // [..]
+  float* y;
+  const float* dy;
+  float* dx;
+};
+
+// Attention over queries [batch, queries, heads, key_dim], keys [batch, keys, key_heads, key_dim]
+// and values [batch, keys, key_heads, value_dim]; see ops::attention. Pointers that a pass does not
+// use are null.
+struct Attention {
+  std::int64_t batch, queries, keys, heads, key_heads, key_dim, value_dim;
+  float scale;
+  bool causal;
+  std::int64_t window;  // 0: none
+  bool blind_is_mean;   // of queries that see no key
+  bool blind_scores_have_gradient;
+  float dropout;
+  std::uint32_t stream, step;
+  std::uint64_t seed;
+  const float* query;
+  const float* key;
+  const float* value;
+  const float* query_mask;  // [batch, queries] or null
+  const float* key_mask;    // [batch, keys] or null
+  float* y;
+  float* logarithms;  // [batch, heads, queries]
+  const float* dy;
+  float* dquery;
+  float* dkey;
+  float* dvalue;
+};
+// Queries and keys are taken in blocks of that many.
+inline constexpr std::int64_t kAttentionBlock = 64;
+// The scratch memory of a thread, in floats.
+constexpr std::int64_t attention_scratch(std::int64_t key_dim, std::int64_t value_dim) {
+  const std::int64_t widest = key_dim > value_dim ? key_dim : value_dim;
+  return kAttentionBlock * (2 * kAttentionBlock + 8 * (widest + kMaxVector) + 8);
+}
+
 // ---- Recurrent networks -------------------------------------------------------------------------
 // The enumerators are those of ops::RecurrentKind and ops::GateFunction.
 enum class RecurrentCell : std::uint8_t { simple, gru, gru_reset_before, lstm };
@@ -232,6 +279,18 @@ struct KernelTable {
   void (*cross_entropy_dense)(const float* logits, const float* labels, float* loss,
                               float* gradient, std::int64_t rows, std::int64_t columns);
   void (*matmul)(const SmallMatMul& arguments);
+  // Standardises rows, and writes the mean and the reciprocal of the standard deviation of each.
+  void (*layer_norm)(const LayerNorm& arguments, std::int64_t begin, std::int64_t end);
+  void (*layer_norm_backward)(const LayerNorm& arguments, std::int64_t begin, std::int64_t end);
+  // Blocks of queries [begin, end), counted over all heads of all samples.
+  void (*attention)(const Attention& arguments, std::int64_t begin, std::int64_t end,
+                    float* scratch);
+  // The gradient of queries, by blocks as above, and of keys and values, by blocks of keys that are
+  // counted over all heads of keys.
+  void (*attention_queries)(const Attention& arguments, std::int64_t begin, std::int64_t end,
+                            float* scratch);
+  void (*attention_keys)(const Attention& arguments, std::int64_t begin, std::int64_t end,
+                         float* scratch);
   // Computes rows [begin, end) of pixels of y, counted over all images. The bias may be null.
   void (*depthwise)(const Depthwise& sizes, const float* x, const float* kernel, const float* bias,
                     bool with_relu, float* y, std::int64_t begin, std::int64_t end);

@@ -2,6 +2,7 @@
 #include "backend/cpu/ops/kernel.h"
 #include "backend/cpu/runtime/dispatch.h"
 #include "backend/cpu/runtime/dnn.h"
+#include "backend/cpu/runtime/parallel.h"
 #include "ops/tail.h"
 
 namespace stoker::backend::cpu {
@@ -10,43 +11,65 @@ namespace {
 // From this size on oneDNN's matmul, which takes a few microseconds to start, was measured to be
 // faster.
 constexpr std::int64_t kSmallMatMulOperations = std::int64_t{32} * 1024;
+// Of many products, each may be that much smaller, since they share the start.
+constexpr std::int64_t kSmallProduct = 512;
 
 struct Problem {
   DType a, b, bias, y;
-  std::int64_t m, n, k;
+  ops::ProductSizes sizes;
   bool transpose_a, transpose_b, has_bias, relu;
 
-  bool is_small() const { return m * n * k <= kSmallMatMulOperations; }
+  // All products together take as long as one of oneDNN's, or each is too small for its blocks.
+  bool is_small() const {
+    const std::int64_t one = sizes.m * sizes.n * sizes.k;
+    return one <= (sizes.products() == 1 ? kSmallMatMulOperations : kSmallProduct);
+  }
 };
 
 Problem read(const graph::Graph& graph, const graph::Node& node) {
   const auto& attributes = ops::attributes_of<ops::MatMulAttributes>(node);
   const ops::GatedSum tail = ops::gated_sum_of(attributes.tail);
   const bool has_bias = tail.addend >= 0;
-  const Shape& a = graph.info(node.inputs[0]).type.shape;
-  const Shape& y = graph.info(node.outputs[0]).type.shape;
   const auto dtype = [&](std::size_t i) { return graph.info(node.inputs[i]).type.dtype; };
   return {dtype(0),
           dtype(1),
           has_bias ? dtype(2) : DType::float32,
           graph.info(node.outputs[0]).type.dtype,
-          y[0],
-          y[1],
-          a[attributes.transpose_a ? 0 : 1],
+          ops::product_sizes(graph, node),
           attributes.transpose_a,
           attributes.transpose_b,
           has_bias,
           tail.relu};
 }
 
+// Describes matrices of rows x columns, one for each place of the batch, of which neighbours along
+// an axis lie `steps` matrices apart; an operand that is the same along an axis has 1 place there.
+dnnl::memory::desc matrices(const Shape& batch, const Shape& steps, std::int64_t rows,
+                            std::int64_t columns, bool transposed, DType dtype) {
+  dnnl::memory::dims dims, strides;
+  for (std::size_t axis = 0; axis < batch.rank(); ++axis) {
+    dims.push_back(steps[axis] == 0 ? 1 : batch[axis]);
+    strides.push_back((steps[axis] == 0 ? 1 : steps[axis]) * rows * columns);
+  }
+  dims.insert(dims.end(), {rows, columns});
+  strides.insert(strides.end(), {transposed ? 1 : columns, transposed ? rows : 1});
+  return strided(dims, strides, dtype);
+}
+
 // The result is empty if oneDNN has no implementation and `may_be_empty` allows that.
 dnnl::matmul::primitive_desc describe(const Problem& p, bool may_be_empty = false) {
-  const auto a = p.transpose_a ? strided({p.m, p.k}, {1, p.m}, p.a) : plain({p.m, p.k}, p.a);
-  const auto b = p.transpose_b ? strided({p.k, p.n}, {1, p.k}, p.b) : plain({p.k, p.n}, p.b);
-  const auto y = plain({p.m, p.n}, p.y);
+  const ops::ProductSizes& s = p.sizes;
+  const auto a = matrices(s.batch, s.steps_a, s.m, s.k, p.transpose_a, p.a);
+  const auto b = matrices(s.batch, s.steps_b, s.k, s.n, p.transpose_b, p.b);
+  Shape steps = s.batch;
+  std::int64_t step = 1;
+  for (std::size_t axis = steps.rank(); axis-- > 0; step *= s.batch[axis]) steps[axis] = step;
+  const auto y = matrices(s.batch, steps, s.m, s.n, false, p.y);
   const dnnl::primitive_attr attributes = p.relu ? with_relu() : user_scratchpad();
   if (p.has_bias) {
-    return {dnn_engine(), a, b, plain({1, p.n}, p.bias), y, attributes, may_be_empty};
+    dnnl::memory::dims bias(s.batch.rank() + 1, 1);
+    bias.push_back(s.n);
+    return {dnn_engine(), a, b, plain(bias, p.bias), y, attributes, may_be_empty};
   }
   return {dnn_engine(), a, b, y, attributes, may_be_empty};
 }
@@ -96,19 +119,33 @@ class EigenMatMul final : public Kernel {
   EigenMatMul(const KernelRequest& request, const Problem& p) : node_(request.node), problem_(p) {}
 
   void run(const Run& run) override {
-    table_.matmul({.m = problem_.m,
-                   .n = problem_.n,
-                   .k = problem_.k,
-                   .transpose_a = problem_.transpose_a,
-                   .transpose_b = problem_.transpose_b,
-                   .relu = problem_.relu,
-                   .a = run.floats(node_.inputs[0]),
-                   .b = run.floats(node_.inputs[1]),
-                   .bias = problem_.has_bias ? run.floats(node_.inputs[2]) : nullptr,
-                   .y = run.floats(node_.outputs[0])});
+    const ops::ProductSizes& s = problem_.sizes;
+    const std::int64_t bytes = 4 * (s.m * s.n + s.m * s.k + s.k * s.n) + s.m * s.n * s.k / 2;
+    parallel_for(s.products(), grain_for(bytes), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) run_product(run, i);
+    });
   }
 
  private:
+  void run_product(const Run& run, std::int64_t number) const {
+    const ops::ProductSizes& s = problem_.sizes;
+    std::int64_t a = 0, b = 0, rest = number;
+    for (std::size_t axis = s.batch.rank(); axis-- > 0; rest /= s.batch[axis]) {
+      a += rest % s.batch[axis] * s.steps_a[axis];
+      b += rest % s.batch[axis] * s.steps_b[axis];
+    }
+    table_.matmul({.m = s.m,
+                   .n = s.n,
+                   .k = s.k,
+                   .transpose_a = problem_.transpose_a,
+                   .transpose_b = problem_.transpose_b,
+                   .relu = problem_.relu,
+                   .a = run.floats(node_.inputs[0]) + a * s.m * s.k,
+                   .b = run.floats(node_.inputs[1]) + b * s.k * s.n,
+                   .bias = problem_.has_bias ? run.floats(node_.inputs[2]) : nullptr,
+                   .y = run.floats(node_.outputs[0]) + number * s.m * s.n});
+  }
+
   const graph::Node& node_;
   Problem problem_;
   const KernelTable& table_ = kernels();

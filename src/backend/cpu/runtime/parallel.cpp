@@ -7,7 +7,11 @@
 
 #include <algorithm>
 
-namespace stoker::backend::cpu::detail {
+namespace stoker::backend::cpu {
+
+int thread_number() { return std::max(0, tbb::this_task_arena::current_thread_index()); }
+
+namespace detail {
 
 // The number of parts for each thread. There are enough of them for other threads to take over the
 // parts of a thread that the system has suspended, and few enough that handing them out takes no
@@ -27,4 +31,5 @@ void parallel_for(std::int64_t count, std::int64_t grain, LoopBody body, const v
       tbb::simple_partitioner());
 }
 
-}  // namespace stoker::backend::cpu::detail
+}  // namespace detail
+}  // namespace stoker::backend::cpu

@@ -10,6 +10,9 @@ using LoopBody = void (*)(const void* context, std::int64_t begin, std::int64_t 
 void parallel_for(std::int64_t count, std::int64_t grain, LoopBody body, const void* context);
 }  // namespace detail
 
+// Returns the calling thread's number in the current arena, below the arena's concurrency.
+int thread_number();
+
 // One task should read and write at least this much; for less it does not pay to wake a thread.
 inline constexpr std::int64_t kBytesPerTask = std::int64_t{64} * 1024;
 

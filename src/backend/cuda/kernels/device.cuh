@@ -16,8 +16,10 @@
 
 #if defined(__CUDACC__)
 #define STOKER_UNROLL_4 _Pragma("unroll 4")
+#define STOKER_NO_UNROLL _Pragma("unroll 1")
 #else
 #define STOKER_UNROLL_4
+#define STOKER_NO_UNROLL
 #endif
 
 // Begins the definition of kernel x, which takes x_params p. Two blocks must fit on a

@@ -8,7 +8,8 @@
 
 namespace stoker::backend::cuda {
 
-// The kernel computes y[m, n] = epilogue(sum_k a b + bias).
+// The kernel computes y[m, n] = epilogue(sum_k a b + bias), for each place of a batch, whose steps
+// are counted in matrices.
 struct matmul_params {
   const float* a = {};
   const float* b = {};
@@ -17,6 +18,9 @@ struct matmul_params {
   std::int32_t m = {}, n = {}, k = {};
   std::int32_t transpose_a = {}, transpose_b = {};
   std::int32_t relu = {};
+  std::int32_t batch_rank = {};
+  std::int64_t products = {};
+  std::int64_t batch[6] = {}, steps_a[6] = {}, steps_b[6] = {};
 };
 
 Grid grid_of(const matmul_params& params);

@@ -1,4 +1,4 @@
-// One axis of a layer's input, or several.
+// One axis of a layer's input or of a weight, or several.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace stoker {
 
-// Axes by number. The batch is 0, and the last axis is -1.
+// Axes by number. The first is 0, which is the batch of a layer's input, and the last is -1.
 class Axes {
  public:
   Axes(int axis) : numbers_{axis} {}

@@ -1,0 +1,245 @@
+// Layers that change the colors of images while training.
+#include <utility>
+
+#include "core/check.h"
+#include "layers/preprocessing/random_images.h"
+#include "layers/registry.h"
+#include "layers/reshaping/spatial.h"
+#include "ops/common.h"
+#include "stoker/error.h"
+
+namespace stoker {
+namespace {
+
+using graph::Expr;
+using graph::Expression;
+using graph::Value;
+
+// A number of each image, (batch, 1, 1, 1).
+Value of_each_image(Value images, const std::function<Expr(Expression&)>& draw) {
+  Expression expression;
+  expression.add_output(draw(expression).id);
+  return ops::pointwise(*images.graph, {images.shape()[0], 1, 1, 1}, {}, expression)[0];
+}
+
+template <class Arguments>
+class ColorLayer : public layers::DescribedLayer<Arguments> {
+ public:
+  using layers::DescribedLayer<Arguments>::DescribedLayer;
+
+  Value apply(layers::BuildContext& context, Value x) final {
+    layers::require_rank(x, 4, layers::layout_advice(2));
+    x = context.to_compute(x);
+    if (!context.training()) return x;
+    layers::ImageDraws draws(context, this->arguments_.options.seed);
+    return ops::cast(change(x, draws), x.dtype());
+  }
+
+ protected:
+  virtual Value change(Value images, layers::ImageDraws& draws) const = 0;
+
+  void require_value_range() const {
+    const std::vector<double>& range = this->arguments_.options.value_range;
+    if (range.size() != 2 || !(range[0] < range[1])) {
+      throw ValueError(format(this->label(), ": expected a value_range {low, high}, received ",
+                              range.size() == 2 ? format(range[0], " and ", range[1])
+                                                : format(range.size(), " numbers")));
+    }
+  }
+  float lowest() const { return static_cast<float>(this->arguments_.options.value_range[0]); }
+  float highest() const { return static_cast<float>(this->arguments_.options.value_range[1]); }
+};
+
+template <class Options>
+void describe_layout(Fields& fields, Options& options) {
+  layers::describe_common(fields, options);
+  fields.always("data_format", "channels_last");
+  fields.never({"bounding_box_format"});
+}
+void describe_options(Fields& fields, RandomColorOptions& options) {
+  describe_layout(fields, options);
+  fields("value_range", options.value_range);
+  fields("seed", options.seed);
+}
+
+// Keras takes one number f for {0, f} where a factor is not negative.
+struct PositiveFactor {
+  Factor range;
+};
+
+}  // namespace
+
+template <>
+struct FieldType<PositiveFactor> {
+  static PositiveFactor read(const Config& config) {
+    if (config.is_number()) return {Factor(0.0, config.number())};
+    return {FieldType<Factor>::read(config)};
+  }
+  static Config write(const PositiveFactor& value) { return FieldType<Factor>::write(value.range); }
+};
+
+namespace {
+
+PositiveFactor positive(const Factor& factor) {
+  const bool is_symmetric = factor.lower == -factor.upper;
+  return {is_symmetric ? Factor(0.0, factor.upper) : factor};
+}
+
+struct BrightnessArguments {
+  Factor factor = 0.0;
+  RandomColorOptions options{};
+};
+void describe(Fields& fields, BrightnessArguments& brightness) {
+  describe_options(fields, brightness.options);
+  fields.required("factor", brightness.factor);
+}
+
+class BrightnessLayer final : public ColorLayer<BrightnessArguments> {
+ public:
+  explicit BrightnessLayer(BrightnessArguments arguments)
+      : ColorLayer("RandomBrightness", std::move(arguments)) {
+    layers::require_factor(*this, "a factor", arguments_.factor, -1, 1);
+    require_value_range();
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const Value added = of_each_image(images, [&](Expression& expression) {
+      return draws.between(expression, 0, arguments_.factor) * (highest() - lowest());
+    });
+    return ops::map(images, added, [this](Expr value, Expr more) {
+      return min(max(value + more, lowest()), highest());
+    });
+  }
+};
+
+struct ContrastArguments {
+  PositiveFactor factor{0.0};
+  RandomColorOptions options{};
+};
+void describe(Fields& fields, ContrastArguments& contrast) {
+  describe_options(fields, contrast.options);
+  fields.required("factor", contrast.factor);
+}
+
+class ContrastLayer final : public ColorLayer<ContrastArguments> {
+ public:
+  explicit ContrastLayer(ContrastArguments arguments)
+      : ColorLayer("RandomContrast", std::move(arguments)) {
+    layers::require_factor(*this, "a factor", arguments_.factor.range, 0, 1);
+    require_value_range();
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const Factor& factor = arguments_.factor.range;
+    const Value by = of_each_image(images, [&](Expression& expression) {
+      return draws.between(expression, 0, 1.0 - factor.lower, 1.0 + factor.upper);
+    });
+    const Value mean = ops::reduce_mean(ops::to_float(images), {1, 2}, true);
+    return ops::map(images, mean, by, [this](Expr value, Expr middle, Expr factor_of_image) {
+      const Expr changed = (value - middle) * factor_of_image + middle;
+      return min(max(changed, lowest()), highest());
+    });
+  }
+};
+
+struct GrayscaleArguments {
+  double factor = 0.5;
+  SeedOption options{};
+};
+void describe(Fields& fields, GrayscaleArguments& grayscale) {
+  describe_layout(fields, grayscale.options);
+  fields("factor", grayscale.factor);
+  fields("seed", grayscale.options.seed);
+}
+
+class GrayscaleLayer final : public ColorLayer<GrayscaleArguments> {
+ public:
+  explicit GrayscaleLayer(GrayscaleArguments arguments)
+      : ColorLayer("RandomGrayscale", std::move(arguments)) {
+    check::require(label(), "a factor", arguments_.factor, check::closed(0, 1));
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const std::int64_t channels = images.shape()[3];
+    ops::require(channels == 1 || channels == 3, *images.graph,
+                 "expected images of one channel or three, received ", images.shape());
+    if (channels == 1) return images;
+    // The weights of red, green and blue in ITU-R BT.601, as Keras has them.
+    const Value weights = ops::constant(*images.graph, {3}, {0.2989f, 0.587f, 0.114f});
+    const Value gray = ops::reduce(
+        ops::ReduceKind::sum, images, weights, [](Expr x, Expr w) { return x * w; }, {3}, true);
+    const Value is_gray = of_each_image(images, [&](Expression& expression) {
+      return less(draws.between(expression, 0, 0.0, 1.0), static_cast<float>(arguments_.factor));
+    });
+    return ops::map(images, gray, is_gray,
+                    [](Expr color, Expr of_pixel, Expr is) { return select(is, of_pixel, color); });
+  }
+};
+
+struct InvertArguments {
+  PositiveFactor factor{Factor(0.0, 1.0)};
+  RandomColorOptions options{};
+};
+void describe(Fields& fields, InvertArguments& invert) {
+  describe_options(fields, invert.options);
+  fields("factor", invert.factor);
+}
+
+class InvertLayer final : public ColorLayer<InvertArguments> {
+ public:
+  explicit InvertLayer(InvertArguments arguments)
+      : ColorLayer("RandomInvert", std::move(arguments)) {
+    layers::require_factor(*this, "a factor", arguments_.factor.range, 0, 1);
+    require_value_range();
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const Value inverts = of_each_image(images, [&](Expression& expression) {
+      const Expr probability = draws.between(expression, 0, arguments_.factor.range);
+      return less(draws.between(expression, 1, 0.0, 1.0), probability);
+    });
+    return ops::map(images, inverts, [this](Expr value, Expr is_inverted) {
+      return select(is_inverted, highest() - value, value);
+    });
+  }
+};
+
+template <class L, class Arguments>
+Layer make(Arguments arguments) {
+  return Layer(std::make_shared<L>(std::move(arguments)));
+}
+
+}  // namespace
+
+Layer RandomBrightness(Factor factor, RandomColorOptions options) {
+  return make<BrightnessLayer>(BrightnessArguments{factor, std::move(options)});
+}
+Layer RandomContrast(Factor factor, RandomColorOptions options) {
+  return make<ContrastLayer>(ContrastArguments{positive(factor), std::move(options)});
+}
+Layer RandomGrayscale(double factor, SeedOption options) {
+  return make<GrayscaleLayer>(GrayscaleArguments{factor, std::move(options)});
+}
+Layer RandomInvert(Factor factor, RandomColorOptions options) {
+  return make<InvertLayer>(InvertArguments{positive(factor), std::move(options)});
+}
+
+namespace layers {
+
+Layer make_RandomBrightness(Fields& fields) {
+  return make<BrightnessLayer>(fields.all<BrightnessArguments>());
+}
+Layer make_RandomContrast(Fields& fields) {
+  return make<ContrastLayer>(fields.all<ContrastArguments>());
+}
+Layer make_RandomGrayscale(Fields& fields) {
+  return make<GrayscaleLayer>(fields.all<GrayscaleArguments>());
+}
+Layer make_RandomInvert(Fields& fields) { return make<InvertLayer>(fields.all<InvertArguments>()); }
+
+}  // namespace layers
+}  // namespace stoker

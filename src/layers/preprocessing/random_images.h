@@ -1,0 +1,48 @@
+// What the layers that change images at random share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "layers/fields.h"
+#include "layers/regularization/noise.h"
+#include "ops/ops.h"
+
+namespace stoker {
+
+template <>
+struct FieldType<Factor> {
+  static Factor read(const Config& config);
+  static Config write(const Factor& value);
+};
+
+}  // namespace stoker
+
+namespace stoker::layers {
+
+// Throws ValueError unless the factor's bounds lie in [low, high].
+void require_factor(const LayerBase& layer, const char* what, const Factor& factor, double low,
+                    double high);
+
+// Random numbers of each image. Draws by one index are the same number wherever they stand.
+class ImageDraws {
+ public:
+  ImageDraws(BuildContext& context, const std::optional<std::uint64_t>& seed)
+      : context_(context), seed_(seed) {}
+
+  // A number in [low, high).
+  graph::Expr between(graph::Expression& expression, std::uint32_t index, double low, double high);
+  graph::Expr between(graph::Expression& expression, std::uint32_t index, const Factor& factor) {
+    return between(expression, index, factor.lower, factor.upper);
+  }
+
+ private:
+  BuildContext& context_;
+  std::optional<std::uint64_t> seed_;
+  std::vector<std::optional<std::uint32_t>> streams_;
+};
+
+}  // namespace stoker::layers
