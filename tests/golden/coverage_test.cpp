@@ -140,6 +140,10 @@ std::string page() {
     if (!modules.contains(module)) order.push_back(module);
     Module& own = modules[module];
     const auto reason = left_out().find(module + " " + name);
+    // Some classes are known by another name than their own.
+    const std::string own_name = name;
+    for (std::string other; !is_there(module, name) && words >> other;) name = other;
+    if (!is_there(module, name)) name = own_name;
     if (is_there(module, name)) {
       const std::size_t cases = cases_of(module, name);
       own.done.push_back(cases > 0 ? format(name, " (", cases, ")") : name);

@@ -282,9 +282,9 @@ inline std::map<std::string, Exchanged> models() {
   }
   // In 16 bits the roundings of so many layers add up beyond what is compared.
   made.emplace("shaped_float32", shaped("float32"));
+  made.emplace("attention_float32", attention("float32"));
   made.emplace("recurrent_float32", recurrent("float32"));
   made.emplace("stateful_float32", stateful("float32"));
-  made.emplace("attention_float32", attention("float32"));
   return made;
 }
 

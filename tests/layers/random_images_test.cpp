@@ -225,6 +225,27 @@ TEST(RandomImages, GrayscaleAndInvertTakeTheirShare) {
   EXPECT_EQ(run(RandomInvert({0.0, 0.0}, range), images).image(7), (Values{1, 2, 3}));
 }
 
+TEST(RandomImages, DegenerationPosterizationAndSolarizationFollowTheirFactors) {
+  const Images images = same(2, 1, 1, 3);
+  const double gray = 0.2989 + 2 * 0.587 + 3 * 0.114;
+  const RandomColorOptions range{.value_range = {0.0, 255.0}};
+  const Images half = run(RandomColorDegeneration({0.5, 0.5}, range), images);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(half.image(1)[i], (static_cast<double>(i + 1) + gray) / 2, 1e-5);
+  }
+  const Images bright{{1, 1, 2, 2}, {255.0, 37.5, 130.0, 7.0}};
+  EXPECT_EQ(run(RandomPosterization({3.0, 3.0}, range), bright).values,
+            (Values{224.0, 32.0, 128.0, 0.0}));
+  EXPECT_EQ(run(RandomPosterization({8.0, 8.0}, range), bright).values,
+            (Values{255.0, 37.0, 130.0, 7.0}));
+  EXPECT_EQ(run(Solarization({.threshold_factor = {0.0, 0.0}}), bright).values,
+            (Values{0.0, 217.5, 125.0, 248.0}));
+  const Images some =
+      run(Solarization({.addition_factor = {0.0, 0.0}, .threshold_factor = 1.0}), bright);
+  EXPECT_EQ(some.values[0], 0.0);  // No threshold is above 255.
+  EXPECT_TRUE(some.values[3] == 7.0 || some.values[3] == 248.0);
+}
+
 TEST(RandomImages, GiveEachImageADrawOfItsOwnAndTheSameForASeed) {
   const Images images = same(8, 6, 6, 1);
   const Images turned = run(RandomRotation(0.5, {.seed = 3}), images);

@@ -5,8 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "stoker/initializers.h"
 #include "stoker/axes.h"
+#include "stoker/constraints.h"
+#include "stoker/initializers.h"
 #include "stoker/layers/layer.h"
 #include "stoker/shape.h"
 
@@ -59,6 +60,8 @@ struct MultiHeadAttentionOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   bool use_gate = false;
   std::optional<std::uint64_t> seed{};
   std::string name{};
@@ -78,6 +81,8 @@ struct GroupQueryAttentionOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   bool use_gate = false;
   std::optional<std::uint64_t> seed{};
   std::string name{};

@@ -50,6 +50,8 @@ struct EinsumDenseOptions {
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
   Regularizer activity_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   std::string name{};
   std::string dtype{};
 };

@@ -30,6 +30,16 @@ Layer AveragePooling2D(Size2D pool_size = 2, PoolingOptions options = {});
 Layer MaxPooling3D(Size3D pool_size = 2, Pooling3DOptions options = {});
 Layer AveragePooling3D(Size3D pool_size = 2, Pooling3DOptions options = {});
 
+// Means and maxima over windows of such a size that the result has `output_size` along the axes
+// between batch and channels: element i of n along an axis of m is made of those from floor(i m /
+// n) to ceil((i + 1) m / n).
+Layer AdaptiveAveragePooling1D(std::int64_t output_size, NameOptions options = {});
+Layer AdaptiveAveragePooling2D(Size2D output_size, NameOptions options = {});
+Layer AdaptiveAveragePooling3D(Size3D output_size, NameOptions options = {});
+Layer AdaptiveMaxPooling1D(std::int64_t output_size, NameOptions options = {});
+Layer AdaptiveMaxPooling2D(Size2D output_size, NameOptions options = {});
+Layer AdaptiveMaxPooling3D(Size3D output_size, NameOptions options = {});
+
 struct GlobalPoolingOptions {
   bool keepdims = false;
   std::string name{};

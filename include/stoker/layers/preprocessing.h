@@ -55,10 +55,11 @@ Layer Resizing(std::int64_t height, std::int64_t width, ResizingOptions options 
 // aspect ratio and resized.
 Layer CenterCrop(std::int64_t height, std::int64_t width, NameOptions options = {});
 
-// Rows of num_tokens numbers for whole numbers in [0, num_tokens), int32, uint8 or float32; any other
-// ends the step with a DataError. Each number gets a row of its own with "one_hot", x (..) or (.., 1)
-// -> (.., num_tokens). The numbers along the last axis share one with "multi_hot", which has a 1 for
-// those that are among them, and with "count", which has how often they are: (.., n) -> (..,
+// Rows of num_tokens numbers for whole numbers in [0, num_tokens), int32, uint8 or float32; any
+// other ends the step with a DataError. Each number gets a row of its own with "one_hot", x (..) or
+// (.., 1)
+// -> (.., num_tokens). The numbers along the last axis share one with "multi_hot", which has a 1
+// for those that are among them, and with "count", which has how often they are: (.., n) -> (..,
 // num_tokens).
 struct CategoryEncodingOptions {
   std::string output_mode = "multi_hot";
@@ -67,9 +68,9 @@ struct CategoryEncodingOptions {
 };
 Layer CategoryEncoding(std::int64_t num_tokens, CategoryEncodingOptions options = {});
 
-// The number of the bin in which each element lies: 0 below the first boundary, 1 from there to below
-// the second, and so on. `output_mode` is "int", or one of CategoryEncoding's. Throws ValueError for
-// boundaries that do not ascend.
+// The number of the bin in which each element lies: 0 below the first boundary, 1 from there to
+// below the second, and so on. `output_mode` is "int", or one of CategoryEncoding's. Throws
+// ValueError for boundaries that do not ascend.
 struct DiscretizationOptions {
   std::string output_mode = "int";
   std::string name{};
@@ -143,6 +144,22 @@ Layer RandomBrightness(Factor factor, RandomColorOptions options = {});
 Layer RandomContrast(Factor factor, RandomColorOptions options = {});
 // Takes the color from a share `factor` of the images, which keep their channels, one or three.
 Layer RandomGrayscale(double factor = 0.5, SeedOption options = {});
+// Takes a share of the color from images: each is mixed with its gray one.
+Layer RandomColorDegeneration(Factor factor, RandomColorOptions options = {});
+// Keeps so many bits of the eight of each value, a number from `factor` without its upper end, if
+// they differ. One number f stands for {1, f}.
+Layer RandomPosterization(Factor factor, RandomColorOptions options = {});
+// Adds a number to images, in {0, 255} by `addition_factor`, and inverts what is not below a
+// threshold, by `threshold_factor`. Of either one number f is {0, f}, as in Keras.
+struct SolarizationOptions {
+  Factor addition_factor = 0.0;
+  Factor threshold_factor = 0.0;
+  std::vector<double> value_range{0.0, 255.0};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer Solarization(SolarizationOptions options = {});
 // Inverts images with a probability that is drawn from `factor`, of which one number f is {0, f}.
 Layer RandomInvert(Factor factor = 1.0, RandomColorOptions options = {});
 

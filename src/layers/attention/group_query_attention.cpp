@@ -41,8 +41,9 @@ void describe(Fields& fields, GroupQueryAttentionArguments& arguments) {
   fields("kernel_regularizer", options.kernel_regularizer);
   fields("bias_regularizer", options.bias_regularizer);
   fields("activity_regularizer", options.activity_regularizer);
+  fields("kernel_constraint", options.kernel_constraint);
+  fields("bias_constraint", options.bias_constraint);
   fields("seed", options.seed);
-  fields.never({"kernel_constraint", "bias_constraint"});
 }
 
 class GroupQueryAttentionLayer final

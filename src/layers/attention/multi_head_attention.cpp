@@ -50,8 +50,9 @@ void describe(Fields& fields, MultiHeadAttentionArguments& arguments) {
   fields("kernel_regularizer", options.kernel_regularizer);
   fields("bias_regularizer", options.bias_regularizer);
   fields("activity_regularizer", options.activity_regularizer);
+  fields("kernel_constraint", options.kernel_constraint);
+  fields("bias_constraint", options.bias_constraint);
   fields("seed", options.seed);
-  fields.never({"kernel_constraint", "bias_constraint"});
 }
 
 class MultiHeadAttentionLayer final

@@ -51,6 +51,8 @@ graph::Value Projection::apply(BuildContext& context, graph::Value x) {
   weights.bias_initializer = options_.bias_initializer;
   weights.kernel_regularizer = options_.kernel_regularizer;
   weights.bias_regularizer = options_.bias_regularizer;
+  weights.kernel_constraint = options_.kernel_constraint;
+  weights.bias_constraint = options_.bias_constraint;
   weights.activation = activation_;
   const graph::Value y = einsum_dense(context, *this, einsum, x, weights);
   add_activity_loss(context, options_.activity_regularizer, y);

@@ -16,6 +16,8 @@ struct ProjectionOptions {
   Regularizer kernel_regularizer;
   Regularizer bias_regularizer;
   Regularizer activity_regularizer;
+  Constraint kernel_constraint;
+  Constraint bias_constraint;
   std::string dtype;
 };
 
@@ -43,13 +45,9 @@ class Projection final : public UnaryLayer {
 // Returns the options of a layer's projections.
 template <class Options>
 ProjectionOptions projection_options(const Options& options) {
-  return {options.use_bias,
-          options.kernel_initializer,
-          options.bias_initializer,
-          options.kernel_regularizer,
-          options.bias_regularizer,
-          options.activity_regularizer,
-          options.dtype};
+  return {options.use_bias,           options.kernel_initializer, options.bias_initializer,
+          options.kernel_regularizer, options.bias_regularizer,   options.activity_regularizer,
+          options.kernel_constraint,  options.bias_constraint,    options.dtype};
 }
 
 }  // namespace stoker::layers

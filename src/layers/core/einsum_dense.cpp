@@ -155,7 +155,8 @@ Value einsum_dense(BuildContext& context, const LayerBase& layer, const Einsum& 
   for (const char letter : einsum.kernel) {
     (has(einsum.output, letter) ? fans.out : fans.in) *= static_cast<double>(extents.at(letter));
   }
-  WeightSpec spec{"kernel", kernel_shape, weights.kernel_initializer, weights.kernel_regularizer};
+  WeightSpec spec{"kernel", kernel_shape, weights.kernel_initializer, weights.kernel_regularizer,
+                  weights.kernel_constraint};
   spec.fans = fans;
   const Value kernel = context.weight(spec);
 
@@ -174,7 +175,8 @@ Value einsum_dense(BuildContext& context, const LayerBase& layer, const Einsum& 
     for (const char letter : einsum.output.substr(first)) {
       shape.push_back(has(weights.bias_axes, letter) ? extents.at(letter) : 1);
     }
-    bias = context.weight({"bias", shape, weights.bias_initializer, weights.bias_regularizer});
+    bias = context.weight({"bias", shape, weights.bias_initializer, weights.bias_regularizer,
+                           weights.bias_constraint});
     // It stands before the product, which may then add it.
     if (is_vector) vector = ops::reshape(bias, {shape.elements()});
   }
@@ -227,8 +229,9 @@ void describe(Fields& fields, EinsumDenseArguments& einsum) {
   fields("kernel_regularizer", options.kernel_regularizer);
   fields("bias_regularizer", options.bias_regularizer);
   fields("activity_regularizer", options.activity_regularizer);
-  fields.never({"kernel_constraint", "bias_constraint", "lora_rank", "lora_alpha",
-                "gptq_unpacked_column_size", "quantization_config"});
+  fields("kernel_constraint", options.kernel_constraint);
+  fields("bias_constraint", options.bias_constraint);
+  fields.never({"lora_rank", "lora_alpha", "gptq_unpacked_column_size", "quantization_config"});
 }
 
 class EinsumDenseLayer final : public layers::DescribedLayer<EinsumDenseArguments> {
@@ -258,6 +261,8 @@ class EinsumDenseLayer final : public layers::DescribedLayer<EinsumDenseArgument
                                                  .bias_initializer = options_.bias_initializer,
                                                  .kernel_regularizer = options_.kernel_regularizer,
                                                  .bias_regularizer = options_.bias_regularizer,
+                                                 .kernel_constraint = options_.kernel_constraint,
+                                                 .bias_constraint = options_.bias_constraint,
                                                  .activation = options_.activation});
     layers::add_activity_loss(context, options_.activity_regularizer, y);
     return y;

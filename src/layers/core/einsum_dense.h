@@ -23,6 +23,8 @@ struct EinsumWeights {
   Initializer bias_initializer{Initializer::Kind::zeros};
   Regularizer kernel_regularizer{};
   Regularizer bias_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint bias_constraint{};
   ActivationFunction activation{};
 };
 // y = activation(sum of products + bias), with weights "kernel" and "bias".

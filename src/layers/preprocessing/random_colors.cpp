@@ -144,6 +144,17 @@ class ContrastLayer final : public ColorLayer<ContrastArguments> {
   }
 };
 
+// The gray image, (batch, height, width, 1), by the weights of red, green and blue in ITU-R BT.601.
+Value gray_of(Value images) {
+  const std::int64_t channels = images.shape()[3];
+  ops::require(channels == 1 || channels == 3, *images.graph,
+               "expected images of one channel or three, received ", images.shape());
+  if (channels == 1) return images;
+  const Value weights = ops::constant(*images.graph, {3}, {0.2989f, 0.587f, 0.114f});
+  return ops::reduce(
+      ops::ReduceKind::sum, images, weights, [](Expr x, Expr w) { return x * w; }, {3}, true);
+}
+
 struct GrayscaleArguments {
   double factor = 0.5;
   SeedOption options{};
@@ -163,19 +174,123 @@ class GrayscaleLayer final : public ColorLayer<GrayscaleArguments> {
 
  protected:
   Value change(Value images, layers::ImageDraws& draws) const override {
-    const std::int64_t channels = images.shape()[3];
-    ops::require(channels == 1 || channels == 3, *images.graph,
-                 "expected images of one channel or three, received ", images.shape());
-    if (channels == 1) return images;
-    // The weights of red, green and blue in ITU-R BT.601, as Keras has them.
-    const Value weights = ops::constant(*images.graph, {3}, {0.2989f, 0.587f, 0.114f});
-    const Value gray = ops::reduce(
-        ops::ReduceKind::sum, images, weights, [](Expr x, Expr w) { return x * w; }, {3}, true);
+    const Value gray = gray_of(images);
     const Value is_gray = of_each_image(images, [&](Expression& expression) {
       return less(draws.between(expression, 0, 0.0, 1.0), static_cast<float>(arguments_.factor));
     });
     return ops::map(images, gray, is_gray,
                     [](Expr color, Expr of_pixel, Expr is) { return select(is, of_pixel, color); });
+  }
+};
+
+struct DegenerationArguments {
+  PositiveFactor factor{Factor(0.0, 0.0)};
+  RandomColorOptions options{};
+};
+void describe(Fields& fields, DegenerationArguments& degeneration) {
+  describe_options(fields, degeneration.options);
+  fields.required("factor", degeneration.factor);
+}
+
+class DegenerationLayer final : public ColorLayer<DegenerationArguments> {
+ public:
+  explicit DegenerationLayer(DegenerationArguments arguments)
+      : ColorLayer("RandomColorDegeneration", std::move(arguments)) {
+    layers::require_factor(*this, "a factor", arguments_.factor.range, 0, 1);
+    require_value_range();
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const Value share = of_each_image(images, [&](Expression& expression) {
+      return draws.between(expression, 0, arguments_.factor.range);
+    });
+    return ops::map(images, gray_of(images), share, [this](Expr color, Expr gray, Expr of_gray) {
+      return min(max(color + of_gray * (gray - color), lowest()), highest());
+    });
+  }
+};
+
+struct PosterizationArguments {
+  Factor factor{1.0, 8.0};
+  RandomColorOptions options{};
+};
+void describe(Fields& fields, PosterizationArguments& posterization) {
+  describe_options(fields, posterization.options);
+  fields.required("factor", posterization.factor);
+}
+
+class PosterizationLayer final : public ColorLayer<PosterizationArguments> {
+ public:
+  explicit PosterizationLayer(PosterizationArguments arguments)
+      : ColorLayer("RandomPosterization", std::move(arguments)) {
+    layers::require_factor(*this, "a factor", arguments_.factor, 1, 8);
+    require_value_range();
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const Factor& factor = arguments_.factor;
+    // What a step of the values that are left spans, of 256.
+    const Value step = of_each_image(images, [&](Expression& expression) {
+      const Expr bits = floor(draws.between(expression, 0, factor));
+      return exp((8.0f - bits) * 0.6931472f);
+    });
+    const float scale = 255.0f / (highest() - lowest());
+    return ops::map(images, step, [=, this](Expr value, Expr span) {
+      const Expr byte = floor((value - lowest()) * scale);
+      const Expr whole = floor(span + 0.5f);
+      return floor(byte / whole) * whole * (1.0f / scale) + lowest();
+    });
+  }
+};
+
+}  // namespace
+
+void describe(Fields& fields, SolarizationOptions& options) {
+  describe_layout(fields, options);
+  PositiveFactor addition{options.addition_factor}, threshold{options.threshold_factor};
+  fields("value_range", options.value_range);
+  fields("addition_factor", addition);
+  fields("threshold_factor", threshold);
+  fields("seed", options.seed);
+  options.addition_factor = addition.range;
+  options.threshold_factor = threshold.range;
+}
+
+namespace {
+
+struct SolarizationArguments {
+  SolarizationOptions options{};
+};
+void describe(Fields& fields, SolarizationArguments& arguments) {
+  stoker::describe(fields, arguments.options);
+}
+
+class SolarizationLayer final : public ColorLayer<SolarizationArguments> {
+ public:
+  explicit SolarizationLayer(SolarizationArguments arguments)
+      : ColorLayer("Solarization", std::move(arguments)) {
+    layers::require_factor(*this, "an addition_factor", arguments_.options.addition_factor, 0, 1);
+    layers::require_factor(*this, "a threshold_factor", arguments_.options.threshold_factor, 0, 1);
+    require_value_range();
+  }
+
+ protected:
+  Value change(Value images, layers::ImageDraws& draws) const override {
+    const auto amount = [&](std::uint32_t index, const Factor& factor) {
+      return of_each_image(images, [&](Expression& expression) {
+        return draws.between(expression, index, factor.lower, factor.upper * 255.0);
+      });
+    };
+    const Value added = amount(0, arguments_.options.addition_factor);
+    const Value threshold = amount(1, arguments_.options.threshold_factor);
+    const float scale = 255.0f / (highest() - lowest());
+    return ops::map(images, added, threshold, [=, this](Expr value, Expr more, Expr limit) {
+      const Expr bright = min(max((value - lowest()) * scale + more, 0.0f), 255.0f);
+      const Expr turned = select(less(bright, limit), bright, 255.0f - bright);
+      return turned * (1.0f / scale) + lowest();
+    });
   }
 };
 
@@ -224,6 +339,19 @@ Layer RandomContrast(Factor factor, RandomColorOptions options) {
 Layer RandomGrayscale(double factor, SeedOption options) {
   return make<GrayscaleLayer>(GrayscaleArguments{factor, std::move(options)});
 }
+Layer RandomColorDegeneration(Factor factor, RandomColorOptions options) {
+  return make<DegenerationLayer>(DegenerationArguments{positive(factor), std::move(options)});
+}
+Layer RandomPosterization(Factor factor, RandomColorOptions options) {
+  const bool is_one = factor.lower == -factor.upper;
+  return make<PosterizationLayer>(
+      PosterizationArguments{is_one ? Factor(1.0, factor.upper) : factor, std::move(options)});
+}
+Layer Solarization(SolarizationOptions options) {
+  options.addition_factor = positive(options.addition_factor).range;
+  options.threshold_factor = positive(options.threshold_factor).range;
+  return make<SolarizationLayer>(SolarizationArguments{std::move(options)});
+}
 Layer RandomInvert(Factor factor, RandomColorOptions options) {
   return make<InvertLayer>(InvertArguments{positive(factor), std::move(options)});
 }
@@ -238,6 +366,15 @@ Layer make_RandomContrast(Fields& fields) {
 }
 Layer make_RandomGrayscale(Fields& fields) {
   return make<GrayscaleLayer>(fields.all<GrayscaleArguments>());
+}
+Layer make_RandomColorDegeneration(Fields& fields) {
+  return make<DegenerationLayer>(fields.all<DegenerationArguments>());
+}
+Layer make_RandomPosterization(Fields& fields) {
+  return make<PosterizationLayer>(fields.all<PosterizationArguments>());
+}
+Layer make_Solarization(Fields& fields) {
+  return make<SolarizationLayer>(fields.all<SolarizationArguments>());
 }
 Layer make_RandomInvert(Fields& fields) { return make<InvertLayer>(fields.all<InvertArguments>()); }
 

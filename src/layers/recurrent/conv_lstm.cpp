@@ -39,10 +39,12 @@ void describe(Fields& fields, ConvLSTMArguments& arguments) {
   fields("kernel_regularizer", o.kernel_regularizer);
   fields("recurrent_regularizer", o.recurrent_regularizer);
   fields("bias_regularizer", o.bias_regularizer);
+  fields("kernel_constraint", o.kernel_constraint);
+  fields("recurrent_constraint", o.recurrent_constraint);
+  fields("bias_constraint", o.bias_constraint);
   fields("dropout", o.dropout);
   fields("recurrent_dropout", o.recurrent_dropout);
   fields("seed", o.seed);
-  fields.never({"kernel_constraint", "recurrent_constraint", "bias_constraint"});
 }
 
 class ConvLSTMCell final : public CellLayer {
@@ -101,11 +103,13 @@ class ConvLSTMCell final : public CellLayer {
     const Value kernel = context.weight({"kernel",
                                          {kernel_[0], kernel_[1], in[4], columns},
                                          options_.kernel_initializer,
-                                         options_.kernel_regularizer});
+                                         options_.kernel_regularizer,
+                                         options_.kernel_constraint});
     const Value recurrent = context.weight({"recurrent_kernel",
                                             {kernel_[0], kernel_[1], filters, columns},
                                             options_.recurrent_initializer,
-                                            options_.recurrent_regularizer});
+                                            options_.recurrent_regularizer,
+                                            options_.recurrent_constraint});
     if (context.training() && options_.dropout > 0.0) {
       const Value mask = shared_dropout(context, options_.seed, {in[0], 1, in[2], in[3], in[4]},
                                         options_.dropout, 0);
@@ -114,7 +118,11 @@ class ConvLSTMCell final : public CellLayer {
     x = ops::reshape(x, images_of(in));
     Value y = ops::conv2d(x, kernel, attributes_for(x));
     if (options_.use_bias) {
-      WeightSpec bias{"bias", {columns}, options_.bias_initializer, options_.bias_regularizer};
+      WeightSpec bias{"bias",
+                      {columns},
+                      options_.bias_initializer,
+                      options_.bias_regularizer,
+                      options_.bias_constraint};
       if (options_.unit_forget_bias) bias.ones = {.first = filters, .count = filters};
       y = ops::add(y, context.weight(bias));
     }

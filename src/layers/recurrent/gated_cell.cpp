@@ -34,11 +34,13 @@ void describe(Fields& fields, GatedCellOptions& cell) {
   fields("kernel_regularizer", cell.kernel_regularizer);
   fields("recurrent_regularizer", cell.recurrent_regularizer);
   fields("bias_regularizer", cell.bias_regularizer);
+  fields("kernel_constraint", cell.kernel_constraint);
+  fields("recurrent_constraint", cell.recurrent_constraint);
+  fields("bias_constraint", cell.bias_constraint);
   fields("dropout", cell.dropout);
   fields("recurrent_dropout", cell.recurrent_dropout);
   if (cell.is_gru()) fields("reset_after", cell.reset_after);
   fields("seed", cell.seed);
-  fields.never({"kernel_constraint", "recurrent_constraint", "bias_constraint"});
   // These say how Keras computes a step.
   fields.ignored({"implementation", "use_cudnn"});
 }
@@ -181,12 +183,16 @@ class GatedCell final : public DescribedLayer<GatedCellArguments, CellLayer> {
     ops::require(in.rank() == 3, *x.graph,
                  "expected a sequence (batch, steps, features), received ", in);
     const std::int64_t columns = gates() * cell_.units, features = in[2];
-    const Value kernel = context.weight(
-        {"kernel", {features, columns}, cell_.kernel_initializer, cell_.kernel_regularizer});
+    const Value kernel = context.weight({"kernel",
+                                         {features, columns},
+                                         cell_.kernel_initializer,
+                                         cell_.kernel_regularizer,
+                                         cell_.kernel_constraint});
     Weights weights{context.weight({"recurrent_kernel",
                                     {cell_.units, columns},
                                     cell_.recurrent_initializer,
-                                    cell_.recurrent_regularizer})};
+                                    cell_.recurrent_regularizer,
+                                    cell_.recurrent_constraint})};
     if (context.training() && cell_.dropout > 0.0) {
       const Value mask =
           shared_dropout(context, cell_.seed, {in[0], 1, features}, cell_.dropout, 0);
@@ -210,7 +216,8 @@ class GatedCell final : public DescribedLayer<GatedCellArguments, CellLayer> {
   }
 
   Value bias(BuildContext& context, std::int64_t columns) const {
-    WeightSpec spec{"bias", {columns}, cell_.bias_initializer, cell_.bias_regularizer};
+    WeightSpec spec{
+        "bias", {columns}, cell_.bias_initializer, cell_.bias_regularizer, cell_.bias_constraint};
     if (kind() == RecurrentKind::gru) spec.shape = {2, columns};
     if (kind() == RecurrentKind::lstm && cell_.unit_forget_bias) {
       spec.ones = {.first = cell_.units, .count = cell_.units};

@@ -24,6 +24,9 @@ struct GatedCellOptions {
   Regularizer kernel_regularizer{};
   Regularizer recurrent_regularizer{};
   Regularizer bias_regularizer{};
+  Constraint kernel_constraint{};
+  Constraint recurrent_constraint{};
+  Constraint bias_constraint{};
   double dropout = 0.0;
   double recurrent_dropout = 0.0;
   bool reset_after = true;
@@ -49,6 +52,9 @@ GatedCellOptions gated_cell(ops::RecurrentKind kind, std::int64_t units, const O
   cell.kernel_regularizer = o.kernel_regularizer;
   cell.recurrent_regularizer = o.recurrent_regularizer;
   cell.bias_regularizer = o.bias_regularizer;
+  cell.kernel_constraint = o.kernel_constraint;
+  cell.recurrent_constraint = o.recurrent_constraint;
+  cell.bias_constraint = o.bias_constraint;
   cell.dropout = o.dropout;
   cell.recurrent_dropout = o.recurrent_dropout;
   cell.seed = o.seed;

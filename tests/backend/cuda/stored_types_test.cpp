@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/cuda/kernel_launch.h"
+#include "backend/cuda/ops/attention.h"
 #include "backend/cuda/ops/batch_norm.h"
 #include "backend/cuda/ops/pool2d.h"
 #include "backend/cuda/ops/softmax.h"
@@ -86,6 +87,76 @@ TYPED_TEST(CudaStoredTypes, softmax) {
       launch(p);
       expect_rounded(y, wide);
     }
+  }
+}
+
+// Two heads of queries on one of keys, with more of both than a tile has, and a mask.
+AttentionShared attention_of(const std::vector<float>& key_mask, const plan::Scalars& scalars) {
+  AttentionShared in;
+  in.key_mask = key_mask.data();
+  in.scalars = &scalars;
+  in.batch = 2;
+  in.queries = 70;
+  in.keys = 67;
+  in.heads = 2;
+  in.key_heads = 1;
+  in.key_dim = 20;
+  in.value_dim = 33;
+  in.scale = 0.25f;
+  in.dropout = 0.25f;
+  in.causal = 1;
+  return in;
+}
+
+TYPED_TEST(CudaStoredTypes, attention) {
+  using T = TypeParam;
+  std::vector<float> key_mask(2 * 67, 1.0f);
+  for (std::size_t i = 3; i < key_mask.size(); i += 3) key_mask[i] = 0.0f;
+  plan::Scalars scalars;
+  scalars.seed = 7;
+  const AttentionShared in = attention_of(key_mask, scalars);
+  const std::int64_t rows = std::int64_t{in.batch} * in.queries * in.heads;
+  const std::int64_t key_rows = std::int64_t{in.batch} * in.keys;
+  const Image<T> query(random(rows * in.key_dim)), key(random(key_rows * in.key_dim)),
+      value(random(key_rows * in.value_dim)), dy(random(rows * in.value_dim)),
+      y(random(rows * in.value_dim));
+  std::vector<float> logarithms(static_cast<std::size_t>(rows), 2.0f);
+  // Runs both kernels on one of the images' forms, whose results have the same type.
+  const auto run = [&](auto form, Element element, auto results) {
+    AttentionShared shared = in;
+    shared.element = element;
+    shared.query = form(query);
+    shared.key = form(key);
+    shared.value = form(value);
+    std::vector<float> own(logarithms.size());
+    launch(attention_params{.in = shared, .y = results[0]->data(), .logarithms = own.data()});
+    launch(attention_backward_params{.in = shared,
+                                     .dy = form(dy),
+                                     .y = form(y),
+                                     .logarithms = logarithms.data(),
+                                     .dquery = results[1]->data(),
+                                     .dkey = results[2]->data(),
+                                     .dvalue = results[3]->data()});
+  };
+  const std::array<std::int64_t, 4> sizes{rows * in.value_dim, rows * in.key_dim,
+                                          key_rows * in.key_dim, key_rows * in.value_dim};
+  std::array<std::vector<T>, 4> stored;
+  std::array<std::vector<float>, 4> wide;
+  std::array<std::vector<T>*, 4> to_stored{};
+  std::array<std::vector<float>*, 4> to_wide{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    stored[i] = unstored<T>(static_cast<std::size_t>(sizes[i]));
+    wide[i] = unwritten(sizes[i]);
+    to_stored[i] = &stored[i];
+    to_wide[i] = &wide[i];
+  }
+  run([](const Image<T>& image) -> const void* { return image.stored.data(); }, kElement<T>,
+      to_stored);
+  run([](const Image<T>& image) -> const void* { return image.wide.data(); }, Element::float32,
+      to_wide);
+  for (std::size_t i = 0; i < 4; ++i) {
+    SCOPED_TRACE(i);
+    expect_rounded(stored[i], wide[i]);
   }
 }
 

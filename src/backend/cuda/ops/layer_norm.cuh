@@ -32,7 +32,7 @@ __device__ __forceinline__ void layer_norm_row(const layer_norm_params& p, std::
     STOKER_UNROLL for (int i = 0; i < N; ++i) {
       pack.at[i] = (pack.at[i] - mean) * inverse * gamma.at[i] + beta.at[i];
     }
-    store<N>(y + c, pack);
+    store(y + c, pack);
   });
   if (team.rank() == 0) {
     p.mean[row] = mean;
@@ -79,7 +79,7 @@ __device__ __forceinline__ void layer_norm_row_backward(const layer_norm_backwar
       const float standard = (pack.at[i] - mean) * inverse;
       pack.at[i] = (above.at[i] * gamma.at[i] - sum - standard * product) * inverse;
     }
-    store<N>(dx + c, pack);
+    store(dx + c, pack);
   });
 }
 

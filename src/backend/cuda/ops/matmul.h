@@ -19,7 +19,7 @@ struct matmul_params {
   std::int32_t transpose_a = {}, transpose_b = {};
   std::int32_t relu = {};
   std::int32_t batch_rank = {};
-  std::int64_t products = {};
+  std::int64_t products = 1;
   std::int64_t batch[6] = {}, steps_a[6] = {}, steps_b[6] = {};
 };
 
