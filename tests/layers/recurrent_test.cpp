@@ -369,6 +369,20 @@ TEST(TimeDistributed, applies_a_layer_with_statistics_step_by_step) {
   expect_near(values_of(model.get_weights()[2]), mean);
 }
 
+TEST(TimeDistributed, applies_a_model_to_each_step_and_comes_back_from_json) {
+  const auto image = [] {
+    return Sequential({Input({5, 5, 1}), Conv2D(2, 3), Flatten(), Dense(3)}, {.name = "image"});
+  };
+  Sequential model({Input({4, 5, 5, 1}), TimeDistributed(image(), {.name = "each"}), LSTM(2)},
+                   {.device = Device::cpu()});
+  EXPECT_EQ(model.weight_names()[0], "each/image/conv2d/kernel");
+  const Tensor x = Tensor::normal({2, 4, 5, 5, 1}, 0.0f, 1.0f, 1);
+  Model again = Model::from_json(model.to_json(), {.device = Device::cpu()});
+  EXPECT_EQ(again.to_json(), model.to_json());
+  again.set_weights(model.get_weights());
+  EXPECT_EQ(values_of(again.predict(x)), values_of(model.predict(x)));
+}
+
 TEST(Recurrent, says_what_does_not_fit) {
   const Value x = Input({6, 4});
   const auto shape_error = [](const std::function<void()>& f) { return message_of<ShapeError>(f); };

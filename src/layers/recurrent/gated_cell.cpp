@@ -198,17 +198,19 @@ class GatedCell final : public DescribedLayer<GatedCellArguments, CellLayer> {
           shared_dropout(context, cell_.seed, {in[0], 1, features}, cell_.dropout, 0);
       x = ops::cast(ops::multiply(x, mask), x.dtype());
     }
-    const std::int64_t rows = in[0] < 0 ? Shape::kUnknown : in[0] * in[1];
-    Value y = ops::matmul(ops::reshape(x, {rows, features}), kernel);
+    // The bias is there before the product, so that adding it may become a part of that.
+    Value bias;
     if (cell_.use_bias) {
-      Value bias = this->bias(context, columns);
+      bias = this->bias(context, columns);
       if (kind() == RecurrentKind::gru) {
         const std::vector<Value> both = ops::split(bias, 0, 2);
         bias = ops::reshape(both[0], {columns});
         weights.recurrent_bias = ops::reshape(both[1], {columns});
       }
-      y = ops::add(y, bias);
     }
+    const std::int64_t rows = in[0] < 0 ? Shape::kUnknown : in[0] * in[1];
+    Value y = ops::matmul(ops::reshape(x, {rows, features}), kernel);
+    if (bias) y = ops::add(y, bias);
     x = ops::reshape(y, {in[0], in[1], columns});
     return weights;
   }

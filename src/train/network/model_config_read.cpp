@@ -42,6 +42,29 @@ bool is_model(const std::string& class_name) {
 }
 Layer nested_model(const ObjectView& object);
 
+// A layer, a model that is one, or a model that is applied to each step of a sequence.
+Layer layer_of(const ObjectView& object) {
+  if (is_model(object.class_name)) return nested_model(object);
+  const Config* inner =
+      object.class_name == "TimeDistributed" ? object.config.find("layer") : nullptr;
+  const bool wraps_model =
+      inner != nullptr && inner->is_map() && is_model(object_of(*inner).class_name);
+  if (!wraps_model) return layer_from_config(object.class_name, object.config);
+  layers::LayerName name;
+  layers::PolicyName dtype;
+  if (const Config* given = object.config.find("name")) {
+    name = FieldType<layers::LayerName>::read(*given);
+  }
+  if (const Config* given = object.config.find("dtype")) {
+    dtype = FieldType<layers::PolicyName>::read(*given);
+  }
+  const Layer model = Fields::with_place("layer", [&] { return nested_model(object_of(*inner)); });
+  Layer layer = TimeDistributed(model, {.name = name.text, .dtype = dtype.text});
+  const Config* trainable = object.config.find("trainable");
+  if (trainable != nullptr && !trainable->boolean()) layer.set_trainable(false);
+  return layer;
+}
+
 Entry entry_of(std::size_t index, const Config& config) {
   const std::string place = place_of(index, config);
   return Fields::with_place(place, [&]() -> Entry {
@@ -56,8 +79,7 @@ Entry entry_of(std::size_t index, const Config& config) {
       throw ValueError(
           format("there is no key \"", member.first, "\"", did_you_mean(member.first, kOwn)));
     }
-    Layer layer = is_model(object.class_name) ? nested_model(object)
-                                              : layer_from_config(object.class_name, object.config);
+    Layer layer = layer_of(object);
     const Config* name = config.find("name");
     return {place, name != nullptr && name->is_string() ? name->string() : layer.name(), layer,
             config.find("inbound_nodes")};
