@@ -42,6 +42,7 @@ class Recorded final : public optimizers::Update {
     slot_results_[static_cast<std::size_t>(index)] = value.id;
   }
   void set_parameter(Expr value) override { parameter_result_ = value.id; }
+  void set_direction(Expr) override {}
 
   // The parameter after each step, from 1.5, on fixed gradients.
   std::vector<double> run(double learning_rate, int steps) const {
