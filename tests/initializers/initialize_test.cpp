@@ -200,7 +200,8 @@ TEST(Regularizers, go_by_keras_names_and_factors) {
   EXPECT_EQ(L1L2(0.1, 0.2).l2, 0.2);
   EXPECT_FALSE(Regularizer());
   EXPECT_EQ(message_of<ValueError>([] { Regularizer("l3"); }),
-            "Regularizer: there is none named \"l3\"; known are l1, l2, l1_l2");
+            "Regularizer: there is none named \"l3\"; known are l1, l2, l1_l2, "
+            "orthogonal_regularizer");
   EXPECT_EQ(message_of<ValueError>([] { L2(-1.0); }),
             "Regularizer: expected l2 of 0 or more, received -1");
 }

@@ -189,7 +189,8 @@ TEST(Optimizers, go_by_keras_names) {
   EXPECT_EQ(Optimizer("sgd").base()->common().learning_rate, 0.01);
   EXPECT_EQ(message_of<ValueError>([] { Optimizer("adagrat"); }),
             "Optimizer: there is none named \"adagrat\"; known are sgd, adam, adamw, rmsprop, "
-            "adadelta, adagrad, adamax, ftrl, nadam, lion; did you mean \"adagrad\"?");
+            "adadelta, adagrad, adamax, ftrl, nadam, lion, lamb, schedulefreeadamw; did you mean "
+            "\"adagrad\"?");
 }
 
 TEST(Optimizers, name_the_option_that_is_out_of_range) {
