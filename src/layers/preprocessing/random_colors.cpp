@@ -50,14 +50,8 @@ class ColorLayer : public layers::DescribedLayer<Arguments> {
   float highest() const { return static_cast<float>(this->arguments_.options.value_range[1]); }
 };
 
-template <class Options>
-void describe_layout(Fields& fields, Options& options) {
-  layers::describe_common(fields, options);
-  fields.always("data_format", "channels_last");
-  fields.never({"bounding_box_format"});
-}
 void describe_options(Fields& fields, RandomColorOptions& options) {
-  describe_layout(fields, options);
+  layers::describe_layout(fields, options);
   fields("value_range", options.value_range);
   fields("seed", options.seed);
 }
@@ -160,7 +154,7 @@ struct GrayscaleArguments {
   SeedOption options{};
 };
 void describe(Fields& fields, GrayscaleArguments& grayscale) {
-  describe_layout(fields, grayscale.options);
+  layers::describe_layout(fields, grayscale.options);
   fields("factor", grayscale.factor);
   fields("seed", grayscale.options.seed);
 }
@@ -248,7 +242,7 @@ class PosterizationLayer final : public ColorLayer<PosterizationArguments> {
 }  // namespace
 
 void describe(Fields& fields, SolarizationOptions& options) {
-  describe_layout(fields, options);
+  layers::describe_layout(fields, options);
   PositiveFactor addition{options.addition_factor}, threshold{options.threshold_factor};
   fields("value_range", options.value_range);
   fields("addition_factor", addition);

@@ -23,6 +23,14 @@ struct FieldType<Factor> {
 
 namespace stoker::layers {
 
+// Describes the fields that all of these layers have.
+template <class Options>
+void describe_layout(Fields& fields, Options& options) {
+  describe_common(fields, options);
+  fields.always("data_format", "channels_last");
+  fields.never({"bounding_box_format"});
+}
+
 // Throws ValueError unless the factor's bounds lie in [low, high].
 void require_factor(const LayerBase& layer, const char* what, const Factor& factor, double low,
                     double high);

@@ -109,14 +109,8 @@ class TransformLayer : public layers::DescribedLayer<Arguments> {
   }
 };
 
-template <class Options>
-void describe_layout(Fields& fields, Options& options) {
-  layers::describe_common(fields, options);
-  fields.always("data_format", "channels_last");
-  fields.never({"bounding_box_format"});
-}
 void describe_options(Fields& fields, RandomTransformOptions& options) {
-  describe_layout(fields, options);
+  layers::describe_layout(fields, options);
   fields("fill_mode", options.fill_mode);
   fields("interpolation", options.interpolation);
   fields("seed", options.seed);
@@ -129,7 +123,7 @@ struct FlipArguments {
   SeedOption options{};
 };
 void describe(Fields& fields, FlipArguments& flip) {
-  describe_layout(fields, flip.options);
+  layers::describe_layout(fields, flip.options);
   fields("seed", flip.options.seed);
   fields("mode", flip.mode);
 }
@@ -300,7 +294,7 @@ struct CropArguments {
   SeedOption options{};
 };
 void describe(Fields& fields, CropArguments& crop) {
-  describe_layout(fields, crop.options);
+  layers::describe_layout(fields, crop.options);
   fields.required("height", crop.height);
   fields.required("width", crop.width);
   fields("seed", crop.options.seed);
