@@ -10,8 +10,8 @@ namespace stoker {
 // A histogram is a value and not synchronised. Buckets are a quarter of an octave wide, from 64 ns
 // to 5 minutes; durations outside count in the first or the last. Only buckets with a count are
 // kept, so that a histogram for each epoch of a long training takes little memory. The first value
-// that is added reserves room for all buckets, so that further ones allocate nothing. A copy has no
-// such room.
+// that is added reserves room for all buckets, unless reserve() did, so that further ones allocate
+// nothing. A copy has no such room.
 class DurationHistogram {
  public:
   static constexpr std::size_t kBuckets = 128;
@@ -20,6 +20,8 @@ class DurationHistogram {
   // The bounds of a bucket, in nanoseconds.
   static double lower_bound(std::size_t bucket);
 
+  // Reserves room for all buckets, so that no value that is added allocates.
+  void reserve() { entries_.reserve(kBuckets); }
   void add(std::int64_t ns, std::uint64_t count = 1);
   // Adds `count` durations to a bucket, for those that were counted elsewhere. Their sum must be
   // added too, by add_total().

@@ -31,7 +31,7 @@ double DurationHistogram::lower_bound(std::size_t bucket) {
 }
 
 void DurationHistogram::add(std::int64_t ns, std::uint64_t count) {
-  if (entries_.capacity() == 0) entries_.reserve(kBuckets);
+  if (entries_.capacity() == 0) reserve();
   add_bucket(bucket_of(ns), count);
   add_total(ns * static_cast<std::int64_t>(count));
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace stoker {
@@ -27,6 +28,20 @@ TEST(DurationHistogram, mean_is_exact_and_quantiles_are_close) {
   EXPECT_NEAR(durations.quantile(0.5), 500e-6, 60e-6);
   EXPECT_NEAR(durations.quantile(0.9), 900e-6, 110e-6);
   EXPECT_EQ(DurationHistogram{}.quantile(0.5), 0.0);
+}
+
+TEST(DurationHistogram, values_take_no_memory_that_was_reserved) {
+  DurationHistogram durations;
+  EXPECT_EQ(durations.bytes(), 0U);
+  durations.reserve();
+  const std::size_t reserved = durations.bytes();
+  for (std::size_t bucket = 0; bucket < DurationHistogram::kBuckets; ++bucket) {
+    durations.add(static_cast<std::int64_t>(DurationHistogram::lower_bound(bucket)) + 1);
+  }
+  EXPECT_EQ(durations.count(), DurationHistogram::kBuckets);
+  EXPECT_EQ(durations.bytes(), reserved);
+  durations.clear();
+  EXPECT_EQ(durations.bytes(), reserved);
 }
 
 TEST(DurationHistogram, adds_and_subtracts) {

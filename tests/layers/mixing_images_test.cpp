@@ -321,6 +321,36 @@ TEST(MixingImages, work_on_one_channel_and_odd_sizes) {
   }
 }
 
+// As in Keras's files: whole numbers in ranges, single numbers, null.
+TEST(MixingImages, read_the_forms_that_keras_writes) {
+  const auto same_as = [](const Layer& layer, const std::string& class_name, Config config) {
+    EXPECT_EQ(layer_from_config(class_name, config).config(), layer.config());
+  };
+  same_as(RandomErasing({.scale = 0.25}), "RandomErasing",
+          Config::map({{"factor", Config::list({0, 1.0})},
+                       {"scale", 0.25},
+                       {"fill_value", nullptr},
+                       {"value_range", Config::list({0, 255})},
+                       {"seed", nullptr}}));
+  same_as(RandomErasing({.fill_value = {3.0}}), "RandomErasing", Config::map({{"fill_value", 3}}));
+  same_as(RandomColorJitter({.brightness_factor = 0.25, .contrast_factor = Factor(0.0, 0.5)}),
+          "RandomColorJitter",
+          Config::map({{"brightness_factor", 0.25},
+                       {"contrast_factor", 0.5},
+                       {"saturation_factor", nullptr},
+                       {"hue_factor", nullptr}}));
+  same_as(RandomGaussianBlur(), "RandomGaussianBlur",
+          Config::map({{"kernel_size", Config::list({3, 3})},
+                       {"sigma", Config::list({0, 1.0})},
+                       {"data_format", "channels_last"}}));
+  same_as(RandAugment({.factor = {0.0, 0.5}}), "RandAugment", Config::map({{"factor", 0.5}}));
+  EXPECT_TRUE(
+      contains(message_of<ValueError>([] {
+                 layer_from_config("MixUp", Config::map({{"data_format", "channels_first"}}));
+               }),
+               "channels_first"));
+}
+
 TEST(MixingImages, refuse_what_makes_no_sense) {
   const auto refused = [](const std::function<void()>& f, const std::string& what) {
     EXPECT_TRUE(contains(message_of<ValueError>(f), what)) << message_of<ValueError>(f);

@@ -21,6 +21,7 @@ DeviceClock::DeviceClock(device::Device& device, device::Stream& copy, device::S
     batch.uploaded = device.make_timed_event();
     batch.stepped = device.make_timed_event();
   }
+  for (DurationHistogram* took : {&since_.step, &since_.upload, &since_.launch}) took->reserve();
   copy.synchronize();
   compute.synchronize();
   synchronize_clocks(device, copy);

@@ -63,6 +63,10 @@ struct Pipeline::Impl {
                     feed->timeline().track(track + 1), in_flight);
       uploading.resize(static_cast<std::size_t>(in_flight));
     }
+    // The first step that follows another at once may be any; none may allocate.
+    for (DurationHistogram* steps_took : {&stepped.step, &stepped.step_in_a_row, &durations.step}) {
+      steps_took->reserve();
+    }
   }
 
   // ---- Epochs, tuning, and the watch for a step or a device that starves ----

@@ -108,7 +108,7 @@ struct CutMixArguments {
   CutMixOptions options{};
 };
 void describe(Fields& fields, CutMixArguments& arguments) {
-  PositiveFactor factor{arguments.options.factor};
+  PositiveFactor factor = layers::positive(arguments.options.factor);
   layers::describe_layout(fields, arguments.options);
   fields("factor", factor);
   fields("seed", arguments.options.seed);

@@ -116,7 +116,7 @@ struct RandAugmentArguments {
 void describe(Fields& fields, RandAugmentArguments& arguments) {
   RandAugmentOptions& options = arguments.options;
   layers::describe_layout(fields, options);
-  PositiveFactor factor{options.factor};
+  PositiveFactor factor = layers::positive(options.factor);
   fields("value_range", options.value_range);
   fields("num_ops", options.num_ops);
   fields("factor", factor);
@@ -155,7 +155,7 @@ struct AugMixArguments {
 void describe(Fields& fields, AugMixArguments& arguments) {
   AugMixOptions& options = arguments.options;
   layers::describe_layout(fields, options);
-  PositiveFactor factor{options.factor};
+  PositiveFactor factor = layers::positive(options.factor);
   fields("value_range", options.value_range);
   fields("num_chains", options.num_chains);
   fields("chain_depth", options.chain_depth);

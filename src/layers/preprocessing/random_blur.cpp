@@ -61,7 +61,8 @@ struct BlurArguments {
 void describe(Fields& fields, BlurArguments& arguments) {
   RandomGaussianBlurOptions& options = arguments.options;
   layers::describe_layout(fields, options);
-  PositiveFactor factor{options.factor}, sigma{options.sigma};
+  PositiveFactor factor = layers::positive(options.factor);
+  PositiveFactor sigma = layers::positive(options.sigma);
   fields("factor", factor);
   fields("kernel_size", options.kernel_size);
   fields("sigma", sigma);

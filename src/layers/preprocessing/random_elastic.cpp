@@ -27,7 +27,8 @@ struct ElasticArguments {
 void describe(Fields& fields, ElasticArguments& arguments) {
   RandomElasticTransformOptions& options = arguments.options;
   layers::describe_layout(fields, options);
-  PositiveFactor factor{options.factor}, scale{options.scale};
+  PositiveFactor factor = layers::positive(options.factor);
+  PositiveFactor scale = layers::positive(options.scale);
   fields("factor", factor);
   fields("scale", scale);
   fields("interpolation", options.interpolation);
@@ -86,6 +87,8 @@ class ElasticLayer final : public layers::ColorLayer<ElasticArguments> {
  private:
   // By how many pixels each pixel moves along the height and along the width, (batch, height,
   // width, 2).
+  // Keras takes the same numbers for both, so that its pixels move along a diagonal; the paper
+  // draws two fields.
   Value offsets(Value x, layers::ImageDraws& draws) const {
     graph::Graph& graph = *x.graph;
     const Shape& shape = x.shape();

@@ -38,7 +38,8 @@ struct ErasingArguments {
 void describe(Fields& fields, ErasingArguments& arguments) {
   RandomErasingOptions& options = arguments.options;
   layers::describe_layout(fields, options);
-  PositiveFactor factor{options.factor}, scale{options.scale};
+  PositiveFactor factor = layers::positive(options.factor);
+  PositiveFactor scale = layers::positive(options.scale);
   FillValue fill{options.fill_value};
   fields("factor", factor);
   fields("scale", scale);

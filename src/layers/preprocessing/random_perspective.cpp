@@ -20,7 +20,7 @@ struct PerspectiveArguments {
 void describe(Fields& fields, PerspectiveArguments& arguments) {
   RandomPerspectiveOptions& options = arguments.options;
   layers::describe_layout(fields, options);
-  PositiveFactor factor{options.factor};
+  PositiveFactor factor = layers::positive(options.factor);
   fields("factor", factor);
   fields("scale", options.scale);
   fields("interpolation", options.interpolation);
