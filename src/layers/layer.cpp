@@ -373,6 +373,7 @@ layers::CallArguments arguments_of(const layers::LayerBase& layer, const CallOpt
                                    std::vector<Value>& inputs) {
   layers::CallArguments arguments;
   if (options.use_causal_mask) arguments.flags.emplace_back("use_causal_mask");
+  if (options.reverse) arguments.flags.emplace_back("reverse");
   if (options.return_attention_scores) arguments.flags.emplace_back("return_attention_scores");
   const auto add = [&](const char* name, const Value& value) {
     if (value.node() == nullptr) return;

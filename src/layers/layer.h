@@ -108,8 +108,8 @@ class BuildContext {
   virtual bool trainable() const;
   // Returns a weight, which the first build declares and later ones find.
   virtual graph::Value weight(const WeightSpec& spec) = 0;
-  // Gives a weight that is not trained a new value, which is written at the end of the step unless
-  // the step fails.
+  // Gives a weight a new value, which is written unless the step fails: at the end of the step, or,
+  // for a trained weight, before the optimizer moves it. Its layers use the new value from here on.
   virtual void update(const WeightSpec& spec, graph::Value value) = 0;
   // Gives a kept state a new value, which is written after each step: those of training,
   // evaluation and prediction.
@@ -169,6 +169,14 @@ class LayerBase {
   virtual Config config() const;
   // The layers that are parts of this one, in Keras's order.
   virtual std::vector<Child> children() const { return {}; }
+
+  // A part's weight that Keras counts among the layer's own too, and before them, since the layer
+  // has an attribute for it. Empty for most layers.
+  struct AdoptedWeight {
+    const LayerBase* layer;
+    std::string name;
+  };
+  virtual std::optional<AdoptedWeight> adopted() const { return std::nullopt; }
 
   // Keras's names of the inputs that have a place ("query"), for a layer that takes several which
   // are no list; and of what a call may pass beside them.

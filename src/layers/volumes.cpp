@@ -41,4 +41,9 @@ graph::Value as_volumes(graph::Value images, std::int64_t depth) {
   return ops::reshape(images, {volumes, depth, shape[1], shape[2], shape[3]});
 }
 
+graph::Value plane_of(graph::Value kernel, std::int64_t depth) {
+  const Shape shape = kernel.shape();
+  return ops::reshape(ops::slice(kernel, 0, depth, 1), {shape[1], shape[2], shape[3], shape[4]});
+}
+
 }  // namespace stoker::layers

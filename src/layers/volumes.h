@@ -32,4 +32,7 @@ VolumePadding padding_of(graph::Value x, Padding padding, const Triple& reach,
 graph::Value as_images(graph::Value volumes);
 graph::Value as_volumes(graph::Value images, std::int64_t depth);
 
+// The plane of a kernel of volumes at a depth, which is a kernel of images.
+graph::Value plane_of(graph::Value kernel, std::int64_t depth);
+
 }  // namespace stoker::layers

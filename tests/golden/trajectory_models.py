@@ -20,14 +20,15 @@ class Case:
     # By the name of the tensor: the shape of a row and how many classes it holds; 0: real numbers.
     data: dict[str, tuple[tuple[int, ...], int]]
     is_fit: bool = False
+    backend: str = "jax"
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(is_fit=False, **data):
+def case(is_fit=False, backend="jax", **data):
     def mark(build):
-        CASES[build.__name__.replace("_", "-")] = Case(build, data, is_fit)
+        CASES[build.__name__.replace("_", "-")] = Case(build, data, is_fit, backend)
         return build
 
     return mark
@@ -312,4 +313,56 @@ def circle_sgd():
         optimizer=keras.optimizers.SGD(0.0625),
         loss=keras.losses.Circle(gamma=4.0, margin=0.375),
     )
+    return model
+
+
+# On JAX a layer cannot give a trained weight another value, and Keras's numbers differ.
+@case(backend="tensorflow", x=((6, 5, 2), 0), y=((3,), 0))
+def spectral_adam():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5, 2), name="x"),
+            kl.SpectralNormalization(
+                kl.Conv2D(
+                    4, 3, activation="tanh", kernel_regularizer=keras.regularizers.L2(0.0625)
+                ),
+                power_iterations=2,
+                name="images",
+            ),
+            kl.Flatten(name="flat"),
+            kl.SpectralNormalization(kl.Dense(5, activation="tanh"), name="rows"),
+            kl.Dense(3, name="out"),
+        ],
+        name="spectral",
+    )
+    model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss="mse")
+    return model
+
+
+@case(x=((4,), 7), y=((4,), 7))
+def tied_embedding_adam():
+    ids = keras.Input((4,), dtype="int32", name="ids")
+    tied = kl.ReversibleEmbedding(7, 5, logit_soft_cap=4.0, name="tied")
+    apart = kl.ReversibleEmbedding(7, 5, tie_weights=False, name="apart")
+    x = kl.Dense(5, activation="tanh", name="hidden")(kl.Add(name="both")([tied(ids), apart(ids)]))
+    out = kl.Add(name="sum")([tied(x, reverse=True), apart(x, reverse=True)])
+    model = keras.Model(ids, out, name="tied")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(**ADAM), loss=loss)
+    return model
+
+
+@case(x0=((3, 6, 2), 0), x1=((3, 4, 5, 4, 1), 0), y=((3,), 0))
+def conv_lstm_rows_and_volumes():
+    rows = keras.Input((3, 6, 2), name="rows")
+    volumes = keras.Input((3, 4, 5, 4, 1), name="volumes")
+    first = kl.ConvLSTM1D(3, 3, padding="same", return_sequences=True, name="first")(rows)
+    second = kl.ConvLSTM1D(2, 2, strides=2, go_backwards=True, name="second")(first)
+    solid = kl.ConvLSTM3D(
+        2, (2, 3, 2), strides=(1, 2, 1), recurrent_activation="hard_sigmoid", name="solid"
+    )
+    parts = [kl.Flatten(name="flat_rows")(second), kl.Flatten(name="flat_solid")(solid(volumes))]
+    out = kl.Dense(3, name="out")(kl.Concatenate(name="both")(parts))
+    model = keras.Model([rows, volumes], out, name="both_kinds")
+    model.compile(optimizer=keras.optimizers.SGD(0.0625, momentum=0.875), loss="mse")
     return model

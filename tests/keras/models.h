@@ -19,6 +19,7 @@ struct Exchanged {
   std::vector<Tensor> inputs;
   std::vector<Tensor> targets{};
   bool has_dropout = false;  // Random numbers differ between the two sides.
+  bool trains_alike = true;  // Whether the trained models are compared too.
 };
 
 inline Tensor classes_below(std::int32_t classes) {
@@ -267,7 +268,43 @@ inline Exchanged stateful(const std::string& policy) {
   model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
   return {std::move(model),
           {Tensor::normal({kRows, 6, 4}, 0.0f, 1.0f, 1)},
-          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)}};
+          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)},
+          false,
+          false};
+}
+
+// Layers around layers that share a weight with them, whose training differs on JAX.
+inline Exchanged spectral(const std::string& policy) {
+  Sequential model({Input({6, 5, 2}),
+                    SpectralNormalization(Conv2D(4, 3, {.activation = "tanh"}), {.name = "images"}),
+                    Flatten(), SpectralNormalization(Dense(5), {.power_iterations = 2}), Dense(2)},
+                   {.dtype_policy = policy});
+  model.compile({.optimizer = Adam({.learning_rate = kLearningRate}), .loss = "mse"});
+  return {std::move(model),
+          {Tensor::normal({kRows, 6, 5, 2}, 0.0f, 1.0f, 1)},
+          {Tensor::normal({kRows, 2}, 0.0f, 1.0f, 2)},
+          false,
+          false};
+}
+
+// A table that is used in both directions, and recurrent layers of rows and volumes.
+inline Exchanged tied(const std::string& policy) {
+  const Value ids = Input({4}, {.dtype = "int32", .name = "ids"});
+  const Layer table = ReversibleEmbedding(7, 6, {.mask_zero = false, .logit_soft_cap = 8.0});
+  const Layer apart = ReversibleEmbedding(7, 6, {.tie_weights = false});
+  const Value vectors = Add()({table(ids), apart(ids)});
+  const Value rows =
+      ConvLSTM1D(3, 2, {.padding = "same", .return_sequences = true})(Reshape({4, 3, 2})(vectors));
+  const Value solid =
+      ConvLSTM3D(2, {1, 2, 1}, {.strides = {1, 1, 2}})(Reshape({3, 1, 3, 2, 2})(Flatten()(rows)));
+  const Value hidden = Add()({Dense(6)(Flatten()(solid)), Dense(6)(Flatten()(vectors))});
+  const Value logits = Add()({table(hidden, {.reverse = true}), apart(hidden, {.reverse = true})});
+  Model model(ids, logits, {.dtype_policy = policy});
+  model.compile({.optimizer = SGD({.learning_rate = kLearningRate}), .loss = "mse"});
+  Tensor tokens({kRows, 4}, DType::int32);
+  std::int32_t next = 0;
+  for (std::int32_t& token : tokens.data<std::int32_t>()) token = next++ % 7;
+  return {std::move(model), {tokens}, {Tensor::normal({kRows, 7}, 0.0f, 1.0f, 2)}};
 }
 
 inline std::map<std::string, Exchanged> models() {
@@ -284,6 +321,8 @@ inline std::map<std::string, Exchanged> models() {
   made.emplace("attention_float32", attention("float32"));
   made.emplace("recurrent_float32", recurrent("float32"));
   made.emplace("stateful_float32", stateful("float32"));
+  made.emplace("spectral_float32", spectral("float32"));
+  made.emplace("tied_float32", tied("float32"));
   return made;
 }
 

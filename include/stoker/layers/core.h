@@ -72,6 +72,29 @@ struct EmbeddingOptions {
 };
 Layer Embedding(std::int64_t input_dim, std::int64_t output_dim, EmbeddingOptions options = {});
 
+// An Embedding that also goes back: called with CallOptions::reverse it maps vectors (...,
+// output_dim) to a number for each id (..., input_dim), by the table's transpose or, unless
+// tie_weights, by a matrix of its own (output_dim, input_dim). With a logit_soft_cap these numbers
+// are cap * tanh(number / cap). They are computed in reverse_dtype ("float32", "bfloat16" or
+// "float16"), or in the layer's compute type.
+//   Layer embedding = ReversibleEmbedding(vocabulary, 64);
+//   Value vectors = embedding(ids);
+//   Value logits = embedding(decoder(vectors), {.reverse = true});
+struct ReversibleEmbeddingOptions {
+  bool tie_weights = true;
+  Initializer embeddings_initializer = "uniform";
+  Regularizer embeddings_regularizer{};
+  Regularizer activity_regularizer{};
+  Constraint embeddings_constraint{};
+  bool mask_zero = false;
+  std::optional<std::string> reverse_dtype{};
+  std::optional<double> logit_soft_cap{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer ReversibleEmbedding(std::int64_t input_dim, std::int64_t output_dim,
+                          ReversibleEmbeddingOptions options = {});
+
 // Maps x (..., features) to x with zeros in the steps whose features all equal `mask_value`, and
 // gives it a mask that leaves these steps out.
 struct MaskingOptions {

@@ -75,8 +75,10 @@ class Value {
 };
 
 // What a call passes to a layer beside its inputs, by Keras's names. Only layers of attention take
-// these, and others throw ValueError for one that is set.
+// these, and ReversibleEmbedding `reverse`. Others throw ValueError for one that is set.
 struct CallOptions {
+  // Goes from vectors back to a number for each id.
+  bool reverse = false;
   // No query sees a key that lies behind its own place.
   bool use_causal_mask = false;
   // A second output has the weights that each query gives to the keys.

@@ -85,4 +85,16 @@ struct UnitNormalizationOptions {
 };
 Layer UnitNormalization(UnitNormalizationOptions options = {});
 
+// Applies `layer`, whose weight "kernel" (or "embeddings") it divides in each training step by an
+// estimate of its largest singular value as a matrix (.., last axis), from as many power iterations
+// as given (Miyato et al. 2018). The weight itself takes the divided value before the step uses it,
+// as with Keras on TensorFlow and PyTorch, and evaluation and prediction use it as it is. Throws
+// ValueError for a layer without such a weight.
+struct SpectralNormalizationOptions {
+  std::int64_t power_iterations = 1;
+  std::string name{};
+  std::string dtype{};
+};
+Layer SpectralNormalization(Layer layer, SpectralNormalizationOptions options = {});
+
 }  // namespace stoker

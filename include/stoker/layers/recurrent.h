@@ -20,6 +20,7 @@
 #include "stoker/initializers.h"
 #include "stoker/layers/layer.h"
 #include "stoker/layers/size2d.h"
+#include "stoker/layers/size3d.h"
 
 namespace stoker {
 
@@ -208,13 +209,15 @@ struct RNNOptions {
 Layer RNN(Layer cell, RNNOptions options = {});
 Layer RNN(std::vector<Layer> cells, RNNOptions options = {});
 
-// ---- Images -------------------------------------------------------------------------------------
-// An LSTM whose products are convolutions: it takes (batch, steps, height, width, channels), and
-// its states are images of `filters` channels. The state's convolution keeps their size.
-struct ConvLSTM2DOptions {
-  Size2D strides = 1;
+// ---- Rows, images and volumes -------------------------------------------------------------------
+// An LSTM whose products are convolutions: it takes (batch, steps, width, channels), (batch, steps,
+// height, width, channels) or (batch, steps, depth, height, width, channels), and its states are
+// rows, images or volumes of `filters` channels. The state's convolution keeps their size.
+template <class Size>
+struct ConvLSTMOptions {
+  Size strides = 1;
   std::string padding = "valid";  // or "same"
-  Size2D dilation_rate = 1;
+  Size dilation_rate = 1;
   ActivationFunction activation = "tanh";
   ActivationFunction recurrent_activation = "sigmoid";
   bool use_bias = true;
@@ -241,7 +244,12 @@ struct ConvLSTM2DOptions {
   std::string name{};
   std::string dtype{};
 };
+using ConvLSTM1DOptions = ConvLSTMOptions<std::int64_t>;
+using ConvLSTM2DOptions = ConvLSTMOptions<Size2D>;
+using ConvLSTM3DOptions = ConvLSTMOptions<Size3D>;
+Layer ConvLSTM1D(std::int64_t filters, std::int64_t kernel_size, ConvLSTM1DOptions options = {});
 Layer ConvLSTM2D(std::int64_t filters, Size2D kernel_size, ConvLSTM2DOptions options = {});
+Layer ConvLSTM3D(std::int64_t filters, Size3D kernel_size, ConvLSTM3DOptions options = {});
 
 // ---- Layers around layers -----------------------------------------------------------------------
 // Takes a sequence forwards by a recurrent layer made like `layer`, and backwards by another one,

@@ -1,10 +1,9 @@
-// Conv3D and Conv3DTranspose over volumes (batch, depth, height, width, channels). The sum over a
-// kernel's depth is one of convolutions of images: those at the depths that each plane of the
-// kernel meets.
+// Conv3D and Conv3DTranspose over volumes (batch, depth, height, width, channels).
 #include <algorithm>
 #include <utility>
 
 #include "layers/convolution/base.h"
+#include "layers/convolution/spatial.h"
 #include "layers/registry.h"
 #include "layers/volumes.h"
 
@@ -31,12 +30,6 @@ void describe(Fields& fields, VolumeArguments<Options>& conv) {
   layers::describe_windows(fields, conv.kernel_size, conv.options);
   if constexpr (requires { conv.options.groups; }) fields("groups", conv.options.groups);
   layers::describe_kernel_and_bias(fields, conv.options);
-}
-
-// The plane of a kernel at a depth.
-Value plane_of(Value kernel, std::int64_t depth) {
-  const Shape shape = kernel.shape();
-  return ops::reshape(ops::slice(kernel, 0, depth, 1), {shape[1], shape[2], shape[3], shape[4]});
 }
 
 template <class Options>
@@ -111,43 +104,14 @@ class Conv3DLayer final : public VolumeLayer<Conv3DOptions> {
     ops::require(channels % groups == 0, *x.graph, "expected channels divisible by ", groups,
                  " groups, received ", x.shape());
     const Value kernel = this->kernel(context, channels / groups, filters_);
-    const auto padding = layers::padding_of(
-        x, padding_, reach(), strides_,
-        format("kernel ", layers::text_of(kernel_size_),
-               is_above_1(dilations_) ? " dilated by " + layers::text_of(dilations_) : ""),
-        "kernel");
-    ops::Conv2DAttributes attributes;
-    attributes.strides = {strides_[1], strides_[2]};
-    attributes.dilations = {dilations_[1], dilations_[2]};
-    attributes.padding_before = {padding.before[1], padding.before[2]};
-    attributes.padding_after = {padding.after[1], padding.after[2]};
-    attributes.groups = groups;
-
-    const std::int64_t padded = x.shape()[1] + padding.before[0] + padding.after[0];
-    const std::int64_t depth = (padded - reach()[0]) / strides_[0] + 1;
-    // The last plane's depths, with the stride's gap behind each of them, have to lie inside.
-    const std::int64_t needed = (kernel_size_[0] - 1) * dilations_[0] + depth * strides_[0];
-    const std::int64_t behind = padding.after[0] + std::max<std::int64_t>(needed - padded, 0);
-    const Value volume =
-        ops::pad(context.to_compute(x), {0, padding.before[0], 0, 0, 0}, {0, behind, 0, 0, 0});
-    Value sum;
-    for (std::int64_t plane = 0; plane < kernel_size_[0]; ++plane) {
-      const Value met = every_stride(volume, plane * dilations_[0], depth);
-      const Value part = ops::conv2d(layers::as_images(met), plane_of(kernel, plane), attributes);
-      sum = sum ? ops::add(sum, part) : part;
-    }
-    return finish(context, layers::as_volumes(sum, depth));
+    return finish(context, layers::convolve(context.to_compute(x), kernel,
+                                            {list_of(kernel_size_), list_of(strides_),
+                                             list_of(dilations_), padding_, groups}));
   }
 
  private:
-  // Returns `count` depths from `first` on, a stride apart.
-  Value every_stride(Value volume, std::int64_t first, std::int64_t count) const {
-    const std::int64_t stride = strides_[0];
-    const Value run = ops::slice(volume, 1, first, count * stride);
-    if (stride == 1) return run;
-    const Shape s = run.shape();
-    const Value split = ops::reshape(run, {s[0], count, stride, s[2], s[3], s[4]});
-    return ops::reshape(ops::slice(split, 2, 0, 1), {s[0], count, s[2], s[3], s[4]});
+  static std::vector<std::int64_t> list_of(const Triple& triple) {
+    return {triple.begin(), triple.end()};
   }
 };
 
@@ -196,7 +160,7 @@ class Conv3DTransposeLayer final : public VolumeLayer<Conv3DTransposeOptions> {
     Value sum;
     for (std::int64_t plane = 0; plane < kernel_size_[0]; ++plane) {
       const Value part =
-          ops::conv2d_backward_data(images, plane_of(kernel, plane), result, attributes);
+          ops::conv2d_backward_data(images, layers::plane_of(kernel, plane), result, attributes);
       const Value apart = spread(layers::as_volumes(part, depth));
       const std::int64_t before = plane * dilations_[0];
       const Value placed = ops::pad(apart, {0, before, 0, 0, 0}, {0, last - before, 0, 0, 0});

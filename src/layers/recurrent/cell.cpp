@@ -89,13 +89,6 @@ std::vector<MaskedValue> CellLayer::build(BuildContext& context,
   return outputs;
 }
 
-Config config_of(const Child& part) {
-  const Config all = part.layer->config();
-  Config own = all.at("config");
-  own.set("name", part.name);
-  return Config(all).set("config", std::move(own));
-}
-
 std::shared_ptr<CellLayer> cell_of(const Layer& layer, const char* what) {
   auto cell = std::dynamic_pointer_cast<CellLayer>(layer.base());
   if (cell == nullptr) {

@@ -54,9 +54,6 @@ class CellLayer : public LayerBase {
                                  std::span<const MaskedValue> inputs) override;
 };
 
-// The configuration of a layer's part, which has its name there even if it has none of its own.
-Config config_of(const Child& part);
-
 // Throws ValueError where the layer is no cell.
 std::shared_ptr<CellLayer> cell_of(const Layer& layer, const char* what);
 

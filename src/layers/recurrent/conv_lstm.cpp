@@ -1,6 +1,8 @@
-// ConvLSTM2D (Shi et al. 2015): an LSTM whose products are convolutions. All gates are computed by
-// one convolution of the input, for all steps at once, and one of the state.
+// ConvLSTM1D, ConvLSTM2D and ConvLSTM3D (Shi et al. 2015): an LSTM whose products are convolutions.
+// All gates are computed by one convolution of the input, for all steps at once, and one of the
+// state.
 #include "core/check.h"
+#include "layers/convolution/spatial.h"
 #include "layers/recurrent/gated_cell.h"
 #include "layers/recurrent/recurrent_layer.h"
 #include "layers/registry.h"
@@ -15,20 +17,46 @@ namespace {
 using graph::Value;
 
 // The arguments beside those of all recurrent layers.
+template <class Size>
 struct ConvLSTMArguments {
   std::int64_t filters = 0;
-  Size2D kernel_size = 1;
-  ConvLSTM2DOptions options{};
+  Size kernel_size = 1;
+  ConvLSTMOptions<Size> options{};
 };
 
-void describe(Fields& fields, ConvLSTMArguments& arguments) {
-  ConvLSTM2DOptions& o = arguments.options;
+// What differs by the number of spatial axes.
+template <class Size>
+struct Spatial;
+template <>
+struct Spatial<std::int64_t> {
+  static constexpr const char* kClass = "ConvLSTM1D";
+  static constexpr const char* kInput = "sequences (batch, steps, width, channels)";
+  static std::vector<std::int64_t> list(std::int64_t size) { return {size}; }
+};
+template <>
+struct Spatial<Size2D> {
+  static constexpr const char* kClass = "ConvLSTM2D";
+  static constexpr const char* kInput = "images (batch, steps, height, width, channels)";
+  static std::vector<std::int64_t> list(const Size2D& size) { return {size.height, size.width}; }
+};
+template <>
+struct Spatial<Size3D> {
+  static constexpr const char* kClass = "ConvLSTM3D";
+  static constexpr const char* kInput = "volumes (batch, steps, depth, height, width, channels)";
+  static std::vector<std::int64_t> list(const Size3D& size) {
+    return {size.depth, size.height, size.width};
+  }
+};
+
+template <class Size>
+void describe(Fields& fields, ConvLSTMArguments<Size>& arguments) {
+  ConvLSTMOptions<Size>& o = arguments.options;
   fields.required("filters", arguments.filters);
-  fields.required("kernel_size", arguments.kernel_size);
-  fields("strides", o.strides);
+  describe_required_size(fields, "kernel_size", arguments.kernel_size);
+  describe_size(fields, "strides", o.strides);
   fields("padding", o.padding);
   fields.always("data_format", "channels_last");
-  fields("dilation_rate", o.dilation_rate);
+  describe_size(fields, "dilation_rate", o.dilation_rate);
   fields("activation", o.activation);
   fields("recurrent_activation", o.recurrent_activation);
   fields("use_bias", o.use_bias);
@@ -47,36 +75,38 @@ void describe(Fields& fields, ConvLSTMArguments& arguments) {
   fields("seed", o.seed);
 }
 
+template <class Size>
 class ConvLSTMCell final : public CellLayer {
  public:
   // Messages of the constructor name the layer that the cell belongs to.
-  ConvLSTMCell(ConvLSTMArguments arguments, const std::string& label)
+  ConvLSTMCell(ConvLSTMArguments<Size> arguments, const std::string& label)
       : CellLayer("ConvLSTMCell", "conv_lstm_cell", arguments.options.dtype),
-        arguments_(std::move(arguments)),
-        padding_(parse_padding(*this, options_.padding)) {
+        arguments_(std::move(arguments)) {
     check::require(label, "filters", arguments_.filters, check::at_least(1));
     check::require(label, "a dropout", options_.dropout, check::half_open(0, 1));
     check::require(label, "a recurrent_dropout", options_.recurrent_dropout,
                    check::half_open(0, 1));
-    const auto is_large = [](const Pair& pair) { return pair[0] > 1 || pair[1] > 1; };
-    for (const auto& [what, pair] :
-         {std::pair{"kernel_size", kernel_}, std::pair{"strides", strides_},
-          std::pair{"dilation_rate", dilations_}}) {
-      for (const std::int64_t extent : pair) {
+    for (const auto& [what, extents] :
+         {std::pair{"kernel_size", &of_input_.kernel}, std::pair{"strides", &of_input_.strides},
+          std::pair{"dilation_rate", &of_input_.dilations}}) {
+      for (const std::int64_t extent : *extents) {
         check::require(label, what, extent, check::half_open(1, 0x1p31));
       }
     }
-    if (is_large(strides_) && is_large(dilations_)) {
+    if (is_any_above_1(of_input_.strides) && is_any_above_1(of_input_.dilations)) {
       throw ValueError(format(label,
                               ": expected strides or dilation_rate above 1, not both (as "
                               "Keras), received strides ",
-                              text_of<Size2D>(strides_), " and dilation_rate ",
-                              text_of<Size2D>(dilations_)));
+                              text_of(of_input_.strides), " and dilation_rate ",
+                              text_of(of_input_.dilations)));
     }
+    // The state keeps its size.
+    const std::vector<std::int64_t> ones(of_input_.kernel.size(), 1);
+    of_state_ = {of_input_.kernel, ones, ones, Padding::same};
   }
 
   void write_fields(Fields& fields) const override {
-    ConvLSTMArguments copy = arguments_;
+    ConvLSTMArguments<Size> copy = arguments_;
     describe(fields, copy);
   }
 
@@ -84,39 +114,32 @@ class ConvLSTMCell final : public CellLayer {
 
   std::vector<Shape> state_shapes(Value x) const override {
     const Shape& s = x.shape();
-    ops::require(s.rank() == 5, *x.graph,
-                 "expected a sequence of images (batch, steps, height, width, channels), received ",
-                 s);
-    const ops::Conv2DAttributes a = attributes_for(ops::reshape(x, images_of(s)));
-    Shape state{s[0], 0, 0, arguments_.filters};
-    for (std::size_t d = 0; d < 2; ++d) {
-      const std::int64_t reach = (kernel_[d] - 1) * dilations_[d] + 1;
-      const std::int64_t padded = s[d + 2] + a.padding_before[d] + a.padding_after[d];
-      state[d + 1] = (padded - reach) / strides_[d] + 1;
+    ops::require(s.rank() == of_input_.kernel.size() + 3, *x.graph, "expected a sequence of ",
+                 Spatial<Size>::kInput, ", received ", s);
+    Shape state{s[0]};
+    for (const std::int64_t extent : convolved_extents(frames_of(x), of_input_)) {
+      state.push_back(extent);
     }
+    state.push_back(arguments_.filters);
     return {state, state};
   }
 
   Step begin(BuildContext& context, Value& x) override {
     const Shape in = x.shape();
     const std::int64_t filters = arguments_.filters, columns = 4 * filters;
-    const Value kernel = context.weight({"kernel",
-                                         {kernel_[0], kernel_[1], in[4], columns},
-                                         options_.kernel_initializer,
-                                         options_.kernel_regularizer,
-                                         options_.kernel_constraint});
-    const Value recurrent = context.weight({"recurrent_kernel",
-                                            {kernel_[0], kernel_[1], filters, columns},
-                                            options_.recurrent_initializer,
-                                            options_.recurrent_regularizer,
-                                            options_.recurrent_constraint});
+    const Value kernel =
+        context.weight({"kernel", kernel_shape(in.back(), columns), options_.kernel_initializer,
+                        options_.kernel_regularizer, options_.kernel_constraint});
+    const Value recurrent = context.weight(
+        {"recurrent_kernel", kernel_shape(filters, columns), options_.recurrent_initializer,
+         options_.recurrent_regularizer, options_.recurrent_constraint});
     if (context.training() && options_.dropout > 0.0) {
-      const Value mask = shared_dropout(context, options_.seed, {in[0], 1, in[2], in[3], in[4]},
-                                        options_.dropout, 0);
+      Shape one_step = in;
+      one_step[1] = 1;
+      const Value mask = shared_dropout(context, options_.seed, one_step, options_.dropout, 0);
       x = ops::cast(ops::multiply(x, mask), x.dtype());
     }
-    x = ops::reshape(x, images_of(in));
-    Value y = ops::conv2d(x, kernel, attributes_for(x));
+    Value y = convolve(frames_of(x), kernel, of_input_);
     if (options_.use_bias) {
       WeightSpec bias{"bias",
                       {columns},
@@ -126,50 +149,47 @@ class ConvLSTMCell final : public CellLayer {
       if (options_.unit_forget_bias) bias.ones = {.first = filters, .count = filters};
       y = ops::add(y, context.weight(bias));
     }
-    x = ops::reshape(y, {in[0], in[1], y.shape()[1], y.shape()[2], columns});
+    Shape sums{in[0], in[1]}, state{in[0]};
+    for (std::size_t axis = 1; axis < y.shape().rank(); ++axis) sums.push_back(y.shape()[axis]);
+    for (std::size_t axis = 2; axis + 1 < sums.rank(); ++axis) state.push_back(sums[axis]);
+    state.push_back(filters);
+    x = ops::reshape(y, sums);
+    const auto channels = static_cast<std::int64_t>(state.rank()) - 1;
 
     const bool drops = context.training() && options_.recurrent_dropout > 0.0;
     std::vector<Value> masks, kernels;
     for (std::uint32_t gate = 0; gate < 4 && drops; ++gate) {
-      masks.push_back(shared_dropout(context, options_.seed,
-                                     {in[0], x.shape()[2], x.shape()[3], filters},
-                                     options_.recurrent_dropout, 1 + gate));
+      masks.push_back(
+          shared_dropout(context, options_.seed, state, options_.recurrent_dropout, 1 + gate));
     }
-    if (drops) kernels = ops::split(recurrent, 3, 4);
+    if (drops) kernels = ops::split(recurrent, channels, 4);
     return [=, this](Value of_x, const States& before) {
-      std::vector<Value> sums = ops::split(of_x, 3, 4);
+      std::vector<Value> sums = ops::split(of_x, channels, 4);
       if (drops) {
         for (std::size_t gate = 0; gate < 4; ++gate) {
           const Value state = ops::cast(ops::multiply(before[0], masks[gate]), before[0].dtype());
-          sums[gate] = ops::add(sums[gate], convolve_state(state, kernels[gate]));
+          sums[gate] = ops::add(sums[gate], convolve(state, kernels[gate], of_state_));
         }
       } else {
-        sums = ops::split(ops::add(of_x, convolve_state(before[0], recurrent)), 3, 4);
+        sums = ops::split(ops::add(of_x, convolve(before[0], recurrent, of_state_)), channels, 4);
       }
       return step(sums, before[1]);
     };
   }
 
  private:
-  // All steps' images as one batch.
-  static Shape images_of(const Shape& x) {
-    return {x[0] < 0 ? Shape::kUnknown : x[0] * x[1], x[2], x[3], x[4]};
+  // All steps as one batch.
+  static Value frames_of(Value x) {
+    const Shape& s = x.shape();
+    Shape frames{s[0] < 0 ? Shape::kUnknown : s[0] * s[1]};
+    for (std::size_t axis = 2; axis < s.rank(); ++axis) frames.push_back(s[axis]);
+    return ops::reshape(x, frames);
   }
-  ops::Conv2DAttributes attributes_for(Value images) const {
-    ops::Conv2DAttributes attributes;
-    attributes.strides = strides_;
-    attributes.dilations = dilations_;
-    const Pair reach{(kernel_[0] - 1) * dilations_[0] + 1, (kernel_[1] - 1) * dilations_[1] + 1};
-    set_padding(images, padding_, reach, strides_, attributes.padding_before,
-                attributes.padding_after, format("kernel ", text_of<Size2D>(kernel_)), "kernel");
-    return attributes;
-  }
-  // The state keeps its size.
-  Value convolve_state(Value state, Value kernel) const {
-    ops::Conv2DAttributes attributes;
-    set_padding(state, Padding::same, kernel_, {1, 1}, attributes.padding_before,
-                attributes.padding_after, format("kernel ", text_of<Size2D>(kernel_)), "kernel");
-    return ops::conv2d(state, kernel, attributes);
+  Shape kernel_shape(std::int64_t from, std::int64_t to) const {
+    Shape shape(of_input_.kernel);
+    shape.push_back(from);
+    shape.push_back(to);
+    return shape;
   }
 
   States step(const std::vector<Value>& sums, Value cell_before) const {
@@ -182,31 +202,37 @@ class ConvLSTMCell final : public CellLayer {
     return {ops::multiply(gate(3), activate(cell, options_.activation)), cell};
   }
 
-  const ConvLSTMArguments arguments_;
-  const ConvLSTM2DOptions& options_ = arguments_.options;
-  const Pair kernel_ = Axes<Size2D>::pair(arguments_.kernel_size);
-  const Pair strides_ = Axes<Size2D>::pair(options_.strides);
-  const Pair dilations_ = Axes<Size2D>::pair(options_.dilation_rate);
-  const Padding padding_;
+  const ConvLSTMArguments<Size> arguments_;
+  const ConvLSTMOptions<Size>& options_ = arguments_.options;
+  const SpatialWindows of_input_{
+      Spatial<Size>::list(arguments_.kernel_size), Spatial<Size>::list(options_.strides),
+      Spatial<Size>::list(options_.dilation_rate), parse_padding(*this, options_.padding)};
+  SpatialWindows of_state_;
 };
 
-Layer conv_lstm(RecurrentOptions options, ConvLSTMArguments arguments) {
-  const std::string label =
-      options.name.empty() ? "ConvLSTM2D" : format("ConvLSTM2D \"", options.name, "\"");
-  auto cell = std::make_shared<ConvLSTMCell>(arguments, label);
+template <class Size>
+Layer conv_lstm(RecurrentOptions options, ConvLSTMArguments<Size> arguments) {
+  const char* const name = Spatial<Size>::kClass;
+  const std::string label = options.name.empty() ? name : format(name, " \"", options.name, "\"");
+  auto cell = std::make_shared<ConvLSTMCell<Size>>(arguments, label);
   const auto write_cell = [arguments](Fields& fields) {
-    ConvLSTMArguments copy = arguments;
+    ConvLSTMArguments<Size> copy = arguments;
     describe(fields, copy);
   };
-  return Layer(std::make_shared<RecurrentLayer>("ConvLSTM2D", std::move(options), std::move(cell),
-                                                write_cell));
+  return Layer(
+      std::make_shared<RecurrentLayer>(name, std::move(options), std::move(cell), write_cell));
 }
 
-}  // namespace
+template <class Size>
+Layer conv_lstm(std::int64_t filters, Size kernel_size, ConvLSTMOptions<Size> options) {
+  RecurrentOptions recurrent = recurrent_options(options);
+  return conv_lstm<Size>(std::move(recurrent), {filters, kernel_size, std::move(options)});
+}
 
-Layer make_ConvLSTM2D(Fields& fields) {
+template <class Size>
+Layer conv_lstm(Fields& fields) {
   RecurrentOptions options;
-  ConvLSTMArguments arguments;
+  ConvLSTMArguments<Size> arguments;
   describe(fields, options);
   describe(fields, arguments);
   fields.finish();
@@ -214,11 +240,22 @@ Layer make_ConvLSTM2D(Fields& fields) {
   return conv_lstm(std::move(options), std::move(arguments));
 }
 
+}  // namespace
+
+Layer make_ConvLSTM1D(Fields& fields) { return conv_lstm<std::int64_t>(fields); }
+Layer make_ConvLSTM2D(Fields& fields) { return conv_lstm<Size2D>(fields); }
+Layer make_ConvLSTM3D(Fields& fields) { return conv_lstm<Size3D>(fields); }
+
 }  // namespace layers
 
+Layer ConvLSTM1D(std::int64_t filters, std::int64_t kernel_size, ConvLSTM1DOptions options) {
+  return layers::conv_lstm(filters, kernel_size, std::move(options));
+}
 Layer ConvLSTM2D(std::int64_t filters, Size2D kernel_size, ConvLSTM2DOptions options) {
-  layers::RecurrentOptions recurrent = layers::recurrent_options(options);
-  return layers::conv_lstm(std::move(recurrent), {filters, kernel_size, std::move(options)});
+  return layers::conv_lstm(filters, kernel_size, std::move(options));
+}
+Layer ConvLSTM3D(std::int64_t filters, Size3D kernel_size, ConvLSTM3DOptions options) {
+  return layers::conv_lstm(filters, kernel_size, std::move(options));
 }
 
 }  // namespace stoker

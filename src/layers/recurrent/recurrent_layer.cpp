@@ -1,6 +1,7 @@
 #include "layers/recurrent/recurrent_layer.h"
 
 #include "layers/registry.h"
+#include "layers/wrapping.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 

@@ -5,6 +5,7 @@
 #include "layers/fields.h"
 #include "layers/recurrent/cell.h"
 #include "layers/registry.h"
+#include "layers/wrapping.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 

@@ -4,6 +4,7 @@
 #include "layers/fields.h"
 #include "layers/recurrent/cell.h"
 #include "layers/registry.h"
+#include "layers/wrapping.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -39,10 +40,7 @@ class TimeDistributedLayer final : public LayerBase {
     casts_inputs = false;
   }
 
-  std::vector<Child> children() const override {
-    const std::string& own = inner_->name();
-    return {{own.empty() ? snake_case(inner_->class_name()) : own, inner_, "layer"}};
-  }
+  std::vector<Child> children() const override { return {wrapped(inner_)}; }
 
   void write_fields(Fields& fields) const override {
     TimeDistributedArguments arguments{options_, config_of(children().at(0))};

@@ -21,6 +21,7 @@ void Network::add(const std::shared_ptr<layers::LayerBase>& layer, const std::st
   });
   if (is_known) return;
   layers_.push_back({layer.get(), path});
+  const auto first = static_cast<std::ptrdiff_t>(weights_.size());
   for (const layers::WeightSpec& spec : layer->weights()) {
     std::int64_t& end = spec.trainable ? parameter_bytes_ : state_bytes_;
     const auto space = spec.trainable ? graph::Space::parameter : graph::Space::state;
@@ -37,6 +38,12 @@ void Network::add(const std::shared_ptr<layers::LayerBase>& layer, const std::st
     end += aligned(count * static_cast<std::int64_t>(sizeof(float)));
   }
   for (const layers::Child& child : layer->children()) add(child.layer, path + "/" + child.name);
+  if (const auto adopted = layer->adopted()) {
+    const auto found = std::find_if(weights_.begin() + first, weights_.end(), [&](const Weight& w) {
+      return w.layer == adopted->layer && w.spec.name == adopted->name;
+    });
+    if (found != weights_.end()) std::rotate(weights_.begin() + first, found, found + 1);
+  }
 }
 
 std::string Network::label_of(const layers::LayerBase& layer) const {

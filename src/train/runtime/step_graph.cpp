@@ -46,6 +46,7 @@ class StepContext final : public layers::BuildContext {
       leaf = graph_.leaf(weight.path, {DType::float32, weight.spec.shape}, weight.home);
       // Keras penalises trainable weights only.
       if (weight.spec.regularizer && trainable()) {
+        penalties_.emplace_back(weight.home, losses_.size());
         add_loss(layers::penalty(weight.spec.regularizer, leaf));
       }
     }
@@ -61,7 +62,11 @@ class StepContext final : public layers::BuildContext {
     const Weight& weight = network_.weight(layer(), spec.name);
     const Home home = weight.home;
     if (is_16bit(weight.dtype)) value = ops::to_float(ops::cast(value, weight.dtype));
-    set(updates_, home, value);
+    set(weight.spec.trainable ? replaced_ : updates_, home, value);
+    // The penalty is on the value that the step uses.
+    for (const auto& [penalised, loss] : penalties_) {
+      if (penalised == home) losses_[loss] = layers::penalty(weight.spec.regularizer, value);
+    }
   }
   void keep(const layers::WeightSpec& spec, Value value) override {
     set(kept_, network_.weight(layer(), spec.name).home, ops::to_float(value));
@@ -93,6 +98,9 @@ class StepContext final : public layers::BuildContext {
   const std::vector<Value>& leaves() const { return leaves_; }
   const std::vector<Value>& copies() const { return copies_; }
   const Updates& updates() const { return updates_; }
+  // The values that trained weights have from the beginning of the step on, in place of those that
+  // they had.
+  const Updates& replaced() const { return replaced_; }
   // What is written after steps of any mode.
   const Updates& kept() const { return kept_; }
   const std::vector<Value>& losses() const { return losses_; }
@@ -101,7 +109,7 @@ class StepContext final : public layers::BuildContext {
   // The value that a weight will have after the part of the step that is built so far. Null where
   // it still has its old value.
   const Value* pending_update(const Home& home) const {
-    for (const Updates* updates : {&updates_, &kept_}) {
+    for (const Updates* updates : {&updates_, &replaced_, &kept_}) {
       for (const auto& [updated, value] : *updates) {
         if (updated == home) return &value;
       }
@@ -138,8 +146,9 @@ class StepContext final : public layers::BuildContext {
   std::set<std::uint32_t> streams_;  // The streams that are taken.
   std::vector<Value> leaves_ = std::vector<Value>(network_.weights().size());
   std::vector<Value> copies_ = leaves_;
-  Updates updates_, kept_;
+  Updates updates_, replaced_, kept_;
   std::vector<Value> losses_;
+  std::vector<std::pair<Home, std::size_t>> penalties_;  // Of weights, by their places in losses_.
 };
 
 Value field_leaf(Graph& graph, const Field& field, std::size_t offset, std::int64_t rows) {
@@ -330,6 +339,25 @@ void write_guarded(Value value, Home home) {
                       {.guard = ops::Guard::error, .keeps_finite = true});
 }
 
+// Writes the values that layers gave to trained weights, which the optimizer moves on from.
+void write_replaced(const Network& network, const StepContext& context) {
+  for (const auto& [home, value] : context.replaced()) {
+    std::vector<Home> homes{home};
+    std::vector<DType> dtypes{DType::float32};
+    if (network.copy_dtype()) {
+      const auto is_it = [&home = home](const Weight& weight) { return weight.home == home; };
+      homes.push_back(Network::copy_home(*std::ranges::find_if(network.weights(), is_it)));
+      dtypes.push_back(*network.copy_dtype());
+    }
+    graph::Expression expression;
+    const std::int32_t input = expression.input(0);
+    for (std::size_t i = 0; i < homes.size(); ++i) expression.add_output(input);
+    ops::pointwise_into(
+        {value}, std::move(expression), std::move(homes),
+        {.guard = ops::Guard::error, .keeps_finite = true, .dtypes = std::move(dtypes)});
+  }
+}
+
 void write_kept(Graph& graph, const StepContext& context) {
   const graph::Scope scope(graph, {Origin::Kind::layer, "states"});
   for (const auto& [home, value] : context.kept()) {
@@ -351,8 +379,11 @@ std::vector<bool> append_gradients(Graph& graph, const Network& network, const S
   std::vector<Value> parameters;  // There are two values for each weight: the weight and its copy.
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
     const Weight& weight = network.weights()[i];
-    const Value leaf = context.leaves()[i];
+    Value leaf = context.leaves()[i];
     if (!leaf || !weight.spec.trainable || compiled.frozen.contains(weight.layer)) continue;
+    for (const auto& [home, value] : context.replaced()) {
+      if (home == weight.home) leaf = value;
+    }
     wanted.push_back(i);
     parameters.push_back(leaf);
     parameters.push_back(context.copies()[i] ? context.copies()[i] : leaf);
@@ -435,6 +466,7 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
                    scaling != nullptr ? scaling->growth_steps : 0);
     }
     const graph::Scope scope(graph, {Origin::Kind::optimizer, "optimizer"});
+    write_replaced(network, context);
     append_update(graph, network, *compiled->options.optimizer.base(), has_gradient,
                   compiled->options.optimizer.excluded_from_weight_decay());
     for (const auto& [home, value] : context.updates()) write_guarded(value, home);

@@ -20,7 +20,7 @@ bool is_input(const LayerBase& layer) {
 // Walks the layers as Keras's _save_state() does.
 class Walk {
  public:
-  explicit Walk(const Network& network) {
+  explicit Walk(const Network& network) : network_(network) {
     for (std::size_t i = 0; i < network.weights().size(); ++i) {
       const Weight& weight = network.weights()[i];
       if (!weight.spec.is_kept_state) weights_[weight.layer].emplace_back(i);
@@ -44,8 +44,13 @@ class Walk {
   void add(const LayerBase& layer, const std::string& name, const std::string& path) {
     if (!visited_.insert(&layer).second) return;
     KerasGroup& group = groups_.emplace_back(KerasGroup{path, name});
+    if (const auto adopted = layer.adopted()) {
+      for (const std::size_t i : weights_[adopted->layer]) {
+        if (network_.weights()[i].spec.name == adopted->name) group.variables.emplace_back(i);
+      }
+    }
     if (const auto own = weights_.find(&layer); own != weights_.end()) {
-      group.variables.assign(own->second.begin(), own->second.end());
+      group.variables.insert(group.variables.end(), own->second.begin(), own->second.end());
     }
     if (const auto* model = dynamic_cast<const ModelLayer*>(&layer)) {
       return add_layers(model->topology(), model->is_sequential(), path + "/");
@@ -56,6 +61,7 @@ class Walk {
     }
   }
 
+  const Network& network_;
   std::map<const LayerBase*, std::vector<std::size_t>> weights_;
   std::set<const LayerBase*> visited_;
   std::vector<KerasGroup> groups_;
