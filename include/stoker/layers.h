@@ -8,6 +8,7 @@
 #include "stoker/layers/convolution.h"
 #include "stoker/layers/core.h"
 #include "stoker/layers/layer.h"
+#include "stoker/layers/lookups.h"
 #include "stoker/layers/merging.h"
 #include "stoker/layers/normalization.h"
 #include "stoker/layers/pooling.h"

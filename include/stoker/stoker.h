@@ -48,3 +48,4 @@
 #include "stoker/source.h"
 #include "stoker/tensor.h"
 #include "stoker/tensorboard.h"
+#include "stoker/text.h"

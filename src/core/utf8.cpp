@@ -1,12 +1,8 @@
 #include "core/utf8.h"
 
-#include <cstddef>
-
 namespace stoker {
-namespace {
 
-// Returns the bytes of the sequence that begins the text, or 0 where none does.
-std::size_t sequence_length(std::string_view text) {
+std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
   };
@@ -29,13 +25,11 @@ std::size_t sequence_length(std::string_view text) {
   return 0;
 }
 
-}  // namespace
-
 std::string valid_utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = utf8_length(text);
     if (length == 0) {
       valid += "\xef\xbf\xbd";
       text.remove_prefix(1);

@@ -32,6 +32,14 @@ std::span<const LayerClass> layer_classes() { return kLayerClasses; }
 const LayerClass& layer_class(std::string_view name) {
   // Keras's older files have this class under the name in Keras's source.
   if (name == "GroupedQueryAttention") name = "GroupQueryAttention";
+  if (name == "StringLookup" || name == "TextVectorization") {
+    throw ValueError(
+        format(name, " takes texts, and stands before a model here: ", name,
+               "::from_config() makes one of this configuration (stoker/text.h), and ",
+               "set_vocabulary() takes the lines of the vocabulary.txt that the .keras",
+               " file has of it (read_vocabulary()). The model is made of the layers ",
+               "behind it, with an Input for what it writes"));
+  }
   return class_named("layer", name, kLayerClasses);
 }
 

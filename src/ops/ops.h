@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/lookup_table.h"
 #include "core/warp_tap.h"
 #include "graph/expression.h"
 #include "graph/graph.h"
@@ -459,6 +460,29 @@ struct RecurrenceBackwardPlaces {
   int dlast = -1, dcell = -1, dsequence = -1;
   int dx = 0, before = 1, dproduct = -1, reset = -1, dstate = -1, dstate_cell = -1;
 };
+
+// ---- lookup ------------------------------------------------------------------------------------
+// A value for each number: ids [..], int32 -> int32 [..]. The table (core/lookup_table.h), which
+// may be missing, says which of them have one. A number that has none is recorded in the scalars,
+// and gets 0, unless there are buckets for such numbers.
+struct LookupAttributes : graph::Attributes {
+  UnknownNumbers unknown;
+  std::string text() const override;
+};
+Value lookup(Value ids, Value table, const UnknownNumbers& unknown);
+// Appends the table of these keys, of which no two are equal, and their values.
+struct LookupEntry {
+  std::int32_t key, value;
+};
+Value lookup_table(Graph& graph, std::vector<LookupEntry> entries);
+
+// One of so many buckets for the numbers along the last axis together, by TensorFlow's crossing of
+// features: [.., n], int32 -> int32 [..].
+struct CrossHashAttributes : graph::Attributes {
+  std::int32_t buckets = 1;
+  std::string text() const override;
+};
+Value cross_hash(Value numbers, std::int32_t buckets);
 
 // The attributes of a node. The caller names their type, which the node's op determines.
 template <class A>

@@ -52,6 +52,14 @@ const std::map<std::string, std::string>& left_out() {
   return names;
 }
 
+// Layers of Keras that are classes of stoker/text.h, since no tensor of a model holds texts.
+bool stands_before_models(const std::string& module, const std::string& name) {
+  if (module != "layers") return false;
+  std::ostringstream text;
+  text << std::ifstream(source_folder() / "include/stoker/text.h").rdbuf();
+  return text.str().find("\nclass " + name + " {") != std::string::npos;
+}
+
 template <class F>
 bool is_known(const F& make) {
   try {
@@ -83,7 +91,8 @@ bool is_there(const std::string& module, const std::string& name) {
   };
   if (listed.contains(module + " " + name)) return true;
   if (module == "layers") {
-    return std::ranges::any_of(layers::layer_classes(),
+    return stands_before_models(module, name) ||
+           std::ranges::any_of(layers::layer_classes(),
                                [&](const auto& one) { return one.name == name; });
   }
   if (module == "initializers") {
@@ -146,7 +155,10 @@ std::string page() {
     if (!is_there(module, name)) name = own_name;
     if (is_there(module, name)) {
       const std::size_t cases = cases_of(module, name);
-      own.done.push_back(cases > 0 ? format(name, " (", cases, ")") : name);
+      const bool is_before = stands_before_models(module, name);
+      own.done.push_back(is_before   ? format(name, " (before the model)")
+                         : cases > 0 ? format(name, " (", cases, ")")
+                                     : name);
     } else if (reason != left_out().end()) {
       own.left_out.push_back(format(name, " (", reason->second, ")"));
     } else {
@@ -158,8 +170,10 @@ std::string page() {
       ", and every activation function. A test writes this page: a name is here if this build "
       "knows "
       "it, and the number behind it is that of its golden cases, which the same build computes as "
-      "Keras does ([tests/golden](../tests/golden/README.md)). Where an option of a class that is "
-      "here is not offered, a model that uses it is refused, with the option's name "
+      "Keras does ([tests/golden](../tests/golden/README.md)). Layers of texts stand before the "
+      "model, as classes of `stoker/text.h`, and are compared with Keras in `tests/layers`. Where "
+      "an option of a class that is here is not offered, a model that uses it is refused, with the "
+      "option's name "
       "([models-as-json.md](models-as-json.md)).\n\n| | here | of | |\n|---|---|---|---|\n");
   for (const std::string& name : order) {
     const Module& own = modules[name];

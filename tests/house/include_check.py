@@ -86,6 +86,7 @@ PUBLIC_HEADERS = {
     "constraints.h": "initializers",
     "initializers.h": "initializers",
     "layers.h": "layers",
+    "text.h": "layers",
     "layers/": "layers",
     "losses.h": "losses",
     "metrics.h": "metrics",

@@ -8,20 +8,16 @@
 
 #include "core/check.h"
 #include "layers/fields.h"
+#include "layers/preprocessing/categories.h"
 #include "layers/registry.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
 namespace stoker {
-namespace {
 
 using graph::Expr;
-using graph::Value;
 
-// Whole numbers (batch, ..) as rows of `depth` categories: a row for each number ("one_hot"), or
-// for the numbers along the last axis together, with 1 where one is among them ("multi_hot") or
-// with how often it is ("count").
-Value encoded(Value numbers, const std::string& mode, std::int64_t depth) {
+graph::Value layers::encoded(graph::Value numbers, const std::string& mode, std::int64_t depth) {
   Shape shape = numbers.shape();
   if (mode == "one_hot") {
     if (shape.rank() > 1 && shape.back() == 1) {
@@ -35,19 +31,23 @@ Value encoded(Value numbers, const std::string& mode, std::int64_t depth) {
   return ops::reduce(kind, ops::one_hot(numbers, depth), {-2});
 }
 
-Value as_whole(Value x) {
+graph::Value layers::as_whole(graph::Value x) {
   if (x.dtype() == DType::int32) return x;
   graph::Expression expression;
   expression.add_output(floor(Expr{&expression, expression.input(0)}).id);
   return ops::pointwise(*x.graph, {DType::int32, x.shape()}, {x}, expression)[0];
 }
 
-void require_mode(const layers::LayerBase& layer, const std::string& mode, bool allow_int) {
+void layers::require_mode(const LayerBase& layer, const std::string& mode, bool allow_int) {
   if (mode == "one_hot" || mode == "multi_hot" || mode == "count") return;
   if (allow_int && mode == "int") return;
   throw ValueError(format(layer.label(), ": expected an output_mode of ", allow_int ? "int, " : "",
                           "one_hot, multi_hot or count, received \"", mode, "\""));
 }
+
+namespace {
+
+using graph::Value;
 
 // ---- CategoryEncoding --------------------------------------------------------------------------
 struct EncodingArguments {
@@ -66,13 +66,13 @@ class EncodingLayer final : public layers::DescribedLayer<EncodingArguments> {
   explicit EncodingLayer(EncodingArguments arguments)
       : DescribedLayer("CategoryEncoding", std::move(arguments)) {
     layers::require_positive(*this, "num_tokens", arguments_.num_tokens);
-    require_mode(*this, arguments_.options.output_mode, false);
+    layers::require_mode(*this, arguments_.options.output_mode, false);
     casts_inputs = false;  // bfloat16 cannot hold every number above 256.
   }
 
   Value apply(layers::BuildContext& context, Value x) override {
-    return context.to_compute(
-        encoded(as_whole(x), arguments_.options.output_mode, arguments_.num_tokens));
+    return context.to_compute(layers::encoded(layers::as_whole(x), arguments_.options.output_mode,
+                                              arguments_.num_tokens));
   }
 };
 
@@ -94,7 +94,7 @@ class DiscretizationLayer final : public layers::DescribedLayer<DiscretizationAr
   explicit DiscretizationLayer(DiscretizationArguments arguments)
       : DescribedLayer("Discretization", std::move(arguments)) {
     const std::vector<double>& boundaries = arguments_.bin_boundaries;
-    require_mode(*this, arguments_.options.output_mode, true);
+    layers::require_mode(*this, arguments_.options.output_mode, true);
     const auto fits = [](double a, double b) { return a < b; };
     const bool is_finite =
         std::ranges::all_of(boundaries, [](double b) { return std::isfinite(b); });
@@ -120,9 +120,9 @@ class DiscretizationLayer final : public layers::DescribedLayer<DiscretizationAr
         ops::ReduceKind::sum, ops::reshape(ops::to_float(x), column),
         ops::constant(*x.graph, {count}, numbers),
         [](Expr element, Expr boundary) { return less_equal(boundary, element); }, {-1});
-    const Value whole = as_whole(bins);
+    const Value whole = layers::as_whole(bins);
     const std::string& mode = arguments_.options.output_mode;
-    return mode == "int" ? whole : context.to_compute(encoded(whole, mode, count + 1));
+    return mode == "int" ? whole : context.to_compute(layers::encoded(whole, mode, count + 1));
   }
 };
 

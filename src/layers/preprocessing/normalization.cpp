@@ -12,6 +12,7 @@
 #include "core/multi_index.h"
 #include "layers/axes.h"
 #include "layers/fields.h"
+#include "layers/preprocessing/integer_lookup.h"
 #include "layers/preprocessing/normalization.h"
 #include "layers/registry.h"
 #include "ops/common.h"
@@ -253,9 +254,10 @@ Layer Normalization(NormalizationOptions options) {
 
 void layers::adapt(const Layer& normalization,
                    const std::function<std::optional<DataBatch>()>& next) {
+  if (adapt_lookup(normalization, next)) return;
   auto* layer = dynamic_cast<NormalizationLayer*>(normalization.base().get());
   if (layer == nullptr) {
-    throw ValueError(format("adapt: expected a Normalization, received ",
+    throw ValueError(format("adapt: expected a Normalization or an IntegerLookup, received ",
                             normalization.base() ? normalization.base()->label() : "no layer"));
   }
   layer->adapt(next);

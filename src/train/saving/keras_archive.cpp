@@ -37,9 +37,13 @@ KerasArchive::KerasArchive(const std::filesystem::path& path)
   for (const io::ZipMember& member : zip_.members()) {
     const std::string& name = member.name;
     if (name == kConfig || name == kMetadata || name == kWeights) continue;
-    throw IoError(format(name_, ": expected the members ", kMetadata, ", ", kConfig, " and ",
-                         kWeights, ", received \"", name.substr(0, 200),
-                         "\". Vocabularies and weights in NumPy's format are not offered"));
+    throw IoError(
+        format(name_, ": expected the members ", kMetadata, ", ", kConfig, " and ", kWeights,
+               ", received \"", name.substr(0, 200),
+               "\". Weights in NumPy's format are not offered. A vocabulary (assets/.../",
+               "vocabulary.txt) belongs to a layer of texts or of a lookup: unpacked, it is ",
+               "read by read_vocabulary(), for the set_vocabulary() of stoker/text.h, and ",
+               "Keras can save the model of the layers behind that one"));
   }
 }
 
