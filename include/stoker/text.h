@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "stoker/config.h"
+#include "stoker/salt.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
@@ -47,15 +48,6 @@ class Texts {
  private:
   std::span<const std::string> strings_{};
   std::span<const std::string_view> views_{};
-};
-
-// A key for hashes that others cannot foresee: two numbers, or one that stands for both.
-struct Salt {
-  std::uint64_t first = 0, second = 0;
-  Salt(std::int64_t both) : Salt(both, both) {}
-  Salt(std::int64_t one, std::int64_t other)
-      : first(static_cast<std::uint64_t>(one)), second(static_cast<std::uint64_t>(other)) {}
-  friend bool operator==(const Salt&, const Salt&) = default;
 };
 
 // Returns the lines of a text file, one token each, without empty lines at its end. Throws IoError.
