@@ -20,7 +20,7 @@ class OptimizerBase;
 
 // A handle of an optimizer; copies share the configuration (a model keeps its own slots). Strings
 // work where an Optimizer is taken: "sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad",
-// "adamax", "ftrl", "nadam", "lion", "lamb", "schedulefreeadamw".
+// "adamax", "ftrl", "nadam", "lion", "lamb", "schedulefreeadamw", "adafactor", "muon".
 class Optimizer {
  public:
   Optimizer() : Optimizer("rmsprop") {}  // Keras's default in compile()
@@ -213,8 +213,8 @@ struct LambOptions {
   std::optional<std::int64_t> ema_overwrite_frequency{};
   std::optional<std::int64_t> gradient_accumulation_steps{};
 };
-// The rate rises over the first warmup_steps updates, and needs no schedule after them. While a model
-// trains its weights are those at which gradients are taken, as in Keras.
+// The rate rises over the first warmup_steps updates, and needs no schedule after them. While a
+// model trains its weights are those at which gradients are taken, as in Keras.
 struct ScheduleFreeAdamWOptions {
   LearningRate learning_rate = 0.0025;
   double beta_1 = 0.9;
@@ -230,6 +230,55 @@ struct ScheduleFreeAdamWOptions {
   std::optional<std::int64_t> ema_overwrite_frequency{};
   std::optional<std::int64_t> gradient_accumulation_steps{};
 };
+// The second moment is the product of averages over rows and columns, and a step is as large as the
+// weight times the rate: epsilon_2 stands for the root mean square of weights below it. Steps whose
+// root mean square is above clip_threshold are made smaller. The rate is at most one over the root
+// of the number of updates; relative_step changes nothing beyond that, as in Keras.
+struct AdafactorOptions {
+  LearningRate learning_rate = 0.001;
+  double beta_2_decay = -0.8;
+  double epsilon_1 = 1e-30;
+  double epsilon_2 = 1e-3;
+  double clip_threshold = 1.0;
+  bool relative_step = true;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+};
+// Matrices go by Muon's step, weights of other ranks by AdamW's: those of layers of embeddings too,
+// unless exclude_embeddings is off, and those whose path (Model::weight_names) one of the regular
+// expressions in exclude_layers is found in. With rms_rate, a matrix (n, m) takes steps of
+// sqrt(max(n, m)) * rms_rate, so that one learning rate fits both; without, of 1.
+struct MuonOptions {
+  LearningRate learning_rate = 0.001;
+  double adam_beta_1 = 0.9;
+  double adam_beta_2 = 0.999;
+  std::optional<double> adam_weight_decay = 0.004;
+  double epsilon = 1e-7;
+  std::optional<double> weight_decay = 0.004;  // Of the matrices.
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<std::int64_t> ema_overwrite_frequency{};
+  std::optional<std::int64_t> gradient_accumulation_steps{};
+  std::vector<std::string> exclude_layers{};
+  bool exclude_embeddings = true;
+  double muon_a = 3.4445;
+  double muon_b = -4.7750;
+  double muon_c = 2.0315;
+  double adam_lr_ratio = 1.0;
+  double momentum = 0.95;
+  std::int64_t ns_steps = 5;
+  bool nesterov = true;
+  std::optional<double> rms_rate = 0.2;
+};
 
 Optimizer SGD(SGDOptions options = {});
 Optimizer Adam(AdamOptions options = {});
@@ -243,6 +292,19 @@ Optimizer Nadam(NadamOptions options = {});
 Optimizer Lion(LionOptions options = {});
 Optimizer Lamb(LambOptions options = {});
 Optimizer ScheduleFreeAdamW(ScheduleFreeAdamWOptions options = {});
+Optimizer Adafactor(AdafactorOptions options = {});
+Optimizer Muon(MuonOptions options = {});
+
+// Updates each weight by the optimizer whose regular expression matches its whole path
+// (Model::weight_names, with or without the model's name and "/" before it), and by the default one
+// where none does. A pattern that is the path itself decides before others. Each optimizer has its
+// own learning rate, clipping and weight decay; the model has no learning rate then, and
+// learning_rate() and set_learning_rate() throw ValueError. compile() throws ValueError where two
+// patterns match a weight; construction, for a pattern that is no regular expression, and for
+// optimizers that scale the loss, keep an average or accumulate gradients, and for Nadam.
+//   model.compile({.optimizer = MultiOptimizer(Adam(), {{"encoder/.*", SGD()}}), .loss = "mse"});
+Optimizer MultiOptimizer(Optimizer default_optimizer,
+                         std::vector<std::pair<std::string, Optimizer>> optimizers);
 
 // Multiplies the loss by a scale, so that gradients are not lost below float16's smallest numbers,
 // and the gradients by its inverse before `inner` sees them. A step with a gradient that is not

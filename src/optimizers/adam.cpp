@@ -1,7 +1,7 @@
 // Adam (Kingma, Ba 2015), AMSGrad (Reddi, Kale, Kumar 2018), and AdamW (Loshchilov, Hutter 2019),
 // which is Adam with weight decay by default. Epsilon is added to the root of the uncorrected
 // second moment, the paper's "epsilon hat".
-#include "optimizers/optimizer.h"
+#include "optimizers/adam.h"
 
 namespace stoker {
 namespace {
@@ -23,10 +23,6 @@ void describe(Fields& fields, AdamWOptions& options) { describe_adam(fields, "ad
 namespace {
 
 using graph::Expr;
-
-Expr constant(Expr beside, double value) {
-  return {beside.expression, beside.expression->constant(static_cast<float>(value))};
-}
 
 // Adam and AdamW share this class; their options differ only in the default of weight_decay.
 template <class Options>
@@ -55,28 +51,40 @@ class AdamRule final : public Described<optimizers::OptimizerBase, Options> {
   }
 
   void step(optimizers::Update& update, Expr parameter) const override {
-    const Expr alpha = update.scalar([this](Expr learning_rate, Expr t) {
-      const Expr power_1 = pow(constant(t, options_.beta_1), t);
-      const Expr power_2 = pow(constant(t, options_.beta_2), t);
-      return learning_rate * sqrt(1.0f - power_2) / (1.0f - power_1);
-    });
-    const Expr gradient = update.gradient();
-    const auto take_1 = static_cast<float>(1.0 - options_.beta_1);
-    const auto take_2 = static_cast<float>(1.0 - options_.beta_2);
-    const Expr momentum = update.slot(0) + (gradient - update.slot(0)) * take_1;
-    Expr velocity = update.slot(1) + (square(gradient) - update.slot(1)) * take_2;
-    update.set_slot(0, momentum);
-    update.set_slot(1, velocity);
-    if (options_.amsgrad) {
-      velocity = max(update.slot(2), velocity);
-      update.set_slot(2, velocity);
-    }
-    const auto epsilon = static_cast<float>(options_.epsilon);
-    update.set_parameter(parameter - momentum * alpha / (sqrt(velocity) + epsilon));
+    optimizers::append_adam(update, parameter,
+                            {options_.beta_1, options_.beta_2, options_.epsilon, options_.amsgrad});
   }
 };
 
+Expr constant(Expr beside, double value) {
+  return {beside.expression, beside.expression->constant(static_cast<float>(value))};
+}
+
 }  // namespace
+
+void optimizers::append_adam(Update& update, Expr parameter, const AdamNumbers& numbers) {
+  const Expr alpha = update.scalar([&](Expr learning_rate, Expr t) {
+    const Expr power_1 = pow(constant(t, numbers.beta_1), t);
+    const Expr power_2 = pow(constant(t, numbers.beta_2), t);
+    if (numbers.rate_ratio != 1.0) {
+      learning_rate = learning_rate * static_cast<float>(numbers.rate_ratio);
+    }
+    return learning_rate * sqrt(1.0f - power_2) / (1.0f - power_1);
+  });
+  const Expr gradient = update.gradient();
+  const auto take_1 = static_cast<float>(1.0 - numbers.beta_1);
+  const auto take_2 = static_cast<float>(1.0 - numbers.beta_2);
+  const Expr momentum = update.slot(0) + (gradient - update.slot(0)) * take_1;
+  Expr velocity = update.slot(1) + (square(gradient) - update.slot(1)) * take_2;
+  update.set_slot(0, momentum);
+  update.set_slot(1, velocity);
+  if (numbers.amsgrad) {
+    velocity = max(update.slot(2), velocity);
+    update.set_slot(2, velocity);
+  }
+  const auto epsilon = static_cast<float>(numbers.epsilon);
+  update.set_parameter(parameter - momentum * alpha / (sqrt(velocity) + epsilon));
+}
 
 Optimizer Adam(AdamOptions options) {
   return Optimizer(std::make_shared<const AdamRule<AdamOptions>>("Adam", "adam", options));

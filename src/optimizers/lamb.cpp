@@ -57,14 +57,15 @@ class LambRule final : public Described<optimizers::OptimizerBase, LambOptions> 
     update.set_direction(momentum / of_momentum / (sqrt(velocity / of_velocity) + epsilon));
   }
 
-  Value direction(Value parameter, Value direction) const override {
+  Value direction(const optimizers::WholeWeight& weight) const override {
     const Value ratio =
-        ops::map(norm_of(parameter), norm_of(direction), [](Expr of_weight, Expr of_direction) {
-          const Expr one{of_weight.expression, of_weight.expression->constant(1.0f)};
-          const Expr both = less(0.0f, of_weight) * less(0.0f, of_direction);
-          return select(both, of_weight / of_direction, one);
-        });
-    return ops::map(direction, ratio, [](Expr d, Expr r) { return d * r; });
+        ops::map(norm_of(weight.parameter), norm_of(weight.direction),
+                 [](Expr of_weight, Expr of_direction) {
+                   const Expr one{of_weight.expression, of_weight.expression->constant(1.0f)};
+                   const Expr both = less(0.0f, of_weight) * less(0.0f, of_direction);
+                   return select(both, of_weight / of_direction, one);
+                 });
+    return ops::map(weight.direction, ratio, [](Expr d, Expr r) { return d * r; });
   }
 
   void step(optimizers::Update& update, Expr parameter) const override {

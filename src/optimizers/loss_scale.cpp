@@ -47,11 +47,10 @@ class LossScaleOptimizerRule final
   void step(optimizers::Update& update, graph::Expr parameter) const override {
     inner_->step(update, parameter);
   }
-  bool has_direction() const override { return inner_->has_direction(); }
-  void prepare(optimizers::Update& update) const override { inner_->prepare(update); }
-  graph::Value direction(graph::Value parameter, graph::Value direction) const override {
-    return inner_->direction(parameter, direction);
+  const OptimizerBase& rule_for(const optimizers::UpdatedWeight& weight) const override {
+    return inner_->rule_for(weight);
   }
+  std::vector<const OptimizerBase*> members() const override { return inner_->members(); }
   const optimizers::LossScaling* loss_scaling() const override { return &scaling_; }
 
  private:

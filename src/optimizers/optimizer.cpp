@@ -76,6 +76,15 @@ std::vector<float> OptimizerBase::slot_values() const {
   return values;
 }
 
+std::regex pattern_of(const std::string& place, const std::string& pattern) {
+  try {
+    return std::regex(pattern);
+  } catch (const std::regex_error& error) {
+    throw ValueError(format(place, ": expected a regular expression, received \"", pattern,
+                            "\": ", error.what()));
+  }
+}
+
 void build(const OptimizerBase& optimizer, Update& update) {
   graph::Expr parameter = update.parameter();
   if (optimizer.common().weight_decay) {

@@ -7,7 +7,9 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/check.h"
@@ -15,6 +17,7 @@
 #include "graph/graph.h"
 #include "ops/ops.h"
 #include "optimizers/schedule.h"
+#include "optimizers/updated_weight.h"
 #include "stoker/optimizers.h"
 
 namespace stoker::optimizers {
@@ -40,12 +43,24 @@ class Update {
   virtual void set_direction(graph::Expr value) = 0;
 };
 
+// A weight as a whole, with the values that make its direction.
+struct WholeWeight {
+  const Shape& shape;
+  graph::Value parameter;  // The weight after weight decay, of the shape (elements).
+  graph::Value direction;  // Of the shape (elements).
+  graph::Value rate;       // The learning rate, of the shape ().
+  graph::Value update;     // The number of the update, which is 1 at the first, of the shape ().
+  // Returns a slot before the step, whose shape own_slot_shape() tells, and gives it a new value.
+  std::function<graph::Value(int index)> slot;
+  std::function<void(int index, graph::Value value)> set_slot;
+};
+
 struct Common {
   LearningRate learning_rate = 0.001;
-  std::optional<double> weight_decay;
-  std::optional<double> clipnorm;
-  std::optional<double> clipvalue;
-  std::optional<double> global_clipnorm;
+  std::optional<double> weight_decay{};
+  std::optional<double> clipnorm{};
+  std::optional<double> clipvalue{};
+  std::optional<double> global_clipnorm{};
   bool use_ema = false;
   double ema_momentum = 0.99;
   std::optional<std::int64_t> ema_overwrite_frequency{};
@@ -100,12 +115,24 @@ class OptimizerBase {
   virtual std::vector<float> own_slot_values() const {
     return std::vector<float>(own_slot_names().size(), 0.0f);
   }
+  // Returns the shape of a rule's own slot for a weight of this shape, whose memory may be the
+  // larger. Empty where the weight has no such slot.
+  virtual std::optional<Shape> own_slot_shape(std::size_t slot, const Shape& weight) const {
+    if (slot >= own_slot_names().size()) return std::nullopt;
+    return weight;
+  }
   // Returns the product of momenta after so many updates, which Keras's Nadam keeps as a variable
   // of its own behind all slots. Others have none.
   virtual std::optional<float> momentum_product(std::int64_t iterations) const {
     (void)iterations;
     return std::nullopt;
   }
+  // Returns the rule that updates a weight, for an optimizer that has several. Its own slots are
+  // the first ones of this optimizer's.
+  virtual const OptimizerBase& rule_for(const UpdatedWeight&) const { return *this; }
+  // The optimizers that are made into this one, each with its own learning rate. Empty for one with
+  // a learning rate for all weights.
+  virtual std::vector<const OptimizerBase*> members() const { return {}; }
   // Returns the optimizer that this one wraps, or null.
   virtual const OptimizerBase* inner() const { return nullptr; }
   // Returns how the loss is scaled, or null for an optimizer that does not scale it.
@@ -118,11 +145,8 @@ class OptimizerBase {
   // direction. The step follows it: update.gradient() is the direction then.
   virtual bool has_direction() const { return false; }
   virtual void prepare(Update&) const {}
-  // Both have the shape (elements); `parameter` is the weight after weight decay.
-  virtual graph::Value direction(graph::Value parameter, graph::Value direction) const {
-    (void)parameter;
-    return direction;
-  }
+  // Returns the new direction, of the shape of the old one.
+  virtual graph::Value direction(const WholeWeight& weight) const { return weight.direction; }
   // Appends the step itself; `parameter` is the parameter after weight decay.
   virtual void step(Update& update, graph::Expr parameter) const = 0;
 
@@ -146,6 +170,10 @@ class OptimizerBase {
 inline bool is_normal(double value) {
   return static_cast<float>(value) >= std::numeric_limits<float>::min();
 }
+
+// Returns the regular expression (ECMAScript's grammar). Throws ValueError, beginning with `place`,
+// for a text that is none.
+std::regex pattern_of(const std::string& place, const std::string& pattern);
 
 // Describes the fields that all optimizers have.
 template <class Options>

@@ -282,9 +282,22 @@ std::int64_t Model::count_params() const {
   return count;
 }
 
+namespace {
+
+void require_one_rate(const train::Compiled& compiled, const char* where) {
+  if (compiled.options.optimizer.base()->members().empty()) return;
+  throw ValueError(
+      format(where,
+             ": a model with a MultiOptimizer has no learning rate for all weights; its "
+             "optimizers have their own"));
+}
+
+}  // namespace
+
 double Model::learning_rate() const {
   const InUse model(impl("learning_rate"), "learning_rate", Access::read);
   model->require_compiled("learning_rate");
+  require_one_rate(*model->compiled, "learning_rate");
   const plan::Scalars scalars = model->state.read_scalars();
   const LearningRate& rate = model->compiled->options.optimizer.base()->common().learning_rate;
   return rate.is_schedule() ? rate.at(scalars.iterations) : scalars.learning_rate;
@@ -295,6 +308,7 @@ void Model::set_learning_rate(double learning_rate) {
   model->require_compiled("set_learning_rate");
   check::require("set_learning_rate", "a learning_rate", static_cast<float>(learning_rate),
                  check::at_least(0));
+  require_one_rate(*model->compiled, "set_learning_rate");
   if (model->compiled->options.optimizer.base()->common().learning_rate.is_schedule()) {
     throw ValueError(
         "set_learning_rate: the optimizer was compiled with a schedule, which gives the rate of "

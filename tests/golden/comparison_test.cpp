@@ -47,7 +47,7 @@ TEST(GoldenCases, AreAllThere) {
   EXPECT_EQ(golden_names("losses").size(), 43u);
   EXPECT_EQ(golden_names("metrics").size(), 40u);
   EXPECT_EQ(golden_names("optimizers").size(), 37u);
-  EXPECT_EQ(golden_names("trajectories").size(), 26u);
+  EXPECT_EQ(golden_names("trajectories").size(), 29u);
 }
 
 }  // namespace

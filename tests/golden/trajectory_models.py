@@ -366,3 +366,76 @@ def conv_lstm_rows_and_volumes():
     model = keras.Model([rows, volumes], out, name="both_kinds")
     model.compile(optimizer=keras.optimizers.SGD(0.0625, momentum=0.875), loss="mse")
     return model
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def mlp_muon():
+    model = keras.Sequential(
+        [
+            keras.Input((5,), name="x"),
+            kl.Dense(8, activation="tanh", name="wide"),
+            kl.LayerNormalization(name="norm"),
+            kl.Dense(4, activation="tanh", name="tall"),
+            kl.Dense(3, name="out"),
+        ],
+        name="mlp",
+    )
+    model.compile(
+        optimizer=keras.optimizers.Muon(
+            learning_rate=LEARNING_RATE,
+            adam_beta_1=0.875,
+            adam_beta_2=1 - 2.0**-10,
+            adam_weight_decay=0.125,
+            weight_decay=0.0625,
+            exclude_layers=["o.t/"],
+            adam_lr_ratio=0.5,
+            momentum=0.875,
+            muon_a=3.5,
+            muon_b=-4.75,
+            muon_c=2.0,
+            rms_rate=0.25,
+        ),
+        loss="mse",
+    )
+    return model
+
+
+@case(x=((5,), 0), y=((3,), 0))
+def mlp_several_optimizers():
+    model = keras.Sequential(
+        [
+            keras.Input((5,), name="x"),
+            kl.Dense(8, activation="tanh", name="first"),
+            kl.LayerNormalization(name="norm"),
+            kl.Dense(6, activation="tanh", name="second"),
+            kl.Dense(3, name="out"),
+        ],
+        name="mlp",
+    )
+    adam = keras.optimizers.Adam(**ADAM, weight_decay=0.125, global_clipnorm=0.25)
+    sgd = keras.optimizers.SGD(0.0625, momentum=0.875, clipvalue=0.125)
+    rms = keras.optimizers.RMSprop(**RMSPROP, clipnorm=0.25)
+    adagrad = keras.optimizers.Adagrad(0.03125, initial_accumulator_value=0.125)
+    optimizers = {"mlp/first/kernel": adagrad, "mlp/(first|norm)/.*": adam, "mlp/second/.*": rms}
+    optimizers = keras.optimizers.OptimizerMap(sgd, optimizers)
+    model.compile(optimizer=keras.optimizers.MultiOptimizer(optimizers), loss="mse")
+    return model
+
+
+@case(x=((5, 6, 2), 0), y=((3,), 0))
+def images_adafactor():
+    model = keras.Sequential(
+        [
+            keras.Input((5, 6, 2), name="x"),
+            kl.Conv2D(4, (3, 2), activation="tanh", name="conv"),
+            kl.Flatten(name="flat"),
+            kl.LayerNormalization(name="norm"),
+            kl.Dense(3, name="out"),
+        ],
+        name="images",
+    )
+    optimizer = keras.optimizers.Adafactor(
+        0.25, beta_2_decay=-0.75, epsilon_2=2.0**-8, clip_threshold=0.5, weight_decay=0.0625
+    )
+    model.compile(optimizer=optimizer, loss="mse")
+    return model

@@ -9,72 +9,20 @@
 #include <string>
 #include <vector>
 
-#include "layers/layer.h"
+#include "layers/images.h"
 #include "stoker/error.h"
 #include "support/contains.h"
 #include "support/message.h"
-#include "support/op_harness.h"
 
 namespace stoker {
 namespace {
 
 using test::contains;
+using test::Images;
 using test::message_of;
+using test::run;
+using test::same;
 using test::Values;
-
-class Context final : public layers::BuildContext {
- public:
-  Context(graph::Graph& graph, bool training) : graph_(graph), training_(training) {}
-
-  graph::Graph& graph() override { return graph_; }
-  bool training() const override { return training_; }
-  DType compute_dtype() const override { return DType::float32; }
-  graph::Value weight(const layers::WeightSpec&) override { return {}; }
-  void update(const layers::WeightSpec&, graph::Value) override {}
-  void add_loss(graph::Value) override {}
-  std::uint32_t random_stream(std::uint32_t purpose) override { return 7 + purpose; }
-
- private:
-  graph::Graph& graph_;
-  bool training_;
-};
-
-struct Images {
-  Shape shape;
-  Values values;
-
-  // An image of the batch.
-  Values image(std::int64_t n) const {
-    const auto elements = static_cast<std::ptrdiff_t>(shape.elements() / shape[0]);
-    return {values.begin() + n * elements, values.begin() + (n + 1) * elements};
-  }
-};
-
-Images run(const Layer& layer, const Images& images, bool training = true) {
-  Images result;
-  test::OpCase c;
-  c.inputs = {{.shape = images.shape, .given = images.values}};
-  c.build = [&](graph::Graph& graph, std::span<const graph::Value> in) {
-    Context context(graph, training);
-    const layers::MaskedValue input{in[0]};
-    const graph::Value y = context.call(*layer.base(), {&input, 1}).at(0).value;
-    result.shape = y.shape();
-    return std::vector{y};
-  };
-  result.values = test::run_case(c).outputs[0];
-  return result;
-}
-
-// The same image `batch` times: element (row, column, channel) is a number of its own.
-Images same(std::int64_t batch, std::int64_t height, std::int64_t width, std::int64_t channels) {
-  Images images{{batch, height, width, channels}, {}};
-  for (std::int64_t n = 0; n < batch; ++n) {
-    for (std::int64_t i = 0; i < height * width * channels; ++i) {
-      images.values.push_back(static_cast<double>(i + 1));
-    }
-  }
-  return images;
-}
 
 Values flipped(const Images& images, bool horizontally, bool vertically) {
   const Values image = images.image(0);

@@ -181,7 +181,7 @@ TEST(Optimizers, name_their_slots_as_keras_does) {
 
 TEST(Optimizers, go_by_keras_names) {
   for (const char* name : {"sgd", "adam", "adamw", "rmsprop", "adadelta", "adagrad", "adamax",
-                           "ftrl", "nadam", "lion"}) {
+                           "ftrl", "nadam", "lion", "lamb", "muon"}) {
     EXPECT_EQ(Optimizer(name).base()->name(), name);
   }
   EXPECT_EQ(Optimizer("RMSprop").base()->name(), "rmsprop");
@@ -189,7 +189,8 @@ TEST(Optimizers, go_by_keras_names) {
   EXPECT_EQ(Optimizer("sgd").base()->common().learning_rate, 0.01);
   EXPECT_EQ(message_of<ValueError>([] { Optimizer("adagrat"); }),
             "Optimizer: there is none named \"adagrat\"; known are sgd, adam, adamw, rmsprop, "
-            "adadelta, adagrad, adamax, ftrl, nadam, lion, lamb, schedulefreeadamw; did you mean "
+            "adadelta, adagrad, adamax, ftrl, nadam, lion, lamb, schedulefreeadamw, adafactor, "
+            "muon; did you mean "
             "\"adagrad\"?");
 }
 

@@ -8,6 +8,7 @@
 
 #include "stoker/axes.h"
 #include "stoker/layers/layer.h"
+#include "stoker/layers/size2d.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
@@ -162,5 +163,181 @@ struct SolarizationOptions {
 Layer Solarization(SolarizationOptions options = {});
 // Inverts images with a probability that is drawn from `factor`, of which one number f is {0, f}.
 Layer RandomInvert(Factor factor = 1.0, RandomColorOptions options = {});
+// Of the factors of the layers below one number f stands for {0, f}, as in Keras, but for
+// brightness_factor.
+//
+// Turns the hue of images (red, green, blue) by half of `factor` of a whole turn, in half of the
+// cases to the other side. Factors lie in [0, 1].
+Layer RandomHue(Factor factor, RandomColorOptions options = {});
+// Multiplies the saturation of images (red, green, blue) by f / (1 - f) for a factor f in [0, 1]:
+// 0.5 changes nothing, 0 gives gray. As in Keras it is the saturation, and not the result, that is
+// cut off at value_range; so with {0, 255} values of strong colors may leave it.
+Layer RandomSaturation(Factor factor, RandomColorOptions options = {});
+// Smooths images with factors in [0, 0.5), which is most with 0, and sharpens them with factors in
+// (0.5, 1]. A smooth pixel is the mean of a pixel, counted five times, and the eight around it,
+// which are 0 outside of the image.
+Layer RandomSharpness(Factor factor, RandomColorOptions options = {});
+// RandomBrightness, RandomContrast, RandomSaturation and RandomHue, those whose factor is given, in
+// this order.
+struct RandomColorJitterOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  std::optional<Factor> brightness_factor{};
+  std::optional<Factor> contrast_factor{};
+  std::optional<Factor> saturation_factor{};
+  std::optional<Factor> hue_factor{};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer RandomColorJitter(RandomColorJitterOptions options = {});
+// Blurs images with a probability from `factor`. The kernel's deviations along width and height are
+// drawn from `sigma`, in pixels, two for each batch; its size, two odd numbers {width, height} or
+// one for both, stays. Pixels outside of the image are 0. Factors and sigmas lie in [0, 1].
+struct RandomGaussianBlurOptions {
+  Factor factor = 1.0;
+  Size2D kernel_size = 3;
+  Factor sigma = 1.0;
+  std::vector<double> value_range{0.0, 255.0};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer RandomGaussianBlur(RandomGaussianBlurOptions options = {});
+
+// Stretches each channel of an image over value_range; one that has a single value stays. It acts
+// whether training or not, as in Keras.
+struct ValueRangeOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  std::string name{};
+  std::string dtype{};
+};
+Layer AutoContrast(ValueRangeOptions options = {});
+
+// Gives each channel values that are about equally often, by the cumulated histogram of `bins`
+// bins. As in Keras it is the histogram of all images of a batch together, and the layer acts while
+// training alone. A channel whose values all lie in one bin stays.
+struct EqualizationOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  std::int64_t bins = 256;
+  std::string name{};
+  std::string dtype{};
+};
+Layer Equalization(EqualizationOptions options = {});
+
+// Contrast limited adaptive histogram equalization: equalizes each of the tiles of an image by its
+// own histogram of 256 bins, in which no bin counts more than clip_limit times the mean (all do
+// with 0 or less), and mixes what the nearest four tiles make of a pixel. It acts whether training
+// or not, as in Keras. tile_grid_size is how many tiles {height, width} has; the image's mirror
+// image fills the last ones.
+struct ContrastLimitedOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  double clip_limit = 4.0;
+  Size2D tile_grid_size = 8;
+  std::string name{};
+  std::string dtype{};
+};
+Layer ContrastLimitedAdaptiveHistogramEqualization(ContrastLimitedOptions options = {});
+
+// Moves the corners of images, with a probability from `factor`, by up to half of `scale` of their
+// distance from the upper left corner, which stays as in Keras. What lies outside is fill_value.
+struct RandomPerspectiveOptions {
+  Factor factor = 1.0;
+  double scale = 1.0;
+  std::string interpolation = "bilinear";
+  double fill_value = 0.0;
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer RandomPerspective(RandomPerspectiveOptions options = {});
+
+// Moves the pixels of images, with a probability from `factor`, by normal numbers that a Gaussian
+// has smoothed (Simard, Steinkraus, Platt: "Best practices for convolutional neural networks",
+// 2003). A number s from `scale`, one for a batch, sets how far: the deviation of the Gaussian, and
+// of the numbers before it, is 0.05 s of the shorter side, in pixels, and the result counts 0.1 s
+// of the longer side times. Rows and columns move by numbers of their own.
+struct RandomElasticTransformOptions {
+  Factor factor = 1.0;
+  Factor scale = 1.0;
+  std::string interpolation = "bilinear";
+  std::string fill_mode = "reflect";
+  double fill_value = 0.0;
+  std::vector<double> value_range{0.0, 255.0};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer RandomElasticTransform(RandomElasticTransformOptions options = {});
+
+// Erases a rectangle of images with a probability from `factor`. Its sides are the square roots of
+// two numbers from `scale`, of the image's. fill_value is one number or one for each channel; with
+// none the rectangle is noise, normal numbers times the upper end of value_range. Either is cut off
+// at value_range.
+struct RandomErasingOptions {
+  Factor factor = 1.0;
+  Factor scale{0.02, 0.33};
+  std::vector<double> fill_value{};
+  std::vector<double> value_range{0.0, 255.0};
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer RandomErasing(RandomErasingOptions options = {});
+
+// MixUp and CutMix take images, or images and labels where Keras takes a dictionary of them, and
+// return as many values: MixUp().call({images, labels}). Labels (batch, ..) are floats, such as
+// rows of probabilities, and an input of the model. Each image is mixed with another one of the
+// batch, in an order that is drawn anew in each step, and its labels by the same shares.
+//
+// y = w x + (1 - w) other with w from Beta(alpha, alpha) (Zhang et al.: "mixup", 2018).
+struct MixUpOptions {
+  double alpha = 0.2;
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer MixUp(MixUpOptions options = {});
+// A rectangle comes from the other image (Yun et al.: "CutMix", 2019). Its share of the area is
+// drawn from Beta(a, a), with one number `a` from `factor` for a batch.
+struct CutMixOptions {
+  Factor factor = 1.0;
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer CutMix(CutMixOptions options = {});
+
+// Applies num_ops layers to a batch, each drawn anew of eleven: RandomShear, RandomTranslation,
+// RandomRotation, RandomBrightness, RandomColorDegeneration, RandomContrast, RandomSharpness,
+// RandomPosterization, Solarization, AutoContrast, Equalization, all with `factor` (Cubuk et al.:
+// "RandAugment", 2020). Every step computes all of them num_ops times.
+struct RandAugmentOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  std::int64_t num_ops = 2;
+  Factor factor = 0.5;
+  std::string interpolation = "bilinear";
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer RandAugment(RandAugmentOptions options = {});
+// Mixes a batch with num_chains changed ones, each made by chain_depth layers that are drawn of
+// RandAugment's or of none; without all_ops of its geometric ones, RandomPosterization,
+// Solarization, AutoContrast and Equalization (Hendrycks et al.: "AugMix", 2020). Shares are drawn
+// from a Dirichlet and a Beta distribution of `alpha`. Every step computes all layers num_chains *
+// chain_depth times.
+struct AugMixOptions {
+  std::vector<double> value_range{0.0, 255.0};
+  std::int64_t num_chains = 3;
+  std::int64_t chain_depth = 3;
+  Factor factor = 0.3;
+  double alpha = 1.0;
+  bool all_ops = true;
+  std::string interpolation = "bilinear";
+  std::optional<std::uint64_t> seed{};
+  std::string name{};
+  std::string dtype{};
+};
+Layer AugMix(AugMixOptions options = {});
 
 }  // namespace stoker

@@ -2,9 +2,8 @@
 #include <utility>
 
 #include "core/check.h"
-#include "layers/preprocessing/random_images.h"
+#include "layers/preprocessing/color_layers.h"
 #include "layers/registry.h"
-#include "layers/reshaping/spatial.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -15,76 +14,16 @@ using graph::Expr;
 using graph::Expression;
 using graph::Value;
 
-// A number of each image, (batch, 1, 1, 1).
-Value of_each_image(Value images, const std::function<Expr(Expression&)>& draw) {
-  Expression expression;
-  expression.add_output(draw(expression).id);
-  return ops::pointwise(*images.graph, {images.shape()[0], 1, 1, 1}, {}, expression)[0];
-}
-
-template <class Arguments>
-class ColorLayer : public layers::DescribedLayer<Arguments> {
- public:
-  using layers::DescribedLayer<Arguments>::DescribedLayer;
-
-  Value apply(layers::BuildContext& context, Value x) final {
-    layers::require_rank(x, 4, layers::layout_advice(2));
-    x = context.to_compute(x);
-    if (!context.training()) return x;
-    layers::ImageDraws draws(context, this->arguments_.options.seed);
-    return ops::cast(change(x, draws), x.dtype());
-  }
-
- protected:
-  virtual Value change(Value images, layers::ImageDraws& draws) const = 0;
-
-  void require_value_range() const {
-    const std::vector<double>& range = this->arguments_.options.value_range;
-    if (range.size() != 2 || !(range[0] < range[1])) {
-      throw ValueError(format(this->label(), ": expected a value_range {low, high}, received ",
-                              range.size() == 2 ? format(range[0], " and ", range[1])
-                                                : format(range.size(), " numbers")));
-    }
-  }
-  float lowest() const { return static_cast<float>(this->arguments_.options.value_range[0]); }
-  float highest() const { return static_cast<float>(this->arguments_.options.value_range[1]); }
-};
-
-void describe_options(Fields& fields, RandomColorOptions& options) {
-  layers::describe_layout(fields, options);
-  fields("value_range", options.value_range);
-  fields("seed", options.seed);
-}
-
-// Keras takes one number f for {0, f} where a factor is not negative.
-struct PositiveFactor {
-  Factor range;
-};
-
-}  // namespace
-
-template <>
-struct FieldType<PositiveFactor> {
-  static PositiveFactor read(const Config& config) {
-    if (config.is_number()) return {Factor(0.0, config.number())};
-    return {FieldType<Factor>::read(config)};
-  }
-  static Config write(const PositiveFactor& value) { return FieldType<Factor>::write(value.range); }
-};
-
-namespace {
-
-PositiveFactor positive(const Factor& factor) {
-  const bool is_symmetric = factor.lower == -factor.upper;
-  return {is_symmetric ? Factor(0.0, factor.upper) : factor};
-}
+using layers::ColorLayer;
+using layers::of_each_image;
+using layers::positive;
 
 struct BrightnessArguments {
   Factor factor = 0.0;
   RandomColorOptions options{};
 };
 void describe(Fields& fields, BrightnessArguments& brightness) {
-  describe_options(fields, brightness.options);
+  layers::describe_color_options(fields, brightness.options);
   fields.required("factor", brightness.factor);
 }
 
@@ -112,7 +51,7 @@ struct ContrastArguments {
   RandomColorOptions options{};
 };
 void describe(Fields& fields, ContrastArguments& contrast) {
-  describe_options(fields, contrast.options);
+  layers::describe_color_options(fields, contrast.options);
   fields.required("factor", contrast.factor);
 }
 
@@ -182,7 +121,7 @@ struct DegenerationArguments {
   RandomColorOptions options{};
 };
 void describe(Fields& fields, DegenerationArguments& degeneration) {
-  describe_options(fields, degeneration.options);
+  layers::describe_color_options(fields, degeneration.options);
   fields.required("factor", degeneration.factor);
 }
 
@@ -210,7 +149,7 @@ struct PosterizationArguments {
   RandomColorOptions options{};
 };
 void describe(Fields& fields, PosterizationArguments& posterization) {
-  describe_options(fields, posterization.options);
+  layers::describe_color_options(fields, posterization.options);
   fields.required("factor", posterization.factor);
 }
 
@@ -293,7 +232,7 @@ struct InvertArguments {
   RandomColorOptions options{};
 };
 void describe(Fields& fields, InvertArguments& invert) {
-  describe_options(fields, invert.options);
+  layers::describe_color_options(fields, invert.options);
   fields("factor", invert.factor);
 }
 
@@ -317,60 +256,58 @@ class InvertLayer final : public ColorLayer<InvertArguments> {
   }
 };
 
-template <class L, class Arguments>
-Layer make(Arguments arguments) {
-  return Layer(std::make_shared<L>(std::move(arguments)));
-}
-
 }  // namespace
 
 Layer RandomBrightness(Factor factor, RandomColorOptions options) {
-  return make<BrightnessLayer>(BrightnessArguments{factor, std::move(options)});
+  return layers::make_layer<BrightnessLayer>(BrightnessArguments{factor, std::move(options)});
 }
 Layer RandomContrast(Factor factor, RandomColorOptions options) {
-  return make<ContrastLayer>(ContrastArguments{positive(factor), std::move(options)});
+  return layers::make_layer<ContrastLayer>(ContrastArguments{positive(factor), std::move(options)});
 }
 Layer RandomGrayscale(double factor, SeedOption options) {
-  return make<GrayscaleLayer>(GrayscaleArguments{factor, std::move(options)});
+  return layers::make_layer<GrayscaleLayer>(GrayscaleArguments{factor, std::move(options)});
 }
 Layer RandomColorDegeneration(Factor factor, RandomColorOptions options) {
-  return make<DegenerationLayer>(DegenerationArguments{positive(factor), std::move(options)});
+  return layers::make_layer<DegenerationLayer>(
+      DegenerationArguments{positive(factor), std::move(options)});
 }
 Layer RandomPosterization(Factor factor, RandomColorOptions options) {
   const bool is_one = factor.lower == -factor.upper;
-  return make<PosterizationLayer>(
+  return layers::make_layer<PosterizationLayer>(
       PosterizationArguments{is_one ? Factor(1.0, factor.upper) : factor, std::move(options)});
 }
 Layer Solarization(SolarizationOptions options) {
   options.addition_factor = positive(options.addition_factor).range;
   options.threshold_factor = positive(options.threshold_factor).range;
-  return make<SolarizationLayer>(SolarizationArguments{std::move(options)});
+  return layers::make_layer<SolarizationLayer>(SolarizationArguments{std::move(options)});
 }
 Layer RandomInvert(Factor factor, RandomColorOptions options) {
-  return make<InvertLayer>(InvertArguments{positive(factor), std::move(options)});
+  return layers::make_layer<InvertLayer>(InvertArguments{positive(factor), std::move(options)});
 }
 
 namespace layers {
 
 Layer make_RandomBrightness(Fields& fields) {
-  return make<BrightnessLayer>(fields.all<BrightnessArguments>());
+  return layers::make_layer<BrightnessLayer>(fields.all<BrightnessArguments>());
 }
 Layer make_RandomContrast(Fields& fields) {
-  return make<ContrastLayer>(fields.all<ContrastArguments>());
+  return layers::make_layer<ContrastLayer>(fields.all<ContrastArguments>());
 }
 Layer make_RandomGrayscale(Fields& fields) {
-  return make<GrayscaleLayer>(fields.all<GrayscaleArguments>());
+  return layers::make_layer<GrayscaleLayer>(fields.all<GrayscaleArguments>());
 }
 Layer make_RandomColorDegeneration(Fields& fields) {
-  return make<DegenerationLayer>(fields.all<DegenerationArguments>());
+  return layers::make_layer<DegenerationLayer>(fields.all<DegenerationArguments>());
 }
 Layer make_RandomPosterization(Fields& fields) {
-  return make<PosterizationLayer>(fields.all<PosterizationArguments>());
+  return layers::make_layer<PosterizationLayer>(fields.all<PosterizationArguments>());
 }
 Layer make_Solarization(Fields& fields) {
-  return make<SolarizationLayer>(fields.all<SolarizationArguments>());
+  return layers::make_layer<SolarizationLayer>(fields.all<SolarizationArguments>());
 }
-Layer make_RandomInvert(Fields& fields) { return make<InvertLayer>(fields.all<InvertArguments>()); }
+Layer make_RandomInvert(Fields& fields) {
+  return layers::make_layer<InvertLayer>(fields.all<InvertArguments>());
+}
 
 }  // namespace layers
 }  // namespace stoker

@@ -34,5 +34,13 @@ graph::Expr ImageDraws::between(graph::Expression& expression, std::uint32_t ind
          static_cast<float>(low);
 }
 
+// Box, Muller: "A note on the generation of random normal deviates", 1958. The logarithm is of a
+// number in (0, 1], so it is finite.
+graph::Expr ImageDraws::normal(graph::Expression& expression, std::uint32_t index) {
+  constexpr double kTwoPi = 6.283185307179586;
+  const graph::Expr radius = sqrt(log(1.0f - between(expression, index, 0.0, 1.0)) * -2.0f);
+  return radius * apply(graph::ExprOp::cos, between(expression, index + 1, 0.0, kTwoPi));
+}
+
 }  // namespace layers
 }  // namespace stoker

@@ -47,6 +47,16 @@ class ImageDraws {
     return between(expression, index, factor.lower, factor.upper);
   }
 
+  // 1 with a probability that is drawn from `probability`, which takes two draws: `index` and the
+  // one behind it.
+  graph::Expr happens(graph::Expression& expression, std::uint32_t index,
+                      const Factor& probability) {
+    const graph::Expr limit = between(expression, index, probability);
+    return less(between(expression, index + 1, 0.0, 1.0), limit);
+  }
+  // A normal number of mean 0 and deviation 1, which takes two draws.
+  graph::Expr normal(graph::Expression& expression, std::uint32_t index);
+
  private:
   BuildContext& context_;
   std::optional<std::uint64_t> seed_;

@@ -5,12 +5,20 @@
 
 #include "core/check.h"
 #include "core/format.h"
+#include "optimizers/optimizer.h"
 #include "stoker/callback_state.h"
 #include "stoker/callbacks.h"
 #include "stoker/error.h"
 #include "stoker/model.h"
+#include "train/callbacks/has_learning_rate.h"
+#include "train/model_access.h"
 
 namespace stoker {
+
+bool train::has_learning_rate(const Model& model) {
+  const Model::Impl& impl = detail::ModelAccess::impl(model, "learning_rate");
+  return impl.compiled && impl.compiled->options.optimizer.base()->members().empty();
+}
 
 ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options)
     : options_(std::move(options)),
@@ -28,6 +36,7 @@ void ReduceLROnPlateau::on_train_begin() {
   wait_ = 0;
   cooldown_ = 0;
   best_.reset();
+  model().learning_rate();  // Throws before the first epoch where there is none to reduce.
 }
 
 void ReduceLROnPlateau::on_epoch_end(std::int64_t epoch, Logs& logs) {

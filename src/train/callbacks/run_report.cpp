@@ -14,6 +14,7 @@
 #include "report/page.h"
 #include "stoker/error.h"
 #include "train/callbacks/classify.h"
+#include "train/callbacks/has_learning_rate.h"
 #include "train/callbacks/page_parts.h"
 #include "train/callbacks/silent_units.h"
 #include "train/loop/loop.h"
@@ -171,7 +172,7 @@ void Report::on_epoch_end(std::int64_t epoch, Logs& logs) {
   const train::Loop& loop = *detail::ModelAccess::impl(model(), "Report").loop;
   run_->page.epochs.push_back(epoch + 1);
   for (const auto& [name, value] : logs) run_->add_value(model(), epoch, name, value);
-  if (!logs.contains("learning_rate")) {
+  if (!logs.contains("learning_rate") && train::has_learning_rate(model())) {
     run_->add_value(model(), epoch, "learning_rate", model().learning_rate());
   }
   run_->add_progress(loop.steps() - run_->steps_before, logs);

@@ -13,6 +13,7 @@
 #include "io/event_file.h"
 #include "stoker/error.h"
 #include "stoker/model.h"
+#include "train/callbacks/has_learning_rate.h"
 #include "train/callbacks/weight_images.h"
 
 namespace stoker {
@@ -198,7 +199,9 @@ void TensorBoard::on_epoch_end(std::int64_t epoch, Logs& logs) {
       is_validated = is_validated || is_validation;
       if (!is_validation && name != kRate) file.scalar(epoch, "epoch_" + name, value);
     }
-    file.scalar(epoch, "epoch_learning_rate", model().learning_rate());
+    if (train::has_learning_rate(model())) {
+      file.scalar(epoch, "epoch_learning_rate", model().learning_rate());
+    }
     if (options_.write_steps_per_second) {
       const auto steps =
           static_cast<double>(writers.step.value_or(0) - writers.steps_at_epoch_begin);

@@ -207,7 +207,7 @@ Config with_policy(Config own, const Config& policy) {
 Config optimizer_config(const Optimizer& optimizer, std::optional<double> learning_rate) {
   Config config = optimizer.config();
   const LearningRate& at_first = optimizer.base()->common().learning_rate;
-  if (at_first.is_schedule()) return config;
+  if (at_first.is_schedule() || !optimizer.base()->members().empty()) return config;
   if (!learning_rate || *learning_rate == static_cast<float>(at_first.at(0))) return config;
   Config own = config.at("config");
   if (const Config* inner = own.find("inner_optimizer")) {

@@ -10,6 +10,7 @@
 
 #include "graph/graph.h"
 #include "layers/layer.h"
+#include "optimizers/updated_weight.h"
 #include "train/network/topology.h"
 
 namespace stoker::train {
@@ -55,6 +56,13 @@ class Network {
     return {graph::Space::copy, 0, weight.home.offset / 2};
   }
 
+  // The model's name, by which optimizers may know weights.
+  void set_model_name(std::string name) { model_name_ = std::move(name); }
+  // A weight as optimizers see it.
+  optimizers::UpdatedWeight updated(const Weight& weight) const {
+    return {weight.path, model_name_, weight.spec.shape};
+  }
+
   // The weights layer by layer, trainable ones first within a layer, as Keras lists them.
   const std::vector<Weight>& weights() const { return weights_; }
   const Weight& weight(const layers::LayerBase& layer, const std::string& name) const;
@@ -78,6 +86,7 @@ class Network {
   void add(const std::shared_ptr<layers::LayerBase>& layer, const std::string& path);
 
   std::shared_ptr<const Topology> topology_;
+  std::string model_name_;
   layers::DTypePolicy policy_;
   std::vector<PathOfLayer> layers_;
   std::vector<Weight> weights_;

@@ -289,6 +289,15 @@ void Model::Impl::prepare_training(const optimizers::OptimizerBase& optimizer) {
   const std::size_t slots = optimizer.slot_names().size();
   try {
     state.prepare_training(network, slots, optimizer.slot_values());
+    if (!optimizer.members().empty()) {
+      for (const train::Weight& weight : network.weights()) {
+        if (!weight.spec.trainable) continue;
+        const auto values = optimizer.rule_for(network.updated(weight)).own_slot_values();
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          state.fill_slot(optimizer.first_own_slot() + i, weight, values[i]);
+        }
+      }
+    }
   } catch (const device::OutOfMemory& error) {
     std::vector<LayerMemory> rows = layers_of(network);
     add_weights(rows, network, nullptr);

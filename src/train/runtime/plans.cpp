@@ -94,7 +94,9 @@ Model::Impl::Impl(std::string model_name, std::shared_ptr<const train::Topology>
       network(std::move(topology),
               layers::policy_of(options.dtype_policy, format("Model \"", name, "\""))),
       state(network, options.seed, options.threads, options.device.base(), name, initializes),
-      layout(std::as_const(state).store().layout()) {}
+      layout(std::as_const(state).store().layout()) {
+  network.set_model_name(name);
+}
 
 Model::Impl::~Impl() { synchronize(); }
 
@@ -137,6 +139,10 @@ void Model::Impl::compile(CompileOptions compile_options) {
   train::Compiled fresh = train::compiled_of(std::move(compile_options), network);
   const optimizers::OptimizerBase& optimizer = *fresh.options.optimizer.base();
   plan::Scalars scalars = state.read_scalars();
+  // An optimizer that has several rules may refuse a weight.
+  for (const train::Weight& weight : network.weights()) {
+    if (weight.spec.trainable) optimizer.rule_for(network.updated(weight));
+  }
   scalars.learning_rate = static_cast<float>(optimizer.common().learning_rate.at(0));
   scalars.iterations = 0;
   const optimizers::LossScaling* scaling = optimizer.loss_scaling();

@@ -53,6 +53,14 @@ void State::prepare_training(const Network& network, std::size_t slots,
   slots_ = std::move(fresh);
 }
 
+void State::fill_slot(std::size_t slot, const Weight& weight, float value) {
+  if (value == 0.0f || weight.count == 0) return;
+  const std::vector<float> filled(static_cast<std::size_t>(weight.count), value);
+  stream_->copy_to_device(slots_[slot]->data() + weight.gradient_offset, bytes_of(filled.data()),
+                          filled.size() * sizeof(float));
+  stream_->synchronize();
+}
+
 void State::reserve_arena(std::int64_t bytes) {
   const auto wanted = static_cast<std::size_t>(bytes);
   if (arena_ && arena_->bytes() >= wanted) return;

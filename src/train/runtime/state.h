@@ -67,6 +67,8 @@ class State {
   void write(const Weight& weight, std::span<const float> values) {
     store_->write(*stream_, weight, values);
   }
+  // Gives a weight's part of a slot this value, after prepare_training().
+  void fill_slot(std::size_t slot, const Weight& weight, float value);
   // The memory of a slot of the optimizer, after prepare_training().
   std::byte* slot(std::size_t i) const { return slots_[i]->data(); }
 

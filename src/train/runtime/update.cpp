@@ -29,6 +29,18 @@ Value inverse_loss_scale(Graph& graph) {
                     {Space::scalar, 0, static_cast<std::int64_t>(plan::kInverseLossScaleOffset)});
 }
 
+// The number of this step, which is 1 at the first.
+Value step_number(Graph& graph) {
+  return graph.leaf("iterations", {DType::int32, {}},
+                    {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
+}
+
+// Whether a count is a multiple of this number.
+Value is_multiple_of(Value count, std::int64_t number) {
+  const auto n = static_cast<float>(number);
+  return ops::map(count, [n](Expr t) { return equal(floor(t / n) * n, t); });
+}
+
 // A run of weights whose places in the store follow each other as in the model's gradients. One run
 // covers all weights unless the model shares its store. Offsets are in elements.
 struct Run {
@@ -86,9 +98,10 @@ enum class Part { whole, direction, step };
 // The step's expression for one element, and the values that are its inputs.
 class FlatUpdate final : public optimizers::Update {
  public:
+  // `rule` is the one of the optimizer that updates these weights.
   FlatUpdate(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
-             const Run& run, Part part)
-      : common_(optimizer.common()),
+             const optimizers::OptimizerBase& rule, const Run& run, Part part)
+      : common_(rule.common()),
         part_(part),
         average_(optimizer.average_slot()),
         accumulator_(optimizer.accumulator_slot()),
@@ -113,14 +126,14 @@ class FlatUpdate final : public optimizers::Update {
       copy_home_ = {Space::copy, 0, run.parameter * kFloat / 2};
     }
     const auto names = optimizer.slot_names();
-    for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::size_t slots = first_own_ + rule.own_slot_names().size();
+    for (std::size_t i = 0; i < slots; ++i) {
       const Home home{Space::slot, static_cast<std::int32_t>(i), run.gradient * kFloat};
       homes_.push_back(home);
       slots_.push_back(leaf(names[i].c_str(), home));
     }
     results_.assign(homes_.size(), -1);
-    step_ = graph.leaf("iterations", {DType::int32, {}},
-                       {Space::scalar, 0, static_cast<std::int64_t>(plan::kIterationsOffset)});
+    step_ = step_number(graph);
     if (accumulator_) {
       const auto steps = static_cast<float>(*common_.gradient_accumulation_steps);
       update_ = ops::map(step_, [steps](Expr t) { return floor((t - 1.0f) / steps) + 1.0f; });
@@ -129,11 +142,14 @@ class FlatUpdate final : public optimizers::Update {
     }
     // `iterations` has been advanced already, and schedules count the steps before this one.
     const LearningRate& rate = common_.learning_rate;
-    rate_ =
-        rate.is_schedule()
-            ? ops::map(step_, [&](Expr t) { return rate.schedule()->rate(t - 1.0f); })
-            : graph.leaf("learning_rate", {DType::float32, {}},
+    if (rate.is_schedule()) {
+      rate_ = ops::map(step_, [&](Expr t) { return rate.schedule()->rate(t - 1.0f); });
+    } else if (!optimizer.members().empty()) {
+      rate_ = ops::fill(graph, {}, static_cast<float>(rate.at(0)));
+    } else {
+      rate_ = graph.leaf("learning_rate", {DType::float32, {}},
                          {Space::scalar, 0, static_cast<std::int64_t>(plan::kLearningRateOffset)});
+    }
   }
 
   Expr parameter() override { return parameter_; }
@@ -160,6 +176,7 @@ class FlatUpdate final : public optimizers::Update {
   void set_parameter(Expr value) override { results_[0] = value.id; }
   void set_direction(Expr value) override { direction_ = value.id; }
   Value rate() const { return rate_; }
+  Value update() const { return update_; }
 
   // Leaves everything as it is in the steps that only add to the sum of gradients, and empties the
   // sum in the others.
@@ -219,12 +236,6 @@ class FlatUpdate final : public optimizers::Update {
   }
 
  private:
-  // Whether a count is a multiple of this number.
-  static Value is_multiple_of(Value count, std::int64_t number) {
-    const auto n = static_cast<float>(number);
-    return ops::map(count, [n](Expr t) { return equal(floor(t / n) * n, t); });
-  }
-
   // A new value as it is kept: Keras's weights and slots may be of 16 bits.
   std::int32_t stored(std::int32_t value) {
     return is_16bit(dtype_) ? graph::rounded(Expr{&expression_, value}, dtype_).id : value;
@@ -273,8 +284,7 @@ void scale_gradient(Graph& graph, const Weight& weight, Value norm, float limit)
 // Applies clipnorm to each weight by itself, and global_clipnorm to the norm of all.
 void append_norm_clipping(Graph& graph, const Network& network,
                           const optimizers::OptimizerBase& optimizer,
-                          const std::vector<bool>& has_gradient) {
-  const optimizers::Common& common = optimizer.common();
+                          const optimizers::Common& common, const std::vector<bool>& has_gradient) {
   if (!common.clipnorm && !common.global_clipnorm) return;
   Value total;
   std::vector<std::pair<const Weight*, Value>> squares;
@@ -330,16 +340,61 @@ void append_accumulation(Graph& graph, const optimizers::OptimizerBase& optimize
   }
 }
 
+// A rule's own slots of one weight.
+class SlotsOfWeight {
+ public:
+  SlotsOfWeight(Graph& graph, const optimizers::OptimizerBase& optimizer,
+                const optimizers::OptimizerBase& rule, const Weight& weight)
+      : graph_(graph), optimizer_(optimizer), rule_(rule), weight_(weight) {}
+
+  Value value(int index) const {
+    const auto own = static_cast<std::size_t>(index);
+    return graph_.leaf(rule_.own_slot_names()[own],
+                       {DType::float32, *rule_.own_slot_shape(own, weight_.spec.shape)}, home(own));
+  }
+  // The slot keeps its value in steps that are no update.
+  void set(int index, Value value) const {
+    std::vector<Value> inputs{value};
+    Expression expression;
+    Expr made{&expression, expression.input(0)};
+    made = graph::rounded(made, weight_.dtype);
+    if (const auto& steps = optimizer_.common().gradient_accumulation_steps) {
+      inputs.push_back(this->value(index));
+      inputs.push_back(is_multiple_of(step_number(graph_), *steps));
+      const Expr old{&expression, expression.input(1)};
+      made = select(Expr{&expression, expression.input(2)}, made, old);
+    }
+    expression.add_output(made.id);
+    const bool is_scaled = optimizer_.loss_scaling() != nullptr;
+    ops::pointwise_into(
+        inputs, std::move(expression), {home(static_cast<std::size_t>(index))},
+        {.guard = is_scaled ? ops::Guard::update : ops::Guard::error, .keeps_finite = true});
+  }
+
+ private:
+  Home home(std::size_t own) const {
+    return {Space::slot, static_cast<std::int32_t>(optimizer_.first_own_slot() + own),
+            weight_.gradient_offset};
+  }
+
+  Graph& graph_;
+  const optimizers::OptimizerBase& optimizer_;
+  const optimizers::OptimizerBase& rule_;
+  const Weight& weight_;
+};
+
 // Puts the optimizer's direction in the place of the gradients.
 void append_direction(Graph& graph, const Network& network,
                       const optimizers::OptimizerBase& optimizer,
-                      const std::vector<bool>& has_gradient, const std::vector<Run>& runs,
+                      const optimizers::OptimizerBase& rule, const std::vector<bool>& has_gradient,
+                      const std::vector<Run>& runs,
                       const std::function<float(const Weight&)>& weight_decay) {
-  Value rate;
+  Value rate, update_number;
   for (const Run& run : runs) {
-    FlatUpdate update(graph, network, optimizer, run, Part::direction);
-    optimizer.prepare(update);
+    FlatUpdate update(graph, network, optimizer, rule, run, Part::direction);
+    rule.prepare(update);
     rate = update.rate();
+    update_number = update.update();
     update.append(run.ranges);
   }
   for (std::size_t i = 0; i < network.weights().size(); ++i) {
@@ -350,7 +405,11 @@ void append_direction(Graph& graph, const Network& network,
       parameter =
           ops::map(parameter, rate, [decay](Expr w, Expr by) { return w - w * decay * by; });
     }
-    const Value made = optimizer.direction(parameter, gradient_leaf(graph, weight));
+    const SlotsOfWeight slots(graph, optimizer, rule, weight);
+    const Value made =
+        rule.direction({weight.spec.shape, parameter, gradient_leaf(graph, weight), rate,
+                        update_number, [&](int index) { return slots.value(index); },
+                        [&](int index, Value value) { slots.set(index, value); }});
     ops::pointwise_into({made}, graph::identity(), {{Space::gradient, 0, weight.gradient_offset}});
   }
 }
@@ -383,6 +442,41 @@ void append_constraints(Graph& graph, const Network& network,
   }
 }
 
+// What one rule of the optimizer updates.
+struct Updates {
+  const optimizers::OptimizerBase* rule;
+  std::vector<bool> has_gradient;  // Of these weights alone.
+  std::function<float(const Weight&)> decay;
+  std::vector<Run> runs{};
+};
+
+std::vector<Updates> updates_of(const Network& network, const optimizers::OptimizerBase& optimizer,
+                                const std::vector<bool>& has_gradient,
+                                const std::vector<std::string>& without_decay) {
+  std::vector<Updates> all;
+  for (std::size_t i = 0; i < network.weights().size(); ++i) {
+    if (!has_gradient[i]) continue;
+    const optimizers::OptimizerBase& rule =
+        optimizer.rule_for(network.updated(network.weights()[i]));
+    auto own = std::ranges::find(all, &rule, &Updates::rule);
+    if (own == all.end()) {
+      const auto decay = [&without_decay, &rule](const Weight& weight) {
+        const auto names = [&](const std::string& part) {
+          return weight.spec.name.find(part) != std::string::npos;
+        };
+        if (std::ranges::any_of(without_decay, names)) return 0.0f;
+        return static_cast<float>(rule.common().weight_decay.value_or(0.0));
+      };
+      own = all.insert(all.end(), {&rule, std::vector<bool>(has_gradient.size(), false), decay});
+    }
+    own->has_gradient[i] = true;
+  }
+  for (Updates& own : all) {
+    own.runs = runs_of(network, own.has_gradient, own.decay, own.rule->keeps_zero());
+  }
+  return all;
+}
+
 }  // namespace
 
 Value largest_gradient(Graph& graph, const Network& network) {
@@ -395,24 +489,29 @@ Value largest_gradient(Graph& graph, const Network& network) {
 void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient,
                    const std::vector<std::string>& without_decay) {
-  const auto decay = [&](const Weight& weight) {
-    const auto names = [&](const std::string& part) {
-      return weight.spec.name.find(part) != std::string::npos;
-    };
-    if (std::ranges::any_of(without_decay, names)) return 0.0f;
-    return static_cast<float>(optimizer.common().weight_decay.value_or(0.0));
-  };
-  auto runs = runs_of(network, has_gradient, decay, optimizer.keeps_zero());
-  if (runs.empty()) return;  // No weight is trained.
-  append_accumulation(graph, optimizer, runs);
-  append_norm_clipping(graph, network, optimizer, has_gradient);
-  if (optimizer.has_direction())
-    append_direction(graph, network, optimizer, has_gradient, runs, decay);
-  for (Run& run : runs) {
-    FlatUpdate update(graph, network, optimizer, run,
-                      optimizer.has_direction() ? Part::step : Part::whole);
-    optimizers::build(optimizer, update);
-    update.append(std::move(run.ranges));
+  std::vector<Updates> all = updates_of(network, optimizer, has_gradient, without_decay);
+  if (all.empty()) return;  // No weight is trained.
+  for (const Updates& own : all) append_accumulation(graph, optimizer, own.runs);
+  // Norms are those of an optimizer's own weights.
+  const std::vector<const optimizers::OptimizerBase*> members = optimizer.members();
+  if (members.empty()) {
+    append_norm_clipping(graph, network, optimizer, optimizer.common(), has_gradient);
+  } else {
+    for (const Updates& own : all) {
+      append_norm_clipping(graph, network, optimizer, own.rule->common(), own.has_gradient);
+    }
+  }
+  for (Updates& own : all) {
+    const optimizers::OptimizerBase& rule = *own.rule;
+    if (rule.has_direction()) {
+      append_direction(graph, network, optimizer, rule, own.has_gradient, own.runs, own.decay);
+    }
+    for (Run& run : own.runs) {
+      FlatUpdate update(graph, network, optimizer, rule, run,
+                        rule.has_direction() ? Part::step : Part::whole);
+      optimizers::build(rule, update);
+      update.append(std::move(run.ranges));
+    }
   }
   append_constraints(graph, network, optimizer, has_gradient);
 }

@@ -113,6 +113,20 @@ std::vector<KerasGroup> keras_groups(const KerasModel& model,
     inner.name = wrapped->name();
     groups.push_back(std::move(inner));
   }
+  // A MultiOptimizer lists the variables of its members once more too.
+  const std::vector<const optimizers::OptimizerBase*> members = model.optimizer->members();
+  std::map<std::string, int> numbers;
+  for (std::size_t member = 0; member < members.size(); ++member) {
+    const std::string base = snake_case(members[member]->class_name());
+    const int number = numbers[base]++;
+    KerasGroup group{format(wrapped != nullptr ? "optimizer/inner_optimizer" : "optimizer",
+                            "/optimizers/", base, number == 0 ? "" : format("_", number)),
+                     members[member]->name()};
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      if (variables[i].member == member) group.variables.emplace_back(i);
+    }
+    groups.push_back(std::move(group));
+  }
   return groups;
 }
 

@@ -23,27 +23,44 @@ SavedVariable scalar(VariableKind kind, DType dtype, const OptimizerBase& optimi
   return {kind, optimizer.name() + "/" + name, Shape{}, dtype};
 }
 
-// Keras adds the slots of a group weight by weight, and one group after the other.
+// The rules that weights of an optimizer's, or of one of its members', are updated by. A member has
+// those weights alone whose rule is its own.
+bool is_of(const Weight& weight, const Network& network, const OptimizerBase& optimizer,
+           const OptimizerBase& member) {
+  if (&optimizer == &member) return true;
+  const optimizers::UpdatedWeight updated = network.updated(weight);
+  return &optimizer.rule_for(updated) == &member.rule_for(updated);
+}
+
+// Keras adds the slots of a group weight by weight, and one group after the other. A weight has the
+// slots of its rule.
 void add_slots(std::vector<SavedVariable>& variables, const Network& network,
-               const OptimizerBase& optimizer, const std::set<const layers::LayerBase*>& frozen) {
-  const std::vector<std::string> names = optimizer.slot_names();
+               const OptimizerBase& optimizer, const OptimizerBase& member,
+               const std::set<const layers::LayerBase*>& frozen) {
+  const std::vector<std::string> names = member.slot_names();
   std::size_t first = 0;
-  for (const std::size_t size : optimizer.slot_groups()) {
+  for (const std::size_t size : member.slot_groups()) {
     for (std::size_t i = 0; i < network.weights().size(); ++i) {
       const Weight& weight = network.weights()[i];
       if (!weight.spec.trainable || frozen.contains(weight.layer)) continue;
+      if (!is_of(weight, network, optimizer, member)) continue;
+      const OptimizerBase& rule = member.rule_for(network.updated(weight));
       for (std::size_t slot = first; slot < first + size; ++slot) {
-        variables.push_back(
-            {VariableKind::slot,
-             format(optimizer.name(), "/", underscored(weight.path), "_", names[slot]),
-             weight.spec.shape, DType::float32, i, slot});
+        std::optional<Shape> shape = weight.spec.shape;
+        if (slot >= member.first_own_slot()) {
+          shape = rule.own_slot_shape(slot - member.first_own_slot(), weight.spec.shape);
+        }
+        if (!shape) continue;
+        variables.push_back({VariableKind::slot,
+                             format(member.name(), "/", underscored(weight.path), "_", names[slot]),
+                             *shape, DType::float32, i, slot});
       }
     }
     first += size;
   }
   if (first != names.size()) {
     throw Error(
-        format(optimizer.name(), ": slot_groups() covers ", first, " of ", names.size(), " slots"));
+        format(member.name(), ": slot_groups() covers ", first, " of ", names.size(), " slots"));
   }
 }
 
@@ -78,7 +95,22 @@ std::vector<SavedVariable> variables_of(const Network& network, const OptimizerB
   if (!rule.common().learning_rate.is_schedule()) {
     variables.push_back(scalar(VariableKind::learning_rate, DType::float32, rule, "learning_rate"));
   }
-  add_slots(variables, network, rule, frozen);
+  const std::vector<const OptimizerBase*> members = rule.members();
+  if (members.empty()) add_slots(variables, network, rule, rule, frozen);
+  // Keras's members count by themselves, and have rates of their own.
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const OptimizerBase& member = *members[i];
+    variables.push_back(scalar(VariableKind::iterations, DType::int32, member, "iteration"));
+    variables.back().member = i;
+    if (!member.common().learning_rate.is_schedule()) {
+      variables.push_back(
+          scalar(VariableKind::fixed_rate, DType::float32, member, "learning_rate"));
+      variables.back().member = i;
+    }
+    const std::size_t before = variables.size();
+    add_slots(variables, network, rule, member, frozen);
+    for (std::size_t k = before; k < variables.size(); ++k) variables[k].member = i;
+  }
   if (rule.momentum_product(0)) {
     variables.push_back(scalar(VariableKind::momentum_product, DType::float32, rule, "variable"));
   }
@@ -133,6 +165,12 @@ void VariableAccess::read(const SavedVariable& variable, std::span<std::byte> by
       return copy(&scalars.learning_rate);
     case VariableKind::step_counter:
       return copy(&scalars.finite_steps);
+    case VariableKind::fixed_rate: {
+      const OptimizerBase& optimizer = *model_.compiled->options.optimizer.base();
+      const LearningRate& rate = optimizer.members()[*variable.member]->common().learning_rate;
+      const auto value = static_cast<float>(rate.at(0));
+      return copy(&value);
+    }
     case VariableKind::momentum_product: {
       const OptimizerBase& optimizer = *model_.compiled->options.optimizer.base();
       const OptimizerBase& rule = optimizer.inner() != nullptr ? *optimizer.inner() : optimizer;
@@ -176,6 +214,7 @@ void VariableAccess::require_valid(const SavedVariable& variable,
       }
       return;
     case VariableKind::learning_rate:
+    case VariableKind::fixed_rate:
       if (const auto rate = value_of<float>(bytes); !(std::isfinite(rate) && rate >= 0.0f)) {
         refuse("a finite rate of 0 or more", rate);
       }
@@ -202,7 +241,11 @@ void VariableAccess::write(const SavedVariable& variable, std::span<const std::b
     stream.synchronize();
     return;
   }
-  if (variable.kind == VariableKind::momentum_product) return;
+  // These follow from other variables, or from the configuration.
+  const bool is_derived = variable.kind == VariableKind::momentum_product ||
+                          variable.kind == VariableKind::fixed_rate ||
+                          (variable.kind == VariableKind::iterations && variable.member);
+  if (is_derived) return;
   plan::Scalars scalars = model_.state.read_scalars();
   switch (variable.kind) {
     case VariableKind::iterations:

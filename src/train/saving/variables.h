@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@ enum class VariableKind : std::uint8_t {
   slot,           // one of the optimizer's numbers for each element of a weight
   iterations,     // the number of updates
   learning_rate,  // the present one
+  fixed_rate,     // of a member of a MultiOptimizer: what is written to it is not kept
   step_counter,   // the steps since the scale of a LossScaleOptimizer last changed
   dynamic_scale,  // the present scale of a LossScaleOptimizer
   // OptimizerBase::momentum_product(), which follows from the iterations: what is written to it is
@@ -38,7 +40,9 @@ struct SavedVariable {
   DType dtype = DType::float32;  // int32 for what counts
   std::size_t weight = 0;        // The index in Network::weights(), of a weight or a slot.
   std::size_t slot = 0;          // The index in OptimizerBase::slot_names().
-  bool is_kept_state = false;    // Whether a recurrent layer keeps it from batch to batch.
+  // The place among OptimizerBase::members() of the one whose variable it is, if it is one's.
+  std::optional<std::size_t> member{};
+  bool is_kept_state = false;  // Whether a recurrent layer keeps it from batch to batch.
 
   bool is_optimizers() const { return kind != VariableKind::weight; }
   std::uint64_t bytes() const {
