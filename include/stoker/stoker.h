@@ -41,6 +41,7 @@
 #include "stoker/random.h"
 #include "stoker/report.h"
 #include "stoker/run_report.h"
+#include "stoker/salt.h"
 #include "stoker/schedules.h"
 #include "stoker/sequence.h"
 #include "stoker/several.h"

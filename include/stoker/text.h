@@ -15,7 +15,6 @@
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -26,6 +25,8 @@
 #include <vector>
 
 #include "stoker/config.h"
+#include "stoker/detail/function.h"
+#include "stoker/salt.h"
 #include "stoker/tensor.h"
 
 namespace stoker {
@@ -47,15 +48,6 @@ class Texts {
  private:
   std::span<const std::string> strings_{};
   std::span<const std::string_view> views_{};
-};
-
-// A key for hashes that others cannot foresee: two numbers, or one that stands for both.
-struct Salt {
-  std::uint64_t first = 0, second = 0;
-  Salt(std::int64_t both) : Salt(both, both) {}
-  Salt(std::int64_t one, std::int64_t other)
-      : first(static_cast<std::uint64_t>(one)), second(static_cast<std::uint64_t>(other)) {}
-  friend bool operator==(const Salt&, const Salt&) = default;
 };
 
 // Returns the lines of a text file, one token each, without empty lines at its end. Throws IoError.
@@ -93,7 +85,7 @@ class StringLookup {
   // larger, byte by byte. What was learned before is forgotten. Throw ValueError where there is no
   // token, and where options.vocabulary was given.
   void adapt(Texts tokens);
-  void adapt(const std::function<std::optional<std::vector<std::string>>()>& next_document);
+  void adapt(const detail::Function<std::optional<std::vector<std::string>>()>& next_document);
   // Takes a vocabulary that may begin with the special tokens, as get_vocabulary() returns it.
   void set_vocabulary(std::vector<std::string> vocabulary, std::vector<double> idf_weights = {});
   std::vector<std::string> get_vocabulary(bool include_special_tokens = true) const;
@@ -136,7 +128,7 @@ class StringLookup {
 // lower case, and punctuation is that of ASCII.
 class Standardize {
  public:
-  using Function = std::function<std::string(std::string_view)>;
+  using Function = detail::Function<std::string(std::string_view)>;
   Standardize(std::nullptr_t) {}
   Standardize(const char* name) : name_(name) {}
   Standardize(std::string name) : name_(std::move(name)) {}
@@ -155,7 +147,7 @@ class Standardize {
 // "character", or a function.
 class Split {
  public:
-  using Function = std::function<std::vector<std::string>(std::string_view)>;
+  using Function = detail::Function<std::vector<std::string>(std::string_view)>;
   Split(std::nullptr_t) {}
   Split(const char* name) : name_(name) {}
   Split(std::string name) : name_(std::move(name)) {}
@@ -210,7 +202,7 @@ class TextVectorization {
 
   // Learn the vocabulary of these texts, as StringLookup::adapt() does.
   void adapt(Texts texts);
-  void adapt(const std::function<std::optional<std::string>()>& next_text);
+  void adapt(const detail::Function<std::optional<std::string>()>& next_text);
   void set_vocabulary(std::vector<std::string> vocabulary, std::vector<double> idf_weights = {});
   std::vector<std::string> get_vocabulary(bool include_special_tokens = true) const;
   std::int64_t vocabulary_size() const;

@@ -125,14 +125,13 @@ inline std::uint64_t fingerprint64(const unsigned char* bytes, std::uint64_t len
   return fingerprint::of_long(bytes, length);
 }
 
-// The fingerprint of two fingerprints, which a crossing of features uses.
+// The fingerprint of two fingerprints, which a crossing of features uses: TensorFlow's
+// FingerprintCat64, a step of MurmurHash64A (Appleby, 2008) that takes its rest apart.
 STOKER_HOST_DEVICE inline std::uint64_t joined_fingerprint(std::uint64_t first,
                                                            std::uint64_t second) {
-  constexpr std::uint64_t kBy = 0x9ddfea08eb382d69;
-  const std::uint64_t a = fingerprint::shift_mix((first ^ second) * kBy);
-  std::uint64_t b = (second ^ a) * kBy;
-  b = (b ^ (b >> 44)) * kBy;
-  return (b ^ (b >> 41)) * kBy;
+  constexpr std::uint64_t kBy = 0xc6a4a7935bd1e995;
+  const std::uint64_t joined = ((first ^ kBy) ^ (fingerprint::shift_mix(second * kBy) * kBy)) * kBy;
+  return fingerprint::shift_mix(fingerprint::shift_mix(joined) * kBy);
 }
 // A crossing of features begins with this number (tf.sparse.cross_hashed).
 constexpr std::uint64_t kCrossingSeed = 0xDECAFCAFFE;

@@ -61,6 +61,16 @@ TEST(Fingerprint, WithAKeyIsTensorFlows) {
   }
 }
 
+// tf.sparse.cross_hashed of two numbers, with 1000 buckets.
+TEST(Fingerprint, OfTwoFingerprintsIsTensorFlows) {
+  const auto crossed = [](std::uint64_t first, std::uint64_t second) {
+    return joined_fingerprint(joined_fingerprint(kCrossingSeed, first), second) % 1000;
+  };
+  EXPECT_EQ(crossed(101, 102), 342U);
+  EXPECT_EQ(crossed(102, 103), 842U);
+  EXPECT_EQ(crossed(static_cast<std::uint64_t>(-1), static_cast<std::uint64_t>(-2147483648)), 865U);
+}
+
 TEST(Fingerprint, OfANumberIsThatOfItsDecimalText) {
   for (const std::int32_t number : {0, -1, 101, std::numeric_limits<std::int32_t>::min()}) {
     const std::string text = std::to_string(number);

@@ -47,6 +47,7 @@ PUBLIC_HEADERS = {
     "dtype.h": "core",
     "error.h": "core",
     "random.h": "core",
+    "salt.h": "core",
     "detail/cast.h": "data",
     "detail/coroutine.h": "data",
     "detail/coroutine_promise.h": "data",

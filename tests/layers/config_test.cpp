@@ -611,8 +611,10 @@ TEST(LayerConfig, mistakes_are_named_with_their_place) {
   EXPECT_TRUE(contains(message("Danse", Config::map()),
                        "layer_from_config: there is no layer class \"Danse\"; did you mean "
                        "\"Dense\"?"));
+  EXPECT_TRUE(contains(message("FlaxLayer", Config::map()),
+                       "there is no layer class \"FlaxLayer\" (known "));
   EXPECT_TRUE(contains(message("TextVectorization", Config::map()),
-                       "there is no layer class \"TextVectorization\" (known "));
+                       "TextVectorization takes texts, and stands before a model here"));
   EXPECT_TRUE(contains(message("Dense", Config::map({{"units", 3}, {"use_bais", false}})),
                        "Dense: there is no key \"use_bais\"; did you mean \"use_bias\"? (known "));
   EXPECT_EQ(message("Dense", Config::map({{"name", "d"}})),

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "stoker/layers/layer.h"
-#include "stoker/text.h"
+#include "stoker/salt.h"
 
 namespace stoker {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/fields.h"
-#include "stoker/text.h"
+#include "stoker/salt.h"
 
 namespace stoker {
 

@@ -87,7 +87,7 @@ void StringLookup::adapt(Texts tokens) {
   state_->vocabulary.finish();
 }
 
-void StringLookup::adapt(const std::function<std::optional<std::vector<std::string>>()>& next) {
+void StringLookup::adapt(const detail::Function<std::optional<std::vector<std::string>>()>& next) {
   state_->require_adaptable();
   state_->vocabulary.start();
   while (const std::optional<std::vector<std::string>> document = next()) {

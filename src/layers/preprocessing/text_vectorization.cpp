@@ -233,7 +233,7 @@ void TextVectorization::adapt(Texts texts) {
   state_->vocabulary.finish();
 }
 
-void TextVectorization::adapt(const std::function<std::optional<std::string>()>& next_text) {
+void TextVectorization::adapt(const detail::Function<std::optional<std::string>()>& next_text) {
   state_->require_adaptable();
   state_->vocabulary.start();
   while (const std::optional<std::string> text = next_text()) state_->learn(*text);
