@@ -362,6 +362,14 @@ inline std::vector<WorkloadCase> workload_cases() {
   t.add("constant", "mlp-b128 means of 784 pixels", {}, [](graph::Graph& graph, auto) {
     return std::vector{ops::constant(graph, {784}, std::vector<float>(784, 0.5f))};
   });
+  t.add("lookup", "tabular-b128 ids of (128, 16) among 100",
+        {whole({128, 16}, DType::int32, 0, 199), whole({4, 100}, DType::float32, 0, 99)},
+        [](auto&, auto in) {
+          const UnknownNumbers unknown{.first = 0, .buckets = 1};
+          return std::vector{ops::lookup(in[0], in[1], unknown)};
+        });
+  t.add("cross_hash", "tabular-b128 pairs of (128, 2)", {whole({128, 2}, DType::int32, 0, 999)},
+        [](auto&, auto in) { return std::vector{ops::cross_hash(in[0], 1000)}; });
   // What a node that does nothing costs.
   t.add("reshape", "cnn-b128 flatten", uniform({128, 5, 5, 64}), [](graph::Value x) {
     return ops::reshape(x, {128, 1600});

@@ -188,7 +188,8 @@ TEST(MultiOptimizer, says_what_does_not_fit) {
           model.fit(Tensor({4, 5}), Tensor({4, 3}),
                     {.verbose = 0, .callbacks = {std::make_shared<ReduceLROnPlateau>()}});
         })}) {
-    EXPECT_TRUE(contains(error(call), "a model with a MultiOptimizer has no learning rate"));
+    EXPECT_TRUE(
+        contains(message_of<Error>(call), "a model with a MultiOptimizer has no learning rate"));
   }
 }
 
