@@ -8,6 +8,7 @@
 #include "layers/fields.h"
 #include "layers/preprocessing/categories.h"
 #include "layers/preprocessing/dropped_fractions.h"
+#include "layers/preprocessing/lookup_fields.h"
 #include "layers/preprocessing/salt_field.h"
 #include "layers/preprocessing/vocabulary.h"
 #include "layers/registry.h"
@@ -28,15 +29,7 @@ void describe(Fields& fields, LookupArguments& arguments) {
   layers::describe_common(fields, options);
   fields.only("vocabulary_dtype", "int64");
   fields.ignored({"vocabulary_size", "has_input_vocabulary"});
-  fields("max_tokens", options.max_tokens);
-  fields("num_oov_indices", options.num_oov_indices);
-  fields("mask_token", options.mask_token);
-  fields("oov_token", options.oov_token);
-  fields("vocabulary", options.vocabulary);
-  fields("idf_weights", options.idf_weights);
-  fields("invert", options.invert);
-  fields("output_mode", options.output_mode);
-  fields("pad_to_max_tokens", options.pad_to_max_tokens);
+  layers::describe_lookup(fields, options);
   fields("oov_method", options.oov_method);
   fields("salt", options.salt);
   fields.never({"sparse"});

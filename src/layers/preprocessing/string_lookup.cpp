@@ -5,6 +5,7 @@
 #include "core/fingerprint.h"
 #include "core/input_file.h"
 #include "layers/fields.h"
+#include "layers/preprocessing/lookup_fields.h"
 #include "layers/preprocessing/lookup_rows.h"
 #include "layers/preprocessing/salt_field.h"
 #include "layers/preprocessing/vocabulary.h"
@@ -35,15 +36,7 @@ void describe(Fields& fields, StringLookupArguments& options) {
   fields.ignored({"name", "trainable", "dtype", "vocabulary_size", "oov_method", "vocabulary_dtype",
                   "has_input_vocabulary"});
   fields.only("encoding", "utf-8");
-  fields("max_tokens", options.max_tokens);
-  fields("num_oov_indices", options.num_oov_indices);
-  fields("mask_token", options.mask_token);
-  fields("oov_token", options.oov_token);
-  fields("vocabulary", options.vocabulary);
-  fields("idf_weights", options.idf_weights);
-  fields("invert", options.invert);
-  fields("output_mode", options.output_mode);
-  fields("pad_to_max_tokens", options.pad_to_max_tokens);
+  layers::describe_lookup(fields, options);
   fields("salt", options.salt);
   fields.never({"sparse"});
 }

@@ -23,10 +23,10 @@ SavedVariable scalar(VariableKind kind, DType dtype, const OptimizerBase& optimi
   return {kind, optimizer.name() + "/" + name, Shape{}, dtype};
 }
 
-// The rules that weights of an optimizer's, or of one of its members', are updated by. A member has
-// those weights alone whose rule is its own.
-bool is_of(const Weight& weight, const Network& network, const OptimizerBase& optimizer,
-           const OptimizerBase& member) {
+// Returns whether `member` updates the weight: the optimizer itself, or one of its members, which
+// has the weights whose rule is its own.
+bool updates(const Weight& weight, const Network& network, const OptimizerBase& optimizer,
+             const OptimizerBase& member) {
   if (&optimizer == &member) return true;
   const optimizers::UpdatedWeight updated = network.updated(weight);
   return &optimizer.rule_for(updated) == &member.rule_for(updated);
@@ -43,7 +43,7 @@ void add_slots(std::vector<SavedVariable>& variables, const Network& network,
     for (std::size_t i = 0; i < network.weights().size(); ++i) {
       const Weight& weight = network.weights()[i];
       if (!weight.spec.trainable || frozen.contains(weight.layer)) continue;
-      if (!is_of(weight, network, optimizer, member)) continue;
+      if (!updates(weight, network, optimizer, member)) continue;
       const OptimizerBase& rule = member.rule_for(network.updated(weight));
       for (std::size_t slot = first; slot < first + size; ++slot) {
         std::optional<Shape> shape = weight.spec.shape;
