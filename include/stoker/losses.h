@@ -14,6 +14,7 @@
 namespace stoker {
 
 class Config;
+class Value;
 
 namespace losses {
 class LossBase;
@@ -30,6 +31,13 @@ class Loss {
   explicit Loss(std::shared_ptr<const losses::LossBase> base) : base_(std::move(base)) {}
   const std::shared_ptr<const losses::LossBase>& base() const { return base_; }
   explicit operator bool() const { return base_ != nullptr; }
+
+  // The loss of tensors of a step that is being made, weighted and reduced to shape (): for layers
+  // and training steps of the user's own (stoker/custom.h). Throws ShapeError where they don't fit,
+  // and ValueError for values of the functional API.
+  //   Value loss = BinaryCrossentropy({.from_logits = true})(labels, discriminator(images));
+  Value operator()(const Value& y_true, const Value& y_pred) const;
+  Value operator()(const Value& y_true, const Value& y_pred, const Value& sample_weight) const;
 
   // Returns {"class_name": "MeanSquaredError", "config": {...}, ...}, as Keras writes it; null if
   // there is no loss.

@@ -98,6 +98,20 @@ Config object_config(const char* module, std::string class_name, Config config) 
                       {"registered_name", nullptr}});
 }
 
+Config function_config(const std::string& name) {
+  return Config::map({{"module", "builtins"},
+                      {"class_name", "function"},
+                      {"config", name},
+                      {"registered_name", "function"}});
+}
+
+const std::string* function_of(const Config& config) {
+  const Config* class_name = config.is_map() ? config.find("class_name") : nullptr;
+  if (class_name == nullptr || !(*class_name == Config("function"))) return nullptr;
+  const Config* name = config.find("config");
+  return name != nullptr && name->is_string() ? &name->string() : nullptr;
+}
+
 ObjectView object_of(const Config& config) {
   static const Config kEmpty = Config::map();
   if (!config.is_map()) {

@@ -209,6 +209,11 @@ class Described : public Base {
   const Options options_;
 };
 
+// A function of the program's own, as Keras writes it: the class "function", with the function's
+// name as its config. function_of() returns the name, or null for everything else.
+Config function_config(const std::string& name);
+const std::string* function_of(const Config& config);
+
 // Returns the class with that name from a table of classes. Throws ValueError, with the nearest
 // name, where there is none. `kind` names the classes in the message: "loss".
 template <class Classes>

@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <atomic>
 #include <cassert>
 #include <utility>
 
@@ -39,6 +40,11 @@ DType Value::dtype() const { return graph->info(id).type.dtype; }
 ValueId Graph::new_value(ValueType type, NodeId node, std::string name) {
   values_.push_back({.type = type, .home = {}, .node = node, .name = std::move(name)});
   return static_cast<ValueId>(values_.size() - 1);
+}
+
+Graph::Graph() {
+  static std::atomic<std::uint64_t> graphs{0};
+  serial_ = ++graphs;
 }
 
 Value Graph::leaf(std::string name, ValueType type, Home home) {

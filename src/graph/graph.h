@@ -170,7 +170,7 @@ struct Op {
 
 class Graph {
  public:
-  Graph() = default;
+  Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
@@ -200,11 +200,15 @@ class Graph {
   // Prints one line a node: number, op, shapes in and out, attributes, layer.
   std::string dump() const;
 
+  // A number that no other graph of the process has, above 0.
+  std::uint64_t serial() const { return serial_; }
+
  private:
   std::vector<Node> nodes_;
   // This is a deque because shape() hands out references that appending must not move.
   std::deque<ValueInfo> values_;
   Origin origin_;
+  std::uint64_t serial_;
 };
 
 // Sets the origin of the nodes that a block of code appends.

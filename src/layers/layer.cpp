@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/fields.h"
 #include "initializers/constrain.h"
+#include "layers/value.h"
 #include "ops/common.h"
 #include "stoker/error.h"
 
@@ -53,7 +54,8 @@ class InferContext final : public BuildContext {
     return graph_.leaf(spec.name, {DType::float32, spec.shape}, {space, 0, 0});
   }
   void update(const WeightSpec&, graph::Value) override {}
-  void add_loss(graph::Value) override {}
+  void add_loss(graph::Value) override { layer().declare_loss(); }
+  void add_metric(const std::string& name, graph::Value) override { layer().declare_report(name); }
   std::uint32_t random_stream(std::uint32_t) override { return 0; }
 
   // The weights of each layer, in the order of first use.
@@ -185,6 +187,10 @@ void LayerBase::declare(std::vector<WeightSpec> weights) {
     throw ShapeError(format(label(), ": called again on an input for which its ", spec.name,
                             " would have to be ", spec.shape, "; it is ", first->shape));
   }
+}
+
+void LayerBase::declare_report(const std::string& name) {
+  if (std::ranges::find(reported_, name) == reported_.end()) reported_.push_back(name);
 }
 
 void LayerBase::begin_with(const std::string& weight,
@@ -338,6 +344,11 @@ std::vector<Value> call(const std::shared_ptr<LayerBase>& layer, const std::vect
   if (dynamic_cast<InputLayer*>(layer.get()) != nullptr) {
     throw ValueError(format(layer->label(), ": an input takes no values; pass it to a layer"));
   }
+  // Within a layer or a step of the user's own, the call adds to the step that is being made.
+  if (std::ranges::any_of(inputs, ValueAccess::is_tensor)) {
+    return values_of(
+        BuildScope::current(layer->label().c_str()).call(layer, tensors_of(inputs), arguments));
+  }
   auto node = std::make_shared<CallNode>();
   std::vector<FlowType> types;
   for (const Value& input : inputs) {
@@ -376,7 +387,7 @@ layers::CallArguments arguments_of(const layers::LayerBase& layer, const CallOpt
   if (options.reverse) arguments.flags.emplace_back("reverse");
   if (options.return_attention_scores) arguments.flags.emplace_back("return_attention_scores");
   const auto add = [&](const char* name, const Value& value) {
-    if (value.node() == nullptr) return;
+    if (!value) return;
     arguments.named.emplace_back(name);
     inputs.push_back(value);
   };
@@ -414,14 +425,7 @@ std::shared_ptr<layers::LayerBase> layer_of_input(const Value& input) {
 
 }  // namespace
 
-const Shape& Value::shape() const {
-  if (node_ == nullptr) throw ValueError("Value: expected one that Input() or a layer made");
-  return node_->shape();
-}
-
 Layer::Layer(const Value& input) : base_(layer_of_input(input)) {}
-
-bool Value::has_mask() const { return node_ != nullptr && node_->type().mask.has_value(); }
 
 Value Layer::operator()(const Value& x, const CallOptions& options) const {
   return only_output(require(base_), {x}, options);

@@ -64,6 +64,7 @@ struct MaskedValue {
 };
 
 class LayerBase;
+class OwnStep;
 
 // What a call passes beside the inputs that have a place in its list of arguments.
 struct CallArguments {
@@ -96,6 +97,8 @@ class BuildContext {
 
   virtual graph::Graph& graph() = 0;
   virtual bool training() const = 0;
+  // The training step of the program's own that is being made; null elsewhere.
+  virtual OwnStep* own_step() { return nullptr; }
 
   // ---- For the layer that is being built ----
   // What the call passes beside its inputs. The values named there are the last inputs.
@@ -116,6 +119,11 @@ class BuildContext {
   virtual void keep(const WeightSpec& spec, graph::Value value) { update(spec, value); }
   // Adds a term of shape () to the loss in training and evaluation.
   virtual void add_loss(graph::Value loss) = 0;
+  // Reports the mean of a value over an epoch under that name, in training and evaluation.
+  virtual void add_metric(const std::string& name, graph::Value value) {
+    (void)name;
+    (void)value;
+  }
   // Returns a stream of random numbers that belongs to the layer and is stable for its place in the
   // model. `purpose` distinguishes several streams of one call.
   virtual std::uint32_t random_stream(std::uint32_t purpose = 0) = 0;
@@ -203,6 +211,12 @@ class LayerBase {
   // Takes the weights that a call declares: the first call decides, and later ones have to agree.
   // Throws ShapeError.
   void declare(std::vector<WeightSpec> weights);
+  // The names of the values that the first call reported.
+  const std::vector<std::string>& reported() const { return reported_; }
+  void declare_report(const std::string& name);
+  // Whether the first call added to the loss.
+  bool adds_loss() const { return adds_loss_; }
+  void declare_loss() { adds_loss_ = true; }
   // Gives a declared weight the values that it begins with in the first model with this layer.
   void begin_with(const std::string& weight, std::shared_ptr<const std::vector<float>> values);
   // The place of the weights. Null until the first model with this layer has been constructed.
@@ -227,6 +241,8 @@ class LayerBase {
   bool is_declared_ = false;
   std::optional<DTypePolicy> policy_;
   std::vector<WeightSpec> weights_;
+  std::vector<std::string> reported_;
+  bool adds_loss_ = false;
 };
 
 // Keras's default name of a layer of that class: "Conv2D" -> "conv2d", "MaxPooling2D" ->

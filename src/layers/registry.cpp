@@ -1,7 +1,9 @@
 #include "layers/registry.h"
 
+#include <algorithm>
 #include <array>
 
+#include "core/registered.h"
 #include "layers/layer.h"
 
 namespace stoker {
@@ -25,9 +27,27 @@ constexpr bool names_differ() {
 }
 static_assert(names_differ(), "layers.def: two classes of one name");
 
+using MakeOwn = std::function<Layer(const Config&)>;
+Registered<MakeOwn>& own_classes() {
+  static Registered<MakeOwn> registered("register_layer");
+  return registered;
+}
+
 }  // namespace
 
 std::span<const LayerClass> layer_classes() { return kLayerClasses; }
+
+bool is_layer_class(std::string_view name) {
+  return std::ranges::find(kLayerClasses, name, &LayerClass::name) != kLayerClasses.end();
+}
+
+void register_layer_class(const std::string& name, std::function<Layer(const Config&)> make) {
+  if (is_layer_class(name)) {
+    throw ValueError(
+        format("register_layer: \"", name, "\" is the name of one of Stoker's layers"));
+  }
+  own_classes().add(name, std::move(make));
+}
 
 const LayerClass& layer_class(std::string_view name) {
   // Keras's older files have this class under the name in Keras's source.
@@ -56,11 +76,17 @@ Layer layer_from_config(const std::string& class_name, const Config& config) {
     throw ValueError(format("layer_from_config: expected a layer, received a ", class_name,
                             " model; Model::from_config() makes those"));
   }
-  const layers::LayerClass& found = Fields::with_place(
-      "layer_from_config",
-      [&]() -> const layers::LayerClass& { return layers::layer_class(class_name); });
-  Fields fields = Fields::reading(config, class_name);
-  Layer layer = found.make(fields);
+  const auto made = [&]() -> Layer {
+    if (const auto make = layers::own_classes().find(class_name)) {
+      return Fields::with_place(class_name, [&] { return (*make)(config); });
+    }
+    const layers::LayerClass& found = Fields::with_place(
+        "layer_from_config",
+        [&]() -> const layers::LayerClass& { return layers::layer_class(class_name); });
+    Fields fields = Fields::reading(config, class_name);
+    return found.make(fields);
+  };
+  Layer layer = made();
   const Config* trainable = config.find("trainable");
   if (trainable != nullptr) {
     layer.set_trainable(

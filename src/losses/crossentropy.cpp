@@ -20,7 +20,9 @@ bool is_op(const graph::Node* node, ops::OpIndex index) {
 // Returns the value that a chain of reshapes begins with, since a Dense of rank above 2 ends in
 // one.
 graph::Value before_views(graph::Value value) {
-  for (const graph::Node* node = node_of(value); node != nullptr && node->op->traits.is_view;
+  // A view with attributes passes no gradient on.
+  for (const graph::Node* node = node_of(value);
+       node != nullptr && node->op->traits.is_view && node->attributes == nullptr;
        node = node_of(value)) {
     value = value.graph->value(node->inputs[0]);
   }

@@ -1,11 +1,13 @@
 // Losses by name, and Keras's reductions.
 #include "losses/loss.h"
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 #include <string_view>
 
 #include "core/check.h"
+#include "core/registered.h"
 #include "ops/align.h"
 #include "ops/common.h"
 #include "stoker/error.h"
@@ -142,8 +144,14 @@ constexpr std::array kClasses{
 #undef STOKER_LOSS
 };
 
+Registered<Loss>& functions() {
+  static Registered<Loss> registered("register_loss");
+  return registered;
+}
+
 // Returns the loss of that name with all its defaults.
 Loss find(const std::string& name) {
+  if (const std::optional<Loss> own = functions().find(name)) return *own;
   std::vector<std::string_view> known;
   for (const LossClass& one : kClasses) {
     if (stands_for(name, one.name, one.text, one.short_text)) {
@@ -159,11 +167,24 @@ Loss find(const std::string& name) {
 
 }  // namespace
 
+void losses::make_known(const Loss& loss) {
+  if (!loss) throw ValueError("register_loss: expected a loss, received none");
+  const std::string& name = loss.base()->name();
+  const auto takes = [&](const LossClass& one) {
+    return stands_for(name, one.name, one.text, one.short_text);
+  };
+  if (std::ranges::any_of(kClasses, takes)) {
+    throw ValueError(format("register_loss: \"", name, "\" is the name of one of Stoker's losses"));
+  }
+  functions().add(name, loss);
+}
+
 Loss::Loss(const char* name) : Loss(find(check::text("Loss", name))) {}
 Loss::Loss(const std::string& name) : Loss(find(name)) {}
 
 Config Loss::config() const {
   if (!base_) return {};
+  if (base_->is_function()) return function_config(base_->name());
   Fields fields = Fields::writing();
   base_->write_fields(fields);
   return object_config("keras.losses", base_->class_name(), fields.config());
@@ -173,6 +194,7 @@ Loss loss_from_config(const Config& config) {
   if (config.is_null()) return {};
   if (config.is_string()) return config.string();
   return Fields::with_place("loss_from_config", [&] {
+    if (const std::string* own = function_of(config)) return functions().at("loss", *own);
     const ObjectView object = object_of(config);
     const LossClass& found = class_named("loss", object.class_name, kClasses);
     Fields fields = Fields::reading(object.config, object.class_name);

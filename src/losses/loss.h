@@ -31,6 +31,8 @@ class LossBase {
     (void)y_pred;
     return {};
   }
+  // Whether it is a function of the program's own, which files name and do not describe.
+  virtual bool is_function() const { return false; }
   // The dtype that labels are delivered in when the source leaves a choice.
   virtual DType label_dtype() const { return DType::float32; }
 
@@ -64,6 +66,9 @@ graph::Value masked_weight(graph::Value sample_weight, graph::Value mask);
 // values already.
 graph::Value reduce_weighted(graph::Value values, graph::Value sample_weight,
                              const std::string& reduction, graph::Value mask = {});
+
+// Makes a loss known by its name. Throws ValueError for a name that is taken.
+void make_known(const Loss& loss);
 
 #define STOKER_LOSS(class_name, name, short_name) Loss make_##class_name(Fields& fields);
 #include "losses/losses.def"

@@ -2,11 +2,13 @@
 // under the name by which the metric was asked for.
 #include "metrics/metric.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <vector>
 
 #include "core/check.h"
+#include "core/registered.h"
 #include "metrics/accuracy.h"
 #include "stoker/error.h"
 
@@ -27,7 +29,13 @@ constexpr std::array kClasses{
 #undef STOKER_METRIC
 };
 
+Registered<Metric>& functions() {
+  static Registered<Metric> registered("register_metric");
+  return registered;
+}
+
 Metric find(const std::string& name) {
+  if (const std::optional<Metric> own = functions().find(name)) return *own;
   for (const std::string_view chosen : {"accuracy", "acc", "Accuracy", "Acc"}) {
     if (name == chosen) return Metric(metrics::make_chosen_accuracy(name));
   }
@@ -46,6 +54,18 @@ Metric find(const std::string& name) {
 
 }  // namespace
 
+void metrics::make_known(const Metric& metric) {
+  const std::string& name = metric.name();
+  const auto takes = [&](const MetricClass& one) {
+    return stands_for(name, one.name, one.text, one.short_text);
+  };
+  if (std::ranges::any_of(kClasses, takes) || name == "accuracy" || name == "acc") {
+    throw ValueError(
+        format("register_metric: \"", name, "\" is the name of one of Stoker's metrics"));
+  }
+  functions().add(name, metric);
+}
+
 void metrics::describe_common(Fields& fields, std::string& name) {
   fields("name", name);
   fields.ignored({"dtype"});  // totals are float32
@@ -60,6 +80,7 @@ const std::string& Metric::name() const {
 
 Config Metric::config() const {
   if (base_->class_name().empty()) return name();
+  if (base_->is_function()) return function_config(name());
   Fields fields = Fields::writing();
   base_->write_fields(fields);
   return object_config("keras.metrics", base_->class_name(), fields.config());
@@ -68,6 +89,7 @@ Config Metric::config() const {
 Metric metric_from_config(const Config& config) {
   if (config.is_string()) return config.string();
   return Fields::with_place("metric_from_config", [&] {
+    if (const std::string* own = function_of(config)) return functions().at("metric", *own);
     const ObjectView object = object_of(config);
     const MetricClass& found = class_named("metric", object.class_name, kClasses);
     Fields fields = Fields::reading(object.config, object.class_name);

@@ -39,6 +39,8 @@ class MetricBase {
   }
   // Returns whether a larger result is a better one; callbacks that keep the best ask it.
   virtual bool larger_is_better() const = 0;
+  // Whether it is a function of the program's own, which files name and do not describe.
+  virtual bool is_function() const { return false; }
   // Returns the metric that takes the place of this one for labels and predictions of these shapes,
   // or null for the metric itself. Here "accuracy" chooses, and metrics of each class learn how
   // many there are.
@@ -65,6 +67,9 @@ Arguments named(const std::string& name) {
   if (!name.empty()) arguments.name = name;
   return arguments;
 }
+
+// Makes a metric known by its name. Throws ValueError for a name that is taken.
+void make_known(const Metric& metric);
 
 #define STOKER_METRIC(class_name, name, short_name) Metric make_##class_name(Fields& fields);
 #include "metrics/metrics.def"

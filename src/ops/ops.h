@@ -233,6 +233,11 @@ Value sum_to_shape(Value x, Shape shape);
 // ---- views and slices --------------------------------------------------------------------------
 // The same elements in another shape. The output is the input's memory, so the op does no work.
 Value reshape(Value x, Shape shape);
+// The same value, through which no gradient passes: a reshape with these attributes.
+struct StopGradientAttributes : graph::Attributes {
+  std::string text() const override;
+};
+Value stop_gradient(Value x);
 // A slice is the elements [begin, begin + extent) of one axis. slice_backward puts them into zeros.
 struct SliceAttributes : graph::Attributes {
   std::int64_t axis = 0;
@@ -393,11 +398,16 @@ Value argmax(Value x);
 // LossScaleOptimizer. A gradient that is not finite halves the scale, and the step's update is
 // skipped and its iteration not counted. After that many finite steps the scale is doubled. Once
 // the scale has fallen to kSmallestLossScale, a gradient that is not finite is an error after all.
+//
+// A step of several updates has an advance before each. The first counts the step; the others, for
+// which `counts` is false, only look for errors.
 struct AdvanceAttributes : graph::Attributes {
   std::int32_t scale_growth_steps = 0;
+  bool counts = true;
   std::string text() const override;
 };
-void advance(Value loss, Value largest_gradient = {}, std::int32_t scale_growth_steps = 0);
+void advance(Value loss, Value largest_gradient = {}, std::int32_t scale_growth_steps = 0,
+             bool counts = true);
 
 // ---- recurrence --------------------------------------------------------------------------------
 // A recurrent network over all steps of a sequence, of what its input's product with the kernel

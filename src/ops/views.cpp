@@ -5,6 +5,7 @@ namespace stoker::ops {
 namespace {
 
 std::vector<Value> reshape_gradient(Graph& graph, NodeId id, std::span<const Value> dy) {
+  if (graph.node(id).attributes != nullptr) return {Value{}};  // of stop_gradient()
   return {reshape(dy[0], graph.info(graph.node(id).inputs[0]).type.shape)};
 }
 
@@ -35,6 +36,13 @@ Value reshape(Value x, Shape shape) {
   require(x.shape().elements() == shape.elements(), *x.graph, "cannot reshape ", x.shape(), " to ",
           shape, ": the numbers of elements differ");
   return x.graph->append(reshape_op, {x}, nullptr, {{x.dtype(), shape}})[0];
+}
+
+std::string StopGradientAttributes::text() const { return "without gradient"; }
+
+Value stop_gradient(Value x) {
+  return x.graph->append(reshape_op, {x}, share(StopGradientAttributes{}),
+                         {{x.dtype(), x.shape()}})[0];
 }
 
 Value slice(Value x, std::int64_t axis, std::int64_t begin, std::int64_t extent) {

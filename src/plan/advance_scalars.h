@@ -25,8 +25,9 @@ STOKER_HOST_DEVICE inline void rescale_loss(Scalars& scalars, bool is_finite,
   }
 }
 
-// `growth_steps` is ops::AdvanceAttributes::scale_growth_steps. The function does nothing once an
-// error is recorded.
+// `growth_steps` is ops::AdvanceAttributes::scale_growth_steps, or kCountsNothing. The function does
+// nothing once an error is recorded.
+inline constexpr std::int32_t kCountsNothing = -1;
 STOKER_HOST_DEVICE inline void advance_scalars(Scalars& scalars, bool is_loss_finite,
                                                bool is_gradient_finite, std::int32_t growth_steps,
                                                std::int32_t node) {
@@ -36,13 +37,14 @@ STOKER_HOST_DEVICE inline void advance_scalars(Scalars& scalars, bool is_loss_fi
   } else if (!is_loss_finite) {
     scalars.error = StepError::non_finite_loss;
   } else if (!is_gradient_finite &&
-             (growth_steps == 0 || scalars.loss_scale <= kSmallestLossScale)) {
+             (growth_steps <= 0 || scalars.loss_scale <= kSmallestLossScale)) {
     scalars.error = StepError::non_finite_gradient;
   }
   if (scalars.error != StepError::none) {
     scalars.error_node = node;
     return;
   }
+  if (growth_steps == kCountsNothing) return;
   ++scalars.step;
   if (growth_steps > 0) rescale_loss(scalars, is_gradient_finite, growth_steps);
   if (is_gradient_finite) ++scalars.iterations;

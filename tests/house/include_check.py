@@ -21,6 +21,8 @@ FOLDERS = {
     "metrics": ["losses"],
     "optimizers": ["ops"],
     "layers": ["ops", "initializers"],
+    # What users make of their own.
+    "custom": ["layers", "losses", "metrics"],
     "plan": ["ops"],
     "backend": ["plan", "device"],
     "backend/cpu": ["backend"],
@@ -35,7 +37,7 @@ FOLDERS = {
     "io": ["core"],
     "cluster": ["device"],
     # All above, but no single backend.
-    "train": ["layers", "losses", "metrics", "optimizers", "initializers", "backend", "data",
+    "train": ["custom", "layers", "losses", "metrics", "optimizers", "initializers", "backend", "data",
               "feed/upload", "report", "io", "cluster"],
 }
 
@@ -90,6 +92,8 @@ PUBLIC_HEADERS = {
     "text.h": "layers",
     "layers/": "layers",
     "losses.h": "losses",
+    "custom.h": "custom",
+    "ops.h": "custom",
     "metrics.h": "metrics",
     "optimizers.h": "optimizers",
     "schedules.h": "optimizers",
@@ -127,6 +131,7 @@ PUBLIC_HEADERS = {
     "plot_model.h": "train",
     "predictor.h": "train",
     "tensorboard.h": "train",
+    "trainer.h": "train",
     "run_report.h": "train",
 }
 # Libraries that a public header may include, because only programs that link them include it.

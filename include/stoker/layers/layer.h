@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "stoker/dtype.h"
 #include "stoker/shape.h"
 
 namespace stoker {
@@ -18,6 +20,7 @@ class Model;
 
 namespace layers {
 class LayerBase;
+struct ValueAccess;
 struct ValueNode;
 }  // namespace layers
 
@@ -56,22 +59,33 @@ class ActivationFunction {
 // nearest name, for an unknown name.
 ActivationFunction activation_from_config(const Config& config);
 
-// An output of a layer, or an input of a model, which the functional API passes along.
+// A value that layers and the functions of stoker/ops.h take and give. There are two kinds. One is an
+// output of a layer, or an input of a model, which the functional API passes along:
 //   Value x = Input({28, 28, 1});
 //   Value y = Dense(10)(Flatten()(x));
 //   Model model(x, y);
+// The other is a tensor of a step that is being made, which a layer, a loss or a metric of the
+// user's own gets (stoker/custom.h). It ends with the call that got it: later uses throw ValueError.
 class Value {
  public:
   Value() = default;
-  // For example (None, 28, 28, 1).
+  // For example (None, 28, 28, 1). The batch of a tensor of a step is known but for the first call,
+  // which checks shapes.
   const Shape& shape() const;
+  DType dtype() const;
   // Whether the value has a mask, which says for each step whether it counts.
   bool has_mask() const;
   const std::shared_ptr<const layers::ValueNode>& node() const { return node_; }
   explicit Value(std::shared_ptr<const layers::ValueNode> node) : node_(std::move(node)) {}
+  explicit operator bool() const { return node_ != nullptr || id_ >= 0; }
 
  private:
+  friend struct layers::ValueAccess;
   std::shared_ptr<const layers::ValueNode> node_;
+  // Of a tensor of a step: the step's serial number, the tensor, and its mask where it has one.
+  std::uint64_t step_ = 0;
+  std::int32_t id_ = -1;
+  std::int32_t mask_ = -1;
 };
 
 // What a call passes to a layer beside its inputs, by Keras's names. Only layers of attention take

@@ -22,15 +22,20 @@ Expr uniform(graph::Expression* expression, std::uint32_t stream) {
 
 // Box, Muller: "A note on the generation of random normal deviates", 1958. The logarithm is of a
 // number in (0, 1], so it is finite.
+Expr standard_normal(graph::Expression* expression, std::uint32_t radius_stream,
+                     std::uint32_t angle_stream) {
+  constexpr float kTwoPi = 6.283185307179586f;
+  const Expr radius = sqrt(log(1.0f - uniform(expression, radius_stream)) * -2.0f);
+  const Expr angle = uniform(expression, angle_stream) * kTwoPi;
+  return radius * apply(graph::ExprOp::cos, angle);
+}
+
 graph::Value with_normal_noise(BuildContext& context, const std::optional<std::uint64_t>& seed,
                                graph::Value x, const std::function<Expr(Expr, Expr)>& f) {
   const std::uint32_t radius_stream = noise_stream(context, seed, 0);
   const std::uint32_t angle_stream = noise_stream(context, seed, 1);
-  constexpr float kTwoPi = 6.283185307179586f;
   return ops::map(x, [&](Expr value) {
-    const Expr radius = sqrt(log(1.0f - uniform(value.expression, radius_stream)) * -2.0f);
-    const Expr angle = uniform(value.expression, angle_stream) * kTwoPi;
-    return f(value, radius * apply(graph::ExprOp::cos, angle));
+    return f(value, standard_normal(value.expression, radius_stream, angle_stream));
   });
 }
 

@@ -18,6 +18,10 @@ std::uint32_t noise_stream(BuildContext& context, const std::optional<std::uint6
 // A number in [0, 1) for each element.
 graph::Expr uniform(graph::Expression* expression, std::uint32_t stream);
 
+// A standard normal number for each element, of two streams of uniform ones.
+graph::Expr standard_normal(graph::Expression* expression, std::uint32_t radius_stream,
+                            std::uint32_t angle_stream);
+
 // Gives each element of x a standard normal number: f(x, noise).
 graph::Value with_normal_noise(BuildContext& context, const std::optional<std::uint64_t>& seed,
                                graph::Value x,

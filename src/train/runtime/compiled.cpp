@@ -96,7 +96,8 @@ void add_frozen(std::set<const layers::LayerBase*>& frozen,
 }  // namespace
 
 bool Compiled::has_loss() const {
-  return std::any_of(outputs.begin(), outputs.end(),
+  return layers_add_loss ||
+         std::any_of(outputs.begin(), outputs.end(),
                      [](const CompiledOutput& output) { return static_cast<bool>(output.loss); });
 }
 
@@ -124,16 +125,25 @@ Compiled compiled_of(CompileOptions options, const Network& network) {
                  append(compiled.outputs[i].weighted_metrics, metrics);
                });
   for (const auto& layer : network.topology().layers()) add_frozen(compiled.frozen, layer);
+  compiled.layers_add_loss = std::ranges::any_of(
+      network.layers(), [](const auto& placed) { return placed.layer->adds_loss(); });
   return compiled;
 }
 
 std::vector<OutputFields> fields_of_outputs(const Compiled& compiled, const BatchSpec& spec) {
   const std::vector<CompiledOutput>& outputs = compiled.outputs;
   const std::size_t targets = spec.targets.size();
+  if (compiled.own_targets != nullptr) {
+    if (targets == compiled.own_targets->size()) return std::vector<OutputFields>(outputs.size());
+    throw ShapeError(format("the trainer's step has ", compiled.own_targets->size(),
+                            " targets, the source gives ", targets));
+  }
   const auto needed = static_cast<std::size_t>(
       std::count_if(outputs.begin(), outputs.end(),
                     [](const CompiledOutput& output) { return output.needs_target(); }));
-  if (targets == 0) throw DataError("the source gives no targets: fit and evaluate need y");
+  if (targets == 0 && needed > 0) {
+    throw DataError("the source gives no targets: fit and evaluate need y");
+  }
   if (targets != outputs.size() && targets != needed) {
     if (outputs.size() == 1) {
       throw ShapeError(format("the source gives ", targets, " targets, the model has one output"));
@@ -211,6 +221,17 @@ void resolve_metrics(Compiled& compiled, const Network& network, const BatchSpec
   }
   for (std::size_t i = 0; i < compiled.outputs.size(); ++i) {
     for (const Metric& metric : compiled.outputs[i].weighted_metrics) add(i, metric, true);
+  }
+  for (const Network::PathOfLayer& placed : network.layers()) {
+    for (const std::string& own : placed.layer->reported()) {
+      std::string name = own;
+      if (const int earlier = uses[name]++; earlier > 0) name = format(name, "_", earlier);
+      track({.name = name,
+             .first_total = 0,
+             .totals = 2,
+             .layer = placed.layer,
+             .name_in_layer = own});
+    }
   }
   compiled.total_count = next;
   compiled.totals.resize(next);

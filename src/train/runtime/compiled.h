@@ -26,6 +26,9 @@ struct Tracked {
   std::optional<std::size_t> output{};  // Empty for the whole loss.
   bool is_weighted = false;             // Whether the metric uses sample weights.
   std::size_t which = 0;                // The number of the result, for a metric with several.
+  // The layer that reports the number, under a name of its own there; null for all others.
+  const layers::LayerBase* layer = nullptr;
+  std::string name_in_layer{};
 };
 
 // The loss and the metrics with which one output of the model is compiled.
@@ -50,6 +53,12 @@ struct Compiled {
   std::size_t total_count = 0;    // The number of totals. As many corrections follow them.
   std::vector<double> totals{};   // Memory in which Model::Impl::logs_of() sums them up.
   bool metrics_resolved = false;  // Set when the tracked totals have a place on the device.
+
+  bool layers_add_loss = false;  // Whether layers add to the loss by themselves.
+
+  // The Inputs that declare the targets of a step of the program's own; null where compile() made
+  // the step.
+  std::shared_ptr<const std::vector<std::shared_ptr<const layers::InputLayer>>> own_targets{};
 
   bool has_loss() const;
 };

@@ -225,6 +225,12 @@ BatchSpec Model::Impl::declared_batch(std::int64_t rows) const {
     const auto& input = topology.input(i);
     spec.inputs.push_back({topology.name_of(input), input.dtype, input.shape.with_batch(rows)});
   }
+  if (compiled->own_targets != nullptr) {
+    for (const auto& target : *compiled->own_targets) {
+      spec.targets.push_back({target->name(), target->dtype, target->shape.with_batch(rows)});
+    }
+    return spec;
+  }
   for (std::size_t i = 0; i < compiled->outputs.size(); ++i) {
     const train::CompiledOutput& output = compiled->outputs[i];
     if (!output.needs_target()) continue;

@@ -10,10 +10,9 @@
 #include "stoker/source.h"
 #include "train/network/network.h"
 #include "train/runtime/compiled.h"
+#include "train/runtime/step_context.h"
 
 namespace stoker::train {
-
-enum class Mode : std::uint8_t { train, evaluate, predict };
 
 struct StepGraph {
   std::unique_ptr<graph::Graph> graph;

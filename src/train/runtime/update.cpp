@@ -486,6 +486,23 @@ Value largest_gradient(Graph& graph, const Network& network) {
   return ops::reduce(ops::ReduceKind::max, gradients, magnitude, {0});
 }
 
+Value largest_gradient(Graph& graph, const Network& network,
+                       const std::vector<bool>& has_gradient) {
+  const auto no_decay = [](const Weight&) { return 0.0f; };
+  const auto magnitude = [](Expr x) { return abs(x); };
+  Value largest;
+  for (const Run& run : runs_of(network, has_gradient, no_decay, true)) {
+    for (const ops::Range& range : run.ranges) {
+      const Value part =
+          graph.leaf("gradients", {DType::float32, {range.count}},
+                     {Space::gradient, 0, (run.gradient + range.offset) * kFloat});
+      const Value own = ops::reduce(ops::ReduceKind::max, part, magnitude, {0});
+      largest = largest ? ops::map(largest, own, [](Expr a, Expr b) { return a + b; }) : own;
+    }
+  }
+  return largest;
+}
+
 void append_update(Graph& graph, const Network& network, const optimizers::OptimizerBase& optimizer,
                    const std::vector<bool>& has_gradient,
                    const std::vector<std::string>& without_decay) {

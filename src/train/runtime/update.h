@@ -21,5 +21,8 @@ void append_update(graph::Graph& graph, const Network& network,
 // is. Checking the loss is not enough: in the forward pass relu and max pooling may drop a NaN that
 // still reaches the gradients of the weights.
 graph::Value largest_gradient(graph::Graph& graph, const Network& network);
+// Returns the same of the weights that have a gradient.
+graph::Value largest_gradient(graph::Graph& graph, const Network& network,
+                              const std::vector<bool>& has_gradient);
 
 }  // namespace stoker::train

@@ -18,9 +18,17 @@ std::string underscored(std::string path) {
   return path;
 }
 
-SavedVariable scalar(VariableKind kind, DType dtype, const OptimizerBase& optimizer,
+SavedVariable scalar(VariableKind kind, DType dtype, const std::string& optimizer,
                      const char* name) {
-  return {kind, optimizer.name() + "/" + name, Shape{}, dtype};
+  return {kind, optimizer + "/" + name, Shape{}, dtype};
+}
+
+// The name of a member, numbered where an earlier one has the same: "adam", "adam_1".
+std::string name_among(std::span<const OptimizerBase* const> members, std::size_t which) {
+  const std::string& name = members[which]->name();
+  const auto earlier = std::ranges::count(members.first(which), name,
+                                          [](const OptimizerBase* m) { return m->name(); });
+  return earlier == 0 ? name : format(name, "_", earlier);
 }
 
 // Returns whether `member` updates the weight: the optimizer itself, or one of its members, which
@@ -36,7 +44,7 @@ bool updates(const Weight& weight, const Network& network, const OptimizerBase& 
 // slots of its rule.
 void add_slots(std::vector<SavedVariable>& variables, const Network& network,
                const OptimizerBase& optimizer, const OptimizerBase& member,
-               const std::set<const layers::LayerBase*>& frozen) {
+               const std::string& member_name, const std::set<const layers::LayerBase*>& frozen) {
   const std::vector<std::string> names = member.slot_names();
   std::size_t first = 0;
   for (const std::size_t size : member.slot_groups()) {
@@ -52,7 +60,7 @@ void add_slots(std::vector<SavedVariable>& variables, const Network& network,
         }
         if (!shape) continue;
         variables.push_back({VariableKind::slot,
-                             format(member.name(), "/", underscored(weight.path), "_", names[slot]),
+                             format(member_name, "/", underscored(weight.path), "_", names[slot]),
                              *shape, DType::float32, i, slot});
       }
     }
@@ -85,34 +93,36 @@ std::vector<SavedVariable> variables_of(const Network& network, const OptimizerB
   const OptimizerBase* inner = optimizer->inner();
   if (optimizer->loss_scaling() != nullptr) {
     variables.push_back(
-        scalar(VariableKind::step_counter, DType::int32, *optimizer, "step_counter"));
+        scalar(VariableKind::step_counter, DType::int32, optimizer->name(), "step_counter"));
     variables.push_back(
-        scalar(VariableKind::dynamic_scale, DType::float32, *optimizer, "dynamic_scale"));
+        scalar(VariableKind::dynamic_scale, DType::float32, optimizer->name(), "dynamic_scale"));
   }
   const OptimizerBase& rule = inner != nullptr ? *inner : *optimizer;
-  variables.push_back(scalar(VariableKind::iterations, DType::int32, rule, "iteration"));
+  variables.push_back(scalar(VariableKind::iterations, DType::int32, rule.name(), "iteration"));
   // A schedule is no variable, but part of the optimizer's configuration.
   if (!rule.common().learning_rate.is_schedule()) {
-    variables.push_back(scalar(VariableKind::learning_rate, DType::float32, rule, "learning_rate"));
+    variables.push_back(
+        scalar(VariableKind::learning_rate, DType::float32, rule.name(), "learning_rate"));
   }
   const std::vector<const OptimizerBase*> members = rule.members();
-  if (members.empty()) add_slots(variables, network, rule, rule, frozen);
+  if (members.empty()) add_slots(variables, network, rule, rule, rule.name(), frozen);
   // Keras's members count by themselves, and have rates of their own.
   for (std::size_t i = 0; i < members.size(); ++i) {
     const OptimizerBase& member = *members[i];
-    variables.push_back(scalar(VariableKind::iterations, DType::int32, member, "iteration"));
+    const std::string name = name_among(members, i);
+    variables.push_back(scalar(VariableKind::iterations, DType::int32, name, "iteration"));
     variables.back().member = i;
     if (!member.common().learning_rate.is_schedule()) {
-      variables.push_back(
-          scalar(VariableKind::fixed_rate, DType::float32, member, "learning_rate"));
+      variables.push_back(scalar(VariableKind::fixed_rate, DType::float32, name, "learning_rate"));
       variables.back().member = i;
     }
     const std::size_t before = variables.size();
-    add_slots(variables, network, rule, member, frozen);
+    add_slots(variables, network, rule, member, name, frozen);
     for (std::size_t k = before; k < variables.size(); ++k) variables[k].member = i;
   }
   if (rule.momentum_product(0)) {
-    variables.push_back(scalar(VariableKind::momentum_product, DType::float32, rule, "variable"));
+    variables.push_back(
+        scalar(VariableKind::momentum_product, DType::float32, rule.name(), "variable"));
   }
   return variables;
 }

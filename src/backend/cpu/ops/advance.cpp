@@ -7,11 +7,16 @@
 namespace stoker::backend::cpu {
 namespace {
 
+std::int32_t growth_steps_of(const graph::Node& node) {
+  const auto& attributes = ops::attributes_of<ops::AdvanceAttributes>(node);
+  return attributes.counts ? attributes.scale_growth_steps : plan::kCountsNothing;
+}
+
 class AdvanceKernel : public Kernel {
  public:
   explicit AdvanceKernel(const KernelRequest& request)
       : node_(request.id),
-        growth_steps_(ops::attributes_of<ops::AdvanceAttributes>(request.node).scale_growth_steps),
+        growth_steps_(growth_steps_of(request.node)),
         loss_(request.node.inputs[0]),
         largest_gradient_(request.node.inputs.size() > 1 ? request.node.inputs[1] : graph::kNone) {}
 

@@ -4,6 +4,7 @@
 #include "backend/cuda/kernels/grids.h"
 #include "backend/cuda/ops/cuda_op.h"
 #include "backend/cuda/plan/lowering.h"
+#include "plan/advance_scalars.h"
 
 namespace stoker::backend::cuda {
 namespace {
@@ -12,9 +13,10 @@ using graph::Node;
 using graph::ValueId;
 
 void lower_advance(Lowering& lowering, const Node& node) {
+  const auto& attributes = ops::attributes_of<ops::AdvanceAttributes>(node);
   const advance_params params{
       .node = lowering.id(),
-      .growth_steps = ops::attributes_of<ops::AdvanceAttributes>(node).scale_growth_steps};
+      .growth_steps = attributes.counts ? attributes.scale_growth_steps : plan::kCountsNothing};
   Pack<advance_params> pack(params);
   pack.point(&advance_params::loss, Operand::of(node.inputs[0]))
       .point(&advance_params::scalars, Operand::scalars());

@@ -14,7 +14,8 @@ struct advance_params {
   const float* largest_gradient = {};
   plan::Scalars* scalars = {};
   std::int32_t node = {};          // for Scalars::error_node
-  std::int32_t growth_steps = {};  // steps until the loss scale grows; 0 if the loss is not scaled
+  // The steps until the loss scale grows; 0 if the loss is not scaled, or plan::kCountsNothing.
+  std::int32_t growth_steps = {};
 };
 
 Grid grid_of(const advance_params& params);
