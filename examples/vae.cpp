@@ -2,7 +2,9 @@
 // 2014) on Fashion-MNIST: a layer of our own draws the code and adds the divergence to the loss,
 // and a model that shares the decoder's weights draws clothes that nobody has made.
 //
-//   vae [--data DIR] [--epochs N] [--picture FILE.png]
+//   vae [--data DIR] [--epochs N] [--picture FILE.png] [--quick]
+//
+// --quick takes ten steps and checks nothing.
 #include <stoker/stoker.h>
 
 #include <algorithm>
@@ -61,9 +63,11 @@ Tensor sheet_of(const Tensor& logits) {
   return sheet;
 }
 
-int run(const std::string& folder, std::int64_t epochs, const std::string& picture) {
+int run(const std::string& folder, std::int64_t epochs, const std::string& picture, bool is_quick) {
   const ImageDataset data = folder.empty() ? load_fashion_mnist() : load_idx_images(folder);
-  const Tensor train = pixels_of(data.train_images), test = pixels_of(data.test_images);
+  const std::int64_t most = is_quick ? 1280 : data.train_labels.size();
+  const Tensor train = pixels_of(data.train_images.rows(0, most));
+  const Tensor test = pixels_of(is_quick ? data.test_images.rows(0, 256) : data.test_images);
 
   const Value image = Input({kSide, kSide, 1}, {.name = "image"});
   Value h = Conv2D(32, 3, {.strides = 2, .padding = "same", .activation = "relu"})(image);
@@ -95,7 +99,7 @@ int run(const std::string& folder, std::int64_t epochs, const std::string& pictu
     std::printf("%s has 100 images that the decoder has drawn\n", picture.c_str());
   }
   // An image of the mean alone takes 282 nats, and of nothing learnt 543.
-  return after["loss"] < 0.9 * before ? EXIT_SUCCESS : EXIT_FAILURE;
+  return is_quick || after["loss"] < 260.0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace
@@ -104,13 +108,15 @@ int main(int argc, char** argv) {
   try {
     std::string folder, picture;
     std::int64_t epochs = 10;
-    for (int i = 1; i + 1 < argc; i += 2) {
+    bool is_quick = false;
+    for (int i = 1; i < argc; ++i) {
       const std::string name = argv[i];
-      if (name == "--data") folder = argv[i + 1];
-      if (name == "--epochs") epochs = std::stoll(argv[i + 1]);
-      if (name == "--picture") picture = argv[i + 1];
+      if (name == "--quick") is_quick = true;
+      if (name == "--data" && i + 1 < argc) folder = argv[++i];
+      if (name == "--epochs" && i + 1 < argc) epochs = std::stoll(argv[++i]);
+      if (name == "--picture" && i + 1 < argc) picture = argv[++i];
     }
-    return run(folder, epochs, picture);
+    return run(folder, is_quick ? 1 : epochs, picture, is_quick);
   } catch (const std::exception& error) {
     std::cerr << "vae: " << error.what() << '\n';
     return EXIT_FAILURE;

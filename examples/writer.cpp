@@ -2,7 +2,9 @@
 // half, with the norms before the sums) that learns to continue a text, and writes. By default it
 // reads the licences that every Debian system has (package base-files).
 //
-//   writer [--text FILE] [--steps N] [--characters N]
+//   writer [--text FILE] [--steps N] [--characters N] [--quick]
+//
+// --quick takes ten steps and checks nothing.
 #include <stoker/stoker.h>
 
 #include <algorithm>
@@ -140,7 +142,7 @@ std::string written(Model& model, const Alphabet& alphabet, std::string text, st
   return text;
 }
 
-int run(const std::string& path, std::int64_t steps, std::size_t characters) {
+int run(const std::string& path, std::int64_t steps, std::size_t characters, bool is_quick) {
   const std::string text = path.empty() ? licences() : read(path);
   if (text.size() < 20 * kLength) throw ValueError("writer: expected a text of 1280 bytes or more");
   const Alphabet alphabet(text);
@@ -184,7 +186,7 @@ int run(const std::string& path, std::int64_t steps, std::size_t characters) {
               loss, bigram);
   std::printf("It writes:\n%s\n",
               written(model, alphabet, test.substr(0, kLength), characters).c_str());
-  return loss < bigram - 0.3 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return is_quick || loss < bigram - 0.3 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace
@@ -194,13 +196,15 @@ int main(int argc, char** argv) {
     std::string path;
     std::int64_t steps = 2000;
     std::size_t characters = 400;
-    for (int i = 1; i + 1 < argc; i += 2) {
+    bool is_quick = false;
+    for (int i = 1; i < argc; ++i) {
       const std::string name = argv[i];
-      if (name == "--text") path = argv[i + 1];
-      if (name == "--steps") steps = std::stoll(argv[i + 1]);
-      if (name == "--characters") characters = std::stoul(argv[i + 1]);
+      if (name == "--quick") is_quick = true;
+      if (name == "--text" && i + 1 < argc) path = argv[++i];
+      if (name == "--steps" && i + 1 < argc) steps = std::stoll(argv[++i]);
+      if (name == "--characters" && i + 1 < argc) characters = std::stoul(argv[++i]);
     }
-    return run(path, steps, characters);
+    return is_quick ? run(path, 10, 20, true) : run(path, steps, characters, false);
   } catch (const std::exception& error) {
     std::cerr << "writer: " << error.what() << '\n';
     return EXIT_FAILURE;

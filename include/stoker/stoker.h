@@ -29,6 +29,7 @@
 #include "stoker/initializers.h"
 #include "stoker/interrupt.h"
 #include "stoker/isolated_images.h"
+#include "stoker/kernel.h"
 #include "stoker/layers.h"
 #include "stoker/loader.h"
 #include "stoker/losses.h"

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -493,6 +494,29 @@ struct CrossHashAttributes : graph::Attributes {
   std::string text() const override;
 };
 Value cross_hash(Value numbers, std::int32_t buckets);
+
+// ---- user_kernel -------------------------------------------------------------------------------
+// Code of the program's own (stoker/kernel.h): float32 inputs and outputs of any shapes.
+struct UserKernel {
+  std::string name;
+  // Computes the items [begin, end) from the elements of inputs and outputs.
+  std::function<void(std::span<const std::span<const float>> inputs,
+                     std::span<const std::span<float>> outputs, std::int64_t begin,
+                     std::int64_t end)>
+      cpu;
+  std::string cuda;  // The source of a device function of that name, or empty.
+  // Returns the gradients of the inputs. Null where there is none.
+  std::function<std::vector<Value>(std::span<const Value> inputs, std::span<const Value> outputs,
+                                   std::span<const Value> output_gradients)>
+      gradient;
+};
+struct UserKernelAttributes : graph::Attributes {
+  std::shared_ptr<const UserKernel> kernel;
+  std::int64_t items = 0;
+  std::string text() const override;
+};
+std::vector<Value> user_kernel(std::shared_ptr<const UserKernel> kernel, std::vector<Value> inputs,
+                               const std::vector<Shape>& outputs, std::int64_t items);
 
 // The attributes of a node. The caller names their type, which the node's op determines.
 template <class A>

@@ -84,6 +84,7 @@ PUBLIC_HEADERS = {
     "several.h": "core",
     "shape.h": "core",
     "tensor.h": "core",
+    "eigen.h": "core",
     "device.h": "device",
     "device_source.h": "feed",
     "constraints.h": "initializers",
@@ -93,6 +94,7 @@ PUBLIC_HEADERS = {
     "layers/": "layers",
     "losses.h": "losses",
     "custom.h": "custom",
+    "kernel.h": "custom",
     "ops.h": "custom",
     "metrics.h": "metrics",
     "optimizers.h": "optimizers",
@@ -135,7 +137,7 @@ PUBLIC_HEADERS = {
     "run_report.h": "train",
 }
 # Libraries that a public header may include, because only programs that link them include it.
-GUESTS = {"bench_fixture.h": {"benchmark/benchmark.h"}}
+GUESTS = {"bench_fixture.h": {"benchmark/benchmark.h"}, "eigen.h": {"Eigen/Core"}}
 UMBRELLA = "stoker.h"  # includes all of them; for users, not for us
 
 SUFFIXES = {".h", ".hpp", ".inl", ".def", ".c", ".cpp", ".cu", ".cuh"}

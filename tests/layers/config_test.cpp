@@ -17,6 +17,14 @@ using test::contains;
 using test::message_of;
 
 // One of each class, with no option at its default.
+const char* registered_lambda() {
+  static const bool is_registered = [] {
+    register_lambda("of_config_test", Lambda([](const Value& x) { return -x; }));
+    return true;
+  }();
+  return is_registered ? "of_config_test" : "";
+}
+
 std::vector<Layer> one_of_each() {
   return {
       Activation("relu", {.name = "a", .dtype = "mixed_bfloat16"}),
@@ -202,6 +210,9 @@ std::vector<Layer> one_of_each() {
                  .name = "e"}),
       Equalization({.value_range = {0.0, 1.0}, .bins = 16, .name = "e"}),
       Flatten({.name = "f"}),
+      layer_from_config("Function", Config::map({{"name", "f"},
+                                                 {"function", "sum"},
+                                                 {"arguments", Config::map({{"axis", -1}})}})),
       GRU(3, {.activation = "relu",
               .recurrent_activation = "hard_sigmoid",
               .use_bias = false,
@@ -320,6 +331,7 @@ std::vector<Layer> one_of_each() {
                    .recurrent_dropout = 0.5,
                    .seed = 7,
                    .name = "l"}),
+      Lambda(registered_lambda(), {.name = "l"}),
       LayerNormalization({.axis = {1, 2},
                           .epsilon = 0.01,
                           .center = false,

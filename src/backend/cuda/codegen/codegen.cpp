@@ -113,6 +113,12 @@ Arguments Parameters::arguments() const {
   return arguments;
 }
 
+GeneratedLaunch named_launch(const std::function<std::string(const std::string& name)>& text,
+                             Grid grid, Arguments arguments) {
+  const std::string name = name_for(text(kNamePlace));
+  return {name, text(name), grid, std::move(arguments)};
+}
+
 GeneratedLaunch generate(const graph::Graph& graph, std::span<const graph::NodeId> nodes,
                          Resources& resources) {
   Parameters parameters;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -28,6 +29,10 @@ class Resources {
 // Generates one launch that does the work of all `nodes`, each of which takes a range of the
 // blocks. Their ops are pointwise and reduce, and none of them reads or overwrites what another one
 // writes.
+// A launch of a kernel whose source is text(name). The name follows from the source.
+GeneratedLaunch named_launch(const std::function<std::string(const std::string& name)>& text,
+                             Grid grid, Arguments arguments);
+
 GeneratedLaunch generate(const graph::Graph& graph, std::span<const graph::NodeId> nodes,
                          Resources& resources);
 
