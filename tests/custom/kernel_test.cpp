@@ -27,6 +27,10 @@ KernelDefinition cube() {
                   data.outputs[0][i] = data.inputs[0][i] * data.inputs[0][i] * data.inputs[0][i];
                 }
               },
+          .cuda =
+              "__device__ void cube(const float* const* in, float* const* out, long long i) {\n"
+              "  out[0][i] = in[0][i] * in[0][i] * in[0][i];\n"
+              "}\n",
           .gradient =
               [](const std::vector<Value>& inputs, const std::vector<Value>&,
                  const std::vector<Value>& gradients) {
@@ -64,13 +68,21 @@ TEST(Kernels, train_as_the_function_that_they_are) {
 TEST(Kernels, compute_items_that_are_not_elements) {
   // The largest of each row.
   const KernelDefinition largest{
-      .name = "largest", .cpu = [](const KernelData& data, std::int64_t begin, std::int64_t end) {
-        for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end);
-             ++row) {
-          const auto values = data.inputs[0].subspan(row * 4, 4);
-          data.outputs[0][row] = *std::ranges::max_element(values);
-        }
-      }};
+      .name = "largest",
+      .cpu =
+          [](const KernelData& data, std::int64_t begin, std::int64_t end) {
+            for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end);
+                 ++row) {
+              const auto values = data.inputs[0].subspan(row * 4, 4);
+              data.outputs[0][row] = *std::ranges::max_element(values);
+            }
+          },
+      .cuda =
+          "__device__ void largest(const float* const* in, float* const* out, long long row) {\n"
+          "  float most = in[0][4 * row];\n"
+          "  for (int i = 1; i < 4; ++i) most = fmaxf(most, in[0][4 * row + i]);\n"
+          "  out[0][row] = most;\n"
+          "}\n"};
   const Value x = Input({4});
   const Layer layer = Lambda([&](const Value& v) {
     return ops::kernel(largest, {v}, {Shape{v.shape()[0], 1}}, v.shape()[0])[0];

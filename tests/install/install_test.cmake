@@ -21,7 +21,8 @@ if(SANITIZE)
 endif()
 # A stranger's project: its own CMakeLists.txt, the first example, and a program that needs the
 # helper that was installed.
-file(COPY ${CONSUMER_DIR}/CMakeLists.txt ${CONSUMER_DIR}/isolated.cpp DESTINATION ${WORK_DIR}/consumer)
+file(COPY ${CONSUMER_DIR}/CMakeLists.txt ${CONSUMER_DIR}/isolated.cpp
+  ${CONSUMER_DIR}/own.cpp DESTINATION ${WORK_DIR}/consumer)
 configure_file(${EXAMPLE} ${WORK_DIR}/consumer/main.cpp COPYONLY)
 run(${CMAKE_COMMAND} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/build -G ${CMAKE_GENERATOR}
   -DCMAKE_BUILD_TYPE=Release
@@ -33,6 +34,7 @@ run(${CMAKE_COMMAND} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/build -G ${CMAKE_GEN
   -Ddnnl_DIR=${DNNL_DIR})  # of a system oneDNN; empty where ours is bundled
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/consumer)
+run(${CMAKE_COMMAND} -E env STOKER_DEVICE=cpu ${WORK_DIR}/build/own)
 if(NOT DNNL_DIR)  # The helper is found beside the oneDNN that was installed with it.
   run(${CMAKE_COMMAND} -E chdir ${WORK_DIR} ${WORK_DIR}/build/isolated)
 endif()
