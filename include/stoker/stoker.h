@@ -50,3 +50,4 @@
 #include "stoker/tensor.h"
 #include "stoker/tensorboard.h"
 #include "stoker/text.h"
+#include "stoker/varying.h"

@@ -114,6 +114,7 @@ PUBLIC_HEADERS = {
     "sequence.h": "data",
     "source.h": "data",
     "source_state.h": "data",
+    "varying.h": "data",
     "history.h": "report",
     "report.h": "feed",
     "memory_report.h": "train",
