@@ -36,6 +36,7 @@
 #include "stoker/model.h"
 #include "stoker/npy.h"
 #include "stoker/optimizers.h"
+#include "stoker/pad_sequences.h"
 #include "stoker/plot_model.h"
 #include "stoker/predictor.h"
 #include "stoker/random.h"
@@ -50,4 +51,5 @@
 #include "stoker/tensor.h"
 #include "stoker/tensorboard.h"
 #include "stoker/text.h"
+#include "stoker/timeseries.h"
 #include "stoker/varying.h"

@@ -115,6 +115,8 @@ PUBLIC_HEADERS = {
     "source.h": "data",
     "source_state.h": "data",
     "varying.h": "data",
+    "pad_sequences.h": "data",
+    "timeseries.h": "data",
     "history.h": "report",
     "report.h": "feed",
     "memory_report.h": "train",
