@@ -25,6 +25,7 @@
 #include "stoker/idx.h"
 #include "stoker/image.h"
 #include "stoker/image_folder.h"
+#include "stoker/image_list.h"
 #include "stoker/initializers.h"
 #include "stoker/interrupt.h"
 #include "stoker/isolated_images.h"

@@ -108,6 +108,7 @@ PUBLIC_HEADERS = {
     "idx.h": "data",
     "image.h": "data",
     "image_folder.h": "data",
+    "image_list.h": "data",
     "isolated_images.h": "data",
     "npy.h": "data",
     "read_limits.h": "data",
