@@ -21,6 +21,7 @@
 #include "stoker/error.h"
 #include "stoker/failures.h"
 #include "stoker/generator.h"
+#include "stoker/hdf5_rows.h"
 #include "stoker/history.h"
 #include "stoker/idx.h"
 #include "stoker/image.h"

@@ -105,6 +105,7 @@ PUBLIC_HEADERS = {
     "histogram.h": "core",
     "cifar.h": "data",
     "csv.h": "data",
+    "hdf5_rows.h": "data",
     "idx.h": "data",
     "image.h": "data",
     "image_folder.h": "data",
