@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "stoker/array_source.h"
+#include "stoker/audio.h"
 #include "stoker/bench.h"
 #include "stoker/callback_state.h"
 #include "stoker/callbacks.h"
