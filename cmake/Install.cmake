@@ -34,6 +34,7 @@ write_basic_package_version_file(stokerConfigVersion.cmake COMPATIBILITY SameMin
 install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/stokerConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/stokerConfigVersion.cmake
+  cmake/AudioFiles.cmake
   cmake/ImageFiles.cmake
   cmake/ModelFiles.cmake
   cmake/Terminal.cmake

@@ -39,6 +39,7 @@
 #include "stoker/generator.h"
 #include "stoker/shape.h"
 #include "stoker/tensor.h"
+#include "stoker/varying.h"
 
 namespace stoker {
 
@@ -65,7 +66,8 @@ class Dataset {
   static Dataset from_tensor_slices(std::array<Tensor, sizeof...(T)> tensors);
   // Takes elements from a generator. `start(epoch)` returns a function for one pass: bool
   // next(std::span<T>... components) writes an element of these shapes, or returns false at the
-  // end.
+  // end. Elements of different shapes: bool next(VaryingOutput<T>... components), with
+  // Shape::kUnknown for the extents that differ (stoker/varying.h).
   template <class Start>
   static Dataset from_generator(Shapes shapes, Start start, FromGeneratorOptions options = {});
 
@@ -100,7 +102,9 @@ class Dataset {
   Dataset map(F f, MapOptions options = {}) const;
   // Makes elements of other types or shapes: f([MapContext&,] std::span<const T>...,
   // std::span<Out>...). A short batch or window has only the rows that there are, and results whose
-  // first extent is the batch's are as short.
+  // first extent is the batch's are as short. f([MapContext&,] VaryingInput<T>...,
+  // VaryingOutput<Out>...) is told the shapes of components and decides on those of its results,
+  // which may differ from element to element (stoker/varying.h).
   template <class... Out, class F>
   requires(sizeof...(Out) > 0) Dataset<Out...> map(const std::array<Shape, sizeof...(Out)>& shapes,
                                                    F f, MapOptions options = {})
@@ -119,7 +123,8 @@ class Dataset {
   // have fewer rows. Throws ShapeError for elements of different shapes.
   Dataset batch(std::int64_t size, BatchOptions options = {}) const;
   // Pads elements with `values` up to `shapes`, or, where an extent is Shape::kUnknown, to the
-  // largest of the batch. Models take batches of one shape; for them `shapes` needs every extent.
+  // largest of the batch. Models take batches of one shape; for them `shapes` needs every extent. A
+  // larger element is a ShapeError: nothing is cut off.
   Dataset padded_batch(std::int64_t size, Shapes shapes, std::tuple<T...> values = {},
                        BatchOptions options = {}) const;
   // Gives the rows of elements as elements. Throws ShapeError, here or when the element comes, if

@@ -26,6 +26,12 @@ struct ImageFolderOptions {
   // Files are decoded in processes of their own, as IsolatedImageReader does, so that one that
   // crashes a decoder is an error of the batch that it is in.
   bool isolate = false;
+  // The share of the images, rounded down, that is kept for validation, within (0, 1), and which
+  // part to return: "training" or "validation". The images are shuffled by the seed before they are
+  // split, unless `shuffle` is false: then the last ones by class and name are kept, as in Keras.
+  // The parts have no image in common if split, seed and shuffle are the same for both.
+  std::optional<double> validation_split{};
+  std::string subset{};
 };
 
 // The elements can be asked for by number, so that the feed's workers decode them, straight into
@@ -46,7 +52,18 @@ struct ImageFolder {
 // file that can't be decoded, or a link that leads nowhere, is an error of the batch that it is in,
 // or is replaced by another image (OnError::skip).
 // Throws IoError if the folder is missing or holds no class with an image, ShapeError for a size
-// without pixels, ValueError for numbers of workers or failures that make no sense.
+// without pixels, ValueError for numbers of workers or failures that make no sense, and for a
+// validation_split without a subset, outside of (0, 1), or that leaves a part without images.
 ImageFolder image_folder(const std::string& path, const ImageFolderOptions& options = {});
+
+// Keras's subset "both".
+struct ImageFolderSubsets {
+  ImageFolder training;
+  ImageFolder validation;
+};
+// Returns both parts of one split; the option `subset` is not looked at.
+//
+//   auto [training, validation] = image_folder_subsets("photos", {.validation_split = 0.2});
+ImageFolderSubsets image_folder_subsets(const std::string& path, ImageFolderOptions options);
 
 }  // namespace stoker

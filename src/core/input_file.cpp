@@ -16,6 +16,9 @@
 namespace stoker {
 namespace {
 
+// Linux reads at most this many bytes in one call.
+constexpr std::size_t kMostAtOnce = 0x7ffff000;
+
 std::string system_reason() { return std::generic_category().message(errno); }
 
 const char* kind_of(mode_t mode) {
@@ -73,14 +76,26 @@ InputFile::~InputFile() {
 }
 
 std::size_t InputFile::read(std::span<std::byte> bytes) {
-  // Linux reads at most this many bytes in one call.
-  constexpr std::size_t kMost = 0x7ffff000;
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t count =
-        ::read(descriptor_, bytes.data() + done, std::min(bytes.size() - done, kMost));
+        ::read(descriptor_, bytes.data() + done, std::min(bytes.size() - done, kMostAtOnce));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(format("could not read it: ", system_reason()));
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  return done;
+}
+
+std::size_t InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count =
+        ::pread(descriptor_, bytes.data() + done, std::min(bytes.size() - done, kMostAtOnce),
+                static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(format("could not read its byte ", offset + done, ": ", system_reason()));
     if (count == 0) break;
     done += static_cast<std::size_t>(count);
   }

@@ -32,6 +32,9 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   // Fills `bytes` and returns how many were read, which are fewer only at the end of the file.
   std::size_t read(std::span<std::byte> bytes);
+  // Fills `bytes` from this offset on, and returns how many were read, which are fewer only at the
+  // end of the file. Several threads may call it at a time.
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
   void rewind() { seek(0); }
   // Goes to this offset from the beginning, which lies within the file.
   void seek(std::uint64_t offset);

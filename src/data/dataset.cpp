@@ -54,6 +54,12 @@ void throw_wrong_shape(const Shape& expected, const Shape& received, const char*
       ". ", advice != nullptr ? advice : "padded_batch() takes elements of different shapes"));
 }
 
+void throw_not_taken(std::size_t component) {
+  throw ValueError(format("Dataset: expected the function to take memory for every component of an "
+                          "element (VaryingOutput::take), received none for component ",
+                          component));
+}
+
 void throw_bad_argument(const char* what) { throw ValueError(format("Dataset::", what)); }
 
 void require_known(std::span<const Shape> shapes, const char* where) {

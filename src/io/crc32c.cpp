@@ -3,6 +3,7 @@
 #include <isa-l/crc.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace stoker::io {
 
@@ -18,6 +19,11 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before) {
     bytes = bytes.subspan(part.size());
   }
   return ~value;
+}
+
+std::uint32_t masked_crc32c(std::span<const std::byte> bytes) {
+  constexpr std::uint32_t kDelta = 0xa282ead8U;
+  return std::rotr(crc32c(bytes), 15) + kDelta;
 }
 
 }  // namespace stoker::io

@@ -95,12 +95,8 @@ std::string host_name() {
   return host;
 }
 
-// A checksum of a record that holds checksums itself would be weak, so TFRecord rotates and shifts
-// it (tensorflow/core/lib/hash/crc32c.h).
 std::uint32_t masked_crc(std::string_view bytes) {
-  constexpr std::uint32_t kDelta = 0xa282ead8U;
-  const std::uint32_t crc = crc32c(std::as_bytes(std::span(bytes.data(), bytes.size())));
-  return std::rotr(crc, 15) + kDelta;
+  return masked_crc32c(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
 template <class T>

@@ -74,6 +74,7 @@ class Hdf5File {
   struct Impl;  // This type is opaque.
 
  private:
+  friend class Hdf5Rows;
   std::unique_ptr<Impl> impl_;
 };
 

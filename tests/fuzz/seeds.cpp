@@ -4,10 +4,13 @@
 #include <cstdlib>
 
 // Needs FILE from before it.
+#include <hdf5.h>
 #include <jpeglib.h>
+#include <sndfile.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -22,6 +25,7 @@
 #include "stoker/image.h"
 #include "stoker/npy.h"
 #include "support/png_files.h"
+#include "support/record_files.h"
 
 namespace {
 
@@ -292,6 +296,74 @@ void protobuf() {
   write("protobuf", "all", message.bytes());
 }
 
+// What libhdf5 itself writes: chunks, with every filter that is read.
+void hdf5_rows() {
+  const fs::path path = root / "scratch";
+  for (const bool packs : {false, true}) {
+    const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const std::array<hsize_t, 2> extents{10, 6}, chunk{4, 4};
+    const hid_t space = H5Screate_simple(2, extents.data(), nullptr);
+    const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, 2, chunk.data());
+    if (packs) {
+      H5Pset_shuffle(creation);
+      H5Pset_deflate(creation, 6);
+      H5Pset_fletcher32(creation);
+    }
+    const hid_t set =
+        H5Dcreate2(file, "x", H5T_STD_I16LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    const std::vector<int> values(60, 7);
+    H5Dwrite(set, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+    H5Dclose(set);
+    H5Pclose(creation);
+    H5Sclose(space);
+    H5Fclose(file);
+    write("hdf5_rows", packs ? "packed" : "plain", with(packs ? 1 : 0, read(path)));
+  }
+  fs::remove(path);
+}
+
+std::string small_png() {
+  const fs::path path = root / "scratch.png";
+  write_png(path.string(), std::vector<std::uint8_t>(4, 9), {2, 2, 1});
+  const std::string bytes = read(path);
+  fs::remove(path);
+  return bytes;
+}
+
+void records() {
+  using namespace stoker::test;
+  const std::string record = tf_record(example(
+      {{"x", float_list({1, 2})}, {"y", int64_list({3, -4})}, {"image", bytes_list(small_png())}}));
+  write("tfrecord", "two", with(2, record + record));
+  write("tfrecord", "packed", with(3, gzip(record + record)));
+  const Tensor array = Tensor::normal({2, 1});
+  std::string sample = tar_member("a/s.png", small_png()) + tar_member("a/s.cls", "3") +
+                       tar_member("a/s.npy", npy_file(array)) + tar_member("a/s.txt", "text");
+  sample += tar_member("pax", "15 path=b/s.png\n", 'x') + tar_member("-", small_png()) +
+            tar_member("b/s.json", "{\"class\": 4}") + tar_end();
+  write("tar", "two", with(0, sample));
+  write("tar", "packed", with(1, gzip(sample)));
+  write("lines", "plain", with(0, "a\r\n\nlast"));
+  write("lines", "packed", with(0, gzip("a\nb\n")));
+}
+
+void audio() {
+  const fs::path path = root / "scratch";
+  for (const int format : {SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16}) {
+    SF_INFO info{};
+    info.samplerate = 8000;
+    info.channels = 2;
+    info.format = format;
+    SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
+    const std::vector<float> samples(200, 0.25f);
+    sf_writef_float(file, samples.data(), 100);
+    sf_close(file);
+    write("audio", (format & SF_FORMAT_TYPEMASK) == SF_FORMAT_WAV ? "wav" : "flac", read(path));
+  }
+  fs::remove(path);
+}
+
 }  // namespace
 
 namespace stoker::fuzz {
@@ -307,9 +379,12 @@ void write_seeds(const fs::path& folder) {
   image();
   cache();
   hdf5();
+  hdf5_rows();
   archive();
   safetensors();
   protobuf();
+  records();
+  audio();
 }
 
 }  // namespace stoker::fuzz

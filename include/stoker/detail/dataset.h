@@ -110,13 +110,16 @@ Dataset<T...> Dataset<T...>::from_generator(Shapes shapes, Start start,
   if constexpr (kStarts) {
     using Next = std::invoke_result_t<const Start&, std::int64_t>;
     constexpr bool kFits = std::is_invocable_r_v<bool, Next&, std::span<T>...>;
-    static_assert(std::is_invocable_r_v<bool, Next&, std::span<T>...>,
+    constexpr bool kVaries =
+        std::conjunction_v<std::bool_constant<!kFits>,
+                           std::is_invocable_r<bool, Next&, VaryingOutput<T>...>>;
+    static_assert(std::is_invocable_r_v<bool, Next&, std::span<T>...> || kVaries,
                   "What start(epoch) returns to from_generator is bool next(std::span<T>...), with "
                   "a span for each of the data set's types, in their order");
-    detail::require_known(shapes, "from_generator");
+    if constexpr (kFits) detail::require_known(shapes, "from_generator");
     const detail::ErrorPolicy policy =
         detail::error_policy(options.on_error, options.max_failures, "from_generator");
-    if constexpr (kFits) {
+    if constexpr (kFits || kVaries) {
       return make<detail::GeneratedStage<Start, T...>>(shapes, std::move(start), policy);
     } else {
       detail::refused();
@@ -200,18 +203,29 @@ const {
   constexpr bool kFits =
       std::is_invocable_v<const F&, MapContext&, std::span<const T>..., std::span<Out>...> ||
       std::is_invocable_v<const F&, std::span<const T>..., std::span<Out>...>;
+  // A generic function, which takes anything, is not tried with these where it takes spans.
+  constexpr bool kVaries = std::conjunction_v<
+      std::bool_constant<!kFits>,
+      std::disjunction<
+          std::is_invocable<const F&, MapContext&, VaryingInput<T>..., VaryingOutput<Out>...>,
+          std::is_invocable<const F&, VaryingInput<T>..., VaryingOutput<Out>...>>>;
   static_assert(
       std::is_invocable_v<const F&, MapContext&, std::span<const T>..., std::span<Out>...> ||
-          std::is_invocable_v<const F&, std::span<const T>..., std::span<Out>...>,
+          std::is_invocable_v<const F&, std::span<const T>..., std::span<Out>...> || kVaries,
       "map takes f([MapContext&,] std::span<const In>..., std::span<Out>...), with a span "
       "for each of the data set's types In and then one for each of the types Out of "
       "map<Out...>(shapes, f), in their order");
-  detail::require_known(shapes, "map");
-  if constexpr (kFits) {
-    return Dataset<Out...>(std::make_shared<detail::MapStage<F, std::tuple<T...>, Out...>>(
+  const auto make_stage = [&]<class Made>(std::type_identity<Made>) {
+    return Dataset<Out...>(std::make_shared<Made>(
         stage_, shapes, std::move(f), detail::own_workers(options.workers, "map"),
         detail::error_policy(options.on_error, options.max_failures, "map"),
         std::move(options.name)));
+  };
+  if constexpr (kFits) {
+    detail::require_known(shapes, "map");
+    return make_stage(std::type_identity<detail::MapStage<F, std::tuple<T...>, Out...>>());
+  } else if constexpr (kVaries) {
+    return make_stage(std::type_identity<detail::VaryingMapStage<F, std::tuple<T...>, Out...>>());
   } else {
     detail::refused();
   }
@@ -255,7 +269,8 @@ Dataset<T...> Dataset<T...>::padded_batch(std::int64_t size, Shapes shapes, std:
   detail::require_argument(size >= 1, "padded_batch: expected a size of at least 1");
   detail::require_same_ranks(shapes, stage_->shapes());
   return make<detail::PaddedBatchStage<T...>>(stage_, size, std::move(shapes), std::move(values),
-                                              options.drop_remainder);
+                                              options.drop_remainder,
+                                              detail::own_workers(options.workers, "padded_batch"));
 }
 template <class... T>
 Dataset<T...> Dataset<T...>::unbatch() const {

@@ -2,6 +2,7 @@
 // include stoker/dataset.h.
 #pragma once
 
+#include "stoker/detail/dataset_lease.h"
 #include "stoker/detail/dataset_threads.h"
 
 namespace stoker::detail {
@@ -135,36 +136,67 @@ template <class... T>
 class PaddedBatchStage final : public Stage<T...> {
  public:
   PaddedBatchStage(StagePtr<T...> input, std::int64_t size, typename Stage<T...>::Shapes padded,
-                   std::tuple<T...> values, bool drop_remainder)
+                   std::tuple<T...> values, bool drop_remainder, int workers)
       : Stage<T...>("padded_batch", batched(padded, size), {input.get()}),
         input_(std::move(input)),
         size_(size),
         padded_(std::move(padded)),
         values_(std::move(values)),
-        drop_(drop_remainder) {}
+        drop_(drop_remainder),
+        workers_(workers) {}
   std::int64_t cardinality() const override {
     const std::int64_t all = input_->cardinality();
     if (all < 0) return all;
     return drop_ ? all / size_ : divided_up(all, size_);
   }
+  bool is_random_access() const override {
+    return input_->is_random_access() && input_->cardinality() != kUnknownCardinality;
+  }
   bool may_be_short() const override { return true; }
+  int threads() const override { return workers_; }
+  void do_get(const Pass& pass, std::int64_t index, Sinks<T...>& out) const override {
+    const std::int64_t all = input_->cardinality();
+    const std::int64_t first = index * size_;
+    const std::int64_t count = all == kInfinite ? size_ : smaller_of(size_, all - first);
+    const Lease<Rows> rows;
+    for (std::int64_t i = 0; i < count; ++i) input_->get(pass, first + i, row(*rows, i));
+    put_together(*rows, count, out);
+  }
   std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
-    std::shared_ptr<Cursor<T...>> inner = input_->begin(pass, product_of(first, size_));
-    auto rows = std::make_shared<std::vector<Sinks<T...>>>();
-    return function_cursor<T...>([this, inner, rows](Sinks<T...>& out) {
-      std::int64_t count = 0;
-      while (count < size_) {
-        if (static_cast<std::size_t>(count) == rows->size()) rows->emplace_back();
-        if (!inner->next((*rows)[static_cast<std::size_t>(count)])) break;
-        ++count;
-      }
-      if (count == 0 || (drop_ && count < size_)) return false;
-      for_each_index<sizeof...(T)>([&](auto i) { pad<i>(*rows, count, out); });
-      return true;
-    });
+    if (is_random_access() && input_->threads_so_far() == 0) return this->by_number(pass, first);
+    const auto begin = [this, first](const Pass& before) {
+      return input_->begin(before, product_of(first, size_));
+    };
+    if (workers_ != 0) {
+      return read_ahead<T...>(*this, pass, first, 0, begin,
+                              [this](Cursor<T...>& inner, Sinks<T...>& out) {
+                                const Lease<Rows> rows;
+                                return next(inner, *rows, out);
+                              });
+    }
+    std::shared_ptr<Cursor<T...>> inner = begin(pass);
+    auto rows = std::make_shared<Rows>();
+    return function_cursor<T...>(
+        [this, inner, rows](Sinks<T...>& out) { return next(*inner, *rows, out); });
   }
 
  private:
+  using Rows = std::vector<Sinks<T...>>;  // grows to the batches that there are
+
+  static Sinks<T...>& row(Rows& rows, std::int64_t i) {
+    if (static_cast<std::size_t>(i) == rows.size()) rows.emplace_back();
+    return rows[static_cast<std::size_t>(i)];
+  }
+  bool next(Cursor<T...>& inner, Rows& rows, Sinks<T...>& out) const {
+    std::int64_t count = 0;
+    while (count < size_ && inner.next(row(rows, count))) ++count;
+    if (count == 0 || (drop_ && count < size_)) return false;
+    put_together(rows, count, out);
+    return true;
+  }
+  void put_together(const Rows& rows, std::int64_t count, Sinks<T...>& out) const {
+    for_each_index<sizeof...(T)>([&](auto i) { pad<i>(rows, count, out); });
+  }
   static typename Stage<T...>::Shapes batched(typename Stage<T...>::Shapes shapes,
                                               std::int64_t size) {
     for (Shape& shape : shapes) shape = with_rows(size, shape);
@@ -225,6 +257,7 @@ class PaddedBatchStage final : public Stage<T...> {
   const typename Stage<T...>::Shapes padded_;
   const std::tuple<T...> values_;
   const bool drop_;
+  const int workers_;
 };
 
 template <class... T>

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "stoker/dataset_options.h"
+#include "stoker/detail/dataset_lease.h"
 #include "stoker/detail/dataset_threads.h"
+#include "stoker/varying.h"
 
 namespace stoker::detail {
 
@@ -200,31 +202,6 @@ class MapInPlaceStage final : public MapInPlaceBase<T...> {
   const F f_;
 };
 
-// Memory for one element, which the thread keeps for the next, since a call must not allocate.
-// Nested calls have one each.
-template <class T>
-class Lease {
- public:
-  Lease() : value_(take()) {}
-  ~Lease() { free().push_back(std::move(value_)); }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-  T& operator*() const { return *value_; }
-
- private:
-  static std::vector<std::unique_ptr<T>>& free() {
-    thread_local std::vector<std::unique_ptr<T>> kept;
-    return kept;
-  }
-  static std::unique_ptr<T> take() {
-    if (free().empty()) return std::make_unique<T>();
-    std::unique_ptr<T> value = std::move(free().back());
-    free().pop_back();
-    return value;
-  }
-  std::unique_ptr<T> value_;
-};
-
 // The part of a map to elements of another kind that is the same for all functions.
 template <class Input, class... Out>
 class MapToBase;
@@ -351,6 +328,50 @@ class MapStage<F, std::tuple<In...>, Out...> final : public MapToBase<std::tuple
       throw_in_stage(this->name(), ordinal);
     }
   }
+  const F f_;
+};
+
+// Maps elements to others whose shapes the function decides on.
+template <class F, class Input, class... Out>
+class VaryingMapStage;
+template <class F, class... In, class... Out>
+class VaryingMapStage<F, std::tuple<In...>, Out...> final
+    : public MapToBase<std::tuple<In...>, Out...> {
+ public:
+  VaryingMapStage(StagePtr<In...> input, const std::array<Shape, sizeof...(Out)>& shapes, F f,
+                  int workers, ErrorPolicy policy, std::string name)
+      : MapToBase<std::tuple<In...>, Out...>(std::move(input), shapes, workers, policy,
+                                             std::move(name)),
+        f_(std::move(f)) {}
+  bool may_be_short() const override { return true; }
+
+ protected:
+  void do_get(const Pass& pass, std::int64_t index, Sinks<Out...>& out) const override {
+    const Lease<Sinks<In...>> element;
+    this->input_->get(pass, index, *element);
+    if (this->policy_.skips()) return this->make_or_replace_to(pass, index, *element, out);
+    call(pass, index, *element, out);
+  }
+  void call(const Pass& pass, std::int64_t ordinal, const Sinks<In...>& element,
+            Sinks<Out...>& out) const override {
+    try {
+      const auto context = [&] { return context_of(*this, pass, ordinal); };
+      [&]<std::size_t... I, std::size_t... O>(std::index_sequence<I...>,
+                                              std::index_sequence<O...>) {
+        std::array<bool, sizeof...(Out)> is_taken{};
+        (std::get<O>(out).reset(), ...);
+        call_map(f_, context,
+                 VaryingInput<In>(std::get<I>(element).present(), std::get<I>(element).shape())...,
+                 VaryingOutput<Out>(std::get<O>(out), this->shapes()[O], is_taken[O])...);
+        ((is_taken[O] ? void() : throw_not_taken(O)), ...);
+      }
+      (std::index_sequence_for<In...>{}, std::index_sequence_for<Out...>{});
+    } catch (...) {
+      throw_in_stage(this->name(), ordinal);
+    }
+  }
+
+ private:
   const F f_;
 };
 

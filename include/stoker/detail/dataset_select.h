@@ -4,6 +4,7 @@
 
 #include "stoker/detail/dataset_threads.h"
 #include "stoker/tensor.h"
+#include "stoker/varying.h"
 
 namespace stoker::detail {
 
@@ -80,6 +81,12 @@ class GeneratedStage final : public Stage<T...> {
       : Stage<T...>("from_generator", shapes, {}), start_(std::move(start)), policy_(policy) {}
   std::int64_t cardinality() const override { return kUnknownCardinality; }
   bool moves_up() const override { return policy_.skips(); }
+  bool may_be_short() const override {
+    for (const Shape& shape : this->shapes()) {
+      if (has_unknown(shape)) return true;
+    }
+    return false;
+  }
 
  protected:
   std::unique_ptr<Cursor<T...>> do_begin(const Pass& pass, std::int64_t first) const override {
@@ -119,10 +126,17 @@ class GeneratedStage final : public Stage<T...> {
     void call(Sinks<T...>& out) {
       [&]<std::size_t... I>(std::index_sequence<I...>) {
         (std::get<I>(out).reset(), ...);
-        const std::tuple memory{std::get<I>(out).take(stage_.shapes()[I])...};
         const std::int64_t ordinal = ordinal_++;
         try {
-          ended_ = !static_cast<bool>(function_(std::get<I>(memory)...));
+          if constexpr (std::is_invocable_r_v<bool, Function&, std::span<T>...>) {
+            const std::tuple memory{std::get<I>(out).take(stage_.shapes()[I])...};
+            ended_ = !static_cast<bool>(function_(std::get<I>(memory)...));
+          } else {
+            std::array<bool, sizeof...(T)> is_taken{};
+            ended_ = !static_cast<bool>(
+                function_(VaryingOutput<T>(std::get<I>(out), stage_.shapes()[I], is_taken[I])...));
+            if (!ended_) ((is_taken[I] ? void() : throw_not_taken(I)), ...);
+          }
         } catch (...) {
           throw_in_stage(stage_.name(), ordinal);
         }
