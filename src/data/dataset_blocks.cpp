@@ -15,7 +15,8 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr std::int64_t kBlockNs = 200'000;     // the work that a block is to be
-constexpr std::size_t kMostInBlock = 1024;     // elements
+constexpr std::size_t kMostInBlock = 8192;     // elements
+constexpr std::size_t kMostOfAnySize = 1024;   // elements whose size is not known before
 constexpr std::int64_t kMostBytes = 1 << 18;   // of a block of several elements
 constexpr std::size_t kGrowth = 4;             // of a block over the one before
 constexpr std::int64_t kTuningNs = 5'000'000;  // between two decisions
@@ -93,6 +94,8 @@ Blocks::Impl::Impl(Maker& its_maker, const Options& its_options)
   if (options.element_bytes > 0) {
     most_in_block = std::clamp<std::size_t>(
         static_cast<std::size_t>(kMostBytes / options.element_bytes), 1, most_in_block);
+  } else {
+    most_in_block = std::min(most_in_block, kMostOfAnySize);
   }
   places.resize(count);
   maker.resize(count, most_in_block);

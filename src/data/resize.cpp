@@ -8,7 +8,7 @@
 #include "stoker/image.h"
 
 #if defined(__x86_64__)
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace stoker {
@@ -115,6 +115,103 @@ void blend_by_fours([[maybe_unused]] const Row<std::uint8_t>& row,
 #endif
 }
 
+// A range of pixels of each row.
+struct Pixels {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+#if defined(__x86_64__)
+bool has_avx2() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2");
+}
+
+// Blends pixels two at a time with the very operations of blend(). Eight bytes of a row hold both
+// neighbours of a pixel. The number of pixels must be even.
+__attribute__((target("avx2"))) void blend_by_pairs_avx2(const Row<std::uint8_t>& row,
+                                                         std::span<const Tap> columns,
+                                                         std::int64_t channels, std::uint8_t* out) {
+  const auto c = static_cast<char>(channels);
+  // The left neighbours of both pixels, and then the right ones.
+  const __m128i order =
+      _mm_setr_epi8(0, 1, 2, 3, 8, 9, 10, 11, c, static_cast<char>(c + 1), static_cast<char>(c + 2),
+                    static_cast<char>(c + 3), static_cast<char>(c + 8), static_cast<char>(c + 9),
+                    static_cast<char>(c + 10), static_cast<char>(c + 11));
+  const __m256 down = _mm256_set1_ps(row.weight);
+  const __m256 half = _mm256_set1_ps(0.5f);
+  for (std::size_t i = 0; i < columns.size(); i += 2) {
+    const Tap& one = columns[i];
+    const Tap& other = columns[i + 1];
+    const __m256 weight = _mm256_set_m128(_mm_set1_ps(other.weight), _mm_set1_ps(one.weight));
+    __m256 across[2];
+    const std::uint8_t* const rows[2] = {row.upper, row.lower};
+#pragma GCC unroll 2
+    for (int k = 0; k < 2; ++k) {
+      const __m128i left = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(rows[k] + one.first));
+      const __m128i right =
+          _mm_loadl_epi64(reinterpret_cast<const __m128i*>(rows[k] + other.first));
+      const __m128i bytes = _mm_shuffle_epi8(_mm_unpacklo_epi64(left, right), order);
+      const __m256 a = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+      const __m256 b = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)));
+      across[k] = _mm256_add_ps(a, _mm256_mul_ps(_mm256_sub_ps(b, a), weight));
+    }
+    const __m256 blended =
+        _mm256_add_ps(across[0], _mm256_mul_ps(_mm256_sub_ps(across[1], across[0]), down));
+    const __m256i values = _mm256_cvttps_epi32(_mm256_add_ps(blended, half));
+    const __m256i words = _mm256_packs_epi32(values, values);
+    const __m256i pixels = _mm256_packus_epi16(words, words);
+    const int first = _mm_cvtsi128_si32(_mm256_castsi256_si128(pixels));
+    const int second = _mm_cvtsi128_si32(_mm256_extracti128_si256(pixels, 1));
+    std::memcpy(out, &first, 4);
+    std::memcpy(out + channels, &second, 4);
+    out += 2 * channels;
+  }
+  // g++ 12 omits this before some returns, and without it the caller's SSE code is slow.
+  _mm256_zeroupper();
+}
+#endif
+
+// Returns those of the first `count` pixels, which can be made four bytes at a time, that can be
+// made in pairs: whose two neighbours lie side by side, with eight bytes from the first one on.
+Pixels pixels_by_pairs([[maybe_unused]] std::span<const Tap> columns,
+                       [[maybe_unused]] std::size_t count, [[maybe_unused]] std::int64_t pitch,
+                       [[maybe_unused]] std::int64_t channels) {
+#if defined(__x86_64__)
+  static const bool vectors = has_avx2();
+  if (!vectors) return {};
+  const auto fits = [&](const Tap& column) {
+    return column.second == column.first + channels && column.first + 8 <= pitch;
+  };
+  Pixels pairs;
+  while (pairs.begin < count && !fits(columns[pairs.begin])) ++pairs.begin;
+  pairs.end = pairs.begin;
+  while (pairs.end + 2 <= count && fits(columns[pairs.end]) && fits(columns[pairs.end + 1])) {
+    pairs.end += 2;
+  }
+  return pairs;
+#else
+  return {};
+#endif
+}
+
+// Blends the first `count` pixels of a row, which can be made four bytes at a time.
+void blend_by_vectors([[maybe_unused]] const Row<std::uint8_t>& row, std::span<const Tap> columns,
+                      std::size_t count, const Pixels& pairs, std::int64_t channels,
+                      std::uint8_t* out) {
+  const auto place = [&](std::size_t pixel) {
+    return out + static_cast<std::int64_t>(pixel) * channels;
+  };
+  blend_by_fours(row, columns.first(pairs.begin), channels, out);
+#if defined(__x86_64__)
+  if (pairs.end > pairs.begin) {
+    blend_by_pairs_avx2(row, columns.subspan(pairs.begin, pairs.end - pairs.begin), channels,
+                        place(pairs.begin));
+  }
+#endif
+  blend_by_fours(row, columns.subspan(pairs.end, count - pairs.end), channels, place(pairs.end));
+}
+
 template <class T>
 void resize_bilinear(std::span<const T> from, const ImageSize& from_size, std::span<T> to,
                      const ImageSize& to_size) {
@@ -125,13 +222,17 @@ void resize_bilinear(std::span<const T> from, const ImageSize& from_size, std::s
   make_taps(rows, from_size.height, to_size.height, pitch);
   make_taps(columns, from_size.width, to_size.width, channels);
   const std::span<const Tap> all(columns);
+  std::size_t done = 0;
+  Pixels pairs;
+  if constexpr (std::is_same_v<T, std::uint8_t>) {
+    done = pixels_by_fours(all, pitch, channels);
+    pairs = pixels_by_pairs(all, done, pitch, channels);
+  }
   T* out = to.data();
   for (const Tap& tap : rows) {
     const Row<T> row{from.data() + tap.first, from.data() + tap.second, tap.weight};
-    std::size_t done = 0;
     if constexpr (std::is_same_v<T, std::uint8_t>) {
-      done = pixels_by_fours(all, pitch, channels);
-      blend_by_fours(row, all.first(done), channels, out);
+      blend_by_vectors(row, all, done, pairs, channels, out);
     }
     blend(row, all, done, channels, out);
     out += to_size.width * channels;

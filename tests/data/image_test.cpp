@@ -250,6 +250,23 @@ TEST(Image, flips_crops_and_cutouts) {
   EXPECT_EQ(image, (Pixels{5, 9, 9, 2, 1, 0}));
 }
 
+TEST(Image, flips_rows_of_any_width_and_channels) {
+  for (const std::int64_t channels : {1, 2, 3, 4}) {
+    for (const std::int64_t width : {1, 2, 5, 8}) {
+      const ImageSize size{2, width, channels};
+      const Pixels before = counted(size);
+      Pixels image = before;
+      flip_horizontal(std::span(image), size);
+      for (std::int64_t i = 0; i < 2 * width * channels; ++i) {
+        const std::int64_t x = i / channels % width;
+        const std::int64_t mirrored = i + (width - 1 - 2 * x) * channels;
+        ASSERT_EQ(image[static_cast<std::size_t>(i)], before[static_cast<std::size_t>(mirrored)])
+            << channels << " channels, width " << width << ", at " << i;
+      }
+    }
+  }
+}
+
 TEST(Image, shifts_by_whole_pixels_with_every_fill) {
   const ImageSize size{1, 4, 1};
   const auto shifted = [&](Fill fill, double by) {

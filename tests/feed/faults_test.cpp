@@ -109,7 +109,7 @@ TEST(NanPolicy, rows_that_were_not_filled_are_not_looked_at) {
 }
 
 TEST(NanScan, finds_the_first_one_wherever_it_is) {
-  for (const std::int64_t size : {1, 5, 255, 256, 257, 1000}) {
+  for (const std::int64_t size : {1, 5, 255, 256, 257, 511, 512, 513, 1000, 2049}) {
     std::vector<float> values(static_cast<std::size_t>(size),
                               std::numeric_limits<float>::infinity());
     const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
@@ -125,6 +125,18 @@ TEST(NanScan, finds_the_first_one_wherever_it_is) {
   EXPECT_EQ(find_nan(reinterpret_cast<const std::byte*>(brain), DType::bfloat16, 2), 1);
   const float16 half[] = {float16(1e30f), float16(kNan)};  // infinity, NaN
   EXPECT_EQ(find_nan(reinterpret_cast<const std::byte*>(half), DType::float16, 2), 1);
+}
+
+TEST(NanScan, finds_each_lane_of_halves_in_whole_blocks_and_behind_them) {
+  constexpr std::int64_t kSize = 2100;
+  std::vector<bfloat16> values(kSize, bfloat16(-std::numeric_limits<float>::infinity()));
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  for (std::int64_t at = 0; at < kSize; ++at) {
+    values[static_cast<std::size_t>(at)] = bfloat16(kNan);
+    EXPECT_EQ(find_nan(bytes, DType::bfloat16, kSize), at);
+    EXPECT_EQ(find_nan(bytes, DType::bfloat16, at), std::nullopt);
+    values[static_cast<std::size_t>(at)] = bfloat16(1.0f);
+  }
 }
 
 // ---- Hanging ----

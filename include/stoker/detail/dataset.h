@@ -315,7 +315,7 @@ void Dataset<T...>::for_each(F f, std::int64_t epoch, std::uint64_t seed) const 
     detail::Sinks<T...> element;
     const auto next = [&] {
       const bool found = cursor->next(element);
-      state.failures.check();
+      state.check();
       return found;
     };
     while (detail::guarded(next)) std::apply(f, detail::values_of(element));

@@ -40,6 +40,8 @@ class ElementBlock {
       std::get<i>(row_) = Sink<Element>(row<i>(0), shape);
     });
   }
+  // Returns whether at() always returns the same sinks, which it moves from place to place.
+  bool is_flat() const { return is_flat_; }
   // Returns the place of an element, until another one is asked for.
   Sinks<T...>& at(std::size_t element) {
     if (!is_flat_) return elements_[element];
@@ -59,7 +61,8 @@ class ElementBlock {
       using Element = std::tuple_element_t<i, std::tuple<T...>>;
       auto& sink = std::get<i>(out);
       sink.reset();
-      copy_row(std::span<const Element>(row<i>(element)), sink.take(std::get<i>(row_).shape()));
+      copy_row(std::span<const Element>(row<i>(element)),
+               sink.take(std::get<i>(row_).shape_of_memory()));
     });
   }
   // Moves an element to the place of one that is not needed.
@@ -105,9 +108,7 @@ class FailedBefore {
  public:
   // Takes what was collected.
   void take(std::size_t place, Failures& collected) {
-    if (collected.empty()) return;
-    failed_.emplace_back(place, std::move(collected));
-    collected.clear();
+    if (!collected.empty()) keep(place, collected);
   }
   // Adds those up to a place, which have not been given yet, to `to`.
   void give(std::size_t place, Failures* to) {
@@ -122,6 +123,12 @@ class FailedBefore {
   }
 
  private:
+  // It is a function of its own, so that take() is in line in loops over elements.
+  [[gnu::noinline]] void keep(std::size_t place, Failures& collected) {
+    failed_.emplace_back(place, std::move(collected));
+    collected.clear();
+  }
+
   std::vector<std::pair<std::size_t, Failures>> failed_;
   std::size_t given_ = 0;
 };

@@ -16,10 +16,7 @@ namespace stoker::detail {
 template <class... T>
 std::tuple<std::span<const T>...> values_of(const Sinks<T...>& element) {
   return std::apply(
-      [](const auto&... sinks) {
-        return std::tuple<std::span<const T>...>(
-            sinks.values().first(static_cast<std::size_t>(sinks.shape().elements()))...);
-      },
+      [](const auto&... sinks) { return std::tuple<std::span<const T>...>(sinks.present()...); },
       element);
 }
 
@@ -29,6 +26,10 @@ struct LoopState {
     pass.failures = &failures;
     pass.budget = &budget;
     return pass;
+  }
+  // Throws if more elements have failed than may. This is asked after each element.
+  void check() const {
+    if (!failures.empty()) failures.check();
   }
   Failures failures;
   ThreadBudget budget;
@@ -50,7 +51,7 @@ class DatasetIterator {
   DatasetIterator& operator++() {
     has_value_ = guarded([&] {
       const bool found = cursor_->next(element_);
-      state_->failures.check();
+      state_->check();
       return found;
     });
     if (has_value_) values_ = values_of(element_);

@@ -149,14 +149,16 @@ class MapInPlaceBase : public MapBase<T...> {
  private:
   // Makes the result of an element of a stream; returns false for one that is passed over.
   bool made(const Pass& pass, std::int64_t ordinal, Sinks<T...>& out) const {
+    if (this->policy_.skips()) return made_or_passed_over(pass, ordinal, out);
+    call(pass, ordinal, out);
+    return true;
+  }
+  [[gnu::noinline]] bool made_or_passed_over(const Pass& pass, std::int64_t ordinal,
+                                             Sinks<T...>& out) const {
     if (this->moves_up()) {
       return succeeds(pass, *this, this->policy_, [&] { call(pass, ordinal, out); });
     }
-    if (this->policy_.skips()) {
-      make_or_replace_in_place(pass, ordinal, out);
-    } else {
-      call(pass, ordinal, out);
-    }
+    make_or_replace_in_place(pass, ordinal, out);
     return true;
   }
 };
@@ -265,14 +267,16 @@ class MapToBase<std::tuple<In...>, Out...> : public MapBase<Out...> {
   // Makes the result of an element of a stream; returns false for one that is passed over.
   bool made(const Pass& pass, std::int64_t ordinal, Sinks<In...>& element,
             Sinks<Out...>& out) const {
+    if (this->policy_.skips()) return made_or_passed_over(pass, ordinal, element, out);
+    call(pass, ordinal, element, out);
+    return true;
+  }
+  [[gnu::noinline]] bool made_or_passed_over(const Pass& pass, std::int64_t ordinal,
+                                             Sinks<In...>& element, Sinks<Out...>& out) const {
     if (this->moves_up()) {
       return succeeds(pass, *this, this->policy_, [&] { call(pass, ordinal, element, out); });
     }
-    if (this->policy_.skips()) {
-      make_or_replace_to(pass, ordinal, element, out);
-    } else {
-      call(pass, ordinal, element, out);
-    }
+    make_or_replace_to(pass, ordinal, element, out);
     return true;
   }
 };

@@ -104,14 +104,8 @@ class Sink {
   // Returns memory for a component of this shape. Throws ShapeError if the shape is fixed to
   // another.
   std::span<T> take(const Shape& shape) {
-    if (fixed_) {
-      if (!has_shape(shape)) throw_wrong_shape(shape_, shape);
-      return memory_;
-    }
-    if (!own_.empty() && has_shape(shape)) return own_;
-    shape_ = shape;
-    own_.resize(static_cast<std::size_t>(shape.elements()));
-    return own_;
+    if ((fixed_ || !own_.empty()) && has_shape(shape)) return values();
+    return take_other(shape);
   }
   // Makes the next element, of the shape that the sink is fixed to, go into `memory`.
   void move_to(std::span<T> memory) {
@@ -128,6 +122,8 @@ class Sink {
     if (rows_ >= 0) shape[0] = rows_;
     return shape;
   }
+  // Returns the shape of all rows, those that were not written among them.
+  const Shape& shape_of_memory() const { return shape_; }
   std::span<const T> values() const { return fixed_ ? std::span<const T>(memory_) : own_; }
   std::span<T> values() { return fixed_ ? memory_ : std::span<T>(own_); }
   // Returns the values of the rows that were written.
@@ -140,6 +136,13 @@ class Sink {
   void reset() { rows_ = -1; }
 
  private:
+  // This is a function of its own, so that take() is in line.
+  [[gnu::noinline]] std::span<T> take_other(const Shape& shape) {
+    if (fixed_) throw_wrong_shape(shape_, shape);
+    shape_ = shape;
+    own_.resize(static_cast<std::size_t>(shape.elements()));
+    return own_;
+  }
   // This is in line, since for a small element a call would take longer than the comparison.
   bool has_shape(const Shape& shape) const {
     bool same = shape.rank() == shape_.rank();

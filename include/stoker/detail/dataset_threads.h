@@ -64,19 +64,19 @@ class NumberedMaker final : public BlockMaker<T...> {
     const std::size_t count = range.count;
     range.count = 0;
     block.elements.prepare(stage_, count, this->most_in_block);
-    const auto keep = [&](std::size_t) {
-      block.failed.take(range.count, failures);
-      block.elements.take(range.count, block.written);
-      ++range.count;
-    };
-    std::array<std::int64_t, Stage<T...>::kMostAtOnce> numbers;
     try {
-      while (range.count < count) {
-        const std::size_t many = smaller_of(numbers.size(), count - range.count);
-        for (std::size_t i = 0; i < many; ++i) {
-          numbers[i] = range.first + static_cast<std::int64_t>(range.count + i);
-        }
-        stage_.make_each(pass, std::span(numbers).first(many), block.written, keep, false);
+      if (block.elements.is_flat()) {
+        // Each element is written to its place.
+        make_all(pass, range, count, block.elements.at(0), [&](std::size_t) {
+          block.failed.take(range.count, failures);
+          if (++range.count < count) block.elements.at(range.count);
+        });
+      } else {
+        make_all(pass, range, count, block.written, [&](std::size_t) {
+          block.failed.take(range.count, failures);
+          block.elements.take(range.count, block.written);
+          ++range.count;
+        });
       }
     } catch (...) {
       block.failed.take(range.count, failures);
@@ -85,6 +85,20 @@ class NumberedMaker final : public BlockMaker<T...> {
   }
 
  private:
+  // Calls keep() for each element that has been made in `out`; it counts them in the range.
+  template <class Keep>
+  void make_all(const Pass& pass, const Blocks::Range& range, std::size_t count, Sinks<T...>& out,
+                const Keep& keep) {
+    std::array<std::int64_t, Stage<T...>::kMostAtOnce> numbers;
+    while (range.count < count) {
+      const std::size_t many = smaller_of(numbers.size(), count - range.count);
+      for (std::size_t i = 0; i < many; ++i) {
+        numbers[i] = range.first + static_cast<std::int64_t>(range.count + i);
+      }
+      stage_.make_each(pass, std::span(numbers).first(many), out, keep, false);
+    }
+  }
+
   const Stage<T...>& stage_;
   const Pass pass_;
   const std::int64_t count_;

@@ -24,7 +24,7 @@ constexpr std::int64_t kConsumerSpinNs = 30'000;
 
 // A consumer that sleeps is woken when so many batches are ready as come in this time, but at least
 // one. It then takes them in a row, and loses nothing: the workers go on meanwhile.
-constexpr std::int64_t kRunNs = 150'000;
+constexpr std::int64_t kRunNs = 400'000;
 
 // For a batch that takes longer than this to fill, waking the worker is a small loss.
 constexpr std::int64_t kLongFillNs = 500'000;
