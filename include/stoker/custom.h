@@ -21,7 +21,8 @@
 //
 // A call may be made several times: once to check shapes, when the batch's extent is -1, and once
 // for each program (training, evaluation, prediction, the short last batch). It should depend on
-// its arguments and on the layer's constant members alone, and must not keep values.
+// its arguments and on the layer's constant members alone, and must not keep values. Predictors may
+// make programs by several threads at a time.
 #pragma once
 
 #include <concepts>

@@ -348,6 +348,23 @@ TEST(TrainerMistakes, say_what_was_expected) {
                        "with the same weights"));
 }
 
+TEST(TrainerMistakes, of_losses_that_are_there_in_training_alone_are_told) {
+  Model a = mlp("a", 4, 2, 1);
+  const Loss mse = "mse";
+  Trainer trainer(
+      {Input({4})}, {Input({2})},
+      [&](TrainingStep& step) {
+        const Value y = Layer(a)(step.x());
+        if (step.training()) step.minimize(mse(step.y(), y), {a}, Adam());
+        return y;
+      },
+      {.device = Device::cpu()});
+  trainer.train_on_batch(kX, kY);
+  EXPECT_TRUE(contains(message_of<ValueError>([&] { trainer.test_on_batch(kX, kY); }),
+                       "none when it evaluates"));
+  EXPECT_NO_THROW(trainer.predict_on_batch(kX));
+}
+
 TEST(TrainerMistakes, of_batches_are_told) {
   Model a = mlp("a", 4, 2, 1);
   const Loss mse = "mse";

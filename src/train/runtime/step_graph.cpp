@@ -295,6 +295,13 @@ StepGraph build_step(const Network& network, const Compiled* compiled, Mode mode
     if (fields[i].sample_weight) output.sample_weight = sample_weights[*fields[i].sample_weight];
   }
   const Value loss = own ? own->loss() : append_losses(context, *compiled, outputs);
+  if (!loss) {
+    throw ValueError(format(own ? "TrainingStep: minimizes a loss"
+                                : "Model: has layers that add a loss",
+                            " when shapes are checked, and none when it ",
+                            mode == Mode::train ? "trains" : "evaluates",
+                            ". Losses are computed in every call, whether it trains or not"));
+  }
   const std::vector<Value> additions =
       append_metrics(context, graph, *compiled, outputs, loss, rows);
 
