@@ -64,8 +64,8 @@ struct ModelOptions {
   // Keras's dtype policies: "float32", "mixed_bfloat16", "mixed_float16", "bfloat16" or "float16".
   // In all but the first layers compute and keep their activations in the 16-bit type, while the
   // loss, metrics and the results of predict() stay float32. In the mixed ones weights and their
-  // updates are float32 too; in the last two they are rounded to the 16-bit type after every update,
-  // so that small updates are lost: they are for models that were saved so. compile() gives
+  // updates are float32 too; in the last two they are rounded to the 16-bit type after every
+  // update, so that small updates are lost: they are for models that were saved so. compile() gives
   // mixed_float16 a LossScaleOptimizer. Layers that have a dtype of their own keep it. A CPU
   // converts and computes in float32, so it gives the results of the policy but not its speed.
   std::string dtype_policy = "float32";
@@ -157,10 +157,10 @@ struct FitOptions {
   // What to do with batches in which the generator wrote a NaN.
   NanPolicy nan_policy = NanPolicy::stop;
   // What to do where the source throws instead of making a batch. OnError::skip takes another batch
-  // of the epoch in its place, if the source is pure and knows how many there are, which is the same
-  // for any number of workers; otherwise the epoch has a step less. After more than max_failures of
-  // them fit throws all the same. The stages of a Dataset have such options of their own, for
-  // single elements.
+  // of the epoch in its place, if the source is pure and knows how many there are, which is the
+  // same for any number of workers; otherwise the epoch has a step less. After more than
+  // max_failures of them fit throws all the same. The stages of a Dataset have such options of
+  // their own, for single elements.
   OnError on_error = OnError::stop;
   std::int64_t max_failures = kMaxFailures;
   // The seconds that fit waits for one batch before it throws DataError; 0 or infinity means for
@@ -274,9 +274,9 @@ class Model {
 
   // A model is a layer too, so it may be called on values and be part of a Sequential. The layers
   // inside are the model's own, with its weights.
-  Value operator()(const Value& x) const;
-  Value operator()(const std::vector<Value>& inputs) const;
-  std::vector<Value> call(const std::vector<Value>& inputs) const;
+  Value operator()(const Value& x, const CallOptions& options = {}) const;
+  Value operator()(const std::vector<Value>& inputs, const CallOptions& options = {}) const;
+  std::vector<Value> call(const std::vector<Value>& inputs, const CallOptions& options = {}) const;
 
   // The values that the model was made of, and what the first call of a layer in it gave: what
   // other models on the same layers are made of. Throws ValueError, with the nearest name, where

@@ -77,6 +77,13 @@ class InferContext final : public BuildContext {
 // ---- Building ----------------------------------------------------------------------------------
 bool BuildContext::trainable() const { return layer().trainable(); }
 
+std::optional<bool> BuildContext::training_of_calls() const {
+  for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
+    if (frame->arguments->training) return frame->arguments->training;
+  }
+  return std::nullopt;
+}
+
 graph::Origin BuildContext::origin_of(const LayerBase& layer) const {
   return {graph::Origin::Kind::layer, layer.label()};
 }
@@ -383,6 +390,7 @@ const std::shared_ptr<layers::LayerBase>& require(const std::shared_ptr<layers::
 layers::CallArguments arguments_of(const layers::LayerBase& layer, const CallOptions& options,
                                    std::vector<Value>& inputs) {
   layers::CallArguments arguments;
+  arguments.training = options.training;
   if (options.use_causal_mask) arguments.flags.emplace_back("use_causal_mask");
   if (options.reverse) arguments.flags.emplace_back("reverse");
   if (options.return_attention_scores) arguments.flags.emplace_back("return_attention_scores");

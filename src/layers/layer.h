@@ -73,6 +73,8 @@ struct CallArguments {
   std::vector<std::string> named{};
   // Names of the options that are on: "use_causal_mask".
   std::vector<std::string> flags{};
+  // Whether the layer and its parts compute as in training; empty where the model decides.
+  std::optional<bool> training{};
 
   bool has(std::string_view flag) const;
   friend bool operator==(const CallArguments&, const CallArguments&) = default;
@@ -137,6 +139,8 @@ class BuildContext {
   };
   LayerBase& layer() const { return *frames_.back().layer; }
   std::span<const Frame> frames() const { return frames_; }
+  // What the innermost call says that says whether it trains.
+  std::optional<bool> training_of_calls() const;
   // Returns the origin of the ops that the layer appends, which messages and the memory report use.
   virtual graph::Origin origin_of(const LayerBase& layer) const;
 

@@ -256,6 +256,23 @@ TEST(CustomLayerMistakes, say_what_was_expected) {
                        "expected one input, received 2"));
 }
 
+// ---- Calls as in training and as in predictions ------------------------------------------------
+TEST(CallsWithTraining, decide_for_all_that_they_call) {
+  const Value x = Input({6});
+  const Layer dropout = Dropout(0.5),
+              block = Lambda([dropout](const Value&v) { return dropout(v); });
+  Model always(x, block(x, {.training = true}), {.seed = 1, .device = Device::cpu()});
+  EXPECT_NE(numbers(always.predict_on_batch(kX)), numbers(kX));
+  Model never(x, Dense(3, {.use_bias = false})(Dropout(0.5)(x, {.training = false})),
+              {.seed = 1, .device = Device::cpu()});
+  never.compile({.optimizer = SGD({.learning_rate = 0.0}), .loss = "mse"});
+  EXPECT_EQ(never.train_on_batch(kX, kY)["loss"], never.test_on_batch(kX, kY)["loss"]);
+  Model again = Model::from_json(never.to_json(), {.device = Device::cpu()});
+  again.set_weights(never.get_weights());
+  EXPECT_EQ(again.to_json(), never.to_json());
+  EXPECT_EQ(again.train_on_batch(kX, kY)["loss"], never.test_on_batch(kX, kY)["loss"]);
+}
+
 // ---- Lambda ------------------------------------------------------------------------------------
 TEST(Lambdas, compute_with_layers_and_functions) {
   const Layer shared = Dense(6);

@@ -232,6 +232,29 @@ TEST(Trainers, distil_a_frozen_teacher) {
   expect_same(teacher.get_weights(), before);
 }
 
+// A teacher with Dropout and BatchNormalization says the same whether the step trains or not.
+TEST(Trainers, call_models_as_in_predictions) {
+  Sequential teacher({Input({4}), Dense(8), BatchNormalization(), Dropout(0.5), Dense(2)},
+                     {.name = "teacher", .seed = 1, .device = Device::cpu()});
+  Model student = mlp("student", 4, 2, 2);
+  const std::vector<Tensor> before = teacher.get_weights();
+  const Loss mse = "mse";
+  Trainer trainer({Input({4})}, {},
+                  [&](TrainingStep& step) {
+                    const Value wanted = teacher(step.x(), {.training = false});
+                    step.add_metric("wanted", ops::mean(ops::square(wanted)));
+                    const Value y = student(step.x());
+                    step.minimize(mse(wanted, y), {student}, Adam());
+                    return y;
+                  },
+                  {.device = Device::cpu()});
+  const Tensor y = teacher.predict_on_batch(kX);
+  double expected = 0.0;
+  for (const float value : numbers(y)) expected += static_cast<double>(value) * value / 32.0;
+  EXPECT_NEAR(trainer.train_on_batch(kX, {})["wanted"], expected, 1e-5 * expected);
+  expect_same(teacher.get_weights(), before);
+}
+
 // ---- A target network --------------------------------------------------------------------------
 TEST(Trainers, move_a_target_network_towards_the_online_one) {
   Model online = mlp("online", 4, 2, 1), target = mlp("target", 4, 2, 2);
@@ -351,14 +374,13 @@ TEST(TrainerMistakes, say_what_was_expected) {
 TEST(TrainerMistakes, of_losses_that_are_there_in_training_alone_are_told) {
   Model a = mlp("a", 4, 2, 1);
   const Loss mse = "mse";
-  Trainer trainer(
-      {Input({4})}, {Input({2})},
-      [&](TrainingStep& step) {
-        const Value y = Layer(a)(step.x());
-        if (step.training()) step.minimize(mse(step.y(), y), {a}, Adam());
-        return y;
-      },
-      {.device = Device::cpu()});
+  Trainer trainer({Input({4})}, {Input({2})},
+                  [&](TrainingStep& step) {
+                    const Value y = Layer(a)(step.x());
+                    if (step.training()) step.minimize(mse(step.y(), y), {a}, Adam());
+                    return y;
+                  },
+                  {.device = Device::cpu()});
   trainer.train_on_batch(kX, kY);
   EXPECT_TRUE(contains(message_of<ValueError>([&] { trainer.test_on_batch(kX, kY); }),
                        "none when it evaluates"));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,13 +60,14 @@ class ActivationFunction {
 // nearest name, for an unknown name.
 ActivationFunction activation_from_config(const Config& config);
 
-// A value that layers and the functions of stoker/ops.h take and give. There are two kinds. One is an
-// output of a layer, or an input of a model, which the functional API passes along:
+// A value that layers and the functions of stoker/ops.h take and give. There are two kinds. One is
+// an output of a layer, or an input of a model, which the functional API passes along:
 //   Value x = Input({28, 28, 1});
 //   Value y = Dense(10)(Flatten()(x));
 //   Model model(x, y);
 // The other is a tensor of a step that is being made, which a layer, a loss or a metric of the
-// user's own gets (stoker/custom.h). It ends with the call that got it: later uses throw ValueError.
+// user's own gets (stoker/custom.h). It ends with the call that got it: later uses throw
+// ValueError.
 class Value {
  public:
   Value() = default;
@@ -88,9 +90,13 @@ class Value {
   std::int32_t mask_ = -1;
 };
 
-// What a call passes to a layer beside its inputs, by Keras's names. Only layers of attention take
-// these, and ReversibleEmbedding `reverse`. Others throw ValueError for one that is set.
+// What a call passes to a layer beside its inputs, by Keras's names. All layers take `training`,
+// only those of attention the others, and ReversibleEmbedding `reverse`. Others throw ValueError
+// for one that is set.
 struct CallOptions {
+  // Whether the layer, and all that it calls, computes as in training (dropout, statistics of
+  // batches), whatever the model does: false for a teacher, true for Monte-Carlo dropout.
+  std::optional<bool> training{};
   // Goes from vectors back to a number for each id.
   bool reverse = false;
   // No query sees a key that lies behind its own place.

@@ -226,7 +226,12 @@ Arguments arguments_of(const Layer& layer, const Config& node) {
   // Inputs by name come first, in the order of their places.
   const Config::Map& by_name = node.at("kwargs").members();
   const auto add = [&](const std::string& name, const Config& value) {
-    if (is_unset(value) || (name == "training" && ignores_training(layer))) return;
+    if (name == "training" && ignores_training(layer)) return;
+    if (name == "training" && value.is_boolean()) {
+      arguments.rest.training = value.boolean();
+      return;
+    }
+    if (is_unset(value)) return;
     // The input of a layer that takes no mask by name has it beside it.
     const auto known = layer.base()->call_arguments();
     const bool takes_mask = std::ranges::find(known, "mask") != known.end();

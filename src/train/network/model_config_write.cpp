@@ -143,6 +143,7 @@ class Writer {
       arguments.set(name, std::move(list));
     }
     for (const std::string& flag : call.arguments.flags) arguments.set(flag, true);
+    if (call.arguments.training) arguments.set("training", *call.arguments.training);
     return arguments;
   }
   Config inbound_nodes(const layers::LayerBase& layer) const {

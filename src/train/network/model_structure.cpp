@@ -28,10 +28,14 @@ std::shared_ptr<layers::LayerBase> Model::as_layer() const {
   return layer;
 }
 
-Value Model::operator()(const Value& x) const { return Layer(*this)(x); }
-Value Model::operator()(const std::vector<Value>& inputs) const { return Layer(*this)(inputs); }
-std::vector<Value> Model::call(const std::vector<Value>& inputs) const {
-  return Layer(*this).call(inputs);
+Value Model::operator()(const Value& x, const CallOptions& options) const {
+  return Layer(*this)(x, options);
+}
+Value Model::operator()(const std::vector<Value>& inputs, const CallOptions& options) const {
+  return Layer(*this)(inputs, options);
+}
+std::vector<Value> Model::call(const std::vector<Value>& inputs, const CallOptions& options) const {
+  return Layer(*this).call(inputs, options);
 }
 
 std::vector<Layer> Model::layers() const {

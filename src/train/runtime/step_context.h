@@ -24,7 +24,7 @@ class StepContext final : public layers::BuildContext {
       : graph_(graph), network_(network), compiled_(compiled), mode_(mode) {}
 
   graph::Graph& graph() override { return graph_; }
-  bool training() const override { return mode_ == Mode::train; }
+  bool training() const override { return training_of_calls().value_or(mode_ == Mode::train); }
   layers::OwnStep* own_step() override { return own_step_; }
   void set_own_step(layers::OwnStep* own_step) { own_step_ = own_step; }
   DType compute_dtype() const override { return network_.compute_dtype(layer()); }
