@@ -61,7 +61,7 @@ def tar_side(folder, processes):
     torch.set_num_threads(1)
 
     def decode(sample):
-        return np.frombuffer(sample["bin"], dtype=np.float32)
+        return (np.frombuffer(sample["bin"], dtype=np.float32),)
 
     def run():
         data = wds.WebDataset(f"{folder}/x.tar", shardshuffle=False, empty_check=False,
@@ -69,7 +69,7 @@ def tar_side(folder, processes):
         batches = data.map(decode).batched(BATCH)
         loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=processes)
         begin = time.perf_counter()
-        count = sum(len(batch) for batch in loader)
+        count = sum(len(batch) for (batch,) in loader)
         return count * FLOATS * 4 / 1e6 / (time.perf_counter() - begin)
 
     return run
@@ -90,7 +90,8 @@ def stoker_rates(program, folder):
 def main():
     program, folder = sys.argv[1:3]
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
-    stoker_rates(program, folder)  # makes the files
+    if not os.path.exists(f"{folder}/done"):
+        stoker_rates(program, folder)
     sides = {}
     for name, make in {
         "HDF5: h5py, PyDataset, 1 worker": lambda: hdf5_side(folder, "plain", 1),

@@ -55,9 +55,10 @@ void throw_wrong_shape(const Shape& expected, const Shape& received, const char*
 }
 
 void throw_not_taken(std::size_t component) {
-  throw ValueError(format("Dataset: expected the function to take memory for every component of an "
-                          "element (VaryingOutput::take), received none for component ",
-                          component));
+  throw ValueError(
+      format("Dataset: expected the function to take memory for every component of an "
+             "element (VaryingOutput::take), received none for component ",
+             component));
 }
 
 void throw_bad_argument(const char* what) { throw ValueError(format("Dataset::", what)); }

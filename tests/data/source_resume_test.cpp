@@ -40,7 +40,7 @@ class SourceResume : public ::testing::Test {
     }
   }
   static void expect_resumes(const MakeSource& make, const std::string& what) {
-    expect_resumes_everywhere(make, {.epochs = 3}, what);
+    expect_resumes_everywhere(make, {.epochs = 3, .warn = [](auto&) {}}, what);
   }
   const TemporaryFolder folder_;
   const RecordOptions options_{.shuffle_shards = true, .seed = 5, .on_error = OnError::skip};

@@ -105,6 +105,25 @@ TEST_F(TarSamples, members_are_read_by_their_extension) {
   }
 }
 
+TEST_F(TarSamples, large_members_of_bytes_go_where_they_are_wanted) {
+  const std::string data(8192, 'x');
+  for (const bool packs : {false, true}) {
+    const std::string bytes = tar_member("s.raw", data) + tar_end();
+    folder_.write("a.tar", packs ? gzipped(bytes) : bytes);
+    const auto open_as = [&](const Shape& shape) {
+      return tar_samples<std::int32_t>({folder_ / "a.tar"}, {{{"raw", shape}}});
+    };
+    for (const auto& [values] : open_as({2048})) {
+      EXPECT_EQ(std::ranges::count(values, 0x78787878), 2048);
+    }
+    const auto wrong = open_as({2047});
+    const std::string message = message_of<DataError>([&] {
+      for (const auto& [values] : wrong) EXPECT_FALSE(values.empty());
+    });
+    EXPECT_NE(message.find("a.tar, offset 512, member .raw: "), std::string::npos) << message;
+  }
+}
+
 TEST_F(TarSamples, long_names_are_read_in_both_formats) {
   const std::string name = std::string(150, 'a') + "/" + std::string(120, 'b');
   const std::string line = " path=" + name + ".cls\n";

@@ -91,15 +91,19 @@ void put_image(const std::string& name, Bytes bytes, const Declared& declared,
   image::decode_into(bytes, name, as<std::uint8_t>(place), size, limits);
 }
 
+std::span<std::byte> take_raw(const std::string& name, std::uint64_t bytes,
+                              const Declared& declared, const ComponentMemory& to) {
+  const std::size_t element = size_of(declared.dtype);
+  if (bytes % element != 0) {
+    throw IoError(format(name, ": expected whole elements of ", declared.dtype, ", received ",
+                         bytes, " bytes"));
+  }
+  return to.take(settled_shape(name, declared.shape, bytes / element));
+}
+
 void put_raw(const std::string& name, Bytes bytes, const Declared& declared,
              const ComponentMemory& to) {
-  const std::size_t element = size_of(declared.dtype);
-  if (bytes.size() % element != 0) {
-    throw IoError(format(name, ": expected whole elements of ", declared.dtype, ", received ",
-                         bytes.size(), " bytes"));
-  }
-  const Shape shape = settled_shape(name, declared.shape, bytes.size() / element);
-  const std::span<std::byte> place = to.take(shape);
+  const std::span<std::byte> place = take_raw(name, bytes.size(), declared, to);
   if (!bytes.empty()) std::memcpy(place.data(), bytes.data(), bytes.size());
 }
 

@@ -33,6 +33,9 @@ Shape settled_shape(const std::string& name, const Shape& declared, std::uint64_
 // These write a component. All throw an Error that begins with `name`.
 void put_image(const std::string& name, Bytes bytes, const Declared& declared,
                const ImageLimits& limits, const ComponentMemory& to);
+// Returns the memory of a component that gets so many bytes as they are.
+std::span<std::byte> take_raw(const std::string& name, std::uint64_t bytes,
+                              const Declared& declared, const ComponentMemory& to);
 void put_raw(const std::string& name, Bytes bytes, const Declared& declared,
              const ComponentMemory& to);
 // Numbers become T by value: float or double numbers are refused as integers, and integers as

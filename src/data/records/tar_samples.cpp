@@ -186,7 +186,11 @@ class TarSamples final : public ShardedRecords {
         static_cast<std::size_t>(number) * wanted_.size(), wanted_.size());
     require_all(files_.paths()[shard], members);
     for (std::size_t i = 0; i < members.size(); ++i) {
-      put(files_.paths()[shard], i, members[i], fetch(shard, members[i].place), to[i]);
+      if (is_large_raw(i, members[i])) {
+        read_raw(shard, i, members[i], to[i]);
+      } else {
+        put(files_.paths()[shard], i, members[i], fetch(shard, members[i].place), to[i]);
+      }
     }
   }
 
@@ -245,6 +249,32 @@ class TarSamples final : public ShardedRecords {
     }
   }
 
+  // Returns whether the member is bytes that are worth a call of the system by themselves, which
+  // then needs no copy.
+  bool is_large_raw(std::size_t field, const Member& member) const {
+    constexpr std::uint64_t kLarge = 4096;
+    const std::string& extension = wanted_[field].extensions[member.extension];
+    return member.place.bytes >= kLarge && !is_image(extension) && !is_class(extension) &&
+           kind_of(extension) != "json" && kind_of(extension) != "npy";
+  }
+  void read_raw(std::size_t shard, std::size_t field, const Member& member,
+                const ComponentMemory& to) const {
+    const Wanted& wanted = wanted_[field];
+    try {
+      if (member.place.bytes > options_.limits.max_bytes) {
+        throw IoError(format("expected at most ", bytes_text(options_.limits.max_bytes),
+                             " bytes (ReadLimits::max_bytes), received ", member.place.bytes));
+      }
+      const auto place = take_raw("bytes", member.place.bytes, wanted.declared, to);
+      const std::size_t read = files_.open(shard)->read_at(member.place.offset, place);
+      if (read != place.size()) {
+        throw IoError(format("truncated: expected ", place.size(), " bytes, received ", read));
+      }
+    } catch (const Error& error) {
+      throw IoError(format(files_.paths()[shard], ", offset ", member.offset, ", member .",
+                           wanted.extensions[member.extension], ": ", error.what()));
+    }
+  }
   void require_all(const std::string& path, std::span<const Member> members) const {
     for (std::size_t i = 0; i < members.size(); ++i) {
       if (members[i].is_there) continue;
