@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/timeline.h"
+#include "data/stage_tuning.h"
 
 namespace stoker::detail {
 namespace {
@@ -252,19 +253,20 @@ void Blocks::Impl::resize_blocks(std::int64_t ns, std::size_t count) {
   block_size = std::clamp<std::size_t>(wanted, 1, std::min(most_in_block, kGrowth * block_size));
 }
 
-// Starts a thread where the consumer waits though the stage before has elements, and ends one where
-// threads wait for room. The stage that others wait for is thereby the one that gets a thread.
+// Starts a thread or ends one, as was decided, where there may be more.
 void Blocks::Impl::tune() {
   const std::int64_t now = now_ns();
   const std::int64_t elapsed = now - tuned_at;
   if (elapsed < kTuningNs) return;
-  const std::int64_t all = elapsed * alive;
-  const bool is_slow =
-      10 * consumer_waited > elapsed && 2 * waited_for_input < all && 4 * waited_for_room < all;
-  const bool is_idle = alive > 1 && 2 * waited_for_room > all;
+  const data::ThreadChange change =
+      data::change_of_threads({.elapsed_ns = elapsed,
+                               .threads = alive,
+                               .consumer_waited_ns = consumer_waited,
+                               .waited_for_input_ns = waited_for_input,
+                               .waited_for_room_ns = waited_for_room});
   tuned_at = now;
   consumer_waited = waited_for_input = waited_for_room = 0;
-  if (is_slow && alive < most_workers && !is_last &&
+  if (change == data::ThreadChange::one_more && alive < most_workers && !is_last &&
       (options.budget == nullptr || options.budget->take())) {
     try {
       start_thread();
@@ -272,7 +274,7 @@ void Blocks::Impl::tune() {
       most_workers = alive;
       if (options.budget != nullptr) options.budget->give_back();
     }
-  } else if (is_idle) {
+  } else if (change == data::ThreadChange::one_fewer) {
     --alive;
     if (options.counter != nullptr) options.counter->workers.store(alive, kRelaxed);
     if (options.budget != nullptr) options.budget->give_back();

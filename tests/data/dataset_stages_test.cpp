@@ -66,7 +66,13 @@ StageReport of(const SourceHandle& source, const std::string& name) {
   ADD_FAILURE() << "no stage " << name;
   return {};
 }
-void rest(std::span<std::int32_t>) { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
+// Works for so long, since a thread that sleeps may do so for longer.
+void work_for(std::chrono::microseconds duration) {
+  const auto end = std::chrono::steady_clock::now() + duration;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+void work(std::span<std::int32_t>) { work_for(std::chrono::microseconds(200)); }
 
 TEST(DatasetStages, have_names_and_count_elements_and_bytes) {
   const auto to_pair = [](std::span<const std::int32_t> x, std::span<std::int32_t> pair) {
@@ -106,7 +112,7 @@ TEST(DatasetStages, have_names_and_count_elements_and_bytes) {
 TEST(DatasetStages, are_charged_with_their_own_work) {
   for (const std::optional<int> workers : std::vector<std::optional<int>>{std::nullopt, 2}) {
     const SourceHandle source =
-        range(400).map([](std::span<std::int32_t>) {}).map(rest, {.workers = workers}).batch(10);
+        range(400).map([](std::span<std::int32_t>) {}).map(work, {.workers = workers}).batch(10);
     fill_all(source);
     EXPECT_GT(of(source, "map 2").busy, 400 * 150e-6);
     for (const std::string other : {"range", "map 1", "batch"}) {
@@ -117,7 +123,7 @@ TEST(DatasetStages, are_charged_with_their_own_work) {
 
 TEST(DatasetStages, tell_what_threads_wait_for) {
   const auto slow_input = [](std::span<std::int32_t> x) {
-    rest(x);
+    work(x);
     return true;
   };
   const SourceHandle starved =
@@ -131,7 +137,7 @@ TEST(DatasetStages, tell_what_threads_wait_for) {
   const SourceHandle full =
       serial(20000).map([](std::span<std::int32_t>) {}, {.workers = 2}).batch(10);
   fill_until(*full.source(), [] {
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    work_for(std::chrono::microseconds(100));
     return false;
   });
   EXPECT_GT(of(full, "map").waited_for_room, 0.02);
@@ -142,7 +148,7 @@ TEST(DatasetStages, share_the_cores_if_autotune_chooses) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const SourceHandle source = serial(1 << 30)
                                   .map([](std::span<std::int32_t>) {}, {.workers = AUTOTUNE})
-                                  .map(rest, {.workers = AUTOTUNE})
+                                  .map(work, {.workers = AUTOTUNE})
                                   .batch(4);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   int most = 0;
@@ -158,7 +164,7 @@ TEST(DatasetStages, share_the_cores_if_autotune_chooses) {
     EXPECT_GT(most, 1) << "the stage that others wait for gets threads";
   }
   // One stage alone has all cores.
-  const SourceHandle alone = serial(1 << 30).map(rest, {.workers = AUTOTUNE}).batch(4);
+  const SourceHandle alone = serial(1 << 30).map(work, {.workers = AUTOTUNE}).batch(4);
   most = 0;
   fill_until(*alone.source(), [&] {
     most = std::max(most, of(alone, "map").workers);

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -106,6 +108,31 @@ TEST(DatasetThreads, any_number_of_them_makes_the_same_elements) {
   }
 }
 
+// Takes some tenths of a millisecond.
+void compute_for_a_while() {
+  volatile double x = 1.0;
+  for (int i = 0; i < 100'000; ++i) x = x * 1.000001;
+}
+
+// Where a thread waits for another one to come.
+class Meeting {
+ public:
+  // Returns when a call has had `is_together`, or after a minute, in which the test fails.
+  void wait(bool is_together) {
+    std::unique_lock lock(mutex_);
+    if (is_together) {
+      met_ = true;
+      came_.notify_all();
+    }
+    came_.wait_for(lock, std::chrono::minutes(1), [&] { return met_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable came_;
+  bool met_ = false;
+};
+
 TEST(DatasetThreads, elements_of_any_size_and_cost_come_in_order) {
   for (const std::int64_t size : {1, 100, 5000, 100000}) {
     for (const auto& source : {range(120), serial(120)}) {
@@ -113,9 +140,7 @@ TEST(DatasetThreads, elements_of_any_size_and_cost_come_in_order) {
       source
           .map<std::int32_t>({Shape{size}},
                              [](std::span<const std::int32_t> x, std::span<std::int32_t> out) {
-                               if (x[0] % 17 == 3) {
-                                 std::this_thread::sleep_for(std::chrono::microseconds(300));
-                               }
+                               if (x[0] % 17 == 3) compute_for_a_while();
                                std::ranges::fill(out, x[0]);
                              },
                              {.workers = 3})
@@ -133,6 +158,7 @@ TEST(DatasetThreads, a_number_is_obeyed_where_elements_can_be_asked_for_by_numbe
   for (const int workers : {1, 3}) {
     std::atomic<int> now{0};
     std::atomic<int> most{0};
+    Meeting another_came;
     const auto batches = range(300)
                              .map(
                                  [&](std::span<std::int32_t>) {
@@ -140,7 +166,8 @@ TEST(DatasetThreads, a_number_is_obeyed_where_elements_can_be_asked_for_by_numbe
                                    int seen = most;
                                    while (mine > seen && !most.compare_exchange_weak(seen, mine)) {
                                    }
-                                   std::this_thread::sleep_for(std::chrono::microseconds(200));
+                                   // Another thread comes in if there may be one.
+                                   if (workers > 1) another_came.wait(mine > 1);
                                    --now;
                                  },
                                  {.workers = workers})

@@ -1,6 +1,7 @@
 // The live view's screen as text: what stands where, on terminals of several sizes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -72,8 +73,8 @@ INSTANTIATE_TEST_SUITE_P(OfSize, LiveScreen,
 TEST_P(LiveScreen, shows_everything_within_its_lines) {
   const std::string screen = text(lines_of(state_of_a_fit(), GetParam()));
   for (const char* part :
-       {"epoch 2/10 · step 412/1000 · 103 steps/s · 1:24 left", "loss ", "0.7500", "generate ", "97%",
-        "wait ", "75%", "upload ", "compute ", "25%", "ring ", "3/11 ready, 2/8 workers",
+       {"epoch 2/10 · step 412/1000 · 103 steps/s · 1:24 left", "loss ", "0.7500", "generate ",
+        "97%", "wait ", "75%", "upload ", "compute ", "25%", "ring ", "3/11 ready, 2/8 workers",
         "generator-bound: ", "and more", "q: stop after this step"}) {
     EXPECT_TRUE(test::contains(screen, part));
   }
@@ -111,6 +112,28 @@ TEST_P(LiveScreen, has_room_for_thousands_of_metrics_and_absurd_numbers) {
   state.seconds_left = 1e300;
   const std::string screen = text(lines_of(state, GetParam()));
   EXPECT_TRUE(test::contains(screen, "nan"));
+}
+
+TEST(LiveScreen, shows_the_stages_of_a_source_where_there_is_room) {
+  LiveState state = state_of_a_fit();
+  state.stages.insert(state.stages.begin() + 1,
+                      {{" read", 0.1, "on the feed's threads", Style::magenta, true},
+                       {" map", 0.6, "on 2 threads of its own", Style::magenta, true}});
+  const std::vector<std::string> lines = lines_of(state, {100, 30});
+  const auto line_with = [&](const char* text) {
+    return std::ranges::find_if(
+        lines, [&](const std::string& line) { return line.find(text) != std::string::npos; });
+  };
+  const auto generate = line_with("generate");
+  ASSERT_LT(generate, lines.end() - 2);
+  EXPECT_TRUE(test::contains(generate[1], " read"));
+  EXPECT_TRUE(test::contains(generate[1], " 10%  on the feed's threads"));
+  EXPECT_TRUE(test::contains(generate[2], " map"));
+  EXPECT_TRUE(test::contains(generate[2], " 60%  on 2 threads of its own"));
+
+  const std::string low = text(lines_of(state, {100, 18}));
+  EXPECT_TRUE(test::contains(low, "generate"));
+  EXPECT_FALSE(test::contains(low, "threads of its own"));
 }
 
 TEST(LiveScreen, of_a_small_terminal_is_the_progress_bar) {

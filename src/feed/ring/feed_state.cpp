@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/fnv.h"
 #include "core/format.h"
 #include "io/crc32c.h"
 #include "stoker/error.h"
@@ -14,34 +15,22 @@ namespace {
 constexpr std::uint32_t kMagic = 0x46544b53;  // "SKTF"
 constexpr std::uint32_t kVersion = 1;
 
-// FNV-1a, by Fowler, Noll and Vo: http://www.isthe.com/chongo/tech/comp/fnv/
-class Hash {
- public:
-  void add(std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      hash_ = (hash_ ^ (value >> shift & 0xff)) * 0x100000001b3U;
-    }
-  }
-  std::uint64_t value() const { return hash_; }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325U;
-};
-
+// States that were saved hold this number.
 std::uint64_t fingerprint(const Source& source) {
-  Hash hash;
+  std::uint64_t hash = kFnvBasis64;
+  const auto add = [&hash](std::uint64_t number) { hash = fnv1a_64(number, hash); };
   const BatchSpec& spec = source.spec();
-  hash.add(static_cast<std::uint64_t>(source.traits().kind));
-  hash.add(spec.inputs.size());
-  hash.add(spec.targets.size());
+  add(static_cast<std::uint64_t>(source.traits().kind));
+  add(spec.inputs.size());
+  add(spec.targets.size());
   for (std::size_t i = 0; i < spec.field_count(); ++i) {
     const Field& field = spec.field(i);
-    hash.add(static_cast<std::uint64_t>(field.dtype));
-    hash.add(field.shape.rank());
-    for (const std::int64_t extent : field.shape) hash.add(static_cast<std::uint64_t>(extent));
+    add(static_cast<std::uint64_t>(field.dtype));
+    add(field.shape.rank());
+    for (const std::int64_t extent : field.shape) add(static_cast<std::uint64_t>(extent));
   }
-  hash.add(source.endless() ? 1 : 0);
-  return hash.value();
+  add(source.endless() ? 1 : 0);
+  return hash;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string>
 
+#include "core/format.h"
 #include "report/text.h"
 
 namespace stoker::train {
@@ -106,10 +107,10 @@ void StageShares::add_stages_of_source(std::vector<report::StageShare>& shares) 
     const double busy = now.busy - past.first->of_source[i].busy;
     const int threads = now.workers > 0 ? now.workers : workers_;
     const double share = report::bounded(report::ratio(busy, past.seconds * threads));
-    const std::string detail = now.workers == 0 ? "on the feed's threads"
-                               : now.workers == 1
-                                   ? "on 1 thread of its own"
-                                   : std::to_string(now.workers) + " threads of its own";
+    const std::string detail =
+        now.workers == 0
+            ? "on the feed's threads"
+            : format("on ", now.workers, now.workers == 1 ? " thread" : " threads", " of its own");
     parts.push_back({" " + now.name, share, detail, report::Style::magenta, true});
   }
   while (parts.size() > kMostParts) {

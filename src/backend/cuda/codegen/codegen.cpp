@@ -9,6 +9,7 @@
 #include "backend/cuda/codegen/codegen_node.h"
 #include "backend/cuda/kernels/tiling.h"
 #include "backend/cuda/ops/cuda_op.h"
+#include "core/fnv.h"
 #include "core/format.h"
 #include "stoker/error.h"
 
@@ -16,17 +17,10 @@ namespace stoker::backend::cuda {
 
 namespace {
 
-// The hash is FNV-1a, which is the same on every machine, since the names made of it outlive a
-// process in caches.
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash;
-}
-
+// The names outlive a process in caches, and so are the same on every machine.
 std::string name_for(std::string_view source) {
   std::string name = "generated_0000000000000000";
-  std::uint64_t rest = hash_of(source);
+  std::uint64_t rest = fnv1a_64(source);
   for (std::size_t k = name.size(); rest != 0; rest /= 16)
     name[--k] = "0123456789abcdef"[rest % 16];
   return name;

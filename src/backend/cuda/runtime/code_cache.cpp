@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "core/fnv.h"
+
 namespace stoker::backend::cuda {
 
 namespace fs = std::filesystem;
@@ -23,15 +25,6 @@ namespace {
 
 constexpr char kMagic[8] = {'s', 't', 'o', 'k', 'e', 'r', 'K', '1'};
 constexpr std::string_view kSuffix = ".kernels";
-
-// The hash is FNV-1a.
-std::uint64_t hash_of(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char byte : bytes) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3ULL;
-  }
-  return hash;
-}
 
 std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -132,7 +125,7 @@ CodeCache CodeCache::standard() {
 
 std::string CodeCache::path_of(const std::string& key) const {
   char name[17];
-  const std::uint64_t hash = hash_of(key);
+  const std::uint64_t hash = fnv1a_64(key);
   for (int i = 0; i < 16; ++i) name[i] = "0123456789abcdef"[(hash >> (60 - 4 * i)) & 15];
   name[16] = '\0';
   return fs::path(folder_) / (std::string(name) + std::string(kSuffix));
@@ -157,7 +150,7 @@ std::optional<std::vector<std::byte>> CodeCache::find(const std::string& key) co
   std::vector<std::byte> code(header.code_bytes);
   if (!read_all(file.get(), stored.data(), stored.size()) ||
       !read_all(file.get(), code.data(), code.size()) || stored != key ||
-      hash_of(text_of(code)) != header.code_hash) {
+      fnv1a_64(text_of(code)) != header.code_hash) {
     return std::nullopt;
   }
   futimens(file.get(), nullptr);  // trim() goes by the time of the last use
@@ -166,7 +159,7 @@ std::optional<std::vector<std::byte>> CodeCache::find(const std::string& key) co
 
 void CodeCache::store(const std::string& key, const std::vector<std::byte>& code) const {
   if (folder_.empty() || !make_private_folders(folder_)) return;
-  Header header{{}, key.size(), code.size(), hash_of(text_of(code))};
+  Header header{{}, key.size(), code.size(), fnv1a_64(text_of(code))};
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
   const std::string path = path_of(key);
   std::string temporary = path + ".XXXXXX";
