@@ -1,6 +1,6 @@
-// Forecasts with an LSTM: the temperature of the sea off Peru three months ahead, by the three
-// years before (monthly means from 1950 to 2010, statsmodels' data set elnino). The last twelve
-// years are held out.
+// Forecasts with an LSTM: the temperature of the sea off Peru two months ahead, by the two years
+// before (monthly means from 1950 to 2010, statsmodels' data set elnino). The last twelve years
+// are held out.
 //
 //   scripts/examples --data; forecast [--data FILE.csv] [--quick]
 //
