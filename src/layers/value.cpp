@@ -56,7 +56,9 @@ Value ValueAccess::of(const MaskedValue& tensor) {
 }
 
 MaskedValue ValueAccess::tensor(const Value& value) {
-  if (!value) throw ValueError("expected a value, received an empty Value");
+  if (!value) {
+    throw ValueError("Value: expected one that Input() or a layer made, received an empty Value");
+  }
   if (!is_tensor(value)) {
     throw ValueError(
         "expected a tensor of the step that is being made, received a value of the functional API "

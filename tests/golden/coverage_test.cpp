@@ -110,7 +110,8 @@ bool is_there(const std::string& module, const std::string& name) {
     for (const char* header : {"callbacks.h", "tensorboard.h", "checkpoint.h"}) {
       text << std::ifstream(source_folder() / "include/stoker" / header).rdbuf();
     }
-    return text.str().find(" " + name + "(") != std::string::npos;
+    return text.str().find(" " + name + "(") != std::string::npos ||
+           text.str().find("class " + name + " ") != std::string::npos;
   }
   return false;
 }

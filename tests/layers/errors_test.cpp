@@ -318,7 +318,8 @@ TEST(LayerErrors, name_the_option_that_is_out_of_range) {
        "outputs) takes those"},
       {[] { Layer(Input({1}))(Input({1})); },
        "InputLayer: an input takes no values; pass it to a layer"},
-      {[] { Value().shape(); }, "Value: expected one that Input() or a layer made"},
+      {[] { Value().shape(); },
+       "Value: expected one that Input() or a layer made, received an empty Value"},
   };
   for (const ValueErrorCase& test : cases) {
     EXPECT_EQ(message_of<ValueError>(test.make), test.message);
