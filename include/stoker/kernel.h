@@ -40,7 +40,8 @@ struct KernelDefinition {
   // not throw: an exception makes the outputs NaN, which ends the step.
   detail::Function<void(const KernelData& data, std::int64_t begin, std::int64_t end)> cpu;
   // Defines `__device__ void <name>(const float* const* inputs, float* const* outputs, long long
-  // item)`, which a thread calls for each of its items. Compiled when the step is made; what the
+  // item)`, which a thread calls for each of its items. It stands in a namespace of its own and
+  // includes nothing; CUDA's own functions are there. Compiled when the step is made; what the
   // compiler says is in the DeviceError of source that it does not take. Without it the kernel runs
   // on the CPU alone.
   std::string cuda{};

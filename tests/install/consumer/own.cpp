@@ -4,6 +4,7 @@
 #include <stoker/eigen.h>
 #include <stoker/stoker.h>
 
+#include <Eigen/SVD>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -58,9 +59,12 @@ void spectral_dense() {
   Sequential model({Input({4}), custom_layer<SpectralDense>(4)}, {.seed = 1});
   model.compile({.optimizer = Adam({.learning_rate = 0.02}), .loss = "mse"});
   model.fit(x, y, {.epochs = 40, .verbose = 0});
-  const Tensor made = model.predict(x);
-  const double ratio = as_matrix(made).norm() / as_matrix(x).norm();
-  require(ratio > 0.9 && ratio < 1.1, "SpectralDense is not of norm 1");
+  // What becomes of the axes is the matrix itself.
+  const Tensor matrix = model.predict(to_tensor(Eigen::MatrixXf::Identity(4, 4)));
+  const Eigen::JacobiSVD<Eigen::MatrixXf> values(as_matrix(matrix));
+  const float largest = values.singularValues()(0);
+  // One step of the iteration in each training step follows a matrix that moves.
+  require(largest > 0.8f && largest < 1.3f, "SpectralDense is not of a norm near 1");
 }
 
 // Pairs of points are to be near each other where their signs agree.

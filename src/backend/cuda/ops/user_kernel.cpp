@@ -12,16 +12,18 @@ namespace {
 using graph::Node;
 
 // The kernel gives each thread its items. The function's own text stands on lines of its own, so
-// that the compiler's messages count them as the program does.
+// that the compiler's messages count them as the program does, and in a namespace of the kernel's,
+// since several kernels of a step are compiled together.
 std::string source_of(const std::string& name, const ops::UserKernel& kernel, std::size_t inputs,
                       std::size_t outputs, std::int64_t items) {
-  return format(
-      "struct ", name, "_params {\n  const float* inputs[", inputs, "];\n  float* outputs[",
-      outputs, "];\n};\n#line 1 \"", kernel.name, "\"\n", kernel.cuda, "\n#line 1 \"", name,
-      "\"\nextern \"C\" __global__ void __launch_bounds__(", kThreads, ") ", name, "(const ", name,
-      "_params p) {\n  const long long step = (long long)gridDim.x * ", kThreads,
-      ";\n  for (long long item = (long long)blockIdx.x * ", kThreads, " + threadIdx.x; item < ",
-      items, "LL; item += step) {\n    ", kernel.name, "(p.inputs, p.outputs, item);\n  }\n}\n");
+  return format("struct ", name, "_params {\n  const float* inputs[", inputs,
+                "];\n  float* outputs[", outputs, "];\n};\nnamespace ", name,
+                "_source {\n#line 1 \"", kernel.name, "\"\n", kernel.cuda, "\n#line 1 \"", name,
+                "\"\n}\nextern \"C\" __global__ void __launch_bounds__(", kThreads, ") ", name,
+                "(const ", name, "_params p) {\n  const long long step = (long long)gridDim.x * ",
+                kThreads, ";\n  for (long long item = (long long)blockIdx.x * ", kThreads,
+                " + threadIdx.x; item < ", items, "LL; item += step) {\n    ", name,
+                "_source::", kernel.name, "(p.inputs, p.outputs, item);\n  }\n}\n");
 }
 
 void lower_user_kernel(Lowering& lowering, const Node& node) {
