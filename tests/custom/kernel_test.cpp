@@ -97,15 +97,25 @@ TEST(Kernels, compute_items_that_are_not_elements) {
   }
 }
 
-TEST(KernelMistakes, say_what_was_expected) {
-  const auto refused = [](const KernelDefinition& kernel) {
-    return message_of<Error>([&] {
-      Sequential model = with_layer(
-          Lambda([&](const Value& x) { return ops::kernel(kernel, {x}, {x.shape()})[0]; }));
-      model.compile({.optimizer = "adam", .loss = "mse"});
-      model.train_on_batch(kX, kY);
-    });
+std::string refused(const KernelDefinition& kernel) {
+  return message_of<Error>([&] {
+    Sequential model = with_layer(
+        Lambda([&](const Value& x) { return ops::kernel(kernel, {x}, {x.shape()})[0]; }));
+    model.compile({.optimizer = "adam", .loss = "mse"});
+    model.train_on_batch(kX, kY);
+  });
+}
+
+// Only the CPU runs it.
+TEST(KernelMistakes, that_throw_end_the_step) {
+  KernelDefinition kernel = cube();
+  kernel.cpu = [](const KernelData&, std::int64_t, std::int64_t) {
+    throw std::runtime_error("no");
   };
+  EXPECT_TRUE(contains(refused(kernel), "loss"));
+}
+
+TEST(KernelMistakes, say_what_was_expected) {
   KernelDefinition kernel = cube();
   kernel.gradient = nullptr;
   EXPECT_TRUE(contains(refused(kernel), "kernel \"cube\": has no gradient"));
