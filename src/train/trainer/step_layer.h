@@ -27,7 +27,7 @@ class StepLayer final : public custom::UserLayer {
   const std::shared_ptr<const Targets>& targets() const { return targets_; }
   // The updates of the first call, in their order.
   const std::vector<Phase>& phases() const { return phases_; }
-  // Told of each update; the first call collects them.
+  // Takes note of an update; only those of the first call are kept.
   void note(Phase phase);
 
  protected:
