@@ -49,7 +49,7 @@ Tensor pixels_of(const Tensor& images) {
   return pixels;
 }
 
-// Puts ten rows of ten images into one picture.
+// Returns one picture of ten rows of ten images.
 Tensor sheet_of(const Tensor& logits) {
   Tensor sheet({10 * kSide, 10 * kSide, 1}, DType::uint8);
   for (std::int64_t n = 0; n < 100; ++n) {

@@ -152,7 +152,7 @@ Value cumsum(const Value& x, std::int64_t axis = -1);
 Value reshape(const Value& x, const Shape& newshape);
 Value expand_dims(const Value& x, std::int64_t axis);
 Value squeeze(const Value& x, std::int64_t axis);
-// Puts the axes in this order; without one, in the reverse order.
+// The axes stand in this order afterwards; without one, in the reverse order.
 Value transpose(const Value& x, const Axes& axes = {});
 Value swapaxes(const Value& x, std::int64_t axis1, std::int64_t axis2);
 // Extents of -1 stay as they are.

@@ -148,6 +148,13 @@ std::vector<stoker::Value> apply_all(std::string_view name,
   return apply_all(name, std::vector<stoker::Value>(inputs), std::move(arguments));
 }
 
+Tensor reshaped(Tensor x, const Shape& shape) {
+  if (x.shape() == shape || (x.shape().is_known() && shape.is_known())) {
+    return ops::reshape(x, shape);
+  }
+  return x.graph->append(ops::op(ops::OpIndex::reshape), {x}, nullptr, {{x.dtype(), shape}})[0];
+}
+
 Config list_of(std::span<const std::int64_t> numbers) {
   Config list = Config::list();
   for (const std::int64_t number : numbers) list.append(number);

@@ -72,6 +72,10 @@ inline stoker::Value apply(std::string_view name, const std::vector<stoker::Valu
   return apply_all(name, inputs, std::move(arguments))[0];
 }
 
+// x in another shape. While shapes are checked the batch is unknown and the number of elements is
+// not checked either; the step's own graph has known extents, and checks it.
+Tensor reshaped(Tensor x, const Shape& shape);
+
 Config list_of(std::span<const std::int64_t> numbers);
 // {"axis": [...], "keepdims": ...}
 Config over_axes(const Axes& axis, bool keepdims);

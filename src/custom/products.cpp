@@ -20,11 +20,6 @@ std::vector<Tensor> of_one_type(const FunctionCall& call, std::size_t count) {
   return operands;
 }
 
-Tensor reshaped(Tensor x, const Shape& shape) {
-  if (x.shape() == shape) return x;
-  return x.graph->append(ops::op(ops::OpIndex::reshape), {x}, nullptr, {{x.dtype(), shape}})[0];
-}
-
 bool has(const std::string& letters, char letter) {
   return letters.find(letter) != std::string::npos;
 }

@@ -13,13 +13,6 @@ namespace {
 
 std::size_t place(std::int64_t axis) { return static_cast<std::size_t>(axis); }
 
-// While shapes are checked the batch is unknown and the number of elements is not checked either;
-// the step's own graph has known extents, and checks it.
-Tensor reshaped(Tensor x, const Shape& shape) {
-  if (x.shape().is_known() && shape.is_known()) return ops::reshape(x, shape);
-  return x.graph->append(ops::op(ops::OpIndex::reshape), {x}, nullptr, {{x.dtype(), shape}})[0];
-}
-
 Shape without_axis(Shape shape, std::int64_t axis) {
   Shape result;
   for (std::size_t i = 0; i < shape.rank(); ++i) {
